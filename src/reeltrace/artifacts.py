@@ -1,0 +1,206 @@
+"""Hashing, atomic writes, and the three small files of every artifact: spec, manifest, receipt.
+
+An artifact is one folder, `results/<scale>/<stage>/<key>/`. It is complete when, and only when, it holds a
+`manifest.json`; the folder arrives by one rename, so a killed stage leaves nothing that looks finished. What stages
+compute does not live here.
+"""
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from reeltrace.errors import CheckFailed, UserError
+
+SPEC, MANIFEST, RECEIPT = "spec.json", "manifest.json", "receipt.json"
+PROTOCOL_FILES = (SPEC, MANIFEST, RECEIPT)
+MANIFEST_SCHEMA = 1
+SCRATCH = "scratch"
+
+
+def canonical_json(value: Any) -> str:
+    """The one text of a JSON value: sorted keys, two-space indent, no NaN, a newline at the end."""
+    return json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def sha256_bytes(data: bytes) -> str:
+    """Hexadecimal sha256 of `data`."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    """Hexadecimal sha256 of a file, read as a stream: memory does not grow with the file."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def sha256_json(value: Any) -> str:
+    """Hexadecimal sha256 of the canonical JSON text of `value`."""
+    return sha256_bytes(canonical_json(value).encode())
+
+
+@contextlib.contextmanager
+def atomic_write(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
+    """Open a temporary sibling of `path` for writing and rename it into place when the block succeeds.
+
+    If the block fails, or the disk is full, the sibling is removed and `path` stays as it was. A full disk is raised
+    as a `UserError` that names the file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open(mode, encoding=None if "b" in mode else "utf-8") as handle:
+            yield handle
+            handle.flush()
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise _explain(error, path) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _explain(error: OSError, path: Path) -> Exception:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return UserError(
+            f"{path}: the disk is full; nothing was left half-written. Free some space and run the same command again."
+        )
+    return error
+
+
+@contextlib.contextmanager
+def explain_full_disk(path: Path) -> Iterator[None]:
+    """Turn a full disk inside the block into a `UserError` that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise _explain(error, path) from error
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as canonical JSON, atomically."""
+    with atomic_write(path) as handle:
+        handle.write(canonical_json(value).encode())
+
+
+def write_json_if_changed(path: Path, value: Any) -> bool:
+    """Like `write_json`, but leave the file, and its time stamp, alone when it already holds that text."""
+    text = canonical_json(value).encode()
+    if path.is_file() and path.read_bytes() == text:
+        return False
+    write_json(path, value)
+    return True
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file. Raises `CheckFailed` with the path when it is missing or is not JSON."""
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise CheckFailed(f"{path}: missing; run the stage that makes it, or restore it with `dvc checkout`") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise CheckFailed(f"{path}: not valid JSON ({error}); remove the folder and run its stage again") from None
+
+
+def pointer(value: Any, path: str) -> Any:
+    """The value that a JSON pointer (RFC 6901) names inside `value`. Raises `KeyError` when there is none."""
+    for raw in path.split("/")[1:]:
+        token = raw.replace("~1", "/").replace("~0", "~")
+        try:
+            value = value[int(token)] if isinstance(value, list) else value[token]
+        except (KeyError, IndexError, TypeError, ValueError):
+            raise KeyError(path) from None
+    return value
+
+
+def escape_pointer(token: str) -> str:
+    """One token of a JSON pointer, escaped (RFC 6901)."""
+    return token.replace("~", "~0").replace("/", "~1")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One failed check of `verify`: its kind, the file or cell it is about, and what was found."""
+
+    kind: str
+    where: str
+    found: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.where}: {self.found}"
+
+
+def file_entry(path: Path) -> dict[str, Any]:
+    """`{"sha256": ..., "bytes": ...}` of a file, as manifests record it."""
+    return {"sha256": sha256_file(path), "bytes": path.stat().st_size}
+
+
+def outputs_in(folder: Path) -> list[Path]:
+    """Files that a stage left in its work folder: all but dot files, scratch/ and the protocol's own three."""
+    found = []
+    for path in sorted(folder.rglob("*")):
+        parts = path.relative_to(folder).parts
+        if path.is_file() and parts[0] not in (*PROTOCOL_FILES, SCRATCH) and not any(p.startswith(".") for p in parts):
+            found.append(path)
+    return found
+
+
+def make_manifest(
+    folder: Path, stage: str, key: str, code_sha256: str, inputs: Mapping[str, Path]
+) -> dict[str, Any]:
+    """The manifest of a finished work folder.
+
+    `inputs` maps "stage/key" to the folder of each input artifact; only the hash of its manifest enters.
+    """
+    return {
+        "schema": MANIFEST_SCHEMA,
+        "stage": stage,
+        "key": key,
+        "spec": {"sha256": sha256_file(folder / SPEC)},
+        "code": {"sha256": code_sha256},
+        "inputs": {name: file_entry(path / MANIFEST) for name, path in sorted(inputs.items())},
+        "outputs": {path.relative_to(folder).as_posix(): file_entry(path) for path in outputs_in(folder)},
+    }
+
+
+def check_outputs(folder: Path, *, limit: int | None = None) -> list[Problem]:
+    """Compare every output of an artifact with its manifest; files over `limit` bytes only by their size."""
+    problems = []
+    manifest = read_json(folder / MANIFEST)
+    try:
+        outputs = {str(name): (str(entry["sha256"]), int(entry["bytes"])) for name, entry in manifest["outputs"].items()}
+        spec_sha256 = manifest["spec"]["sha256"]
+        if manifest["schema"] != MANIFEST_SCHEMA:
+            return [Problem("tampered artifact", str(folder / MANIFEST), f"unknown schema {manifest['schema']!r}")]
+    except (KeyError, TypeError, AttributeError, ValueError):
+        return [Problem("tampered artifact", str(folder / MANIFEST), "its fields are not those of a manifest")]
+    spec = folder / SPEC
+    if not spec.is_file():
+        problems.append(Problem("broken chain", str(spec), "missing"))
+    elif sha256_file(spec) != spec_sha256:
+        problems.append(Problem("stale", str(spec), "the spec is not the one that made this artifact"))
+    for name, (sha256, size) in outputs.items():
+        path = folder / name
+        if not path.is_file():
+            problems.append(Problem("broken chain", str(path), "missing"))
+        elif path.stat().st_size != size:
+            problems.append(Problem("tampered artifact", str(path), f"{path.stat().st_size} bytes, expected {size}"))
+        elif (limit is None or size <= limit) and sha256_file(path) != sha256:
+            problems.append(Problem("tampered artifact", str(path), f"its sha256 is not {sha256[:12]}..."))
+    return problems
+
+
+def swap_in(work: Path, target: Path) -> None:
+    """Put the finished folder `work` at `target`; an older artifact there is removed only after it is out of the way."""
+    retired = target.with_name(f".{target.name}.{os.getpid()}.old")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists():
+        target.rename(retired)
+    work.rename(target)
+    shutil.rmtree(retired, ignore_errors=True)
