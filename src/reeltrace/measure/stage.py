@@ -1,0 +1,59 @@
+"""The `measure` stage: structural facts of networks, at the document's own size on every scale."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from reeltrace.artifacts import write_json
+from reeltrace.measure.structure import count_parameters, feature_map_sizes, search_parameter_counts
+from reeltrace.models import build_model
+
+if TYPE_CHECKING:
+    from reeltrace.registry import MeasureSpec, StructureMeasurement
+
+
+def run(spec: MeasureSpec, inputs: Mapping[str, Path], work: Path) -> dict[str, Any]:
+    """Write `metrics.json`: per net its classes, parameters, widths and feature-map sizes.
+
+    Where the spec asks for a search, the settings that explain the printed parameter counts are added. Needs
+    no inputs, and has nothing for the receipt.
+    """
+    asked = spec.measurement
+    metrics: dict[str, Any] = {
+        "schema": 1,
+        "nets": {group: _net(asked, group, classes) for group, classes in asked.classes.items()},
+    }
+    if asked.search is not None:
+        metrics["search"] = search_parameter_counts(
+            asked.architecture,
+            asked.widths,
+            biases=asked.search.biases,
+            batch_norms=asked.search.batch_norms,
+            classes=dict(asked.search.classes.items()),
+            printed=dict(asked.search.printed_thousands.items()),
+        )
+    write_json(work / "metrics.json", metrics)
+    return {}
+
+
+def _net(asked: StructureMeasurement, group: str, classes: int) -> dict[str, Any]:
+    with torch.device("meta"):
+        model = build_model(
+            asked.architecture,
+            group,
+            classes,
+            widths=asked.widths,
+            batch_norm=asked.batch_norm,
+            bias=asked.bias,
+            in_channels=asked.input[0],
+        )
+    return {
+        "classes": classes,
+        "parameters": count_parameters(model),
+        "widths": list(model.widths),  # type: ignore[arg-type]
+        "feature_maps": feature_map_sizes(model, asked.input),
+    }

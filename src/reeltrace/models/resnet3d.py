@@ -1,0 +1,137 @@
+"""The 3D ResNet-18 of Hara et al. (basu2021, section 4.1, second baseline), for any group."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from reeltrace.errors import UserError
+from reeltrace.models.group_conv import GroupBatchNorm3d, GroupConv3d, GroupPool
+from reeltrace.models.groups import Group
+from reeltrace.models.widths import group_width
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3x3 convolutions around a shortcut.
+
+    Takes (N, S*C_in, T, H, W) to (N, S*C_out, T/stride, H/stride, W/stride). The shortcut is the identity, or
+    a strided 1x1x1 convolution with normalisation where the shape changes (type B).
+    """
+
+    def __init__(
+        self,
+        group: Group,
+        in_channels: int,
+        out_channels: int,
+        stride: int = 1,
+        batch_norm: bool = True,
+        bias: bool = False,
+    ) -> None:
+        super().__init__()
+        self.conv1 = GroupConv3d(group, in_channels, out_channels, 3, stride, padding=1, bias=bias)
+        self.norm1 = _norm(group, out_channels, batch_norm)
+        self.conv2 = GroupConv3d(group, out_channels, out_channels, 3, padding=1, bias=bias)
+        self.norm2 = _norm(group, out_channels, batch_norm)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample: nn.Module = nn.Identity()
+        if stride != 1 or in_channels != out_channels:
+            self.downsample = nn.Sequential(
+                GroupConv3d(group, in_channels, out_channels, 1, stride, bias=bias),
+                _norm(group, out_channels, batch_norm),
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Residual plus shortcut, then ReLU."""
+        residual = self.relu(self.norm1(self.conv1(x)))
+        residual = self.norm2(self.conv2(residual))
+        out: Tensor = self.relu(residual + self.downsample(x))
+        return out
+
+
+class ResNet18(nn.Module):
+    """Clips (N, C, T, H, W) to logits (N, classes).
+
+    `widths` are those of the four stages in the plain network (64, 128, 256, 512); a group network has
+    `group_width` of them. With the defaults:
+
+        stem 7x7x7 /(1,2,2) > maxPool 3x3x3 /2 > layer1 > layer2 /2 > layer3 /2 > layer4 /2
+        > adaptiveAvg > groupPool > fc
+
+    Each stage is two `BasicBlock`s. Without max pooling and with a (3, 7, 7) stem, the Z3 network is
+    torchvision's `r3d_18`. Equivariance is exact where every strided layer sees an odd size: with the
+    defaults, T mod 16 = 1 for a group that moves time, H = W with H mod 32 = 1 for one that moves the frame.
+    It is close elsewhere.
+    """
+
+    def __init__(
+        self,
+        group: Group,
+        classes: int,
+        widths: Sequence[int] = (64, 128, 256, 512),
+        batch_norm: bool = True,
+        bias: bool = False,
+        in_channels: int = 3,
+        stem_kernel: Sequence[int] = (7, 7, 7),
+        stem_stride: Sequence[int] = (1, 2, 2),
+        max_pool: bool = True,
+    ) -> None:
+        super().__init__()
+        if len(widths) != 4:
+            raise UserError(f"resnet18 takes four widths, found {len(widths)}: {list(widths)}")
+        kernel = _three("stem_kernel", stem_kernel)
+        if any(extent % 2 == 0 for extent in kernel):
+            raise UserError(
+                f"stem_kernel must be odd along each axis (its padding keeps sizes), found {kernel}"
+            )
+        w1, w2, w3, w4 = (group_width(width, group.order) for width in widths)
+
+        def stage(c_in: int, c_out: int, stride: int) -> nn.Sequential:
+            return nn.Sequential(
+                BasicBlock(group, c_in, c_out, stride, batch_norm, bias),
+                BasicBlock(group, c_out, c_out, 1, batch_norm, bias),
+            )
+
+        self.group = group
+        self.widths = [w1, w2, w3, w4]
+        self.stem = GroupConv3d(
+            group,
+            in_channels,
+            w1,
+            kernel,
+            _three("stem_stride", stem_stride),
+            padding=(kernel[0] // 2, kernel[1] // 2, kernel[2] // 2),
+            bias=bias,
+            lifting=True,
+        )
+        self.norm = _norm(group, w1, batch_norm)
+        self.relu = nn.ReLU(inplace=True)
+        self.maxPool = nn.MaxPool3d(3, stride=2, padding=1) if max_pool else nn.Identity()
+        self.layer1 = stage(w1, w1, 1)
+        self.layer2 = stage(w1, w2, 2)
+        self.layer3 = stage(w2, w3, 2)
+        self.layer4 = stage(w3, w4, 2)
+        self.adaptiveAvg = nn.AdaptiveAvgPool3d(1)
+        self.groupPool = GroupPool(group)
+        self.fc = nn.Linear(w4, classes)
+        for module in self.modules():
+            if isinstance(module, GroupConv3d):
+                module.reset_parameters("fan_out")  # as Hara et al. and torchvision initialise this network
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Classify clips (N, C, T, H, W)."""
+        x = self.maxPool(self.relu(self.norm(self.stem(x))))
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        logits: Tensor = self.fc(self.groupPool(self.adaptiveAvg(x)).flatten(1))
+        return logits
+
+
+def _norm(group: Group, channels: int, batch_norm: bool) -> nn.Module:
+    return GroupBatchNorm3d(group, channels) if batch_norm else nn.Identity()
+
+
+def _three(what: str, values: Sequence[int]) -> tuple[int, int, int]:
+    if len(values) != 3 or any(value < 1 for value in values):
+        raise UserError(f"{what} takes three whole numbers (T, H, W), each at least 1, found {list(values)}")
+    t, h, w = values
+    return t, h, w
