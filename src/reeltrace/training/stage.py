@@ -1,0 +1,169 @@
+"""The stage `train`: train one run with one seed, keep its best and its last epoch, evaluate both under transforms."""
+
+from __future__ import annotations
+
+import platform
+import resource
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from reeltrace.artifacts import MANIFEST, atomic_write, explain_full_disk, sha256_file, write_json
+from reeltrace.data.store import ClipStore, to_float
+from reeltrace.errors import UserError
+from reeltrace.models.checkpoint import save_checkpoint
+from reeltrace.training import loop
+from reeltrace.training.evaluation import equivariance, evaluate, score
+
+if TYPE_CHECKING:
+    from reeltrace.registry import TrainSpec
+
+SCHEMA = 1
+
+
+def run(spec: TrainSpec, inputs: Mapping[str, Path], work: Path) -> dict[str, Any]:
+    """Train and evaluate one run with one seed.
+
+    Writes `metrics.json`, `scores.json`, `history.jsonl`, `predictions.npz`, `best.pt` and `last.pt` into `work`.
+
+    `inputs` names the folder of the dataset, "data/<dataset>". Returned are facts that may differ between two equal
+    runs: device, seconds per epoch, clips per second, seconds of evaluation, peak memory in bytes, and the epoch after
+    which a killed run was continued (None if it was not).
+
+    Raises UserError when the dataset does not fit the run, CheckFailed when training diverges.
+    """
+    folder = inputs[f"data/{spec.dataset}"]
+    clips, validation, test = (ClipStore.open(folder, split) for split in ("train", "validation", "test"))
+    check_dataset(spec, clips, validation, test)
+
+    trained = loop.train(spec, clips, validation, work, _identity(folder))
+    model, best = trained.model, trained.best
+
+    began = time.perf_counter()
+    labels = torch.from_numpy(test.labels)
+    epochs = {"last": trained.history[-1]["epoch"], "best": best["epoch"]}
+    logits = {"last": evaluate(model, test, spec.evaluation)}
+    _save(work / "last.pt", spec, epochs["last"], model)
+    if epochs["best"] == epochs["last"]:
+        logits["best"] = logits["last"]
+    else:
+        model.load_state_dict(best["state"])
+        logits["best"] = evaluate(model, test, spec.evaluation)
+    _save(work / "best.pt", spec, epochs["best"], model)
+    evaluation_seconds = time.perf_counter() - began
+
+    validations = {"last": trained.validation, "best": best["validation"]}
+    metrics: dict[str, Any] = {
+        "schema": SCHEMA,
+        "model": {
+            "parameters": sum(parameter.numel() for parameter in model.parameters()),
+            "widths": list(model.widths),  # type: ignore[arg-type]  # both nets have it as a list of int
+        },
+        "equivariance": {
+            which: {
+                name: equivariance(under["original"], under[name]) for name in spec.evaluation if name != "original"
+            }
+            for which, under in logits.items()
+        },
+    }
+    for which, under in logits.items():
+        metrics[which] = {
+            "epoch": epochs[which],
+            "validation": validations[which],
+            "test": {name: score(values, labels) for name, values in under.items()},
+        }
+    write_json(work / "metrics.json", metrics)
+    top1 = {name: metrics["best"]["test"][name]["top1"] for name in spec.evaluation}
+    write_json(
+        work / "scores.json",
+        {"epoch": epochs["best"], "validation": best["validation"]["top1"], **top1},
+    )
+    _write_predictions(work / "predictions.npz", labels, logits)
+    return {
+        "device": _device_name(model),
+        "seconds_per_epoch": [round(seconds, 3) for seconds in trained.seconds],
+        "clips_per_second": round(len(clips) * len(trained.seconds) / sum(trained.seconds), 1)
+        if trained.seconds
+        else None,
+        "evaluation_seconds": round(evaluation_seconds, 3),
+        "peak_memory_bytes": _peak_memory(),
+        "resumed_after_epoch": trained.resumed_after,
+    }
+
+
+def check_dataset(spec: TrainSpec, clips: ClipStore, validation: ClipStore, test: ClipStore) -> None:
+    """Raise UserError, in one line, unless the splits fit each other and the run's net, transforms and batch size."""
+    where = f"dataset {spec.dataset} of run {spec.run}"
+    for store in (clips, validation, test):
+        if len(store) == 0:
+            raise UserError(f"{where}: split {store.split} has no clips; make the dataset again with more videos")
+        if len(store.classes) != spec.classes:
+            raise UserError(
+                f"{where}: it has {len(store.classes)} classes, the run's net {spec.classes}; make the dataset again"
+            )
+        if store.clips.shape[1:] != clips.clips.shape[1:]:
+            raise UserError(
+                f"{where}: clips (T, H, W) of split {store.split} are {store.clips.shape[1:]}, of split train "
+                f"{clips.clips.shape[1:]}; make the dataset again"
+            )
+    _, frames, height, width = clips.clips.shape
+    rotates = bool({"r90", "r270"} & set(spec.evaluation)) or (
+        spec.augment is not None and spec.augment.kind == "rotate"
+    )
+    if rotates and height != width:
+        raise UserError(f"{where}: the run rotates frames, which must be square for that; found {height} x {width}")
+    if min(len(clips), spec.protocol.batch_size) < 2:
+        raise UserError(f"{where}: batches of one clip cannot be normalised; use a batch_size of at least 2")
+    try:
+        with torch.no_grad():
+            loop.new_model(spec).eval()(to_float(clips.batch([0])))
+    except RuntimeError as error:
+        raise UserError(
+            f"{where}: clips (T, H, W) of {frames} x {height} x {width} do not fit {spec.model.architecture} "
+            f"({str(error).splitlines()[0]}); use longer or larger clips"
+        ) from error
+
+
+def _identity(folder: Path) -> str:
+    """What stands for a dataset's content: its manifest; for one that was not made by the workflow, its index."""
+    manifest = folder / MANIFEST
+    return sha256_file(manifest if manifest.is_file() else folder / "index.csv")
+
+
+def _save(path: Path, spec: TrainSpec, epoch: int, model: nn.Module) -> None:
+    with explain_full_disk(path):
+        save_checkpoint(path, loop.architecture(spec), epoch, model)
+
+
+def _write_predictions(path: Path, labels: Tensor, logits: Mapping[str, Mapping[str, Tensor]]) -> None:
+    """Predicted classes per test clip, int16 (N,), one array per checkpoint and transform. No dates: equal bytes."""
+    predicted = {f"{which}_{name}": under[name].argmax(1) for which, under in logits.items() for name in under}
+    arrays = {name: values.numpy().astype(np.int16) for name, values in sorted({"label": labels, **predicted}.items())}
+    with atomic_write(path) as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's stub takes a name for its last flag
+
+
+def _device_name(model: nn.Module) -> str:
+    device = next(model.parameters()).device
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _peak_memory() -> int:
+    """Bytes: of the GPU where one was used, else the largest resident size of this process."""
+    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
+        return torch.cuda.max_memory_allocated()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
