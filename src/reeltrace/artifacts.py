@@ -151,9 +151,7 @@ def outputs_in(folder: Path) -> list[Path]:
     return found
 
 
-def make_manifest(
-    folder: Path, stage: str, key: str, code_sha256: str, inputs: Mapping[str, Path]
-) -> dict[str, Any]:
+def make_manifest(folder: Path, stage: str, key: str, code_sha256: str, inputs: Mapping[str, Path]) -> dict[str, Any]:
     """The manifest of a finished work folder.
 
     `inputs` maps "stage/key" to the folder of each input artifact; only the hash of its manifest enters.
@@ -174,7 +172,9 @@ def check_outputs(folder: Path, *, limit: int | None = None) -> list[Problem]:
     problems = []
     manifest = read_json(folder / MANIFEST)
     try:
-        outputs = {str(name): (str(entry["sha256"]), int(entry["bytes"])) for name, entry in manifest["outputs"].items()}
+        outputs = {
+            str(name): (str(entry["sha256"]), int(entry["bytes"])) for name, entry in manifest["outputs"].items()
+        }
         spec_sha256 = manifest["spec"]["sha256"]
         if manifest["schema"] != MANIFEST_SCHEMA:
             return [Problem("tampered artifact", str(folder / MANIFEST), f"unknown schema {manifest['schema']!r}")]
@@ -197,7 +197,7 @@ def check_outputs(folder: Path, *, limit: int | None = None) -> list[Problem]:
 
 
 def swap_in(work: Path, target: Path) -> None:
-    """Put the finished folder `work` at `target`; an older artifact there is removed only after it is out of the way."""
+    """Put the finished folder `work` at `target`; an older artifact is removed only once it is out of the way."""
     retired = target.with_name(f".{target.name}.{os.getpid()}.old")
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():

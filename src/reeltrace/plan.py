@@ -1,0 +1,294 @@
+"""The registry as a graph of tasks: which stage, which key, from which artifacts, into which files, by which code.
+
+Both engines are made from this one graph, and the leaf command runs one of its nodes. Nothing here does the work of a
+stage or imports a room.
+"""
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from reeltrace.artifacts import MANIFEST, RECEIPT, SPEC, sha256_file
+from reeltrace.errors import UserError
+from reeltrace.registry import (
+    PARAMS,
+    ImagesSpec,
+    MovingDigitsDataset,
+    Registry,
+    Spec,
+    StructureTable,
+)
+
+Stage = Literal["data", "measure", "train", "aggregate", "report"]
+STAGES: tuple[Stage, ...] = ("data", "measure", "train", "aggregate", "report")
+MODULES: dict[Stage, str] = {
+    "data": "reeltrace.data.stage",
+    "measure": "reeltrace.measure.stage",
+    "train": "reeltrace.training.stage",
+    "aggregate": "reeltrace.analysis.stage",
+    "report": "reeltrace.report.stage",
+}
+RESULTS = Path("results")
+PACKAGE = Path("src/reeltrace")
+# What these compute reaches a stage only through its spec and its manifest, and both are compared on their own.
+OUTSIDE_THE_CODE = {"reeltrace.registry", "reeltrace.artifacts", "reeltrace.errors", "reeltrace.plan"}
+
+
+@dataclass(frozen=True)
+class Task:
+    """One node of the graph. Paths are relative to the project's root.
+
+    `inputs` are names "stage/key"; `outputs` the files of the artifact beside spec, manifest and receipt; `sources`
+    the code and text files that its result depends on; `params` the keys of params.yaml that its spec is made from.
+    """
+
+    spec: Spec
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    sources: tuple[Path, ...]
+    params: tuple[str, ...]
+
+    @property
+    def stage(self) -> str:
+        return self.spec.stage
+
+    @property
+    def key(self) -> str:
+        return self.spec.key
+
+    @property
+    def name(self) -> str:
+        return f"{self.stage}/{self.key}"
+
+    @property
+    def folder(self) -> Path:
+        return RESULTS / self.spec.scale / self.stage / self.key
+
+    @property
+    def spec_path(self) -> Path:
+        return self.folder / SPEC
+
+    @property
+    def manifest(self) -> Path:
+        return self.folder / MANIFEST
+
+    @property
+    def command(self) -> str:
+        """The leaf command, the same in both engines."""
+        return f"reeltrace run {self.stage} {self.key}"
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Everything the task leaves behind except its spec: manifest first, receipt second."""
+        return (self.manifest, self.folder / RECEIPT, *(self.folder / name for name in self.outputs))
+
+
+MOVING_OUTPUTS = ("about.json", "clips-test.npy", "clips-train.npy", "clips-validation.npy", "index.csv")
+IMAGES_OUTPUTS = ("about.json", "images.npy", "labels.npy")
+TRAIN_OUTPUTS = ("best.pt", "history.jsonl", "last.pt", "metrics.json", "predictions.npz", "scores.json")
+AGGREGATE_OUTPUTS = ("cells.json", "curves.csv")
+REPORT_OUTPUTS = ("report.html", "report.json")
+MEASURE_OUTPUTS = ("metrics.json",)
+
+
+class Plan:
+    """All tasks of the active scale, in an order in which they can run."""
+
+    def __init__(self, registry: Registry, root: Path = Path()) -> None:
+        self.registry = registry
+        self.root = root
+        self.tasks: dict[str, Task] = {task.name: task for task in self._tasks()}
+
+    def __getitem__(self, name: str) -> Task:
+        """The task "stage/key". Raises `UserError` naming what there is."""
+        try:
+            return self.tasks[name]
+        except KeyError:
+            stage = name.partition("/")[0]
+            if stage not in STAGES:
+                raise UserError(f"no stage is named {stage!r}; expected one of {', '.join(STAGES)}") from None
+            known = ", ".join(task.key for task in self.tasks.values() if task.stage == stage)
+            raise UserError(f"params.yaml has no {stage} named {name.partition('/')[2]!r}; it has: {known}") from None
+
+    def __iter__(self) -> Iterator[Task]:
+        return iter(self.tasks.values())
+
+    def of(self, stage: str) -> list[Task]:
+        """The tasks of one stage."""
+        return [task for task in self if task.stage == stage]
+
+    def inputs_of(self, task: Task) -> list[Task]:
+        """The tasks whose artifacts `task` reads."""
+        return [self.tasks[name] for name in task.inputs]
+
+    def _tasks(self) -> Iterator[Task]:
+        registry, params = self.registry, self.registry.params
+        data = list(registry.used_datasets())
+        pools = list(dict.fromkeys(d.images for n in data if isinstance(d := params.datasets[n], MovingDigitsDataset)))
+        for key in (*pools, *data):
+            spec = registry.data_spec(key)
+            images = isinstance(spec, ImagesSpec)
+            yield self._task(
+                spec,
+                inputs=() if isinstance(spec, ImagesSpec) else (f"data/{spec.images}",),
+                outputs=IMAGES_OUTPUTS if images else MOVING_OUTPUTS,
+                params=(f"datasets.{key}",),
+            )
+        used = {t.measurement for t in params.tables.values() if isinstance(t, StructureTable)}
+        for key in params.measurements:
+            if key in used:
+                yield self._task(
+                    registry.measure_spec(key),
+                    inputs=(),
+                    outputs=MEASURE_OUTPUTS,
+                    params=(f"measurements.{key}",),
+                )
+        for run in registry.used_runs():
+            for seed in params.seeds:
+                yield self._task(
+                    registry.train_spec(run, seed),
+                    inputs=(f"data/{params.runs[run].dataset}",),
+                    outputs=TRAIN_OUTPUTS,
+                    params=registry.run_paths(run),
+                )
+        for key, table in params.tables.items():
+            runs = registry.table_runs(key)
+            paths = dict.fromkeys(path for run in runs for path in registry.run_paths(run))
+            inputs = [f"train/{registry.train_key(run, seed)}" for run in runs for seed in params.seeds]
+            if isinstance(table, StructureTable):
+                inputs.append(f"measure/{table.measurement}")
+                paths[f"measurements.{table.measurement}"] = None
+            else:
+                paths["seeds"] = None
+            yield self._task(
+                registry.aggregate_spec(key),
+                inputs=tuple(inputs),
+                outputs=AGGREGATE_OUTPUTS,
+                params=(f"tables.{key}", *paths),
+                texts=(Path(f"reports/published/{table.document}.yaml"),),
+            )
+        yield self._task(
+            registry.report_spec(),
+            inputs=(
+                *(f"aggregate/{key}" for key in params.tables),
+                *(f"data/{key}" for key in data),
+                *(f"measure/{key}" for key in params.measurements if key in used),
+                *(f"train/{registry.train_key(run, seed)}" for run in registry.used_runs() for seed in params.seeds),
+            ),
+            outputs=REPORT_OUTPUTS,
+            params=("seeds", "device", "datasets", "models", "protocols", "runs", "measurements", "tables"),
+            texts=tuple(report_texts(self.root)),
+        )
+
+    def _task(
+        self,
+        spec: Spec,
+        inputs: tuple[str, ...],
+        outputs: tuple[str, ...],
+        params: tuple[str, ...],
+        texts: tuple[Path, ...] = (),
+    ) -> Task:
+        stage: Stage = spec.stage  # type: ignore[assignment]
+        return Task(
+            spec=spec,
+            inputs=tuple(dict.fromkeys(inputs)),
+            outputs=outputs,
+            sources=(*code_of(MODULES[stage], self.root), *texts),
+            params=("scale", *params),
+        )
+
+
+def report_texts(root: Path) -> list[Path]:
+    """The text files of the report: templates, published tables, claims, the ledger of assumptions."""
+    folder = root / "reports"
+    return sorted(
+        path.relative_to(root)
+        for path in folder.rglob("*")
+        if path.is_file() and not path.name.startswith(".") and "__pycache__" not in path.parts
+    )
+
+
+def code_of(module: str, root: Path = Path()) -> tuple[Path, ...]:
+    """The files of this package that `module` imports, directly or through others, itself included.
+
+    Read from the source text, so that asking is quick and imports nothing. Imports that only type checkers see do not
+    count, and neither do the modules of the artifact protocol (`OUTSIDE_THE_CODE`).
+    """
+    found: set[Path] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        for path, parent in _files_of(name, root.resolve()):
+            if path not in found and parent not in OUTSIDE_THE_CODE:
+                found.add(path)
+                waiting.extend(_imports(root.resolve() / path, parent))
+    return tuple(sorted(found))
+
+
+def _files_of(module: str, root: Path) -> list[tuple[Path, str]]:
+    """A module's file and those of the packages around it, with the module names they define."""
+    parts = module.split(".")[1:]
+    files = []
+    for depth in range(1, len(parts) + 1):
+        path = PACKAGE.joinpath(*parts[:depth])
+        name = ".".join(["reeltrace", *parts[:depth]])
+        if (root / path).is_dir():
+            if (root / path / "__init__.py").is_file():
+                files.append((path / "__init__.py", name))
+        elif (root / path.with_suffix(".py")).is_file():
+            files.append((path.with_suffix(".py"), name))
+    return files
+
+
+@cache
+def _parsed(path: Path, mtime_ns: int, size: int) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """(module, names) of each import statement that runs."""
+    found: list[tuple[str, tuple[str, ...]]] = []
+
+    def visit(node: ast.AST) -> None:
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            for branch in node.orelse:
+                visit(branch)
+            return
+        if isinstance(node, ast.Import):
+            found.extend((alias.name, ()) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            found.append((node.module, tuple(alias.name for alias in node.names)))
+        for child in ast.iter_child_nodes(node):
+            visit(child)
+
+    visit(ast.parse(path.read_text(encoding="utf-8"), filename=str(path)))
+    return tuple(found)
+
+
+def _imports(path: Path, module: str) -> Iterator[str]:
+    stat = path.stat()
+    for name, members in _parsed(path, stat.st_mtime_ns, stat.st_size):
+        if name == "reeltrace" or name.startswith("reeltrace."):
+            yield name
+            yield from (f"{name}.{member}" for member in members)
+
+
+def code_sha256(task: Task, root: Path = Path()) -> str:
+    """One hash over the task's source files: their paths and their contents.
+
+    Raises `UserError` where a file is missing.
+    """
+    digest = hashlib.sha256()
+    for path in task.sources:
+        try:
+            digest.update(f"{path.as_posix()}\0{sha256_file(root / path)}\n".encode())
+        except FileNotFoundError:
+            raise UserError(f"{path}: missing; {task.name} needs it. Restore it with `git checkout {path}`") from None
+    return digest.hexdigest()
+
+
+def load_plan(root: Path = Path()) -> Plan:
+    """The plan of the `params.yaml` in `root`."""
+    from reeltrace.registry import load
+
+    return Plan(load(root / PARAMS), root)

@@ -1,0 +1,231 @@
+"""The leaf command: one stage, one key, wrapped in the artifact protocol. Both engines call it; nothing else works.
+
+A stage writes into a hidden work folder beside its artifact. Only when it has ended well, its declared outputs are all
+there and its spec is still the one it started with does the folder take the artifact's place, by one rename.
+"""
+
+import errno
+import importlib
+import importlib.metadata
+import os
+import platform
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from reeltrace.artifacts import (
+    MANIFEST,
+    RECEIPT,
+    SCRATCH,
+    SPEC,
+    check_outputs,
+    explain_full_disk,
+    make_manifest,
+    outputs_in,
+    read_json,
+    sha256_file,
+    sha256_json,
+    swap_in,
+    write_json,
+    write_json_if_changed,
+)
+from reeltrace.errors import CheckFailed, UserError
+from reeltrace.plan import MODULES, Plan, Task, code_sha256, load_plan
+from reeltrace.registry import spec_json
+
+RESUME = ".resume.json"
+CHECK_LIMIT = 64 * 2**20  # bytes up to which an input file is hashed before use; larger ones by their size
+PACKAGES = (
+    "av",
+    "dvc",
+    "jinja2",
+    "matplotlib",
+    "numpy",
+    "pandas",
+    "scikit-learn",
+    "snakemake",
+    "torch",
+    "torchvision",
+)
+
+StageFunction = Callable[[Any, dict[str, Path], Path], dict[str, Any]]
+
+
+def run(stage: str, key: str, root: Path = Path()) -> Path:
+    """Run one stage and return the folder of its artifact.
+
+    Raises `UserError` for an unknown stage or key, an input that is not there or another process at the same work, and
+    `CheckFailed` when an input was altered or the spec changed meanwhile.
+    """
+    plan = load_plan(root)
+    task = plan[f"{stage}/{key}"]
+    target = root / task.folder
+    target.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(target.parent / f".{key}.lock")
+    try:
+        with lock.acquire(blocking=False):
+            return _run(plan, task, root)
+    except Timeout:
+        raise UserError(
+            f"{task.folder}: another process is working on {task.name}; wait until it ends, or end it, and try again"
+        ) from None
+
+
+def _run(plan: Plan, task: Task, root: Path) -> Path:
+    target = root / task.folder
+    work = target.with_name(f".{task.key}.work")
+    inputs = {name: root / plan[name].folder for name in task.inputs}
+    for name in task.inputs:
+        _check_input(plan[name], task, root)
+    spec = spec_json(task.spec)
+    code = code_sha256(task, root)
+    _remove_leftovers(target)
+    with explain_full_disk(work):
+        _prepare(work, spec, code, inputs)
+        write_json_if_changed(target / SPEC, spec)
+        write_json(work / SPEC, spec)
+    function: StageFunction = importlib.import_module(MODULES[task.stage]).run  # type: ignore[index]
+    started, clock = datetime.now(UTC), time.monotonic()
+    try:
+        facts = function(task.spec, inputs, work)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise UserError(
+            f"{error.filename or task.folder}: the disk is full; {task.name} was left unfinished and nothing was "
+            "replaced. Free some space and run the same command again."
+        ) from error
+    _check_unchanged(task, code, root)
+    found = {path.relative_to(work).as_posix() for path in outputs_in(work)}
+    if found != set(task.outputs):
+        raise CheckFailed(
+            f"{task.name}: wrote {sorted(found)}, expected {sorted(task.outputs)}; correct the stage or plan.py"
+        )
+    shutil.rmtree(work / SCRATCH, ignore_errors=True)
+    (work / RESUME).unlink()
+    with explain_full_disk(target):
+        write_json(work / RECEIPT, _receipt(task, root, started, time.monotonic() - clock, facts))
+        write_json(work / MANIFEST, make_manifest(work, task.stage, task.key, code, inputs))
+        swap_in(work, target)
+    return target
+
+
+def _prepare(work: Path, spec: Any, code: str, inputs: dict[str, Path]) -> None:
+    """An empty work folder, or the one of a killed run of exactly this work."""
+    token = {
+        "spec": sha256_json(spec),
+        "code": code,
+        "inputs": {name: sha256_file(folder / MANIFEST) for name, folder in inputs.items()},
+    }
+    if work.is_dir():
+        try:
+            same = read_json(work / RESUME) == token
+        except CheckFailed:
+            same = False
+        if not same:
+            shutil.rmtree(work)
+    work.mkdir(parents=True, exist_ok=True)
+    write_json(work / RESUME, token)
+
+
+def _remove_leftovers(target: Path) -> None:
+    """Remove what a process killed between two renames may have left."""
+    for path in target.parent.glob(f".{target.name}.*.old"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _check_input(task: Task, reader: Task, root: Path) -> None:
+    folder = root / task.folder
+    if not (folder / MANIFEST).is_file():
+        raise UserError(f"{task.folder}: not there yet, and {reader.name} reads it; first run: {task.command}")
+    manifest = read_json(folder / MANIFEST)
+    if manifest.get("spec", {}).get("sha256") != sha256_json(spec_json(task.spec)):
+        raise UserError(
+            f"{task.folder}: stale (params.yaml has changed since it was made), and {reader.name} reads it; "
+            f"first run: {task.command}"
+        )
+    problems = [p for p in check_outputs(folder, limit=CHECK_LIMIT) if not p.where.endswith(SPEC)]
+    if problems:
+        raise CheckFailed(f"{problems[0]}; {reader.name} does not use it. Make it again: {task.command}")
+
+
+def _check_unchanged(task: Task, code: str, root: Path) -> None:
+    """The spec and the code are still what the stage started with."""
+    now = load_plan(root)
+    same = task.name in now.tasks and spec_json(now[task.name].spec) == spec_json(task.spec)
+    if not same:
+        raise CheckFailed(
+            f"params.yaml: what it says of {task.name} changed while it ran; the result was not kept. "
+            f"Run it again: {task.command}"
+        )
+    if code_sha256(now[task.name], root) != code:
+        raise CheckFailed(
+            f"src: the code of {task.name} changed while it ran; the result was not kept. Run it again: {task.command}"
+        )
+
+
+def _receipt(task: Task, root: Path, started: datetime, seconds: float, facts: dict[str, Any]) -> dict[str, Any]:
+    """What may differ between two identical runs: time, place, versions."""
+    lock = root / "requirements.lock"
+    return {
+        "schema": 1,
+        "stage": task.stage,
+        "key": task.key,
+        "command": task.command,
+        "started": started.isoformat(timespec="seconds"),
+        "duration_s": round(seconds, 3),
+        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        * (1 if sys.platform == "darwin" else 1024),
+        "host": {
+            "name": platform.node(),
+            "platform": platform.platform(),
+            "processor": _processor(),
+            "cpus": os.cpu_count(),
+        },
+        "python": platform.python_version(),
+        "packages": {name: version for name in PACKAGES if (version := _version(name))},
+        "lock_sha256": sha256_file(lock) if lock.is_file() else None,
+        "git": _git(root),
+        "facts": facts,
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")),
+        platform.processor(),
+    )
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _git(root: Path) -> dict[str, Any] | None:
+    """Commit, and whether tracked files differ from it; dvc.lock, which a run rewrites, does not count."""
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True, timeout=30)
+        return done.stdout.strip()
+
+    try:
+        commit = git("rev-parse", "HEAD")
+        dirty = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!dvc.lock")
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return {"commit": commit, "dirty": bool(dirty)}

@@ -1,0 +1,46 @@
+# Helper functions of all rules: the plan, and what each rule asks of it.
+
+from reeltrace.engines import refresh_specs
+from reeltrace.errors import UserError
+from reeltrace.plan import load_plan
+
+try:
+    PLAN = load_plan()
+    refresh_specs(PLAN)
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+FOLDER = f"results/{PLAN.registry.scale}"
+DEVICE = PLAN.registry.params.device
+
+
+def keys(stage, kind=None):
+    """A wildcard constraint: the keys of one stage, or of those tasks whose spec is of one kind."""
+    tasks = [task for task in PLAN.of(stage) if kind is None or task.spec.kind == kind]
+    return "|".join(task.key for task in tasks) or "(?!)"
+
+
+def manifests(stage):
+    """An input function: the manifests of the artifacts that a task reads."""
+
+    def of(wildcards):
+        return [
+            source.manifest
+            for source in PLAN.inputs_of(PLAN[f"{stage}/{wildcards.key}"])
+        ]
+
+    return of
+
+
+def sources(stage):
+    """An input function: the code and text files behind a task."""
+
+    def of(wildcards):
+        return [path.as_posix() for path in PLAN[f"{stage}/{wildcards.key}"].sources]
+
+    return of
+
+
+def files(stage, names):
+    """The files that a task leaves behind, as patterns over `key`."""
+    return [f"{FOLDER}/{stage}/{{key}}/{name}" for name in ("receipt.json", *names)]
