@@ -47,9 +47,5 @@ def build_model(
     for option in options:
         if option not in known_options:
             known = ", ".join(sorted(known_options))
-            raise UserError(
-                f"unknown option {option!r} of architecture {architecture}: expected one of {known}"
-            )
-    return network(
-        get_group(group), classes=classes, widths=widths, batch_norm=batch_norm, bias=bias, **options
-    )
+            raise UserError(f"unknown option {option!r} of architecture {architecture}: expected one of {known}")
+    return network(get_group(group), classes=classes, widths=widths, batch_norm=batch_norm, bias=bias, **options)

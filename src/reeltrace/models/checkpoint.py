@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -49,10 +50,10 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Any], int, dict[str, Tensor]]
     if not path.is_file():
         raise UserError(f"checkpoint {path} does not exist: train the run that makes it first")
     try:
-        payload = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        Exception
-    ) as error:  # a damaged file can fail anywhere in zip reading, unpickling or tensor building
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns of a file's oddities before it refuses it
+            payload = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file can fail anywhere in zip reading, unpickling or tensor building
         raise UserError(
             f"checkpoint {path} cannot be read ({type(error).__name__}): it is damaged or holds more than "
             "plain tensors; delete it and train again"

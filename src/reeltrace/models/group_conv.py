@@ -146,9 +146,7 @@ class GroupConv3d(nn.Module):
             return self.expanded_filters(dtype, memory_format)
         if self._kept is None or not self._kept.serves(self.weight, dtype, memory_format):
             filters = self.expanded_filters(dtype, memory_format)
-            self._kept = _KeptFilters(
-                self.weight.detach(), self.weight._version, dtype, memory_format, filters
-            )
+            self._kept = _KeptFilters(self.weight.detach(), self.weight._version, dtype, memory_format, filters)
         return self._kept.filters
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:
@@ -248,9 +246,7 @@ def _expand(weight: Tensor, group: Group, dtype: torch.dtype, memory_format: tor
     bank = picked.view(group.order, s_in, *kernel, c_out, c_in)
     if memory_format is torch.channels_last_3d:
         return (
-            bank.permute(0, 5, 2, 3, 4, 1, 6)
-            .reshape(group.order * c_out, *kernel, s_in * c_in)
-            .permute(0, 4, 1, 2, 3)
+            bank.permute(0, 5, 2, 3, 4, 1, 6).reshape(group.order * c_out, *kernel, s_in * c_in).permute(0, 4, 1, 2, 3)
         )
     return bank.permute(0, 5, 1, 6, 2, 3, 4).reshape(group.order * c_out, s_in * c_in, *kernel)
 
@@ -275,9 +271,7 @@ class _PickRows(torch.autograd.Function):
 
 
 @functools.lru_cache(maxsize=256)
-def _row_tables(
-    group: Group, s_in: int, kernel: tuple[int, int, int], device: torch.device
-) -> tuple[Tensor, Tensor]:
+def _row_tables(group: Group, s_in: int, kernel: tuple[int, int, int], device: torch.device) -> tuple[Tensor, Tensor]:
     """For each orientation g of the output: which row of the weight each row of L_g weight is; and back.
 
     Found by letting the group act on the row numbers themselves, so they hold for any group.

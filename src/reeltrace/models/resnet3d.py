@@ -81,9 +81,7 @@ class ResNet18(nn.Module):
             raise UserError(f"resnet18 takes four widths, found {len(widths)}: {list(widths)}")
         kernel = _three("stem_kernel", stem_kernel)
         if any(extent % 2 == 0 for extent in kernel):
-            raise UserError(
-                f"stem_kernel must be odd along each axis (its padding keeps sizes), found {kernel}"
-            )
+            raise UserError(f"stem_kernel must be odd along each axis (its padding keeps sizes), found {kernel}")
         w1, w2, w3, w4 = (group_width(width, group.order) for width in widths)
 
         def stage(c_in: int, c_out: int, stride: int) -> nn.Sequential:
