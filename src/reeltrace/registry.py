@@ -576,7 +576,8 @@ def parse(text: str, scale: Scale | None = None) -> Registry:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise UserError(f"params.yaml:{where}: not valid YAML ({getattr(error, 'problem', error)})") from None
+        problem = " ".join(str(getattr(error, "problem", None) or error).split())
+        raise UserError(f"params.yaml:{where}: not valid YAML ({problem})") from None
     if not isinstance(raw, dict):
         raise UserError("params.yaml: found no keys; expected scale, seeds, device, datasets, runs, tables, ...")
     if _has_nonfinite(raw):

@@ -1,0 +1,94 @@
+"""Fixtures that all tests share: a copy of the project at the smoke scale, and the commands in its environment."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[1]
+PARTS = (
+    "Snakefile",
+    "params.yaml",
+    "environment.yml",
+    "requirements.lock",
+    "pyproject.toml",
+    "workflow",
+    "reports",
+    "src/reeltrace",
+    ".gitignore",
+    ".dvcignore",
+    ".dvc/config",
+    ".dvc/.gitignore",
+)
+
+
+def make_workspace(folder: Path, scale: str = "smoke") -> Path:
+    """Copy the project's own files (no results) to `folder`, with `scale` in its params.yaml."""
+    ignore = shutil.ignore_patterns("__pycache__", "*.pyc")
+    for part in PARTS:
+        source, target = PROJECT / part, folder / part
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=ignore)
+        else:
+            shutil.copy2(source, target)
+    params = folder / "params.yaml"
+    text = params.read_text()
+    assert "\nscale: quick" in text
+    params.write_text(text.replace("\nscale: quick", f"\nscale: {scale}"))
+    return folder
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    """A fresh copy of the project at the smoke scale."""
+    return make_workspace(tmp_path / "project")
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """The environment in which commands run in a workspace: its own source code, this interpreter's tools, one thread."""
+    bin_folder = str(Path(sys.executable).parent)
+    return {
+        **{k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "SNAKEMAKE_", "GIT_"))},
+        "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(folder / "src"),
+        "DVC_NO_ANALYTICS": "1",
+        "DVC_GLOBAL_CONFIG_DIR": str(folder / ".dvc" / "tmp" / "global"),
+        "DVC_SITE_CACHE_DIR": str(folder / ".dvc" / "tmp" / "site"),
+        "COLUMNS": "200",
+        "NO_COLOR": "1",
+    }
+
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def run_in(folder: Path, *command: str, code: int | None = 0, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+    """Run a command in a workspace and check its exit code (`None`: any)."""
+    done = subprocess.run(
+        command, cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=timeout, check=False
+    )
+    if code is not None:
+        assert done.returncode == code, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+@pytest.fixture
+def command(workspace: Path) -> Command:
+    """`command("reeltrace", "status")` in the workspace; `code=` is the exit code it must have."""
+
+    def call(*arguments: str, code: int | None = 0, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+        return run_in(workspace, *arguments, code=code, timeout=timeout)
+
+    return call
+
+
+def edit(path: Path, old: str, new: str, count: int = 1) -> None:
+    """Replace text in a file; the old text must be there."""
+    text = path.read_text()
+    assert text.count(old) >= count, f"{old!r} is not in {path}"
+    path.write_text(text.replace(old, new, count))

@@ -1,0 +1,201 @@
+"""The artifact protocol: canonical text, hashes, atomic writes, and what a manifest catches."""
+
+import errno
+import hashlib
+import json
+import math
+import shutil
+from pathlib import Path
+from typing import IO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reeltrace.artifacts import (
+    atomic_write,
+    canonical_json,
+    check_outputs,
+    escape_pointer,
+    make_manifest,
+    outputs_in,
+    pointer,
+    read_json,
+    sha256_bytes,
+    sha256_file,
+    swap_in,
+    write_json,
+    write_json_if_changed,
+)
+from reeltrace.errors import CheckFailed, UserError
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda children: st.lists(children, max_size=4) | st.dictionaries(st.text(), children, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(VALUES)
+def test_canonical_json_keeps_the_value_and_has_one_text(value: object) -> None:
+    text = canonical_json(value)
+    assert json.loads(text) == value
+    assert canonical_json(json.loads(text)) == text
+
+
+@given(st.dictionaries(st.text(), st.integers(), min_size=2))
+def test_the_order_of_keys_does_not_matter(value: dict[str, int]) -> None:
+    assert canonical_json(dict(reversed(value.items()))) == canonical_json(value)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_number_that_json_does_not_have_is_refused(value: float) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        canonical_json({"a": value})
+
+
+@given(st.binary(max_size=300_000))
+def test_a_streamed_hash_is_the_hash(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
+    path = tmp_path_factory.mktemp("hash") / "file"
+    path.write_bytes(data)
+    assert sha256_file(path) == sha256_bytes(data) == hashlib.sha256(data).hexdigest()
+
+
+@given(VALUES, st.lists(st.text(), max_size=3))
+def test_pointers_find_what_they_escape(value: object, keys: list[str]) -> None:
+    nested, path = value, ""
+    for key in reversed(keys):
+        nested, path = {key: nested}, f"/{escape_pointer(key)}{path}"
+    assert pointer(nested, path) == value
+
+
+@pytest.mark.parametrize("path", ["/b", "/a/2", "/a/x", "/a/0/c"])
+def test_a_pointer_to_nothing_is_an_error(path: str) -> None:
+    with pytest.raises(KeyError):
+        pointer({"a": [1, 2]}, path)
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "file.json"
+    write_json(path, {"a": 1})
+    with pytest.raises(RuntimeError), atomic_write(path) as handle:
+        handle.write(b"half")
+        raise RuntimeError
+    assert read_json(path) == {"a": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["file.json"]
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file.json"
+    write_json(path, {"a": 1})
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(UserError, match=r"file\.json: the disk is full.*Free some space") as caught:
+        write_json(path, {"a": 2})
+    assert "\n" not in str(caught.value)
+    assert read_json(path) == {"a": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["file.json"]
+
+
+def test_an_equal_value_leaves_the_file_alone(tmp_path: Path) -> None:
+    path = tmp_path / "spec.json"
+    assert write_json_if_changed(path, {"b": 1, "a": 2})
+    before = path.stat().st_mtime_ns
+    assert not write_json_if_changed(path, {"a": 2, "b": 1})
+    assert path.stat().st_mtime_ns == before
+    assert write_json_if_changed(path, {"a": 3})
+
+
+@pytest.mark.parametrize("data", [b"{", b"\xff"])
+def test_a_file_that_is_no_json_is_named(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "metrics.json"
+    path.write_bytes(data)
+    with pytest.raises(CheckFailed, match="metrics.json"):
+        read_json(path)
+
+
+@pytest.fixture
+def artifact(tmp_path: Path) -> Path:
+    source = tmp_path / "source"
+    source.mkdir()
+    write_json(source / "manifest.json", {"schema": 1})
+    folder = tmp_path / "artifact"
+    folder.mkdir()
+    write_json(folder / "spec.json", {"seed": 0})
+    write_json(folder / "receipt.json", {"duration_s": 1.0})
+    write_json(folder / "metrics.json", {"top1": 50.0})
+    (folder / "frames").mkdir()
+    (folder / "frames" / "0.bin").write_bytes(b"abc")
+    (folder / "scratch").mkdir()
+    (folder / "scratch" / "resume.pt").write_bytes(b"x")
+    (folder / ".hidden").write_bytes(b"x")
+    write_json(folder / "manifest.json", make_manifest(folder, "train", "a", "0" * 64, {"data/d": source}))
+    return folder
+
+
+def test_a_manifest_lists_results_and_only_results(artifact: Path) -> None:
+    manifest = read_json(artifact / "manifest.json")
+    assert sorted(manifest["outputs"]) == ["frames/0.bin", "metrics.json"]
+    assert manifest["outputs"]["frames/0.bin"] == {"bytes": 3, "sha256": sha256_bytes(b"abc")}
+    assert manifest["inputs"]["data/d"]["sha256"] == sha256_file(artifact.parent / "source" / "manifest.json")
+    assert manifest["spec"]["sha256"] == sha256_file(artifact / "spec.json")
+    assert [p.name for p in outputs_in(artifact)] == ["0.bin", "metrics.json"]
+    assert check_outputs(artifact) == []
+
+
+def test_times_and_places_are_not_in_a_manifest(artifact: Path) -> None:
+    before = (artifact / "manifest.json").read_bytes()
+    write_json(artifact / "receipt.json", {"duration_s": 2.0, "host": "elsewhere"})
+    moved = artifact.with_name("moved")
+    shutil.move(artifact, moved)
+    write_json(
+        moved / "manifest.json", make_manifest(moved, "train", "a", "0" * 64, {"data/d": artifact.parent / "source"})
+    )
+    assert (moved / "manifest.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("metrics.json", "tampered artifact"), ("frames/0.bin", "tampered artifact"), ("spec.json", "stale")],
+)
+def test_one_changed_byte_is_found_and_named(artifact: Path, name: str, kind: str) -> None:
+    path = artifact / name
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(bytes(data))
+    problems = check_outputs(artifact)
+    assert [(p.kind, p.where) for p in problems] == [(kind, str(path))]
+
+
+def test_a_missing_and_a_cut_file_are_named(artifact: Path) -> None:
+    (artifact / "metrics.json").unlink()
+    (artifact / "frames" / "0.bin").write_bytes(b"ab")
+    assert [(p.kind, Path(p.where).name) for p in check_outputs(artifact)] == [
+        ("tampered artifact", "0.bin"),
+        ("broken chain", "metrics.json"),
+    ]
+
+
+@pytest.mark.parametrize("value", [[], {}, {"schema": 1}, {"schema": 9, "spec": {"sha256": ""}, "outputs": {}}])
+def test_a_manifest_with_other_fields_is_tampered(artifact: Path, value: object) -> None:
+    write_json(artifact / "manifest.json", value)
+    assert [p.kind for p in check_outputs(artifact)] == ["tampered artifact"]
+
+
+def test_swapping_in_replaces_the_whole_folder(tmp_path: Path, artifact: Path) -> None:
+    work = tmp_path / ".artifact.work"
+    work.mkdir()
+    (work / "new").write_text("new")
+    swap_in(work, artifact)
+    assert [p.name for p in artifact.iterdir()] == ["new"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["artifact", "source"]
+
+
+def test_a_text_file_can_be_written_too(tmp_path: Path) -> None:
+    handle: IO[str]
+    with atomic_write(tmp_path / "a" / "dvc.yaml", "w") as handle:
+        handle.write("ä\n")
+    assert (tmp_path / "a" / "dvc.yaml").read_bytes() == "ä\n".encode()

@@ -1,0 +1,92 @@
+"""The plan: one graph from the registry, and the code behind each task."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import PROJECT, edit, environment
+
+from reeltrace.errors import UserError
+from reeltrace.plan import MODULES, OUTSIDE_THE_CODE, Plan, code_of, code_sha256, load_plan
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    return load_plan(PROJECT)
+
+
+def test_tasks_come_after_their_inputs(plan: Plan) -> None:
+    seen: set[str] = set()
+    for task in plan:
+        assert set(task.inputs) <= seen
+        seen.add(task.name)
+
+
+def test_every_run_that_tables_share_is_one_task(plan: Plan) -> None:
+    trained = [task.key for task in plan.of("train")]
+    assert len(trained) == len(set(trained)) == 12
+    readers = [task.key for task in plan.of("aggregate") if "train/dir-cnn4-z3-s0" in task.inputs]
+    assert readers == ["basu2021-table3", "basu2021-table4"]
+
+
+def test_the_report_reads_every_table(plan: Plan) -> None:
+    assert {f"aggregate/{key}" for key in plan.registry.params.tables} <= set(plan["report/all"].inputs)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("trian/x", "expected one of data, measure"), ("train/x", "it has: dir-cnn4-z3-s0")]
+)
+def test_an_unknown_task_is_refused_with_what_there_is(plan: Plan, name: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        plan[name]
+
+
+@pytest.mark.parametrize("module", sorted(MODULES.values()))
+def test_the_code_of_a_stage_is_what_importing_it_loads(module: str) -> None:
+    """Every file of ours that the interpreter loads for a stage is one of the stage's source files."""
+    script = (
+        f"import sys, {module}\n"
+        "print(*(m.__file__ for n, m in sys.modules.items() if n.startswith('reeltrace.') and m.__file__))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment(PROJECT)
+    )
+    outside = {Path("src", *name.split(".")).with_suffix(".py") for name in OUTSIDE_THE_CODE}
+    loaded = {Path(path).relative_to(PROJECT) for path in done.stdout.split()} - outside
+    assert loaded
+    assert loaded <= set(code_of(module, PROJECT))
+
+
+def test_training_does_not_rest_on_the_report(plan: Plan) -> None:
+    paths = [path.as_posix() for path in plan["train/dir-cnn4-z3-s0"].sources]
+    assert "src/reeltrace/models/group_conv.py" in paths
+    assert not [path for path in paths if "report" in path or "analysis" in path or "measure" in path]
+
+
+def test_one_changed_source_file_changes_the_code_of_its_stages_only(workspace: Path) -> None:
+    def codes() -> dict[str, str]:
+        return {task.name: code_sha256(task, workspace) for task in load_plan(workspace)}
+
+    before = codes()
+    path = workspace / "src/reeltrace/models/group_conv.py"
+    path.write_text(path.read_text() + "\n# changed\n")
+    changed = {name.partition("/")[0] for name, code in codes().items() if code != before[name]}
+    assert changed == {"train", "measure"}
+
+
+def test_a_missing_source_file_is_named(workspace: Path) -> None:
+    (workspace / "reports/published/basu2021.yaml").unlink()
+    plan = load_plan(workspace)
+    with pytest.raises(UserError, match=r"basu2021\.yaml: missing"):
+        code_sha256(plan["aggregate/basu2021-table3"], workspace)
+
+
+def test_an_import_for_type_checkers_is_no_dependency(workspace: Path) -> None:
+    path = workspace / "src/reeltrace/measure/stage.py"
+    before = code_of("reeltrace.measure.stage", workspace)
+    edit(path, "\nimport", "\nif __debug__:\n    import reeltrace.training.loop\nimport", 1)
+    assert Path("src/reeltrace/training/loop.py") in code_of("reeltrace.measure.stage", workspace)
+    text = path.read_text().replace("if __debug__:", "if TYPE_CHECKING:")
+    path.write_text(text)
+    assert code_of("reeltrace.measure.stage", workspace) == before

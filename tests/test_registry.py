@@ -1,0 +1,160 @@
+"""The registry: what params.yaml may say, and how a mistake in it is named."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import PROJECT
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reeltrace.errors import UserError
+from reeltrace.registry import SCALES, Registry, load, parse, spec_json
+
+TEXT = (PROJECT / "params.yaml").read_text()
+
+
+def broken(old: str, new: str) -> str:
+    assert old in TEXT, old
+    with pytest.raises(UserError) as caught:
+        parse(TEXT.replace(old, new, 1))
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_projects_own_registry_is_valid_at_every_scale(scale: str) -> None:
+    registry = parse(TEXT, scale)  # type: ignore[arg-type]
+    assert registry.scale == scale
+    assert registry.used_runs() == list(registry.params.runs), "a run that no table needs"
+
+
+def test_unknown_key_is_named_with_its_path() -> None:
+    message = broken("    momentum: 0.9", "    momentun: 0.9")
+    assert "protocols.dir-cnn4.momentun" in message
+    assert "unknown key" in message
+
+
+def test_missing_key_is_named_with_its_path() -> None:
+    assert "protocols.dir-cnn4.gamma: missing" in broken("    gamma: 0.1\n", "")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path", "found"),
+    [
+        ("epochs: {paper: 50", "epochs: {paper: -50", "protocols.dir-cnn4.epochs", "-50"),
+        ("epochs: {paper: 50", "epochs: {paper: fifty", "protocols.dir-cnn4.epochs", "'fifty'"),
+        ("epochs: {paper: 50", "epochs: {paper: 50.5", "protocols.dir-cnn4.epochs", "50.5"),
+        ("batch_norm: true", "batch_norm: 1", "models.cnn4-z3.batch_norm", "1"),
+        ("group: t2", "group: t3", "models.cnn4-t2.group", "'t3'"),
+        ("probability: 0.3", "probability: 1.3", "runs.dir-cnn4-z3-aug.augment.probability", "1.3"),
+        ("evaluation: [original, treverse]", "evaluation: [original, flip]", "runs.dir-cnn4-z3.evaluation.1", "'flip'"),
+        ("learning_rate: 0.1", "learning_rate: .inf", "", "inf"),
+        ("seeds: {paper: [0, 1, 2]", "seeds: {paper: [0, 0]", "", "[0, 0]"),
+        ("digit_size: {paper: 16", "digit_size: {paper: 66", "datasets.moving-mnist", "66"),
+        ("milestones: {paper: [20, 40]", "milestones: {paper: [40, 20]", "protocols.dir-cnn4", "[40, 20]"),
+        ("milestones: {paper: [20, 40]", "milestones: {paper: [20, 50]", "protocols.dir-cnn4", "50"),
+        ("train: 0.6", "train: 0.9", "datasets.moving-mnist.image_split", "0.9"),
+        ("device:\n", "device: 3\nxdevice:\n", "xdevice", "unknown key"),
+    ],
+)
+def test_wrong_type_or_impossible_value_says_where_and_what(old: str, new: str, path: str, found: str) -> None:
+    message = broken(old, new)
+    assert path in message
+    assert found in message
+    assert message.startswith("params.yaml: ")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "name"),
+    [
+        ("dataset: moving-mnist-dir, model: cnn4-z3", "dataset: moving-mnist-di, model: cnn4-z3", "moving-mnist-di"),
+        ("model: cnn4-z3, protocol", "model: cnn5-z3, protocol", "cnn5-z3"),
+        ("protocol: dir-cnn4, ev", "protocol: dir-cnn, ev", "dir-cnn"),
+        ("images: {paper: mnist", "images: {paper: mnist2", "mnist2"),
+        ("Z3CNN: dir-cnn4-z3", "Z3CNN: dir-cnn4-z4", "dir-cnn4-z4"),
+        ("measurement: basu2021-cnn4", "measurement: basu2021-cnn5", "basu2021-cnn5"),
+    ],
+)
+def test_a_name_that_does_not_exist_is_refused_with_what_does(old: str, new: str, name: str) -> None:
+    message = broken(old, new)
+    assert repr(name) in message
+    assert "known:" in message
+
+
+def test_a_table_column_that_its_run_does_not_evaluate_is_refused() -> None:
+    message = broken("columns: [original, treverse]\n    rows: {Z3CNN", "columns: [original, r90]\n    rows: {Z3CNN")
+    assert "does not evaluate 'r90'" in message
+
+
+def test_an_override_without_the_documents_value_is_refused() -> None:
+    assert "without `paper`" in broken("epochs: {paper: 50, quick: ", "epochs: {quick: ")
+
+
+def test_a_mistake_in_the_papers_value_shows_at_the_quick_scale_too() -> None:
+    assert "scale: quick" in TEXT
+    assert "(scale paper)" in broken("epochs: {paper: 50", "epochs: {paper: 0")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "- a", "scale: [", "scale: huge", "scale: quick\nscale: paper", "\x00", "a: !!python/object:os.x {}"]
+)
+def test_text_that_is_no_registry_is_refused_in_one_line(text: str) -> None:
+    with pytest.raises(UserError) as caught:
+        parse(text)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_says_where_to_run(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="not found"):
+        load(tmp_path / "params.yaml")
+
+
+def test_every_departure_from_the_document_is_listed() -> None:
+    registry = parse(TEXT, "quick")
+    listed = {override.path: override for override in registry.overrides("protocols.dir-cnn4")}
+    epochs = listed["protocols.dir-cnn4.epochs"]
+    assert epochs.document == 50
+    assert epochs.here == registry.params.protocols["dir-cnn4"].epochs
+    assert parse(TEXT, "paper").report_spec().overrides == ()
+
+
+def test_a_tables_overrides_are_those_of_its_runs() -> None:
+    paths = [o.path for o in parse(TEXT, "quick").aggregate_spec("basu2021-table3").overrides]
+    assert any(path.startswith("datasets.moving-mnist-dir.") for path in paths)
+    assert not any(path.startswith(("datasets.moving-mnist.", "protocols.digit-cnn4.")) for path in paths)
+
+
+def test_the_documents_schedules() -> None:
+    """basu2021, sections 4.4, 4.5 and 4.7."""
+    protocols = parse(TEXT, "paper").params.protocols
+    cnn4 = protocols["dir-cnn4"]
+    assert (cnn4.epochs, cnn4.learning_rate, cnn4.milestones, cnn4.gamma) == (50, 0.1, (20, 40), 0.1)
+    resnet = protocols["dir-resnet18"]
+    assert (resnet.epochs, resnet.learning_rate, resnet.milestones, resnet.gamma) == (100, 0.1, (25, 50, 75), 0.1)
+    assert (protocols["digit-cnn4"].epochs, protocols["digit-resnet18"].epochs) == (100, 150)
+    videos = {name: parse(TEXT, "paper").params.datasets[name].videos for name in ("moving-mnist", "moving-mnist-dir")}
+    assert (videos["moving-mnist"].train, videos["moving-mnist"].validation, videos["moving-mnist"].test) == (
+        6000,
+        1000,
+        3000,
+    )
+    assert (videos["moving-mnist-dir"].train, videos["moving-mnist-dir"].validation) == (5000, 2000)
+    assert videos["moving-mnist-dir"].test == 3000
+
+
+def test_specs_survive_their_json() -> None:
+    registry = parse(TEXT, "smoke")
+    spec = registry.train_spec("dir-resnet18-t2", 0)
+    assert type(spec).model_validate(spec_json(spec)) == spec
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5), lambda c: st.lists(c, max_size=3)))
+def test_any_value_in_place_of_a_protocol_is_refused_in_one_line(value: object) -> None:
+    raw = yaml.safe_load(TEXT)
+    raw["protocols"]["dir-cnn4"] = value
+    with pytest.raises(UserError) as caught:
+        Registry(raw, "quick")
+    assert "protocols.dir-cnn4" in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,177 @@
+"""The leaf: the artifact protocol around a stage, and what it does when something goes wrong."""
+
+import errno
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import edit, environment
+from filelock import FileLock
+
+from reeltrace.artifacts import check_outputs, read_json, sha256_file
+from reeltrace.errors import CheckFailed, UserError
+from reeltrace.runner import run
+
+DIGITS, CLIPS = "results/smoke/data/digits", "results/smoke/data/moving-mnist-dir"
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_an_artifact_is_complete_and_checks_out(workspace: Path) -> None:
+    folder = run("data", "digits", workspace)
+    assert folder == workspace / DIGITS
+    assert names(folder) == ["about.json", "images.npy", "labels.npy", "manifest.json", "receipt.json", "spec.json"]
+    assert check_outputs(folder) == []
+    receipt = read_json(folder / "receipt.json")
+    assert receipt["command"] == "reeltrace run data digits"
+    assert receipt["packages"]["scikit-learn"]
+    assert receipt["lock_sha256"] == sha256_file(workspace / "requirements.lock")
+
+
+def test_same_spec_same_manifest(workspace: Path) -> None:
+    run("data", "digits", workspace)
+    first = (run("data", "moving-mnist-dir", workspace) / "manifest.json").read_bytes()
+    assert (run("data", "moving-mnist-dir", workspace) / "manifest.json").read_bytes() == first
+
+
+def test_the_spec_is_older_than_the_outputs(workspace: Path) -> None:
+    folder = run("data", "digits", workspace)
+    spec = (folder / "spec.json").stat().st_mtime_ns
+    assert all(path.stat().st_mtime_ns > spec for path in folder.iterdir() if path.name != "spec.json")
+
+
+def test_an_input_that_is_not_there_says_what_to_run(workspace: Path) -> None:
+    with pytest.raises(UserError, match="first run: reeltrace run data digits"):
+        run("data", "moving-mnist-dir", workspace)
+    assert not (workspace / CLIPS / "manifest.json").exists()
+
+
+def test_a_stale_input_is_not_used(workspace: Path) -> None:
+    run("data", "digits", workspace)
+    run("data", "moving-mnist-dir", workspace)
+    text = (workspace / "params.yaml").read_text()
+    (workspace / "params.yaml").write_text(text.replace("    seed: 2\n", "    seed: 3\n"))
+    with pytest.raises(UserError, match=r"moving-mnist-dir: stale.*first run: reeltrace run data moving-mnist-dir"):
+        run("train", "dir-cnn4-z3-s0", workspace)
+
+
+def test_an_altered_input_is_not_used(workspace: Path) -> None:
+    folder = run("data", "digits", workspace)
+    data = bytearray((folder / "images.npy").read_bytes())
+    data[-1] ^= 1
+    (folder / "images.npy").write_bytes(bytes(data))
+    with pytest.raises(CheckFailed, match=r"tampered artifact: .*images\.npy"):
+        run("data", "moving-mnist-dir", workspace)
+
+
+def test_two_pipelines_in_one_folder(workspace: Path) -> None:
+    folder = workspace / "results/smoke/data"
+    folder.mkdir(parents=True)
+    with FileLock(folder / ".digits.lock"), pytest.raises(UserError, match="another process is working on data/digits"):
+        run("data", "digits", workspace)
+    assert run("data", "digits", workspace).is_dir()
+
+
+def patched(monkeypatch: pytest.MonkeyPatch, function: Any) -> None:
+    import reeltrace.data.stage
+
+    monkeypatch.setattr(reeltrace.data.stage, "run", function)
+
+
+def test_a_spec_that_changes_meanwhile_is_not_blessed(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from reeltrace.data.stage import run as real
+
+    run("data", "digits", workspace)
+    before = (run("data", "moving-mnist-dir", workspace) / "manifest.json").read_bytes()
+
+    def meddling(spec: Any, inputs: dict[str, Path], work: Path) -> dict[str, Any]:
+        facts = real(spec, inputs, work)
+        edit(workspace / "params.yaml", "    seed: 2\n", "    seed: 3\n")
+        return facts
+
+    patched(monkeypatch, meddling)
+    with pytest.raises(CheckFailed, match=r"params\.yaml: what it says of data/moving-mnist-dir changed"):
+        run("data", "moving-mnist-dir", workspace)
+    assert (workspace / CLIPS / "manifest.json").read_bytes() == before
+
+
+def test_code_that_changes_meanwhile_is_not_blessed(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from reeltrace.data.stage import run as real
+
+    def meddling(spec: Any, inputs: dict[str, Path], work: Path) -> dict[str, Any]:
+        path = workspace / "src/reeltrace/data/stage.py"
+        path.write_text(path.read_text() + "\n# changed\n")
+        return real(spec, inputs, work)
+
+    patched(monkeypatch, meddling)
+    with pytest.raises(CheckFailed, match="the code of data/digits changed while it ran"):
+        run("data", "digits", workspace)
+    assert not (workspace / DIGITS / "manifest.json").exists()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_leaves_the_old_artifact(workspace: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    before = (run("data", "digits", workspace) / "manifest.json").read_bytes()
+
+    def full(spec: Any, inputs: dict[str, Path], work: Path) -> dict[str, Any]:
+        raise OSError(number, "No space left on device", str(work / "images.npy"))
+
+    patched(monkeypatch, full)
+    with pytest.raises(UserError, match=r"images\.npy: the disk is full") as caught:
+        run("data", "digits", workspace)
+    assert "\n" not in str(caught.value)
+    assert (workspace / DIGITS / "manifest.json").read_bytes() == before
+
+
+def test_a_stage_that_writes_other_files_than_declared_is_refused(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patched(monkeypatch, lambda spec, inputs, work: (work / "other").write_text("x") and {})
+    with pytest.raises(CheckFailed, match=r"wrote \['other'\], expected"):
+        run("data", "digits", workspace)
+
+
+def test_files_of_other_work_are_not_taken_over(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a killed run of another spec left behind does not enter this run's artifact."""
+    leftover = workspace / "results/smoke/data/.digits.work"
+    leftover.mkdir(parents=True)
+    (leftover / "stray.json").write_text("{}")
+    assert "stray.json" not in names(run("data", "digits", workspace))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["start", "epoch"])
+def test_a_killed_training_leaves_nothing_finished_and_resumes(workspace: Path, moment: str) -> None:
+    """SIGKILL before or after the first epoch: no folder that looks finished; the next run gives the same manifest."""
+    edit(workspace / "params.yaml", "smoke: 2}", "smoke: 12}", 1)
+    for stage, key in (("data", "digits"), ("data", "moving-mnist-dir")):
+        run(stage, key, workspace)
+    command = ["reeltrace", "run", "train", "dir-cnn4-z3-s0"]
+
+    def leaf() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(command, cwd=workspace, env=environment(workspace), stderr=subprocess.PIPE)
+
+    train = workspace / "results/smoke/train"
+    process = leaf()
+    work = train / ".dir-cnn4-z3-s0.work"
+    sign = work / "spec.json" if moment == "start" else work / "scratch"
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not (sign.is_file() or (sign.is_dir() and any(sign.glob("*.pt")))):
+        assert process.poll() is None, "the training ended before it could be killed"
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (train / "dir-cnn4-z3-s0" / "manifest.json").exists()
+    assert leaf().wait() == 0
+    resumed = train / "dir-cnn4-z3-s0"
+    assert (read_json(resumed / "receipt.json")["facts"]["resumed_after_epoch"] is not None) == (moment == "epoch")
+    manifest = (resumed / "manifest.json").read_bytes()
+    os.rename(resumed, workspace / "resumed")
+    assert leaf().wait() == 0
+    assert (resumed / "manifest.json").read_bytes() == manifest
