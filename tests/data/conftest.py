@@ -1,5 +1,6 @@
 """A local HTTP server that misbehaves as a test tells it to."""
 
+import contextlib
 import re
 import threading
 from collections.abc import Iterator
@@ -64,8 +65,10 @@ class Server:
         for name, value in extra.items():
             request.send_header(name, value)
         request.end_headers()
-        request.wfile.write(body if how.cut is None else body[: how.cut])
-        request.wfile.flush()
+        # a client that has seen enough hangs up: that is its right
+        with contextlib.suppress(ConnectionError):
+            request.wfile.write(body if how.cut is None else body[: how.cut])
+            request.wfile.flush()
         request.close_connection = True
 
 

@@ -2,9 +2,10 @@
 
 import errno
 import hashlib
-import multiprocessing
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -264,30 +265,24 @@ def test_file_where_the_folder_should_be(tmp_path):
         get(source(), tmp_path / "file")
 
 
-def _hold(path: str, ready: Any, release: Any) -> None:
-    import filelock
-
-    with filelock.FileLock(path):
-        ready.set()
-        release.wait(20)
+HOLD = """
+import sys, filelock
+with filelock.FileLock(sys.argv[1]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
 
 
 def test_two_processes_take_turns(server, answer, tmp_path):
     server.script["/a"] = [answer(BODY)]
-    context = multiprocessing.get_context("spawn")
-    ready, release = context.Event(), context.Event()
-    other = context.Process(target=_hold, args=(str(tmp_path / f".{NAME}.lock"), ready, release))
-    other.start()
-    try:
-        assert ready.wait(20)
+    command = [sys.executable, "-c", HOLD, str(tmp_path / f".{NAME}.lock")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "held\n"
         with pytest.raises(UserError, match="another process"):
             get(source(server.url("/a")), tmp_path, lock_timeout=0.1)
         assert server.asked == []
-        release.set()
+        other.stdin.close()  # now it lets go
         get(source(server.url("/a")), tmp_path, lock_timeout=20)
-    finally:
-        release.set()
-        other.join()
     assert (tmp_path / NAME).read_bytes() == BODY
 
 

@@ -1,0 +1,134 @@
+"""The stage `data`: a pool of digit images, or a dataset of moving digits made from a pool."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reeltrace.artifacts import read_json, write_json
+from reeltrace.data import moving_digits
+from reeltrace.data.disk import save_array
+from reeltrace.data.pool import array_sha256
+from reeltrace.errors import UserError
+
+if TYPE_CHECKING:
+    from reeltrace.registry import ImagesSpec, MovingDigitsSpec
+
+SCHEMA = 1
+DOWNLOADS = "REELTRACE_DOWNLOADS"
+
+
+def run(spec: "ImagesSpec | MovingDigitsSpec", inputs: Mapping[str, Path], work: Path) -> dict[str, Any]:
+    """Write one dataset into `work`; the returned facts (which route served a download) may differ between
+    runs.
+
+    "images": `images.npy` uint8 (N, H, W), `labels.npy` uint8 (N,), `about.json`.
+    "moving-digits": `clips-<split>.npy` uint8 (N, T, H, W), `index.csv`, `about.json`.
+    """
+    if spec.kind == "images":
+        return _images(spec, work)
+    return _moving_digits(spec, inputs[f"data/{spec.images}"], work)
+
+
+def downloads() -> Path:
+    """Where downloads are kept: the folder that REELTRACE_DOWNLOADS names, else `downloads` in the current
+    folder.
+    """
+    return Path(os.environ.get(DOWNLOADS) or "downloads")
+
+
+def _images(spec: "ImagesSpec", work: Path) -> dict[str, Any]:
+    # Imported here: making moving digits needs neither the download libraries nor scikit-learn.
+    if spec.source == "mnist":
+        from reeltrace.data import mnist
+
+        pool, about = mnist.load(downloads()), mnist.ABOUT
+    else:
+        from reeltrace.data import digits
+
+        pool, about = digits.load(), digits.ABOUT
+    save_array(work / "images.npy", pool.images)
+    save_array(work / "labels.npy", pool.labels)
+    counts = np.bincount(pool.labels, minlength=10)
+    write_json(
+        work / "about.json",
+        {
+            "schema": SCHEMA,
+            "kind": "images",
+            "source": about.source,
+            "licence": about.licence,
+            "citation": about.citation,
+            "classes": list(moving_digits.DIGIT_CLASSES),
+            "counts": dict(zip(moving_digits.DIGIT_CLASSES, counts.tolist(), strict=True)),
+            "count": len(pool.images),
+            "height": pool.images.shape[1],
+            "width": pool.images.shape[2],
+            "images_sha256": array_sha256(pool.images),
+            "labels_sha256": array_sha256(pool.labels),
+        },
+    )
+    return {"served": pool.served}
+
+
+def _moving_digits(spec: "MovingDigitsSpec", pool: Path, work: Path) -> dict[str, Any]:
+    images, labels = load_pool(pool)
+    settings = moving_digits.Settings(
+        task=spec.task,
+        frames=spec.frames,
+        size=spec.size,
+        digit_size=spec.digit_size,
+        speed=(spec.speed[0], spec.speed[1]),
+        videos={split: getattr(spec.videos, split) for split in moving_digits.SPLITS},
+        image_split={split: getattr(spec.image_split, split) for split in moving_digits.SPLITS},
+        seed=spec.seed,
+    )
+    clips = moving_digits.write(images, labels, settings, work)
+    dealt = moving_digits.split_images(labels, settings.image_split, settings.seed)
+    write_json(
+        work / "about.json",
+        {
+            "schema": SCHEMA,
+            "kind": "moving-digits",
+            "task": spec.task,
+            "classes": list(settings.classes),
+            "counts": {
+                split: {name: sum(row.label == label for row in rows) for label, name in enumerate(settings.classes)}
+                for split, rows in clips.items()
+            },
+            "images": {split: len(members) for split, members in dealt.items()},
+            "frames": spec.frames,
+            "size": spec.size,
+            "digit_size": spec.digit_size,
+            "speed": list(settings.speed),
+            "path": settings.path,
+            "seed": spec.seed,
+            "source": read_json(pool / "about.json")["source"],
+            "images_sha256": array_sha256(images),
+        },
+    )
+    return {}
+
+
+def load_pool(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Images (N, H, W) and labels (N,) of a finished image pool. Raises UserError when they are missing or
+    disagree.
+    """
+    arrays = []
+    for name, axes in (("images.npy", 3), ("labels.npy", 1)):
+        path = folder / name
+        try:
+            array = np.load(path, allow_pickle=False)
+        except FileNotFoundError:
+            raise UserError(f"{path}: no such file; make the image pool first") from None
+        except (ValueError, EOFError, OSError) as error:
+            raise UserError(f"{path}: not a readable array ({error}); make the image pool again") from error
+        if array.dtype != np.uint8 or array.ndim != axes:
+            raise UserError(f"{path}: {array.dtype}{array.shape}, expected uint8 with {axes} axes; make the pool again")
+        arrays.append(array)
+    images, labels = arrays
+    if len(images) != len(labels):
+        raise UserError(f"{folder}: {len(images)} images and {len(labels)} labels; make the image pool again")
+    return images, labels

@@ -1,0 +1,112 @@
+"""Reading stored clips: memory-mapped pixels, labels from the index, batches as tensors."""
+
+import csv
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from reeltrace.errors import UserError
+
+CHANNELS = 3
+
+
+@dataclass(frozen=True)
+class ClipStore:
+    """One split of a clip dataset. `clips` is uint8 (N, T, H, W), mapped read-only; `labels` int64 (N,)."""
+
+    folder: Path
+    split: str
+    clips: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    classes: tuple[str, ...]
+
+    @classmethod
+    def open(cls, folder: Path, split: str) -> "ClipStore":
+        """Open `clips-<split>.npy`, `index.csv` and `about.json` of a finished `data` artifact.
+
+        Raises UserError when a file is missing or unreadable, or when the clips and the index do not agree.
+        """
+        clips = _map_clips(folder / f"clips-{split}.npy")
+        classes = _read_classes(folder / "about.json")
+        labels = _read_labels(folder / "index.csv", split, classes)
+        if len(labels) != len(clips):
+            raise UserError(
+                f"{folder}: clips-{split}.npy has {len(clips)} clips, index.csv lists {len(labels)} for "
+                f"{split}; "
+                "make the dataset again"
+            )
+        return cls(folder, split, clips, labels, classes)
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def batch(self, indices: Sequence[int] | NDArray[np.integer[Any]] | Tensor) -> Tensor:
+        """The clips with these indices as uint8 (B, 3, T, H, W).
+
+        The three channels are one grey channel seen three times (an expanded view). Raises IndexError for an
+        index that is negative or too large.
+        """
+        wanted = np.asarray(indices, dtype=np.int64).reshape(-1)
+        if wanted.size and (wanted.min() < 0 or wanted.max() >= len(self)):
+            raise IndexError(f"{self.folder}: clip indices must lie in 0..{len(self) - 1}")
+        # an array index copies: the tensor owns writable memory, the map stays read-only
+        grey = torch.from_numpy(np.array(self.clips[wanted]))
+        return grey.unsqueeze(1).expand(-1, CHANNELS, -1, -1, -1)
+
+
+def to_float(batch: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Scale uint8 pixels to [0, 1] in `dtype`, same shape (N, C, T, H, W).
+
+    The division is done in float32 at least, and rounded once; equal (expanded) channels stay one channel in
+    memory.
+    """
+    if batch.dim() == 5 and batch.shape[1] > 1 and batch.stride(1) == 0:
+        return to_float(batch[:, :1], dtype).expand(batch.shape)
+    exact = torch.float64 if dtype == torch.float64 else torch.float32
+    return (batch.to(exact) / 255).to(dtype)
+
+
+def _map_clips(path: Path) -> NDArray[np.uint8]:
+    try:
+        clips = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; make the dataset first") from None
+    except (ValueError, EOFError, OSError) as error:
+        raise UserError(f"{path}: not a readable array ({error}); make the dataset again") from error
+    if clips.dtype != np.uint8 or clips.ndim != 4:
+        raise UserError(f"{path}: {clips.dtype}{clips.shape}, expected uint8 (clips, frames, height, width)")
+    return clips  # type: ignore[no-any-return]
+
+
+def _read_classes(path: Path) -> tuple[str, ...]:
+    try:
+        return tuple(str(name) for name in json.loads(path.read_bytes())["classes"])
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; make the dataset first") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: not a dataset description with a list of classes; make the dataset again") from error
+
+
+def _read_labels(path: Path, split: str, classes: Sequence[str]) -> NDArray[np.int64]:
+    labels: list[int] = []
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                if row["split"] != split:
+                    continue
+                label = int(row["label"])
+                if int(row["clip"]) != len(labels) or not 0 <= label < len(classes) or classes[label] != row["class"]:
+                    raise ValueError(f"clip {row['clip']} of {split}")
+                labels.append(label)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; make the dataset first") from None
+    except (ValueError, KeyError, TypeError, csv.Error) as error:
+        raise UserError(f"{path}: not an index of clips in order ({error}); make the dataset again") from error
+    return np.asarray(labels, dtype=np.int64)

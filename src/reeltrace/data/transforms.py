@@ -1,0 +1,96 @@
+"""Transforms of clips (basu2021, section 4.3) and the augmentations made of them (section 4.5).
+
+Clips are (N, C, T, H, W), or anything that ends in (C, T, H, W). Rotations are counter-clockwise as a viewer
+sees the frame, row 0 on top.
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Transform = Callable[[Tensor], Tensor]
+Augmentation = Literal["treverse", "rotate"]
+
+
+def original(clips: Tensor) -> Tensor:
+    """The clips as they are."""
+    return clips
+
+
+def treverse(clips: Tensor) -> Tensor:
+    """The frames in reversed order."""
+    return _once_per_grey(clips, lambda x: x.flip(-3))
+
+
+def r90(clips: Tensor) -> Tensor:
+    """Each frame rotated by 90 degrees; (.., H, W) becomes (.., W, H)."""
+    return _once_per_grey(clips, lambda x: torch.rot90(x, 1, (-2, -1)))
+
+
+def r180(clips: Tensor) -> Tensor:
+    """Each frame rotated by 180 degrees."""
+    return _once_per_grey(clips, lambda x: torch.rot90(x, 2, (-2, -1)))
+
+
+def r270(clips: Tensor) -> Tensor:
+    """Each frame rotated by 270 degrees; (.., H, W) becomes (.., W, H)."""
+    return _once_per_grey(clips, lambda x: torch.rot90(x, 3, (-2, -1)))
+
+
+TRANSFORMS: dict[str, Transform] = {
+    "original": original,
+    "treverse": treverse,
+    "r90": r90,
+    "r180": r180,
+    "r270": r270,
+}
+_ROTATIONS = (r90, r180, r270)
+
+
+def augment(batch: Tensor, kind: Augmentation, probability: float, generator: torch.Generator) -> Tensor:
+    """Transform each clip of `batch` (N, C, T, H, W) with the given probability, as basu2021, section 4.5
+    trains.
+
+    "treverse" reverses the clip; "rotate" rotates it by 90, 180 or 270 degrees, each equally likely. What
+    happens depends on the generator's state alone, and each call takes the same number of draws from it
+    whatever they come to. `batch` is not changed. Raises ValueError for an unknown kind, a probability
+    outside [0, 1], and "rotate" on frames that are not square.
+    """
+    if kind not in ("treverse", "rotate"):
+        raise ValueError(f"unknown augmentation {kind!r}; expected treverse or rotate")
+    if not 0 <= probability <= 1:
+        raise ValueError(f"probability {probability} is not in [0, 1]")
+    if kind == "rotate" and batch.shape[-1] != batch.shape[-2]:
+        raise ValueError(
+            f"clips of {batch.shape[-2]} x {batch.shape[-1]} cannot be rotated by 90 degrees within a batch"
+        )
+    count = len(batch)
+    hit = torch.rand(count, generator=generator, device=generator.device) < probability
+    turns = torch.randint(3, (count,), generator=generator, device=generator.device)
+    if kind == "treverse":
+        return _once_per_grey(batch, lambda x: _replace(x, hit, treverse))
+
+    def rotate(x: Tensor) -> Tensor:
+        for turn, rotation in enumerate(_ROTATIONS):
+            x = _replace(x, hit & (turns == turn), rotation)
+        return x
+
+    return _once_per_grey(batch, rotate)
+
+
+def _replace(clips: Tensor, which: Tensor, transform: Transform) -> Tensor:
+    """A copy of `clips` in which the clips that the mask `which` (N,) names are transformed."""
+    index = which.nonzero().squeeze(1).to(clips.device)
+    return clips.index_copy(0, index, transform(clips.index_select(0, index)))
+
+
+def _once_per_grey(clips: Tensor, transform: Transform) -> Tensor:
+    """Grey clips are one channel expanded to three: transform it once and expand again."""
+    if clips.dim() >= 4 and clips.shape[-4] > 1 and clips.stride(-4) == 0:
+        one = transform(clips.narrow(-4, 0, 1))
+        shape = list(one.shape)
+        shape[-4] = clips.shape[-4]
+        return one.expand(shape)
+    return transform(clips)
