@@ -1,0 +1,213 @@
+"""The real Snakemake and the real DVC on the smoke scale: one truth in two engines.
+
+One workspace is reproduced once with Snakemake; the tests that change something work in a copy of it.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import edit, make_workspace, run_in
+
+from reeltrace.plan import load_plan
+
+pytestmark = pytest.mark.slow
+NOTHING = "Nothing to be done"
+
+
+def git(folder: Path, *arguments: str) -> None:
+    identity = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
+    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def snakemake(folder: Path, *arguments: str) -> str:
+    done = run_in(folder, "snakemake", "--cores", "2", *arguments)
+    return done.stdout + done.stderr
+
+
+def dvc(folder: Path, *arguments: str) -> str:
+    return run_in(folder, "dvc", *arguments).stdout
+
+
+def assert_clean_in_both(folder: Path) -> None:
+    assert NOTHING in snakemake(folder, "-n")
+    assert json.loads(dvc(folder, "status", "--json")) == {}
+
+
+@pytest.fixture(scope="module")
+def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace in which `snakemake` has made everything, in a git repository."""
+    folder = make_workspace(tmp_path_factory.mktemp("e2e") / "project")
+    git(folder, "init", "-q")
+    run_in(folder, "reeltrace", "sync")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "Start")
+    snakemake(folder)
+    return folder
+
+
+@pytest.fixture
+def copy(reproduced: Path, tmp_path: Path) -> Iterator[Path]:
+    """A copy of the reproduced workspace, times and engine state included."""
+    folder = tmp_path / "copy"
+    shutil.copytree(reproduced, folder, symlinks=True)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_after_snakemake_both_engines_have_nothing_to_do(reproduced: Path) -> None:
+    assert (reproduced / "results/smoke/report/all/report.html").stat().st_size > 10_000
+    assert_clean_in_both(reproduced)
+    assert run_in(reproduced, "reeltrace", "verify", "--data").stdout.startswith("scale smoke: every artifact")
+    status = json.loads(run_in(reproduced, "reeltrace", "status", "--json").stdout)
+    assert {table["state"] for table in status["tables"].values()} == {"current"}
+
+
+def test_a_second_reproduction_gives_identical_manifests(copy: Path) -> None:
+    manifests = {path.relative_to(copy): path.read_bytes() for path in copy.glob("results/smoke/*/*/manifest.json")}
+    assert len(manifests) == len(list(load_plan(copy)))
+    shutil.rmtree(copy / "results")
+    snakemake(copy)
+    again = {path.relative_to(copy): path.read_bytes() for path in copy.glob("results/smoke/*/*/manifest.json")}
+    assert again == manifests
+
+
+def planned_by_snakemake(folder: Path) -> set[str]:
+    text = snakemake(folder, "-n")
+    return {f"{stage} {key}" for stage, key in re.findall(r"reeltrace run (\w+) ([a-z0-9-]+)", text)}
+
+
+def test_an_edit_to_one_run_reruns_it_and_what_depends_on_it(copy: Path) -> None:
+    """Snakemake plans exactly that; DVC does exactly that; afterwards Snakemake has nothing to do."""
+    edit(copy / "params.yaml", "augment: {kind: treverse, probability: 0.3}", "augment: {kind: treverse, probability: 0.4}")
+    expected = {"train dir-cnn4-z3-aug-s0", "aggregate basu2021-table4", "report all"}
+    assert planned_by_snakemake(copy) == expected
+    before = {path: path.stat().st_mtime_ns for path in copy.glob("results/smoke/*/*/manifest.json")}
+    diff = dvc(copy, "params", "diff")
+    assert "dir-cnn4-z3-aug.augment.probability" in diff
+    assert "0.4" in diff
+    ran = set(re.findall(r"> reeltrace run (\w+ [a-z0-9-]+)", dvc(copy, "repro")))
+    assert ran == expected
+    changed = {path.parent.name for path, time in before.items() if path.stat().st_mtime_ns != time}
+    assert changed == {key.partition(" ")[2] for key in expected}
+    assert_clean_in_both(copy)
+    run_in(copy, "reeltrace", "verify")
+
+
+def test_an_edit_that_snakemake_reproduces_leaves_dvc_clean(copy: Path) -> None:
+    edit(copy / "params.yaml", "augment: {kind: rotate, probability: 0.3}", "augment: {kind: rotate, probability: 0.4}")
+    snakemake(copy)
+    assert_clean_in_both(copy)
+
+
+def test_a_touched_file_is_no_change(copy: Path) -> None:
+    (copy / "src/reeltrace/models/group_conv.py").touch()
+    (copy / "params.yaml").touch()
+    assert_clean_in_both(copy)
+
+
+def test_a_changed_layer_reruns_what_is_built_from_it(copy: Path) -> None:
+    path = copy / "src/reeltrace/models/group_conv.py"
+    path.write_text(path.read_text() + "\n# changed\n")
+    stages = {name.split()[0] for name in planned_by_snakemake(copy)}
+    assert stages == {"train", "measure", "aggregate", "report"}
+    status = json.loads(dvc(copy, "status", "--json"))
+    assert {name.split("-")[0] for name in status} == {"train", "measure"}  # DVC goes by the content of manifests
+
+
+def test_a_clone_and_a_pull_and_a_sync_are_clean(reproduced: Path, tmp_path: Path) -> None:
+    first, store, clone = tmp_path / "first", tmp_path / "store", tmp_path / "clone"
+    shutil.copytree(reproduced, first, symlinks=True)
+    dvc(first, "remote", "add", "-d", "store", str(store))
+    git(first, "add", "-A")
+    git(first, "commit", "-qm", "Record")
+    dvc(first, "push", "-q")
+    git(tmp_path, "clone", "-q", str(first), str(clone))
+    dvc(clone, "pull", "-q")
+    run_in(clone, "reeltrace", "sync")
+    assert_clean_in_both(clone)
+    run_in(clone, "reeltrace", "verify", "--data")
+
+
+def test_sync_never_blesses_an_altered_file(copy: Path) -> None:
+    path = copy / "results/smoke/train/dir-cnn4-z3-s0/metrics.json"
+    lock = (copy / "dvc.lock").read_bytes()
+    path.write_text(path.read_text().replace('"epoch": ', '"epoch": 1'))
+    done = run_in(copy, "reeltrace", "sync", code=1)
+    assert "tampered artifact: " in done.stderr
+    assert "metrics.json" in done.stderr
+    assert (copy / "dvc.lock").read_bytes() == lock
+
+
+def test_both_engines_have_the_same_nodes_edges_and_commands(reproduced: Path) -> None:
+    """Snakemake's graph is read off its own --dag and -p output, DVC's off `dvc dag` and dvc.yaml."""
+    dot = run_in(reproduced, "snakemake", "--dag", "dot", "-F").stdout
+    labels = dict(re.findall(r'^\s*(\d+)\[label = "(.*?)"', dot, re.MULTILINE))
+    stages = {"images": "data", "moving_digits": "data"}
+    nodes = {}
+    for number, label in labels.items():
+        rule, _, key = label.partition("\\nkey: ")
+        if rule != "all":
+            nodes[number] = f"{stages.get(rule, rule)}-{key}"
+    edges = {(nodes[a], nodes[b]) for a, b in re.findall(r"(\d+) -> (\d+)", dot) if a in nodes and b in nodes}
+    dvc_edges = {(b, a) for a, b in re.findall(r'"(.*?)" -> "(.*?)"', dvc(reproduced, "dag", "--dot"))}
+    dvc_edges |= {(a, b) for b, a in dvc_edges if False}
+    document = yaml.safe_load((reproduced / "dvc.yaml").read_text())
+    assert set(nodes.values()) == set(document["stages"])
+    assert edges in (dvc_edges, {(a, b) for b, a in dvc_edges})
+    commands = set(re.findall(r"^\s*(reeltrace run \w+ [a-z0-9-]+) >", snakemake(reproduced, "-n", "-F", "-p"), re.MULTILINE))
+    assert commands == {stage["cmd"] for stage in document["stages"].values()}
+
+
+def test_dvc_metrics_and_plots_say_something(reproduced: Path, tmp_path: Path) -> None:
+    metrics = json.loads(dvc(reproduced, "metrics", "show", "--json"))[""]["data"]
+    scores = metrics["results/smoke/train/dir-cnn4-z3-s0/scores.json"]["data"]
+    assert {"original", "treverse", "validation"} <= set(scores)
+    page = tmp_path / "plots"
+    dvc(reproduced, "plots", "show", "-o", str(page))
+    text = (page / "index.html").read_text()
+    assert "learning curves of basu2021-table3" in text
+    assert "dir-cnn4-z3-s0" in text
+
+
+def test_dvc_repro_refuses_a_dvc_yaml_of_another_scale(copy: Path) -> None:
+    edit(copy / "params.yaml", "\nscale: smoke", "\nscale: quick")
+    done = run_in(copy, "dvc", "repro", code=None)
+    assert done.returncode != 0
+    assert "dvc.yaml: compiled from another params.yaml" in done.stderr
+
+
+def test_a_mistake_in_params_stops_snakemake_in_one_line(copy: Path) -> None:
+    edit(copy / "params.yaml", "momentum: 0.9", "momentun: 0.9")
+    done = run_in(copy, "snakemake", "-n", code=1)
+    assert "protocols.dir-cnn4.momentun: unknown key" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_two_snakemakes_in_one_folder(copy: Path) -> None:
+    """The second one refuses and touches nothing; the first completes."""
+    shutil.rmtree(copy / "results")
+    first = subprocess.Popen(
+        ["snakemake", "--cores", "1", "results/smoke/train/dir-cnn4-z3-s0/manifest.json"],
+        cwd=copy,
+        env=__import__("conftest").environment(copy),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert first.stderr is not None
+        for line in first.stderr:
+            if "rule " in line:
+                break
+        second = run_in(copy, "snakemake", "--cores", "1", code=1)
+        assert "lock" in (second.stdout + second.stderr).lower()
+        first.stderr.read()
+        assert first.wait(timeout=120) == 0
+    finally:
+        first.kill()

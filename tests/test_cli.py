@@ -1,0 +1,82 @@
+"""The command line: one-line errors, exit codes, and output for people and for programs."""
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import Command, edit
+
+from reeltrace.runner import run
+
+
+def test_bad_params_is_one_line_and_exit_2(workspace: Path, command: Command) -> None:
+    edit(workspace / "params.yaml", "momentum: 0.9", "momentun: 0.9")
+    for arguments in (["status"], ["run", "data", "digits"], ["verify"], ["sync"], ["explain", "basu2021/3/x/y"]):
+        done = command("reeltrace", *arguments, code=2)
+        assert done.stderr.splitlines() == [
+            "reeltrace: params.yaml: protocols.dir-cnn4.momentun: unknown key; remove it or correct its spelling"
+        ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "trian", "x"], "no stage is named 'trian'"),
+        (["run", "train", "x"], "params.yaml has no train named 'x'"),
+        (["run", "train", "dir-cnn4-z3-s0"], "first run: reeltrace run data moving-mnist-dir"),
+        (["run", "train", "$(touch owned)"], "params.yaml has no train named"),
+    ],
+)
+def test_a_run_that_cannot_be_is_one_line_and_exit_2(
+    workspace: Path, command: Command, arguments: list[str], said: str
+) -> None:
+    done = command("reeltrace", *arguments, code=2)
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not list(workspace.rglob("owned"))
+
+
+def test_outside_a_project_it_says_where_to_run(workspace: Path, command: Command) -> None:
+    (workspace / "params.yaml").unlink()
+    assert "run the command in the folder that holds params.yaml" in command("reeltrace", "status", code=2).stderr
+
+
+def test_status_says_what_is_current_stale_and_missing(workspace: Path, command: Command) -> None:
+    def states() -> dict[str, str]:
+        answer = json.loads(command("reeltrace", "status", "--json").stdout)
+        return {name: entry["state"] for name, entry in answer["artifacts"].items()}
+
+    assert set(states().values()) == {"missing"}
+    run("data", "digits", workspace)
+    run("data", "moving-mnist-dir", workspace)
+    assert states()["data/moving-mnist-dir"] == "current"
+    text = (workspace / "params.yaml").read_text()
+    (workspace / "params.yaml").write_text(text.replace("    seed: 2\n", "    seed: 3\n"))
+    found = json.loads(command("reeltrace", "status", "--json").stdout)["artifacts"]
+    assert found["data/digits"]["state"] == "current"
+    assert found["data/moving-mnist-dir"] == {"state": "stale", "reason": "params.yaml changed"}
+    (workspace / "params.yaml").write_text(text)
+    (workspace / "results/smoke/data/digits/images.npy").unlink()
+    found = json.loads(command("reeltrace", "status", "--json").stdout)["artifacts"]
+    assert found["data/digits"]["state"] == "missing"
+    assert found["data/moving-mnist-dir"]["state"] == "stale"
+
+
+def test_status_for_people_lists_each_table_once(command: Command) -> None:
+    lines = command("reeltrace", "status").stdout.splitlines()
+    assert lines[0] == "scale smoke"
+    for number in "12345":
+        assert sum(f"basu2021-table{number} " in line for line in lines) == 1
+    assert any("run: reeltrace sync" in line for line in lines)  # the smoke scale's dvc.yaml is not compiled yet
+
+
+def test_sync_compiles_for_the_scale_in_force(workspace: Path, command: Command) -> None:
+    """Without DVC's folder the compilation is done and the rest is explained."""
+    done = command("reeltrace", "sync")
+    assert "dvc.yaml was compiled anew" in done.stdout
+    assert "results/smoke/" in (workspace / "dvc.yaml").read_text()
+    assert "dvc.yaml was compiled" not in command("reeltrace", "sync").stdout
+
+
+def test_where_without_a_report_is_exit_1(command: Command) -> None:
+    assert "run: snakemake --cores all" in command("reeltrace", "status", "--where", code=1).stderr

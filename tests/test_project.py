@@ -1,0 +1,83 @@
+"""The project's own files agree with each other: versions, environments, compiled files, walls."""
+
+import re
+import subprocess
+import sys
+import tomllib
+
+import pytest
+import yaml
+from conftest import PROJECT, environment
+
+from reeltrace.engines import compile_dvc
+from reeltrace.plan import load_plan
+
+TOP = "# -- named in pyproject.toml --"
+REST = "# -- pulled in by these --"
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def name_of(requirement: str) -> str:
+    return canonical(re.match(r"[A-Za-z0-9._-]+", requirement).group())  # type: ignore[union-attr]
+
+
+def lock_block(start: str, end: str | None) -> list[str]:
+    text = (PROJECT / "requirements.lock").read_text().partition(start)[2]
+    if end:
+        text = text.partition(end)[0]
+    return [line for line in text.splitlines() if line]
+
+
+def test_the_lock_pins_all_that_pyproject_names() -> None:
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    named = {name_of(r) for r in (*project["dependencies"], *project["optional-dependencies"]["dev"])}
+    lines = lock_block(TOP, REST)
+    assert {name_of(line) for line in lines} == named
+    assert all("==" in line for line in (*lines, *lock_block(REST, None)))
+
+
+def test_the_conda_environment_is_the_locks_top_level_set() -> None:
+    dependencies = yaml.safe_load((PROJECT / "environment.yml").read_text())["dependencies"]
+    pip = next(entry["pip"] for entry in dependencies if isinstance(entry, dict))
+    assert pip == lock_block(TOP, REST)
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    assert f"python{project['requires-python']}" in dependencies
+
+
+def test_dvc_yaml_is_what_the_registry_compiles_to() -> None:
+    assert (PROJECT / "dvc.yaml").read_text() == compile_dvc(load_plan(PROJECT)), "run `reeltrace sync` and commit"
+
+
+def test_dvc_links_by_reflink_or_copy() -> None:
+    """A read-only or hard-linked cache collides with Snakemake, which deletes and rewrites outputs."""
+    assert 'type = "reflink,copy"' in (PROJECT / ".dvc/config").read_text()
+
+
+def test_dvc_ignores_snakemakes_own_files() -> None:
+    assert ".snakemake" in (PROJECT / ".dvcignore").read_text().splitlines()
+
+
+@pytest.mark.parametrize("arguments", [["status"], ["status", "--json"], ["verify"], ["--help"]])
+def test_commands_that_read_never_import_torch(arguments: list[str]) -> None:
+    script = (
+        "import sys\nfrom reeltrace import cli\n"
+        f"sys.argv = ['reeltrace', *{arguments!r}]\n"
+        "try:\n    cli.main()\nexcept SystemExit:\n    pass\n"
+        "sys.stderr.write('torch' if 'torch' in sys.modules else 'light')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=PROJECT, env=environment(PROJECT), capture_output=True, text=True, check=True
+    )
+    assert done.stderr.endswith("light")
+
+
+def test_ci_runs_what_a_developer_runs() -> None:
+    """`.ci/run` and the workflow call the two commands and nothing clever."""
+    script = [line for line in (PROJECT / ".ci/run").read_text().splitlines() if line and not line.startswith("#")]
+    assert script == ["set -euo pipefail", 'cd "$(dirname "$0")/.."', "make test"]
+    jobs = yaml.safe_load((PROJECT / ".github/workflows/ci.yml").read_text())["jobs"]
+    runs = {step["run"] for job in jobs.values() for step in job["steps"] if "run" in step}
+    assert runs == {"make test", "make report"}
