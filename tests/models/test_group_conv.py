@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from reeltrace.errors import UserError
 from reeltrace.models import GROUPS, Group
-from reeltrace.models.group_conv import GroupBatchNorm3d, GroupConv3d, GroupPool
+from reeltrace.models.group_conv import GroupBatchNorm3d, GroupConv3d, GroupPool, _row_tables
 from reeltrace.models.resnet3d import BasicBlock
 
 TOLERANCE = 1e-10
@@ -306,6 +306,7 @@ def test_kept_filters_follow_a_change_of_type(warm: tuple[GroupConv3d, Tensor]) 
 def test_kept_filters_are_right_in_and_out_of_autocast(warm: tuple[GroupConv3d, Tensor]) -> None:
     conv, x = warm
     exact = _fresh(conv, x)
+    conv.train().eval()  # so that the first filters to be kept are those of autocast
     for enabled in (True, False, True, False):
         with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
             out = _evaluate(conv, x)
@@ -315,19 +316,31 @@ def test_kept_filters_are_right_in_and_out_of_autocast(warm: tuple[GroupConv3d, 
 
 def test_kept_filters_serve_both_layouts(warm: tuple[GroupConv3d, Tensor]) -> None:
     conv, x = warm
-    for memory_format in (torch.channels_last_3d, torch.contiguous_format):
+    conv.train().eval()  # so that the first filters to be kept are channels-last
+    for memory_format in (torch.channels_last_3d, torch.contiguous_format, torch.channels_last_3d):
         out = _evaluate(conv, x.contiguous(memory_format=memory_format))
         torch.testing.assert_close(out, _fresh(conv, x))
         assert out.is_contiguous(memory_format=memory_format)
 
 
-def test_filters_kept_in_inference_mode_do_not_break_training(warm: tuple[GroupConv3d, Tensor]) -> None:
+def test_kept_filters_follow_a_move_to_another_device(warm: tuple[GroupConv3d, Tensor]) -> None:
+    conv, x = warm
+    conv.to("meta")
+    assert conv._kept is None
+    with torch.no_grad():
+        assert conv(x.to("meta")).device.type == "meta"
+
+
+def test_what_inference_mode_leaves_behind_does_not_break_training(warm: tuple[GroupConv3d, Tensor]) -> None:
+    """Tensors made in inference mode may not be saved for a backward pass, not even the second one."""
     conv, x = warm
     conv.train().eval()
+    _row_tables.cache_clear()
     with torch.inference_mode():
         conv(x)
     torch.testing.assert_close(_evaluate(conv, x), _fresh(conv, x))
-    conv(x).sum().backward()
+    (gradient,) = torch.autograd.grad(conv(x).square().sum(), conv.weight, create_graph=True)
+    gradient.square().sum().backward()
     assert conv.weight.grad is not None
 
 

@@ -244,7 +244,8 @@ def _expand(weight: Tensor, group: Group, dtype: torch.dtype, memory_format: tor
     rows = weight.permute(2, 3, 4, 5, 0, 1).reshape(-1, c_out, c_in)
     picked: Tensor = _PickRows.apply(rows, table, inverse, dtype)
     bank = picked.view(group.order, s_in, *kernel, c_out, c_in)
-    if memory_format is torch.channels_last_3d:
+    # With one tap both layouts are the same, and the default strides take the faster way through conv3d.
+    if memory_format is torch.channels_last_3d and math.prod(kernel) > 1:
         return (
             bank.permute(0, 5, 2, 3, 4, 1, 6).reshape(group.order * c_out, *kernel, s_in * c_in).permute(0, 4, 1, 2, 3)
         )
