@@ -39,6 +39,5 @@ def check_pin(what: str, array: NDArray[Any], expected: str) -> None:
     if found != expected:
         raise CheckFailed(
             f"{what}: sha256 of the array is {found}, pinned {expected}; the data is not what the results "
-            "rest on: "
-            "install the locked versions, or correct the pin in params.yaml if the change is meant"
+            "rest on: install the locked versions, or correct the pin in src/reeltrace/data if the change is meant"
         )
