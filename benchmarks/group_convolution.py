@@ -92,7 +92,7 @@ def measure(layer: tuple[str, int, int, int, bool, int], bfloat16: bool, batch: 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--batch", type=int, default=8, help="clips per step (default %(default)s)")
+    parser.add_argument("--batch", type=int, default=20, help="clips per step (default %(default)s)")
     parser.add_argument("--turns", type=int, default=21, help="turns per layer (default %(default)s)")
     parser.add_argument("--threads", type=int, default=1, help="threads of PyTorch (default %(default)s)")
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")

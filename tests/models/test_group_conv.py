@@ -314,6 +314,16 @@ def test_kept_filters_are_right_in_and_out_of_autocast(warm: tuple[GroupConv3d, 
         torch.testing.assert_close(out.float(), exact, **({"rtol": 0.05, "atol": 0.1} if enabled else {}))
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_autocast_leaves_double_precision_alone(group: Group, training: bool) -> None:
+    conv = GroupConv3d(group, 1, 2, 3, lifting=True).double().train(training)
+    x = torch.randn(1, 1, 3, 3, 3, dtype=torch.double)
+    with torch.no_grad():
+        expected = conv(x)
+        with torch.autocast("cpu", torch.bfloat16):
+            assert torch.equal(conv(x), expected)
+
+
 def test_kept_filters_serve_both_layouts(warm: tuple[GroupConv3d, Tensor]) -> None:
     conv, x = warm
     conv.train().eval()  # so that the first filters to be kept are channels-last

@@ -139,8 +139,9 @@ class GroupConv3d(nn.Module):
             # The document's filter shape with S = 1 is the ordinary shape: no expansion, autocast as in
             # nn.Conv3d.
             return self.weight.squeeze(2)
-        device = x.device.type
-        dtype = torch.get_autocast_dtype(device) if _autocasts(device) else self.weight.dtype
+        dtype = self.weight.dtype
+        if dtype != torch.double and _autocasts(x.device.type):  # autocast leaves double precision alone
+            dtype = torch.get_autocast_dtype(x.device.type)
         memory_format = _memory_format(x)
         if self.training or torch.is_grad_enabled() or self.weight.is_inference():
             return self.expanded_filters(dtype, memory_format)
