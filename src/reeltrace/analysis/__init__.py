@@ -1,0 +1,1 @@
+"""Aggregation, statistics, verdicts and claims. This room reads JSON and YAML, and never imports torch."""

@@ -1,0 +1,164 @@
+"""Claims of a document as rules over cells, judged on the document's own numbers and on ours.
+
+A verdict on a claim is about a trend, so it can be given at any scale; the scale and the data are part of it. Where the
+intervals of the numbers allow the opposite too, the verdict says so.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from reeltrace.analysis.published import read_yaml
+
+CLAIMS = Path("reports/claims.yaml")
+Operation = Literal["below", "above", "level", "times"]
+Place = tuple[str, str, str]  # table, row, column
+Interval = tuple[float, float]
+
+
+class Comparison(BaseModel):
+    """`left op right`, with `by` percentage points (for `times` a factor) in between."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    left: Place
+    op: Operation
+    by: float = Field(ge=0)
+    right: Place
+
+
+class Claim(BaseModel):
+    """A sentence of the document, where it stands, and the comparisons that must all hold."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str
+    title: str
+    says: str
+    place: str
+    rule: tuple[Comparison, ...] = Field(min_length=1)
+
+
+class Claims(BaseModel):
+    """All claims of one document."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    document: str
+    claims: tuple[Claim, ...]
+
+    @model_validator(mode="after")
+    def _unique(self) -> Self:
+        ids = [claim.id for claim in self.claims]
+        twice = [i for i in ids if ids.count(i) > 1]
+        if twice:
+            raise ValueError(f"claim {twice[0]!r} appears twice")
+        return self
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A value in percent and the interval around it; a published value has no interval: both bounds are the value."""
+
+    value: float
+    interval: Interval
+
+
+Lookup = Callable[[Place], Measured | None]
+
+
+def load(path: Path = CLAIMS) -> Claims:
+    """Read and check the claims. Raises `UserError` with the place and what was expected."""
+    return read_yaml(path, Claims)
+
+
+def holds(comparison: Comparison, left: float, right: float) -> bool:
+    """Whether the comparison holds for two values in percent."""
+    if comparison.op == "below":
+        return left < right - comparison.by
+    if comparison.op == "above":
+        return left > right + comparison.by
+    if comparison.op == "times":
+        return left >= comparison.by * right
+    return abs(left - right) <= comparison.by
+
+
+def certain(comparison: Comparison, left: Interval, right: Interval) -> bool:
+    """Whether the comparison comes out the same for every pair of values inside the two intervals.
+
+    All four operations change their answer at most where a bound is crossed, so the corners of the two intervals
+    decide, and for `level` also whether the intervals overlap.
+    """
+    corners = {holds(comparison, a, b) for a in left for b in right}
+    if comparison.op == "level" and not any(corners):
+        return left[0] > right[1] or right[0] > left[1]
+    return len(corners) == 1
+
+
+def judge(claim: Claim, lookup: Lookup) -> tuple[bool | None, bool]:
+    """(whether the claim holds, whether that is certain); None when a value is missing and no comparison fails.
+
+    One failing comparison settles a claim even when another has no value.
+    """
+    outcomes: list[tuple[bool | None, bool]] = []
+    for comparison in claim.rule:
+        left, right = lookup(comparison.left), lookup(comparison.right)
+        if left is None or right is None:
+            outcomes.append((None, False))
+        else:
+            outcomes.append(
+                (
+                    holds(comparison, left.value, right.value),
+                    certain(comparison, left.interval, right.interval),
+                )
+            )
+    failed = [sure for held, sure in outcomes if held is False]
+    if failed:
+        return False, any(failed)
+    if any(held is None for held, _ in outcomes):
+        return None, False
+    return True, all(sure for _, sure in outcomes)
+
+
+def judge_all(claims: Claims, tables: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Each claim with two verdicts. `tables` maps a table's number to the content of its cells.json."""
+    cells = {(number, cell["row"], cell["column"]): cell for number, table in tables.items() for cell in table["cells"]}
+
+    def ours(place: Place) -> Measured | None:
+        reproduced = cells.get(place, {}).get("reproduced")
+        if reproduced is None:
+            return None
+        low, high = reproduced["interval"]
+        return Measured(reproduced["value"], (low, high))
+
+    def theirs(place: Place) -> Measured | None:
+        value = cells.get(place, {}).get("published", {}).get("value")
+        return None if value is None else Measured(value, (value, value))
+
+    judged = []
+    for claim in claims.claims:
+        held, sure = judge(claim, ours)
+        used = {c.left[0] for c in claim.rule} | {c.right[0] for c in claim.rule}
+        words = sorted({tables[number]["circumstances"] for number in used if number in tables})
+        published_held, _ = judge(claim, theirs)
+        judged.append(
+            {
+                "id": claim.id,
+                "document": claims.document,
+                "title": claim.title,
+                "says": claim.says,
+                "place": claim.place,
+                "rule": [c.model_dump(mode="json") for c in claim.rule],
+                "verdict": "not run" if held is None else "trend holds" if held else "trend fails",
+                "certain": sure,
+                "circumstances": "; ".join(words),
+                "uncertainty": None
+                if held is None or sure
+                else "intervals overlap: the opposite cannot be excluded on this test set",
+                "published_verdict": "not given" if published_held is None else "holds" if published_held else "fails",
+            }
+        )
+    return judged

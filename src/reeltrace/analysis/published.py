@@ -1,0 +1,229 @@
+"""`reports/published/<document>.yaml` -> typed tables. What the document prints lives there and nowhere else.
+
+A transcription is checked as strictly as params.yaml: every cell of a table appears once, its printed string parses in
+its unit, and a value that the text does not give is null with the reason.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Self, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from reeltrace.errors import UserError
+
+FOLDER = Path("reports/published")
+Unit = Literal["percent", "parameters", "channels", "shape", "filter", "stride", "text"]
+Value = float | int | list[int | str] | str | None
+
+_TUPLE = re.compile(r"^\((\w+(?:, \w+)*)\)$")
+NOT_APPLICABLE = "N/A"
+M = TypeVar("M", bound=BaseModel)
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Printed(_Strict):
+    """A value of the same quantity that the document prints in another place."""
+
+    printed: str
+    place: str
+
+
+class Cell(_Strict):
+    """One cell of a published table. `unit` and `place` are those of its table unless it has its own."""
+
+    row: str
+    column: str
+    printed: str | None
+    unit: Unit
+    place: str
+    reason: str | None = None
+    note: str | None = None
+    also: tuple[Printed, ...] = ()
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.printed is None) == (self.reason is None):
+            raise ValueError("a null value needs a reason, and only a null value has one")
+        self.value  # noqa: B018 - raises when the printed string does not parse
+        for other in self.also:
+            parse(other.printed, self.unit)
+        return self
+
+    @property
+    def value(self) -> Value:
+        """The printed string as a value of its unit; None where nothing is printed. See `parse`."""
+        return None if self.printed is None else parse(self.printed, self.unit)
+
+    @property
+    def contradicted_by(self) -> tuple[Printed, ...]:
+        """The other places that print a different value for this quantity."""
+        return tuple(o for o in self.also if parse(o.printed, self.unit) != self.value)
+
+
+class Column(_Strict):
+    """A column: its key in the registry, the printed heading, and the heading that spans it and its neighbours."""
+
+    key: str
+    label: str
+    group: str | None = None
+
+
+class Row(_Strict):
+    """A row: its key in the registry, the printed label and type, and the layer's name in a measurement."""
+
+    key: str
+    label: str
+    type: str | None = None
+    measured: str | None = None
+
+
+class Table(_Strict):
+    """One table as printed."""
+
+    title: str
+    caption: str
+    place: str
+    note: str | None = None
+    unit: Unit
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    cells: tuple[Cell, ...]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or not isinstance(data.get("cells"), list):
+            return data
+        defaults = {key: data[key] for key in ("unit", "place") if key in data}
+        return {**data, "cells": [{**defaults, **cell} if isinstance(cell, dict) else cell for cell in data["cells"]]}
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        for kind, keys in (("row", [r.key for r in self.rows]), ("column", [c.key for c in self.columns])):
+            for key in keys:
+                if keys.count(key) > 1:
+                    raise ValueError(f"{kind} {key!r} appears twice")
+                if "/" in key:
+                    raise ValueError(f"{kind} {key!r} must not hold a slash")
+        expected = {(row.key, column.key) for row in self.rows for column in self.columns}
+        seen: set[tuple[str, str]] = set()
+        for cell in self.cells:
+            place = (cell.row, cell.column)
+            if place in seen:
+                raise ValueError(f"cell {cell.row!r}, {cell.column!r} appears twice")
+            if place not in expected:
+                raise ValueError(f"cell {cell.row!r}, {cell.column!r} has no such row or column")
+            seen.add(place)
+        missing = sorted(expected - seen)
+        if missing:
+            raise ValueError(f"cell {missing[0][0]!r}, {missing[0][1]!r} is missing; write null and the reason")
+        return self
+
+    @cached_property
+    def by_place(self) -> Mapping[tuple[str, str], Cell]:
+        """Cells by (row, column)."""
+        return {(cell.row, cell.column): cell for cell in self.cells}
+
+    def cell(self, row: str, column: str) -> Cell:
+        """One cell. Raises `KeyError`."""
+        return self.by_place[row, column]
+
+
+class Document(_Strict):
+    """A published document and the tables transcribed from it."""
+
+    document: str
+    title: str
+    subtitle: str | None = None
+    author: str
+    year: str
+    venue: str
+    tables: dict[str, Table] = Field(min_length=1)
+
+
+def parse(text: str, unit: Unit) -> Value:
+    """A printed string as a value of its unit. Raises `ValueError` when it is not one.
+
+    percent: float in [0, 100]; parameters: int, "687K parameters" is 687000; channels and shape: list of int (or of
+    names such as N); "N/A" is the empty list; filter: list of three int; stride: int; text: the string itself.
+    """
+    if unit == "text":
+        return text
+    if unit == "percent":
+        if not re.fullmatch(r"\d{1,3}(\.\d+)?", text) or not 0 <= float(text) <= 100:
+            raise ValueError(f"{text!r} is not a percentage in 0..100")
+        return float(text)
+    if unit == "parameters":
+        match = re.fullmatch(r"(\d+)K parameters", text)
+        if not match:
+            raise ValueError(f"{text!r} is not a parameter count such as '687K parameters'")
+        return int(match[1]) * 1000
+    if unit == "stride":
+        if not re.fullmatch(r"[1-9]\d*", text):
+            raise ValueError(f"{text!r} is not a stride")
+        return int(text)
+    if unit == "filter":
+        if not re.fullmatch(r"\d+x\d+x\d+", text):
+            raise ValueError(f"{text!r} is not a filter size such as '3x3x3'")
+        return [int(part) for part in text.split("x")]
+    if text == NOT_APPLICABLE:
+        return []
+    match = _TUPLE.match(text)
+    if not match:
+        raise ValueError(f"{text!r} is not a tuple such as '(3, 64)'")
+    return [int(part) if part.isdigit() else part for part in match[1].split(", ")]
+
+
+def load(document: str, folder: Path = FOLDER) -> Document:
+    """Read and check one transcription.
+
+    Raises `UserError` with the file, the place in it, what was found and what was expected.
+    """
+    path = folder / f"{document}.yaml"
+    read = read_yaml(path, Document)
+    if read.document != document:
+        raise UserError(f"{path}: document: found {read.document!r}; expected {document!r}, the name of the file")
+    return read
+
+
+def read_yaml(path: Path, model: type[M]) -> M:
+    """A YAML file, validated. Raises `UserError` naming the file and the place in it."""
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: not found; restore it with `git checkout {path}`") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        named = _named_cell(raw, first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
+        raise UserError(f"{path}: {where}{named}: {message}; found {_short(first['input'])}") from None
+
+
+def _named_cell(raw: Any, loc: tuple[int | str, ...]) -> str:
+    """Which row and column an error inside a list of cells is about: an index alone is hard to find."""
+    node = raw
+    for part in loc:
+        try:
+            node = node[part]
+        except (KeyError, IndexError, TypeError):
+            break
+        if isinstance(node, dict) and {"row", "column"} <= set(node):
+            return f" (row {node['row']!r}, column {node['column']!r})"
+    return ""
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,76 @@
+"""Stage `aggregate`: one table's cells.json and curves.csv from finished runs and measurements."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from reeltrace.analysis.published import FOLDER, load
+from reeltrace.analysis.tables import Source, aggregate
+from reeltrace.artifacts import SPEC, atomic_write, canonical_json, read_json, sha256_file
+from reeltrace.errors import CheckFailed
+from reeltrace.registry import AccuracyTable, AggregateSpec
+
+CELLS, CURVES, METRICS, HISTORY = "cells.json", "curves.csv", "metrics.json", "history.jsonl"
+
+
+def run(spec: AggregateSpec, inputs: Mapping[str, Path], work: Path) -> dict[str, Any]:
+    """Write `cells.json` and `curves.csv` into `work`. Reads the transcription below the current folder."""
+    for name, text in outputs(spec, inputs, FOLDER).items():
+        with atomic_write(work / name) as handle:
+            handle.write(text.encode())
+    return {}
+
+
+def outputs(spec: AggregateSpec, inputs: Mapping[str, Path], published: Path) -> dict[str, str]:
+    """The text of each output file; `verify` calls this too and compares it with what lies on disk."""
+    document = load(spec.table.document, published)
+    sources = {
+        name: _source(f"results/{spec.scale}/{name}", folder)
+        for name, folder in sorted(inputs.items())
+        if name.split("/")[0] in ("train", "measure")
+    }
+    return {CELLS: canonical_json(aggregate(spec, document, sources)), CURVES: curves(spec, inputs)}
+
+
+def _source(artifact: str, folder: Path) -> Source:
+    spec = Source(f"{artifact}/{SPEC}", read_json(folder / SPEC), sha256_file(folder / SPEC))
+    return Source(f"{artifact}/{METRICS}", read_json(folder / METRICS), sha256_file(folder / METRICS), spec)
+
+
+def curves(spec: AggregateSpec, inputs: Mapping[str, Path]) -> str:
+    """CSV: epoch, then the validation top-1 (percent) of each run and seed; blank where a run had fewer epochs."""
+    columns: dict[str, dict[int, float]] = {}
+    if isinstance(spec.table, AccuracyTable):
+        for run_name in dict.fromkeys(spec.table.rows.values()):
+            for seed in spec.seeds:
+                key = f"{run_name}-s{seed}"
+                columns[key] = {
+                    int(line["epoch"]): float(line["validation_top1"])
+                    for line in read_history(inputs[f"train/{key}"] / HISTORY)
+                }
+    epochs = sorted({epoch for column in columns.values() for epoch in column})
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["epoch", *columns])
+    writer.writerows([epoch, *(column.get(epoch, "") for column in columns.values())] for epoch in epochs)
+    return text.getvalue()
+
+
+def read_history(path: Path) -> list[dict[str, Any]]:
+    """The lines of a history.jsonl. Raises `CheckFailed` naming the line that is not one."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        raise CheckFailed(f"{path}: missing; run its stage again") from None
+    found = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            entry = json.loads(line)
+            int(entry["epoch"]), float(entry["validation_top1"])
+        except (json.JSONDecodeError, KeyError, TypeError, ValueError):
+            raise CheckFailed(f"{path}: line {number} is not an epoch's record; run its stage again") from None
+        found.append(entry)
+    return found

@@ -1,0 +1,85 @@
+"""Intervals and rounding: the little arithmetic between counts of clips and printed percentages.
+
+All of it starts from counts, so that a printed value has one exact origin.
+"""
+
+import math
+from collections.abc import Sequence
+from decimal import ROUND_HALF_EVEN, Decimal
+from fractions import Fraction
+
+CONFIDENCE = 0.95
+Z = 1.959963984540054  # two-sided 95 % quantile of the normal distribution
+
+
+def wilson(correct: int, total: int, z: float = Z) -> tuple[float, float]:
+    """Wilson's score interval of a proportion, in percent, for `correct` of `total` test clips.
+
+    Unlike the normal approximation it stays inside [0, 100] and does not shrink to a point at 0 or 100 %, where most
+    cells of basu2021's tables lie. Raises `ValueError` unless 0 <= correct <= total and total > 0.
+    """
+    if not 0 <= correct <= total or total == 0:
+        raise ValueError(f"{correct} of {total} is not a proportion")
+    p = correct / total
+    centre = (p + z * z / (2 * total)) / (1 + z * z / total)
+    half = z / (1 + z * z / total) * math.sqrt(p * (1 - p) / total + z * z / (4 * total * total))
+    # At 0 and at 100 % the bound is exact; the formula misses it by a rounding error.
+    low = 0.0 if correct == 0 else 100 * (centre - half)
+    high = 100.0 if correct == total else 100 * (centre + half)
+    return low, high
+
+
+def hull(intervals: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """From the lowest lower bound to the highest upper bound.
+
+    Seeds share one test set, so pooling their clips as if they were independent would claim too narrow an interval;
+    the hull of the seeds' own intervals holds both the spread of the seeds and the noise of the test set.
+    """
+    return min(low for low, _ in intervals), max(high for _, high in intervals)
+
+
+def mean(values: Sequence[Fraction]) -> Fraction:
+    """Exact mean."""
+    return sum(values, Fraction()) / len(values)
+
+
+def sample_deviation(values: Sequence[Fraction]) -> float | None:
+    """Sample standard deviation (n - 1 in the denominator); None for fewer than two values."""
+    if len(values) < 2:
+        return None
+    middle = mean(values)
+    return math.sqrt(sum((value - middle) ** 2 for value in values) / (len(values) - 1))
+
+
+def percent(correct: int, total: int) -> Fraction:
+    """Exact percentage."""
+    return Fraction(100 * correct, total)
+
+
+def printed(value: Fraction | float, decimals: int) -> str:
+    """`value` with so many decimals, rounded half to even from its exact value."""
+    exact = Fraction(value)
+    step = Fraction(1, 10**decimals)
+    quotient, rest = divmod(exact, step)
+    up = rest * 2 > step or (rest * 2 == step and quotient % 2 == 1)
+    number = (Decimal(int(quotient) + int(up)) / 10**decimals).quantize(
+        Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_EVEN
+    )
+    return f"{number:f}"
+
+
+def decimals_of(text: str) -> int:
+    """Decimals that a printed number shows: 2 in "24.13", 0 in "100"."""
+    return len(text.partition(".")[2])
+
+
+def rounding_interval(text: str) -> tuple[float, float]:
+    """The values that a printed number may stand for: half a unit of its last printed place to either side."""
+    half = Fraction(1, 2 * 10 ** decimals_of(text))
+    value = Fraction(text)
+    return float(value - half), float(value + half)
+
+
+def overlap(a: tuple[float, float], b: tuple[float, float]) -> bool:
+    """Whether two closed intervals share a point."""
+    return a[0] <= b[1] and b[0] <= a[1]

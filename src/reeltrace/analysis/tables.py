@@ -1,0 +1,328 @@
+"""From finished runs and measurements to the cells of one table, each with its published value, verdict and trace.
+
+Plain JSON in, plain JSON out: a `Source` is a metrics.json that was read and hashed, the result is what cells.json
+holds. Files are touched in `stage.py` only.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from reeltrace.analysis import published as pub
+from reeltrace.analysis.statistics import hull, mean, percent, printed, sample_deviation, wilson
+from reeltrace.analysis.verdicts import Circumstances, format_value, judge_accuracy, judge_structure
+from reeltrace.artifacts import escape_pointer
+from reeltrace.errors import CheckFailed, UserError
+from reeltrace.registry import AccuracyTable, AggregateSpec, StructureTable
+
+SCHEMA = 1
+DECIMALS = 2  # of printed percentages, as in basu2021
+NETS = {"Z3CNN": "z3", "T2CNN": "t2", "P43DCNN": "p43d"}  # basu2021's names of the 4-layer networks
+
+
+@dataclass(frozen=True)
+class Source:
+    """A metrics.json or a spec.json: its path below the project's root, its content, its sha256."""
+
+    artifact: str
+    metrics: Any
+    sha256: str
+    spec: "Source | None" = None
+
+    def trace(self, pointer: str) -> dict[str, str]:
+        """Where a value stands: file, JSON pointer, hash of the file."""
+        return {"artifact": self.artifact, "pointer": pointer, "sha256": self.sha256}
+
+
+def aggregate(spec: AggregateSpec, document: pub.Document, sources: Mapping[str, Source]) -> dict[str, Any]:
+    """The content of cells.json for one table. `sources` maps "stage/key" to what that artifact measured.
+
+    Raises `UserError` where the registry and the transcription disagree on rows or columns, `CheckFailed` where a
+    metrics file lacks a value or contradicts itself.
+    """
+    table = spec.table
+    if table.table not in document.tables:
+        raise UserError(
+            f"reports/published/{table.document}.yaml: no table {table.table!r}; "
+            f"it has {', '.join(document.tables)}; params.yaml: tables.{spec.key} needs it"
+        )
+    print_ = document.tables[table.table]
+    stand_in = tuple(dict.fromkeys(sentence for sentence in spec.stand_in.values() if sentence))
+    circumstances = Circumstances(spec.scale, stand_in, bool(spec.overrides))
+    result: dict[str, Any] = {
+        "schema": SCHEMA,
+        "document": table.document,
+        "table": table.table,
+        "kind": table.kind,
+        "scale": spec.scale,
+        "stand_in": "; ".join(stand_in) or None,
+        "circumstances": circumstances.words if table.kind == "accuracy" else "full size",
+        "columns": [{"key": c.key, "label": c.label, "group": c.group} for c in print_.columns],
+        "rows": [{"key": r.key, "label": r.label, "type": r.type} for r in print_.rows],
+        "overrides": [o.model_dump(mode="json") for o in spec.overrides],
+    }
+    if isinstance(table, AccuracyTable):
+        result["seeds"] = list(spec.seeds)
+        result["runs"] = dict(table.rows)
+        result["cells"] = _accuracy_cells(spec, table, print_, sources, circumstances)
+        result["equivariance"] = _equivariance(spec, table, sources)
+    else:
+        source = _source(sources, f"measure/{table.measurement}")
+        result["measurement"] = table.measurement
+        result["cells"] = _structure_cells(table, print_, source, circumstances)
+        if any(cell.unit == "parameters" for cell in print_.cells):
+            result["search"] = _search(source)
+    return result
+
+
+def _source(sources: Mapping[str, Source], name: str) -> Source:
+    if name not in sources:
+        raise CheckFailed(f"{name}: missing; run `reeltrace run {name.replace('/', ' ')}` first")
+    return sources[name]
+
+
+def _get(source: Source, *path: str) -> Any:
+    value = source.metrics
+    for token in path:
+        if not isinstance(value, dict) or token not in value:
+            raise CheckFailed(f"{source.artifact}: /{'/'.join(path)} is missing; run its stage again")
+        value = value[token]
+    return value
+
+
+def _base_cell(cell: pub.Cell) -> dict[str, Any]:
+    return {
+        "row": cell.row,
+        "column": cell.column,
+        "unit": cell.unit,
+        "published": {
+            "printed": cell.printed,
+            "value": cell.value,
+            "place": cell.place,
+            "reason": cell.reason,
+            "note": cell.note,
+            "contradicted_by": [other.model_dump(mode="json") for other in cell.contradicted_by],
+        },
+    }
+
+
+# --- accuracies ---
+
+
+def _accuracy_cells(
+    spec: AggregateSpec,
+    table: AccuracyTable,
+    print_: pub.Table,
+    sources: Mapping[str, Source],
+    circumstances: Circumstances,
+) -> list[dict[str, Any]]:
+    _check_known(f"tables.{spec.key}.rows", table.rows, [row.key for row in print_.rows], table)
+    _check_known(f"tables.{spec.key}.columns", table.columns, [column.key for column in print_.columns], table)
+    cells = []
+    for row in print_.rows:
+        for column in print_.columns:
+            cell = print_.cell(row.key, column.key)
+            run = table.rows.get(row.key)
+            entry = _base_cell(cell)
+            if run is None or column.key not in table.columns:
+                entry |= {"reproduced": None, "trace": []}
+                interval = None
+            else:
+                of_seed = {seed: _source(sources, f"train/{run}-s{seed}") for seed in spec.seeds}
+                entry["reproduced"] = accuracy(of_seed, column.key)
+                entry["trace"] = [
+                    {"seed": seed, **source.trace(f"/best/test/{escape_pointer(column.key)}/top1")}
+                    for seed, source in of_seed.items()
+                ]
+                low, high = entry["reproduced"]["interval"]
+                interval = (low, high)
+            verdict, reason = judge_accuracy(cell, interval, circumstances)
+            cells.append({**entry, "verdict": verdict, "reason": reason, "circumstances": circumstances.words})
+    return cells
+
+
+def _check_known(where: str, names: Iterable[str], known: list[str], table: AccuracyTable) -> None:
+    for name in names:
+        if name not in known:
+            raise UserError(
+                f"params.yaml: {where}: {name!r} is not in table {table.table} of "
+                f"reports/published/{table.document}.yaml, which has: {', '.join(known)}"
+            )
+
+
+def accuracy(of_seed: Mapping[int, Source], transform: str) -> dict[str, Any]:
+    """One transform's top-1 accuracy over seeds: exact mean, spread, intervals, and the last checkpoint's mean.
+
+    Percentages come from counts; a `top1` that does not agree with its counts is refused (`CheckFailed`).
+    """
+    best = {seed: _score(source, "best", transform) for seed, source in of_seed.items()}
+    last = {seed: _score(source, "last", transform) for seed, source in of_seed.items()}
+    exact = {seed: percent(*score) for seed, score in best.items()}
+    intervals = {seed: wilson(*score) for seed, score in best.items()}
+    low, high = hull(list(intervals.values()))
+    value = mean(list(exact.values()))
+    deviation = sample_deviation(list(exact.values()))
+    of_last = mean([percent(*score) for score in last.values()])
+    return {
+        "value": float(value),
+        "printed": printed(value, DECIMALS),
+        "values": {str(seed): float(share) for seed, share in exact.items()},
+        "seeds": {
+            str(seed): {
+                "correct": best[seed][0],
+                "total": best[seed][1],
+                "printed": printed(exact[seed], DECIMALS),
+                "interval": list(intervals[seed]),
+                "epoch": _get(of_seed[seed], "best", "epoch"),
+            }
+            for seed in of_seed
+        },
+        "deviation": deviation,
+        "deviation_printed": None if deviation is None else printed(deviation, DECIMALS),
+        "interval": [low, high],
+        "interval_printed": [printed(low, DECIMALS), printed(high, DECIMALS)],
+        "last": {"value": float(of_last), "printed": printed(of_last, DECIMALS)},
+    }
+
+
+def _score(source: Source, checkpoint: str, transform: str) -> tuple[int, int]:
+    score = _get(source, checkpoint, "test", transform)
+    try:
+        correct, total, top1 = score["correct"], score["total"], float(score["top1"])
+        consistent = 0 <= correct <= total and total > 0 and abs(100 * correct / total - top1) < 1e-6
+    except (KeyError, TypeError, ValueError):
+        consistent = False
+    if not consistent:
+        raise CheckFailed(
+            f"{source.artifact}: /{checkpoint}/test/{transform}: correct, total and top1 do not agree; "
+            "run its stage again"
+        )
+    return correct, total
+
+
+def _equivariance(spec: AggregateSpec, table: AccuracyTable, sources: Mapping[str, Source]) -> list[dict[str, Any]]:
+    """Relative error and agreement under each transform but the identity, means over seeds."""
+    entries = []
+    for row, run in table.rows.items():
+        for transform in table.columns:
+            if transform == "original":
+                continue
+            of_seed = {seed: _source(sources, f"train/{run}-s{seed}") for seed in spec.seeds}
+            entry: dict[str, Any] = {"row": row, "run": run, "transform": transform}
+            for quantity in ("relative_error", "agreement"):
+                values = {
+                    seed: float(_get(source, "equivariance", "best", transform, quantity))
+                    for seed, source in of_seed.items()
+                }
+                value = mean([Fraction(v) for v in values.values()])
+                entry[quantity] = {
+                    "value": float(value),
+                    "printed": printed(value, DECIMALS) if quantity == "agreement" else scientific(float(value)),
+                    "values": {str(seed): v for seed, v in values.items()},
+                    "trace": [
+                        {"seed": seed, **source.trace(f"/equivariance/best/{escape_pointer(transform)}/{quantity}")}
+                        for seed, source in of_seed.items()
+                    ],
+                }
+            entries.append(entry)
+    return entries
+
+
+def scientific(value: float) -> str:
+    """Three significant digits: `0.731` in plain notation down to a thousandth, `2.14e-7` below."""
+    if value == 0:
+        return "0"
+    if value >= 1e-3:
+        return f"{value:.3f}" if value < 100 else f"{value:.0f}"
+    mantissa, exponent = f"{value:.2e}".split("e")
+    return f"{mantissa}e{int(exponent)}"
+
+
+# --- structure ---
+
+
+def _structure_cells(
+    table: StructureTable, print_: pub.Table, source: Source, circumstances: Circumstances
+) -> list[dict[str, Any]]:
+    cells = []
+    for row in print_.rows:
+        for column in print_.columns:
+            cell = print_.cell(row.key, column.key)
+            if cell.unit == "text":
+                continue  # names of layers and blanks: nothing to measure
+            value, trace, classes = _structure_value(source, cell, row)
+            verdict, reason = judge_structure(cell, value, circumstances, classes)
+            reproduced = None
+            if value is not None:
+                reproduced = {"value": value, "printed": format_value(value, cell.unit)}
+            cells.append(
+                {
+                    **_base_cell(cell),
+                    "reproduced": reproduced,
+                    "trace": trace if reproduced else [],
+                    "verdict": verdict,
+                    "reason": reason,
+                    "circumstances": "full size",
+                }
+            )
+    return cells
+
+
+def _structure_value(
+    source: Source, cell: pub.Cell, row: pub.Row
+) -> tuple[pub.Value, list[dict[str, str]], int | None]:
+    """What was measured for a cell, where each part of it was read, and the number of classes of its net."""
+    layer = row.measured or row.key
+    if cell.unit in ("filter", "stride"):
+        value = source.metrics.get("layers", {}).get(layer, {}).get(cell.unit)
+        return value, [source.trace(f"/layers/{escape_pointer(layer)}/{cell.unit}")], None
+    name = cell.column.split(" ")[0]
+    if name not in NETS:
+        raise UserError(f"reports/published: column {cell.column!r} names no network; expected {', '.join(NETS)}")
+    net = f"/nets/{NETS[name]}"
+    classes: int = _get(source, "nets", NETS[name], "classes")
+    maps = _get(source, "nets", NETS[name], "feature_maps")
+    if cell.unit == "parameters":
+        return _get(source, "nets", NETS[name], "parameters"), [source.trace(f"{net}/parameters")], classes
+    if cell.unit == "shape":
+        size = list(maps[layer] or []) if layer in maps else None  # null: the plain network has no such layer
+        return size, [source.trace(f"{net}/feature_maps/{escape_pointer(layer)}")], classes
+    widths = _get(source, "nets", NETS[name], "widths")
+    trace = [source.trace(f"{net}/widths")]
+    if row.key.startswith("fc"):
+        return [widths[3], classes], [*trace, source.trace(f"{net}/classes")], classes
+    if layer == "conv1":
+        assert source.spec is not None
+        channels = [_get(source.spec, "measurement", "input")[0], widths[0]]
+        trace.append(source.spec.trace("/measurement/input/0"))
+    else:
+        before, after = {"maxPool": (0, 0), "conv2": (0, 1), "conv3": (1, 2), "smoothing": (2, 2), "conv4": (2, 3)}[
+            layer
+        ]
+        channels = [widths[before], widths[after]]
+    orientations = maps["conv1"][:-3]
+    if orientations:
+        trace.append(source.trace(f"{net}/feature_maps/conv1/0"))
+    return [*channels, *orientations], trace, classes
+
+
+def _search(source: Source) -> dict[str, Any] | None:
+    """The settings that a document leaves open, and which of them give every printed parameter count."""
+    search = source.metrics.get("search")
+    if not isinstance(search, dict):
+        return None
+    return {
+        "settings": [
+            {
+                "bias": setting["bias"],
+                "batch_norm": setting["batch_norm"],
+                "rounding": setting["rounding"],
+                "thousands": setting["thousands"],
+                "explains": bool(setting["classes"]) and all(setting["classes"].values()),
+                "trace": source.trace(f"/search/settings/{index}"),
+            }
+            for index, setting in enumerate(search["settings"])
+        ],
+        "trace": source.trace("/search"),
+    }

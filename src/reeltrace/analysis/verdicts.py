@@ -1,0 +1,113 @@
+"""The verdicts: when two numbers may be called the same, and when they may not even be compared.
+
+A verdict is never better than the data it rests on: off the paper's scale, or on stand-in data, an accuracy is
+`not comparable` however close it comes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+from reeltrace.analysis.published import Cell, Value
+from reeltrace.analysis.statistics import overlap, printed, rounding_interval
+
+Verdict = Literal["matches", "differs", "exact", "not exact", "not comparable", "not given", "not run"]
+VERDICTS: tuple[Verdict, ...] = (
+    "matches",
+    "differs",
+    "exact",
+    "not exact",
+    "not comparable",
+    "not given",
+    "not run",
+)
+MEANINGS: dict[Verdict, str] = {
+    "matches": "same protocol, scale and data, and the published value, as precise as printed, lies in our interval",
+    "differs": "same protocol, scale and data, and the published value lies outside our interval",
+    "exact": "no randomness is involved, and the two are equal at the printed precision",
+    "not exact": "no randomness is involved, and the two are not equal",
+    "not comparable": "reduced scale or stand-in data: shown beside the published value, not a reproduction of it",
+    "not given": "the text of the document has no value",
+    "not run": "nobody has run it yet",
+}
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """Under which conditions numbers were made: scale, the stand-in data used (sentences), whether anything of the
+    document's protocol is overridden."""
+
+    scale: str
+    stand_in: tuple[str, ...]
+    overridden: bool
+
+    @property
+    def faithful(self) -> bool:
+        """The document's own scale, data and protocol."""
+        return self.scale == "paper" and not self.stand_in and not self.overridden
+
+    @property
+    def words(self) -> str:
+        """`quick scale, stand-in data`, as verdicts carry it."""
+        return f"{self.scale} scale" + (", stand-in data" if self.stand_in else "")
+
+
+def judge_accuracy(
+    cell: Cell, interval: tuple[float, float] | None, circumstances: Circumstances
+) -> tuple[Verdict, str]:
+    """Verdict on a percentage and the reason in words. `interval` is ours, in percent; None when nothing was run."""
+    if interval is None:
+        return "not run", "no run in params.yaml stands behind this cell"
+    if cell.printed is None:
+        return "not given", cell.reason or ""
+    if not circumstances.faithful:
+        why = [f"made at {circumstances.scale} scale"]
+        why += [f"on stand-in data ({'; '.join(circumstances.stand_in)})"] if circumstances.stand_in else []
+        why += ["with overridden values of the protocol"] if circumstances.overridden else []
+        return "not comparable", f"{', '.join(why)}: not a reproduction of the published value"
+    ours = f"[{printed(interval[0], 2)}, {printed(interval[1], 2)}]"
+    if overlap(rounding_interval(cell.printed), interval):
+        return "matches", f"the published {cell.printed}, at its printed precision, lies in our interval {ours}"
+    return "differs", f"the published {cell.printed} lies outside our interval {ours}"
+
+
+def judge_structure(
+    cell: Cell, value: Value, circumstances: Circumstances, classes: int | None = None
+) -> tuple[Verdict, str]:
+    """Verdict on a quantity without randomness. `value` is ours, None when it was not measured.
+
+    The name N in a published tuple stands for the number of classes.
+    """
+    if value is None:
+        return "not run", "the measurement does not record this quantity"
+    if cell.printed is None:
+        return "not given", cell.reason or ""
+    if circumstances.overridden:
+        return "not comparable", "measured with overridden values: not the published network"
+    if cell.unit == "parameters":
+        assert isinstance(value, int)
+        thousands = printed(Fraction(value, 1000), 0)
+        if int(thousands) * 1000 == cell.value:
+            return "exact", f"{value:,} rounds to the printed {thousands}K"
+        return "not exact", f"{value:,} rounds to {thousands}K, printed {cell.printed.split()[0]}"
+    expected = cell.value
+    if isinstance(expected, list) and classes is not None:
+        expected = [classes if part == "N" else part for part in expected]
+    if value == expected:
+        return "exact", "equal to the print"
+    return "not exact", f"measured {format_value(value, cell.unit)}, printed {cell.printed}"
+
+
+def format_value(value: Value, unit: str) -> str:
+    """A measured quantity as the document would print it: `(2, 16, 16, 16)`, `3x3x3`, `687,114`, `N/A`."""
+    if isinstance(value, list):
+        if unit == "filter":
+            return "x".join(map(str, value))
+        return f"({', '.join(map(str, value))})" if value else "N/A"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def count(verdicts: Sequence[str]) -> dict[str, int]:
+    """How often each verdict was given; all verdicts appear, in their fixed order."""
+    return {verdict: sum(v == verdict for v in verdicts) for verdict in VERDICTS}

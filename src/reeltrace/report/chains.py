@@ -1,0 +1,88 @@
+"""The chain behind a number, link by link: artifact, spec, command, code, data. Receipts are named, never read here:
+what may differ between two identical runs must not reach the report."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from reeltrace.artifacts import MANIFEST, RECEIPT, SPEC, read_json, sha256_file
+from reeltrace.errors import CheckFailed
+
+
+def describe(name: str, folder: Path, scale: str) -> dict[str, Any]:
+    """One finished artifact as the report shows it: hashes, settings, inputs, and the commands that make it again.
+
+    `name` is "stage/key". Raises `CheckFailed` when spec or manifest are not there.
+    """
+    manifest, spec = read_json(folder / MANIFEST), read_json(folder / SPEC)
+    stage, _, key = name.partition("/")
+    path = f"results/{scale}/{name}"
+    try:
+        return {
+            "name": name,
+            "stage": stage,
+            "key": key,
+            "path": path,
+            "manifest_sha256": sha256_file(folder / MANIFEST),
+            "spec_sha256": manifest["spec"]["sha256"],
+            "code_sha256": manifest["code"]["sha256"],
+            "inputs": {other: entry["sha256"] for other, entry in sorted(manifest["inputs"].items())},
+            "outputs": {file: entry["sha256"] for file, entry in sorted(manifest["outputs"].items())},
+            "settings": settings(spec),
+            "command": f"reeltrace run {stage} {key}",
+            "workflow": f"snakemake --cores all {path}/{MANIFEST}",
+            "receipt": f"{path}/{RECEIPT}",
+        }
+    except (KeyError, TypeError, AttributeError):
+        raise CheckFailed(f"{folder / MANIFEST}: its fields are not those of a manifest; run {name} again") from None
+
+
+def settings(spec: Mapping[str, Any]) -> dict[str, str]:
+    """What a reader wants to know of a spec, in one line each."""
+    stage = spec.get("stage")
+    if stage == "train":
+        model, protocol = spec["model"], spec["protocol"]
+        augment = spec.get("augment")
+        return {
+            "seed": str(spec["seed"]),
+            "dataset": f"{spec['dataset']}, {spec['classes']} classes",
+            "model": f"{model['architecture']}, group {model['group']}, base widths {_list(model['widths'])}",
+            "protocol": (
+                f"{protocol['optimizer'].upper()}, {protocol['epochs']} epochs, rate {protocol['learning_rate']} "
+                f"times {protocol['gamma']} after {_list(protocol['milestones'])}, momentum {protocol['momentum']}, "
+                f"weight decay {protocol['weight_decay']}, batches of {protocol['batch_size']}"
+            ),
+            "augmentation": f"{augment['kind']}, p = {augment['probability']}" if augment else "none",
+            "device": f"{spec['device']['kind']}, {spec['device']['threads']} thread(s), {spec['device']['precision']}",
+        }
+    if stage == "data" and spec.get("kind") == "moving-digits":
+        videos = spec["videos"]
+        return {
+            "task": spec["task"],
+            "images": spec["images"],
+            "clips": f"{videos['train']} training, {videos['validation']} validation, {videos['test']} test",
+            "frames": f"{spec['frames']} of {spec['size']} x {spec['size']} pixels, digits of {spec['digit_size']}",
+            "speed": f"{spec['speed'][0]} to {spec['speed'][1]} pixels per frame",
+            "seed": str(spec["seed"]),
+        }
+    if stage == "measure":
+        asked = spec["measurement"]
+        return {
+            "architecture": asked["architecture"],
+            "base widths": _list(asked["widths"]),
+            "input": _list(asked["input"]),
+            "batch norm": str(asked["batch_norm"]).lower(),
+            "bias": str(asked["bias"]).lower(),
+        }
+    if stage == "aggregate":
+        return {"table": f"{spec['table']['document']}, Table {spec['table']['table']}", "seeds": _list(spec["seeds"])}
+    return {}
+
+
+def _list(values: Any) -> str:
+    return ", ".join(str(value) for value in values) or "none"
+
+
+def artifact_name(path: str) -> str:
+    """ "train/x-s0" of "results/quick/train/x-s0/metrics.json"."""
+    return "/".join(path.split("/")[2:4])

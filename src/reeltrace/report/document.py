@@ -1,0 +1,501 @@
+"""The whole report as data and as a page: what finished artifacts say, bound number by number, then rendered.
+
+`build` is a pure function of the artifacts and of the texts below `reports/`; the stage writes its result, `verify`
+computes it again and compares.
+"""
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+from jinja2 import nodes
+from markupsafe import Markup
+
+from reeltrace.analysis import assumptions, claims, published
+from reeltrace.analysis.stage import CELLS, HISTORY, read_history
+from reeltrace.analysis.statistics import CONFIDENCE
+from reeltrace.analysis.verdicts import MEANINGS, count
+from reeltrace.artifacts import SPEC, canonical_json, read_json, sha256_file
+from reeltrace.errors import CheckFailed, UserError
+from reeltrace.registry import ReportSpec
+from reeltrace.report import figures
+from reeltrace.report.binding import Binder, Number
+from reeltrace.report.chains import artifact_name, describe, settings
+
+SCHEMA = "reeltrace-report/1"
+TEMPLATES = Path("templates")
+PAGE = "report.html.j2"
+QUANTITIES = {"relative_error": "relative error", "agreement": "agreement"}
+TREND_VERDICTS = ("trend holds", "trend fails", "not run")
+
+
+@dataclass(frozen=True)
+class Report:
+    """The two files of the report as text, and the binder that knows every number in them."""
+
+    html: str
+    json: str
+    binder: Binder
+
+
+def build(spec: ReportSpec, inputs: Mapping[str, Path], reports: Path) -> Report:
+    """The report of finished artifacts. `inputs` maps "stage/key" to folders, `reports` holds the texts.
+
+    Raises `CheckFailed` when a numeral has no trace, a reported number is not shown, or an artifact is incomplete;
+    `UserError` when a text below `reports` is wrong.
+    """
+    artifacts = {name: describe(name, folder, spec.scale) for name, folder in sorted(inputs.items())}
+    tables = [_table(key, inputs, artifacts) for key in spec.tables]
+    documents = {t["document"]: published.load(t["document"], reports / "published") for t in tables}
+    judged_from = claims.load(reports / "claims.yaml")
+    ledger = assumptions.load(reports / "assumptions.yaml")
+    binder = Binder()
+    cells = [cell for table in tables for cell in _bind_cells(binder, table)]
+    equivariance = _bind_equivariance(binder, tables)
+    for table in tables:
+        _bind_search(binder, table)
+    judged = claims.judge_all(
+        judged_from, {t["table"]: t for t in tables if t["document"] == judged_from.document and "runs" in t}
+    )
+    summary = _summary(binder, cells, judged)
+    datasets = [_dataset(key, inputs[f"data/{key}"], artifacts[f"data/{key}"]) for key in spec.datasets]
+    content = {
+        "schema": SCHEMA,
+        "scale": spec.scale,
+        "stand_in": "; ".join(dict.fromkeys(d["stand_in"] for d in datasets if d["stand_in"])) or None,
+        "seeds": list(spec.seeds),
+        "summary": summary,
+        "cells": cells,
+        "equivariance": equivariance,
+        "claims": judged,
+        "assumptions": [{"document": ledger.document, **a.model_dump(mode="json")} for a in ledger.assumptions],
+        "overrides": [o.model_dump(mode="json") for o in spec.overrides],
+        "datasets": [{k: v for k, v in d.items() if k != "strips"} for d in datasets],
+        "artifacts": artifacts,
+    }
+    environment = _environment(reports / TEMPLATES)
+    page = environment.get_template(PAGE).render(
+        **{k: v for k, v in content.items() if k not in ("cells", "equivariance", "datasets")},
+        binder=binder,
+        name=binder.name,
+        tables=[_table_view(t, documents[t["document"]], binder, cells) for t in tables],
+        documents=documents,
+        datasets=datasets,
+        equivariance=_equivariance_view(tables, equivariance),
+        panels=_panels(spec, inputs, binder),
+        strips_after=figures.STRIPS_AFTER,
+        swatch=figures.legend_swatch,
+        meanings=MEANINGS,
+        confidence=f"{CONFIDENCE:.0%}".replace("%", " %"),
+        faithful=spec.scale == "paper" and not content["stand_in"] and not spec.overrides,
+        has=lambda identity: identity in binder.numbers,
+        cell_ids={cell["id"] for cell in cells},
+        example={
+            "run": next((a for a in artifacts.values() if a["stage"] == "train"), None),
+            "cell": next((c["id"] for c in cells if c["sources"] and c["unit"] == "percent"), None),
+        },
+    )
+    page = "\n".join(line.rstrip() for line in page.splitlines() if line.strip()) + "\n"
+    problems = check_templates(reports / TEMPLATES) or [str(p) for p in binder.check(page, "report.html")]
+    if problems:
+        raise CheckFailed(f"{problems[0]}; {len(problems)} such problem(s); correct {reports / TEMPLATES}")
+    content["numbers"] = [
+        {
+            "id": number.id,
+            "printed": number.printed,
+            "title": number.title,
+            "trace": number.trace,
+            "rule": number.rule,
+            "of": list(number.of),
+        }
+        for number in binder.numbers.values()
+    ]
+    return Report(html=page, json=canonical_json(content), binder=binder)
+
+
+def _environment(folder: Path) -> jinja2.Environment:
+    if not (folder / PAGE).is_file():
+        raise UserError(f"{folder / PAGE}: not found; restore it with `git checkout {folder}`")
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["plain"] = lambda value: f"{value:g}"
+    environment.filters["show"] = _show
+    environment.filters["artifact"] = artifact_name
+    environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
+    return environment
+
+
+def _show(value: Any) -> str:
+    """A value of params.yaml as a reader writes it."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return _yes(value)
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(_show(item) for item in value) + "]"
+    return str(value)
+
+
+def check_templates(folder: Path) -> list[str]:
+    """Numerals that a template itself passes to `name`: the one way past the check of the page."""
+    environment = _environment(folder)
+    problems = []
+    for path in sorted(folder.glob("*.j2")):
+        tree = environment.parse(path.read_text(encoding="utf-8"))
+        for call in tree.find_all(nodes.Call):
+            called = call.node.name if isinstance(call.node, nodes.Name) else getattr(call.node, "attr", "")
+            # An integer inside an argument is an index, as in place[0]; a string inside one is text that is shown.
+            constants = [c for a in call.args for c in a.find_all(nodes.Const) if isinstance(c.value, str)]
+            constants += [argument for argument in call.args if isinstance(argument, nodes.Const)]
+            if called == "name" and any(any(ch.isdigit() for ch in str(c.value)) for c in constants):
+                problems.append(f"{path} line {call.lineno}: a numeral is written in the template")
+    return problems
+
+
+# --- reading and binding ---
+
+
+def _table(key: str, inputs: Mapping[str, Path], artifacts: Mapping[str, Any]) -> dict[str, Any]:
+    name = f"aggregate/{key}"
+    if name not in inputs:
+        raise CheckFailed(f"{name}: missing; run `reeltrace run aggregate {key}` first")
+    path = inputs[name] / CELLS
+    table: dict[str, Any] = read_json(path)
+    table["key"] = key
+    table.setdefault("search", None)
+    table["artifact"] = f"{artifacts[name]['path']}/{CELLS}"
+    table["sha256"] = sha256_file(path)
+    return table
+
+
+def _bind_cells(binder: Binder, table: dict[str, Any]) -> list[dict[str, Any]]:
+    """Register every cell of a table and its parts; the cells as report.json holds them."""
+    cells = []
+    for index, cell in enumerate(table["cells"]):
+        identity = f"{table['document']}/{table['table']}/{cell['row']}/{cell['column']}"
+        title = f"{table['document']}, Table {table['table']}, {cell['row']}, {cell['column']}"
+        trace = {
+            "artifact": table["artifact"],
+            "pointer": f"/cells/{index}/reproduced/value",
+            "sha256": table["sha256"],
+        }
+        reproduced = cell["reproduced"]
+        if reproduced is not None:
+            binder.add(
+                Number(
+                    id=identity,
+                    printed=reproduced["printed"],
+                    title=title,
+                    trace=trace,
+                    sources=tuple(cell["trace"]),
+                    facts=_cell_facts(cell),
+                )
+            )
+            if "interval" in reproduced:
+                _bind_parts(binder, identity, index, trace, reproduced)
+        if cell["published"]["printed"] is not None:
+            binder.add_published(identity, cell["published"]["printed"], cell["published"]["place"])
+        cells.append(
+            {
+                "id": identity,
+                "document": table["document"],
+                "table": table["table"],
+                **{k: cell[k] for k in ("row", "column", "unit", "published", "reproduced", "verdict", "reason")},
+                "circumstances": cell["circumstances"],
+                "trace": trace if reproduced is not None else None,
+                "sources": cell["trace"],
+            }
+        )
+    return cells
+
+
+def _cell_facts(cell: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    print_ = cell["published"]
+    facts = [("Published", f"{print_['printed']} ({print_['place']})" if print_["printed"] else print_["reason"])]
+    if print_["note"]:
+        facts.append(("Contradiction", print_["note"]))
+    facts.append(("Verdict", f"{cell['verdict']} ({cell['circumstances']}): {cell['reason']}"))
+    return tuple(facts)
+
+
+def _bind_parts(
+    binder: Binder, identity: str, index: int, trace: Mapping[str, str], reproduced: Mapping[str, Any]
+) -> None:
+    """The interval, the spread, each seed and the last checkpoint of an accuracy."""
+
+    def part(suffix: str, printed: str, title: str, pointer: str) -> None:
+        binder.add(
+            Number(
+                id=f"{identity}/{suffix}",
+                printed=printed,
+                title=title,
+                trace={**trace, "pointer": f"/cells/{index}/reproduced/{pointer}"},
+                chain=identity,
+            )
+        )
+
+    low, high = reproduced["interval_printed"]
+    part("interval", f"[{low}, {high}]", "Interval", "interval")
+    if reproduced["deviation"] is not None:
+        part("deviation", f"± {reproduced['deviation_printed']}", "Standard deviation over seeds", "deviation")
+    for seed, entry in reproduced["seeds"].items():
+        words = f"{entry['printed']} ({entry['correct']} of {entry['total']} clips, epoch {entry['epoch']})"
+        part(f"seed-{seed}", words, f"Seed {seed}, best on validation", f"seeds/{seed}")
+    part("last", reproduced["last"]["printed"], "Last checkpoint", "last/value")
+
+
+def _bind_equivariance(binder: Binder, tables: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Register relative error and agreement of every run and transform, each run once."""
+    entries = []
+    done: set[tuple[str, str]] = set()
+    # Table 3's runs appear again, with their augmented and group counterparts, in Table 4: the longer table shows them.
+    for table in sorted((t for t in tables if "runs" in t), key=lambda t: -len(t["runs"])):
+        for index, entry in enumerate(table["equivariance"]):
+            if (entry["run"], entry["transform"]) in done:
+                continue
+            done.add((entry["run"], entry["transform"]))
+            base = f"{table['document']}/{table['table']}/{entry['row']}/{entry['transform']}"
+            shown = {}
+            for quantity, words in QUANTITIES.items():
+                identity = f"{base}/{words.replace(' ', '-')}"
+                trace = {
+                    "artifact": table["artifact"],
+                    "pointer": f"/equivariance/{index}/{quantity}/value",
+                    "sha256": table["sha256"],
+                }
+                binder.add(
+                    Number(
+                        id=identity,
+                        printed=entry[quantity]["printed"],
+                        title=f"{table['document']}, {entry['row']}, {entry['transform']}: {words}",
+                        trace=trace,
+                        sources=tuple(entry[quantity]["trace"]),
+                    )
+                )
+                shown[quantity] = {
+                    "id": identity,
+                    "value": entry[quantity]["value"],
+                    "printed": entry[quantity]["printed"],
+                    "trace": trace,
+                    "sources": entry[quantity]["trace"],
+                }
+            entries.append(
+                {
+                    "document": table["document"],
+                    "table": table["table"],
+                    "row": entry["row"],
+                    "run": entry["run"],
+                    "transform": entry["transform"],
+                    **shown,
+                }
+            )
+    return sorted(entries, key=lambda e: (e["document"], e["table"]))
+
+
+def _bind_search(binder: Binder, table: dict[str, Any]) -> None:
+    for index, setting in enumerate((table.get("search") or {}).get("settings", [])):
+        for net, by_classes in setting["thousands"].items():
+            for classes, thousands in by_classes.items():
+                binder.add(
+                    Number(
+                        id=f"{table['document']}/{table['table']}/search/{index}/{net}/{classes}",
+                        printed=f"{thousands}K",
+                        title=(
+                            f"{table['document']}, Table {table['table']}: parameters of {net} with {classes} classes, "
+                            f"bias {_yes(setting['bias'])}, batch norm {_yes(setting['batch_norm'])}"
+                        ),
+                        trace={
+                            "artifact": table["artifact"],
+                            "pointer": f"/search/settings/{index}/thousands/{net}/{classes}",
+                            "sha256": table["sha256"],
+                        },
+                        sources=(setting["trace"],),
+                    )
+                )
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def _summary(binder: Binder, cells: list[dict[str, Any]], judged: list[dict[str, Any]]) -> dict[str, Any]:
+    """How often each verdict was given, registered as numbers that name the cells they count."""
+    verdicts = count([cell["verdict"] for cell in cells])
+    trends = {verdict: sum(c["verdict"] == verdict for c in judged) for verdict in TREND_VERDICTS}
+    for verdict in verdicts:
+        of = tuple(cell["id"] for cell in cells if cell["verdict"] == verdict)
+        binder.add(Number(f"count/{verdict}", str(len(of)), f"Cells with the verdict {verdict}", rule="count", of=of))
+    every = tuple(cell["id"] for cell in cells)
+    binder.add(Number("count/cells", str(len(every)), "All cells", rule="count", of=every))
+    for verdict in TREND_VERDICTS:
+        of = tuple(f"claim/{c['id']}" for c in judged if c["verdict"] == verdict)
+        binder.add(Number(f"count/claims/{verdict}", str(len(of)), f"Claims: {verdict}", rule="count", of=of))
+    return {"cells": len(cells), "verdicts": verdicts, "claims": trends}
+
+
+def _dataset(key: str, folder: Path, artifact: Mapping[str, Any]) -> dict[str, Any]:
+    """What the report says of a dataset, and frames of one test clip under each transform."""
+    spec, about = read_json(folder / SPEC), read_json(folder / "about.json")
+    row, clip = _clip(folder)
+    return {
+        "key": key,
+        "stand_in": spec.get("stand_in"),
+        "source": about.get("source"),
+        "classes": [str(name) for name in about["classes"]],
+        "settings": settings(spec),
+        "clip": {
+            "split": "test",
+            "clip": int(row["clip"]),
+            "class": row["class"],
+            "start": [row["y"], row["x"]],
+            "velocity": [row["vy"], row["vx"]],
+        },
+        "manifest_sha256": artifact["manifest_sha256"],
+        "strips": figures.strips(clip),
+    }
+
+
+def _clip(folder: Path) -> tuple[dict[str, str], "np.ndarray[Any, np.dtype[np.uint8]]"]:
+    """The first test clip of the digit 6, as in the document's figure 5; of any class where there is none."""
+    with (folder / "index.csv").open(encoding="utf-8", newline="") as handle:
+        rows = [row for row in csv.DictReader(handle) if row["split"] == "test"]
+    if not rows:
+        raise CheckFailed(f"{folder / 'index.csv'}: no test clip; run its stage again")
+    row = next((row for row in rows if row["class"] == "6"), rows[0])
+    clips = np.load(folder / "clips-test.npy", mmap_mode="r")
+    return row, np.array(clips[int(row["clip"]) if int(row["clip"]) < len(clips) else rows.index(row)])
+
+
+# --- views for the templates ---
+
+
+def _table_view(
+    table: dict[str, Any], document: published.Document, binder: Binder, cells: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """A table with its printed heading, and its cells by row and column."""
+    print_ = document.tables[table["table"]]
+    of_table = {
+        (cell["row"], cell["column"]): cell
+        for cell in cells
+        if (cell["document"], cell["table"]) == (table["document"], table["table"])
+    }
+    groups: list[dict[str, Any]] = []
+    for column in print_.columns:
+        if groups and column.group is not None and groups[-1]["label"] == column.group:
+            groups[-1]["span"] += 1
+        else:
+            groups.append({"label": column.group, "span": 1})
+    chart = None
+    if "runs" in table:
+        chart = _chart(table, print_, of_table, binder)
+    return {
+        **table,
+        "print": print_,
+        "groups": groups,
+        "by_place": of_table,
+        "types": _type_spans(print_),
+        "chart": chart,
+        "texts": {(c.row, c.column): c for c in print_.cells if c.unit == "text"},
+    }
+
+
+def _type_spans(print_: published.Table) -> dict[str, int]:
+    """How many rows below each row share its type; 0 where an earlier row's cell covers it."""
+    spans: dict[str, int] = {}
+    first = None
+    for row in print_.rows:
+        if first is not None and row.type == first.type:
+            spans[first.key] += 1
+            spans[row.key] = 0
+        else:
+            first = row
+            spans[row.key] = 1
+    return spans
+
+
+def _chart(
+    table: dict[str, Any], print_: published.Table, of_table: Mapping[tuple[str, str], Any], binder: Binder
+) -> Markup:
+    dots, shown = [], []
+    for r, row in enumerate(print_.rows):
+        for c, column in enumerate(print_.columns):
+            cell = of_table[row.key, column.key]
+            ours = cell["reproduced"]
+            dots.append(
+                figures.Dot(
+                    row=r,
+                    column=c,
+                    ours=None if ours is None else ours["value"],
+                    interval=None if ours is None else (ours["interval"][0], ours["interval"][1]),
+                    published=cell["published"]["value"],
+                )
+            )
+            shown.append(cell["id"])
+    identity = f"chart/{table['key']}"
+    return figures.accuracy_chart(
+        f"Table {table['table']} drawn: top-1 accuracy in percent, published and here",
+        [row.label for row in print_.rows],
+        [column.label for column in print_.columns],
+        dots,
+        binder.figure(identity, shown),
+    )
+
+
+def _equivariance_view(tables: list[dict[str, Any]], entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One block per table: its transforms, and per row the two quantities of each transform."""
+    views: list[dict[str, Any]] = []
+    for entry in entries:
+        if not views or views[-1]["table"] != entry["table"]:
+            columns = next(t["columns"] for t in tables if t["table"] == entry["table"])
+            views.append(
+                {
+                    "table": entry["table"],
+                    "transforms": [c["key"] for c in columns if c["key"] != "original"],
+                    "rows": {},
+                }
+            )
+        views[-1]["rows"].setdefault(entry["row"], {})[entry["transform"]] = entry
+    return views
+
+
+def _panels(spec: ReportSpec, inputs: Mapping[str, Path], binder: Binder) -> list[dict[str, Any]]:
+    """Learning curves, a panel per dataset and architecture."""
+    panels: dict[tuple[str, str], list[figures.Curve]] = {}
+    drawn: dict[tuple[str, str], list[str]] = {}
+    for name, run in spec.runs.items():
+        for seed in spec.seeds:
+            key = f"train/{name}-s{seed}"
+            model = read_json(inputs[key] / SPEC)["model"]
+            style = 2 if model["group"] != "z3" else 1 if run.augment else 0
+            history = read_history(inputs[key] / HISTORY)
+            place = (run.dataset, model["architecture"])
+            panels.setdefault(place, []).append(
+                figures.Curve(
+                    f"{name}, seed {seed}",
+                    style,
+                    tuple((int(e["epoch"]), float(e["validation_top1"])) for e in history),
+                )
+            )
+            drawn.setdefault(place, []).append(f"results/{spec.scale}/{key}/{HISTORY}")
+    titles = {"cnn4": "4-layer CNN", "resnet18": "3D ResNet-18"}
+    return [
+        {
+            "title": f"{place[0]}, {titles[place[1]]}",
+            "svg": figures.learning_curves(
+                f"Validation top-1 accuracy by epoch: {place[0]}, {titles[place[1]]}",
+                sorted(found, key=lambda c: c.style),
+                binder.figure(f"curves/{place[0]}/{place[1]}", drawn[place]),
+            ),
+            "of": [artifact_name(path) for path in drawn[place]],
+        }
+        for place, found in panels.items()
+    ]

@@ -1,0 +1,166 @@
+"""Drawings: learning curves and accuracies as inline SVG, clip strips as tiny PNG images. Same input, same bytes.
+
+The SVG is written here and not by a plotting library: it takes its colours from the page, so that it follows light and
+dark, stays small, and holds no date, no random id and no font outline.
+"""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from markupsafe import Markup, escape
+from numpy.typing import NDArray
+from PIL import Image
+
+STRIPS_AFTER = "figure 5 of basu2021 (section 4.3)"
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Validation top-1 (percent) by epoch of one run and seed. `style` (0, 1, 2) picks colour and dashes."""
+
+    label: str
+    style: int
+    points: tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True)
+class Dot:
+    """One accuracy in percent: ours with its interval, and the published one; either may be missing."""
+
+    row: int
+    column: int
+    ours: float | None
+    interval: tuple[float, float] | None
+    published: float | None
+
+
+def _n(value: float) -> str:
+    """A coordinate with at most one decimal."""
+    return f"{value:.1f}".removesuffix(".0")
+
+
+def learning_curves(title: str, curves: Sequence[Curve], attributes: Markup) -> Markup:
+    """An SVG of 360 x 216 units: epochs to the right, validation top-1 in percent upwards."""
+    width, height, left, right, top, bottom = 360, 216, 34, 12, 12, 34
+    last = max((epoch for curve in curves for epoch, _ in curve.points), default=1)
+
+    def x(epoch: float) -> float:
+        return left + (width - left - right) * ((epoch - 1) / (last - 1) if last > 1 else 0.5)
+
+    def y(value: float) -> float:
+        return top + (height - top - bottom) * (1 - value / 100)
+
+    parts = [
+        Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}" class="curves" {}>').format(
+            width, height, title, attributes
+        )
+    ]
+    for tick in (0, 25, 50, 75, 100):
+        parts.append(Markup('<path class="grid" d="M{} {}H{}"/>').format(left, _n(y(tick)), width - right))
+        parts.append(Markup('<text class="tick end" x="{}" y="{}">{}</text>').format(left - 6, _n(y(tick) + 4), tick))
+    for tick in _ticks(last):
+        parts.append(
+            Markup('<text class="tick mid" x="{}" y="{}">{}</text>').format(_n(x(tick)), height - bottom + 15, tick)
+        )
+    parts.append(
+        Markup('<text class="axis mid" x="{}" y="{}">epoch</text>').format((left + width - right) / 2, height - 4)
+    )
+    for curve in curves:
+        path = "".join(
+            f"{'L' if index else 'M'}{_n(x(epoch))} {_n(y(value))}" for index, (epoch, value) in enumerate(curve.points)
+        )
+        parts.append(
+            Markup('<path class="line s{}" d="{}"><title>{}</title></path>').format(curve.style, path, curve.label)
+        )
+        if curve.points:
+            epoch, value = curve.points[-1]
+            parts.append(
+                Markup('<circle class="end-dot s{}" cx="{}" cy="{}" r="3"/>').format(
+                    curve.style, _n(x(epoch)), _n(y(value))
+                )
+            )
+    return Markup("").join([*parts, Markup("</svg>")])
+
+
+def _ticks(last: int) -> list[int]:
+    """A few round epochs from 1 to `last`."""
+    step = next(s for s in (1, 2, 5, 10, 20, 25, 50, 100, 200, 500, 10**9) if last / s <= 6)
+    return sorted({1, *range(step, last + 1, step)} - ({step} if step == 2 and last < 4 else set()))
+
+
+def accuracy_chart(
+    title: str,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    dots: Sequence[Dot],
+    attributes: Markup,
+) -> Markup:
+    """An SVG, a panel per column and a line per row: ours as a dot with its interval, the published as a diamond."""
+    label, panel, gap, line, top, bottom = 168, 128, 22, 26, 26, 24
+    width = label + len(columns) * (panel + gap)
+    height = top + len(rows) * line + bottom
+
+    def x(column: int, value: float) -> float:
+        return label + column * (panel + gap) + panel * value / 100
+
+    parts = [
+        Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}" class="dots" {}>').format(
+            width, height, title, attributes
+        )
+    ]
+    base = top + len(rows) * line
+    for index, column in enumerate(columns):
+        parts.append(
+            Markup('<text class="head mid" x="{}" y="{}">{}</text>').format(_n(x(index, 50)), top - 10, column)
+        )
+        for tick in (0, 25, 50, 75, 100):
+            parts.append(Markup('<path class="grid" d="M{} {}V{}"/>').format(_n(x(index, tick)), top, base))
+        for tick in (0, 50, 100):
+            parts.append(
+                Markup('<text class="tick mid" x="{}" y="{}">{}</text>').format(_n(x(index, tick)), base + 15, tick)
+            )
+    for index, row in enumerate(rows):
+        middle = top + (index + 0.5) * line
+        parts.append(Markup('<text class="row end" x="{}" y="{}">{}</text>').format(label - 14, _n(middle + 4), row))
+    for dot in dots:
+        middle = top + (dot.row + 0.5) * line
+        if dot.published is not None:
+            cx = x(dot.column, dot.published)
+            parts.append(Markup('<path class="theirs" d="M{} {}l5 5l-5 5l-5 -5z"/>').format(_n(cx), _n(middle - 5)))
+        if dot.ours is not None and dot.interval is not None:
+            low, high = (x(dot.column, bound) for bound in dot.interval)
+            parts.append(Markup('<path class="interval" d="M{} {}H{}"/>').format(_n(low), _n(middle), _n(high)))
+            parts.append(
+                Markup('<circle class="ours" cx="{}" cy="{}" r="3.6"/>').format(_n(x(dot.column, dot.ours)), _n(middle))
+            )
+    return Markup("").join([*parts, Markup("</svg>")])
+
+
+def transformed(clip: NDArray[np.uint8]) -> dict[str, NDArray[np.uint8]]:
+    """The five views of a clip (T, H, W); rotations are counter-clockwise as a viewer sees a frame (row 0 on top)."""
+    turned = {f"r{90 * k}": np.rot90(clip, k, axes=(1, 2)) for k in (1, 2, 3)}
+    return {"original": clip, "treverse": clip[::-1], **turned}
+
+
+def png(frame: NDArray[np.uint8]) -> str:
+    """One grey frame (H, W) as a PNG data URI; no metadata, so the same pixels give the same text."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(frame)).save(buffer, format="PNG", optimize=False, compress_level=9)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def strips(clip: NDArray[np.uint8], most: int = 8) -> Mapping[str, list[str]]:
+    """Up to `most` evenly spaced frames of each view of a clip (T, H, W), as PNG data URIs."""
+    count = min(most, len(clip))
+    chosen = [round(index * (len(clip) - 1) / max(1, count - 1)) for index in range(count)]
+    return {name: [png(view[index]) for index in chosen] for name, view in transformed(clip).items()}
+
+
+def legend_swatch(style: int) -> Markup:
+    """A short line in the style of a curve."""
+    return Markup(
+        '<svg viewBox="0 0 28 8" class="swatch" aria-hidden="true"><path class="line s{}" d="M1 4H27"/></svg>'
+    ).format(escape(style))

@@ -1,0 +1,21 @@
+"""Stage `report`: report.html and report.json from every finished artifact."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from reeltrace.artifacts import atomic_write
+from reeltrace.registry import ReportSpec
+from reeltrace.report.document import build
+
+REPORTS = Path("reports")
+HTML, JSON = "report.html", "report.json"
+
+
+def run(spec: ReportSpec, inputs: Mapping[str, Path], work: Path) -> dict[str, Any]:
+    """Write `report.html` and `report.json` into `work`. Reads the texts below `reports/` of the current folder."""
+    report = build(spec, inputs, REPORTS)
+    for name, text in ((HTML, report.html), (JSON, report.json)):
+        with atomic_write(work / name) as handle:
+            handle.write(text.encode())
+    return {}

@@ -1,0 +1,288 @@
+"""A finished project made of invented but well-formed artifacts: every stage's files, without any training."""
+
+import csv
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reeltrace import registry
+from reeltrace.analysis.stage import outputs as aggregate_outputs
+from reeltrace.artifacts import MANIFEST, RECEIPT, SPEC, make_manifest, write_json
+from reeltrace.registry import Registry, Spec, StructureTable, spec_json
+
+REPOSITORY = Path(__file__).parents[2]
+CODE = "c0de" * 16
+
+
+def accuracy_of(run: str, transform: str) -> float:
+    """The invented share of clips that a run classifies correctly: the document's trend."""
+    if transform == "original":
+        return 0.985
+    if "aug" in run:
+        return 0.95
+    if "t2" in run or "p43d" in run:
+        return 0.98
+    return 0.02 if transform == "treverse" else 0.18
+
+
+class Project:
+    """A project root with params.yaml, reports/ and results/<scale>/ in it."""
+
+    def __init__(self, root: Path, scale: str = "quick", params: str | None = None) -> None:
+        self.root = root
+        shutil.copytree(REPOSITORY / "reports", root / "reports")
+        text = (REPOSITORY / "params.yaml").read_text(encoding="utf-8") if params is None else params
+        (root / "params.yaml").write_text(text, encoding="utf-8")
+        self.registry: Registry = registry.load(root / "params.yaml", scale)  # type: ignore[arg-type]
+        self.scale = scale
+
+    @property
+    def results(self) -> Path:
+        return self.root / "results" / self.scale
+
+    def folder(self, name: str) -> Path:
+        return self.results / name
+
+    def inputs_of(self, name: str) -> dict[str, Path]:
+        """ "stage/key" -> folder of each input artifact."""
+        stage, _, key = name.partition("/")
+        names: list[str] = []
+        if stage == "train":
+            run = key.rpartition("-s")[0]
+            names = [f"data/{self.registry.params.runs[run].dataset}"]
+        elif stage == "data" and key not in ("mnist", "digits"):
+            names = [f"data/{self.registry.params.datasets[key].images}"]  # type: ignore[union-attr]
+        elif stage == "aggregate":
+            table = self.registry.params.tables[key]
+            names = (
+                [f"measure/{table.measurement}"]
+                if isinstance(table, StructureTable)
+                else [
+                    self.train(run, seed)
+                    for run in self.registry.table_runs(key)
+                    for seed in self.registry.params.seeds
+                ]
+            )
+        elif stage == "report":
+            names = [f"aggregate/{key}" for key in self.registry.params.tables]
+            names += [f"data/{key}" for key in self.registry.used_datasets()]
+            names += [f"measure/{key}" for key in self.registry.params.measurements]
+            names += [self.train(run, seed) for run in self.registry.used_runs() for seed in self.registry.params.seeds]
+        return {name: self.folder(name) for name in names}
+
+    def train(self, run: str, seed: int) -> str:
+        return f"train/{self.registry.train_key(run, seed)}"
+
+    def finish(self, name: str, spec: Spec, files: Mapping[str, Any]) -> Path:
+        """Write one artifact with the protocol's three files around `files` (text, bytes, or JSON values)."""
+        folder = self.folder(name)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / SPEC, spec_json(spec))
+        for file, content in files.items():
+            if isinstance(content, str):
+                (folder / file).write_text(content, encoding="utf-8")
+            elif isinstance(content, bytes):
+                (folder / file).write_bytes(content)
+            elif isinstance(content, np.ndarray):
+                np.save(folder / file, content)
+            else:
+                write_json(folder / file, content)
+        self.seal(name)
+        write_json(folder / RECEIPT, {"schema": 1, "duration_s": 1.5, "host": {"name": "somewhere"}, "git": None})
+        return folder
+
+    def seal(self, name: str) -> None:
+        """(Re)write the manifest of an artifact from the files that lie there."""
+        stage, _, key = name.partition("/")
+        folder = self.folder(name)
+        (folder / MANIFEST).unlink(missing_ok=True)
+        write_json(folder / MANIFEST, make_manifest(folder, stage, key, CODE, self.inputs_of(name)))
+
+    # --- stages ---
+
+    def all(self) -> "Project":
+        """Everything up to the report."""
+        self.data()
+        self.measure()
+        for run in self.registry.used_runs():
+            for seed in self.registry.params.seeds:
+                self.trained(run, seed)
+        for key in self.registry.params.tables:
+            self.aggregate(key)
+        self.report()
+        return self
+
+    def data(self) -> None:
+        for key in self.registry.used_datasets():
+            dataset = self.registry.params.datasets[key]
+            assert dataset.kind == "moving-digits"
+            pool = f"data/{dataset.images}"
+            if not self.folder(pool).exists():
+                self.finish(
+                    pool, self.registry.data_spec(dataset.images), {"labels.npy": np.arange(10, dtype=np.uint8)}
+                )
+            labels = self.labels(key)
+            classes = (
+                [str(n) for n in range(10)]
+                if dataset.task == "digit"
+                else ["Horizontal", "Vertical", "Diagonal Left", "Diagonal Right"]
+            )
+            clips = np.zeros((len(labels), dataset.frames, dataset.size, dataset.size), np.uint8)
+            size = dataset.digit_size // 2
+            for t in range(dataset.frames):
+                clips[:, t, 3 : 3 + 2 * size, t : t + 2] = 220
+                clips[:, t, 3 : 3 + size // 2, t : t + size] = 255
+            rows = [
+                {
+                    "split": "test",
+                    "clip": i,
+                    "label": label,
+                    "class": classes[label],
+                    "image": i,
+                    "y": 3,
+                    "x": 0,
+                    "vy": 0,
+                    "vx": 1,
+                }
+                for i, label in enumerate(labels)
+            ]
+            index = self.root / "index.csv"
+            with index.open("w", newline="") as handle:
+                writer = csv.DictWriter(handle, list(rows[0]))
+                writer.writeheader()
+                writer.writerows(rows)
+            about = {"schema": 1, "classes": classes, "source": "invented digits", "images_sha256": "0" * 64}
+            self.finish(
+                f"data/{key}",
+                self.registry.data_spec(key),
+                {
+                    "about.json": about,
+                    "clips-test.npy": clips,
+                    "index.csv": index.read_text(),
+                    "clips-train.npy": clips[:1],
+                },
+            )
+            index.unlink()
+
+    def labels(self, dataset: str) -> list[int]:
+        entry = self.registry.params.datasets[dataset]
+        assert entry.kind == "moving-digits"
+        classes = 10 if entry.task == "digit" else 4
+        return [i % classes for i in range(entry.videos.test)]
+
+    def trained(self, run: str, seed: int) -> None:
+        spec = self.registry.train_spec(run, seed)
+        labels = np.array(self.labels(spec.dataset), np.int16)
+        rng = np.random.default_rng(sum(map(ord, run)) + seed)
+        arrays: dict[str, Any] = {"label": labels}
+        metrics: dict[str, Any] = {"schema": 1, "model": {"parameters": 1000, "widths": [4, 8, 8, 8]}}
+        for checkpoint in ("best", "last"):
+            test = {}
+            for transform in spec.evaluation:
+                wrong = rng.random(len(labels)) >= accuracy_of(run, transform)
+                predicted = np.where(wrong, (labels + 1) % spec.classes, labels).astype(np.int16)
+                arrays[f"{checkpoint}_{transform}"] = predicted
+                test[transform] = score(int((predicted == labels).sum()), len(labels))
+            metrics[checkpoint] = {
+                "epoch": spec.protocol.epochs - (checkpoint == "best"),
+                "validation": score(98, 100),
+                "test": test,
+            }
+        exact = "t2" in run or "p43d" in run
+        metrics["equivariance"] = {
+            checkpoint: {
+                transform: {"relative_error": 3.2e-7 if exact else 1.27, "agreement": 100.0 if exact else 12.5}
+                for transform in spec.evaluation
+                if transform != "original"
+            }
+            for checkpoint in ("best", "last")
+        }
+        history = "".join(
+            json.dumps(
+                {
+                    "epoch": epoch,
+                    "learning_rate": 0.1,
+                    "train_loss": 1 / epoch,
+                    "train_top1": 90.0,
+                    "validation_loss": 1 / epoch,
+                    "validation_top1": round(98.0 - 80 * float(np.exp(-epoch / 2)) * (1 + seed / 10), 3),
+                }
+            )
+            + "\n"
+            for epoch in range(1, spec.protocol.epochs + 1)
+        )
+        scores = {"epoch": metrics["best"]["epoch"], "validation": metrics["best"]["validation"]["top1"]}
+        scores |= {transform: metrics["best"]["test"][transform]["top1"] for transform in spec.evaluation}
+        name = self.train(run, seed)
+        self.folder(name).mkdir(parents=True, exist_ok=True)
+        np.savez(self.folder(name) / "predictions.npz", **arrays)
+        self.finish(
+            name,
+            spec,
+            {
+                "metrics.json": metrics,
+                "scores.json": scores,
+                "history.jsonl": history,
+                "best.pt": b"best",
+                "last.pt": b"last",
+            },
+        )
+
+    def measure(self) -> None:
+        for key in self.registry.params.measurements:
+            nets = {}
+            for net, order, w, parameters in (
+                ("z3", 0, (64, 128), 687114),
+                ("t2", 2, (45, 90), 676354),
+                ("p43d", 4, (32, 64), 684490),
+            ):
+                maps: dict[str, Any] = {
+                    layer: [order][: order // order if order else 0] + [size] * 3
+                    for layer, size in zip(
+                        ("conv1", "maxPool", "conv2", "conv3", "smoothing", "conv4", "adaptiveAvg"),
+                        (32, 16, 16, 16, 8, 8, 1),
+                        strict=True,
+                    )
+                }
+                maps["groupPool"] = [1, 1, 1, 1] if order else None
+                nets[net] = {
+                    "classes": 4 if net == "t2" else 10,
+                    "parameters": parameters,
+                    "widths": [w[0], w[1], w[1], w[1]],
+                    "feature_maps": maps,
+                }
+            thousands = {"z3": {"4": 686, "10": 687}, "t2": {"4": 676}, "p43d": {"10": 683}}
+            setting = {"bias": True, "batch_norm": False, "rounding": "nearest", "thousands": thousands}
+            search = {
+                "printed": {"z3": 687, "t2": 676, "p43d": 683},
+                "counts": [],
+                "settings": [
+                    {**setting, "classes": {"z3": [10], "t2": [4], "p43d": [10]}},
+                    {**setting, "bias": False, "classes": {"z3": [], "t2": [4], "p43d": [10]}},
+                ],
+                "matches": [],
+            }
+            self.finish(
+                f"measure/{key}",
+                self.registry.measure_spec(key),
+                {"metrics.json": {"schema": 1, "nets": nets, "search": search}},
+            )
+
+    def aggregate(self, key: str) -> None:
+        spec, name = self.registry.aggregate_spec(key), f"aggregate/{key}"
+        self.finish(name, spec, aggregate_outputs(spec, self.inputs_of(name), self.root / "reports/published"))
+
+    def report(self) -> None:
+        from reeltrace.report.document import build
+
+        spec = self.registry.report_spec()
+        built = build(spec, self.inputs_of("report/all"), self.root / "reports")
+        self.finish("report/all", spec, {"report.html": built.html, "report.json": built.json})
+
+
+def score(correct: int, total: int) -> dict[str, Any]:
+    return {"correct": correct, "total": total, "top1": 100 * correct / total, "loss": 0.5}
