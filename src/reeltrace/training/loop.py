@@ -28,6 +28,7 @@ from reeltrace.errors import CheckFailed, UserError
 from reeltrace.models import build_model
 from reeltrace.training import resume
 from reeltrace.training.evaluation import Score, evaluate, score
+from reeltrace.training.precision import keep_small_convolutions_in_float32
 from reeltrace.training.progress import watch
 from reeltrace.training.resume import Best, Epoch
 
@@ -65,6 +66,8 @@ def train(spec: TrainSpec, clips: ClipStore, validation: ClipStore, work: Path, 
     protocol = spec.protocol
     device = prepare(spec)
     model = new_model(spec).to(device)
+    if device.type == "cpu":
+        keep_small_convolutions_in_float32(model)
     parameters: list[Tensor] = list(model.parameters())
     momenta: list[Tensor | None] = [None] * len(parameters)
 
