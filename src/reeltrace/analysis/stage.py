@@ -44,7 +44,7 @@ def curves(spec: AggregateSpec, inputs: Mapping[str, Path]) -> str:
     """CSV: epoch, then the validation top-1 (percent) of each run and seed; blank where a run had fewer epochs."""
     columns: dict[str, dict[int, float]] = {}
     if isinstance(spec.table, AccuracyTable):
-        for run_name in dict.fromkeys(spec.table.rows.values()):
+        for run_name in sorted(set(spec.table.rows.values())):
             for seed in spec.seeds:
                 key = f"{run_name}-s{seed}"
                 columns[key] = {

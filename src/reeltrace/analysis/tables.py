@@ -48,7 +48,7 @@ def aggregate(spec: AggregateSpec, document: pub.Document, sources: Mapping[str,
             f"it has {', '.join(document.tables)}; params.yaml: tables.{spec.key} needs it"
         )
     print_ = document.tables[table.table]
-    stand_in = tuple(dict.fromkeys(sentence for sentence in spec.stand_in.values() if sentence))
+    stand_in = tuple(sorted({sentence for sentence in spec.stand_in.values() if sentence}))
     circumstances = Circumstances(spec.scale, stand_in, bool(spec.overrides))
     result: dict[str, Any] = {
         "schema": SCHEMA,
@@ -66,7 +66,7 @@ def aggregate(spec: AggregateSpec, document: pub.Document, sources: Mapping[str,
         result["seeds"] = list(spec.seeds)
         result["runs"] = dict(table.rows)
         result["cells"] = _accuracy_cells(spec, table, print_, sources, circumstances)
-        result["equivariance"] = _equivariance(spec, table, sources)
+        result["equivariance"] = _equivariance(spec, table, print_, sources)
     else:
         source = _source(sources, f"measure/{table.measurement}")
         result["measurement"] = table.measurement
@@ -201,10 +201,13 @@ def _score(source: Source, checkpoint: str, transform: str) -> tuple[int, int]:
     return correct, total
 
 
-def _equivariance(spec: AggregateSpec, table: AccuracyTable, sources: Mapping[str, Source]) -> list[dict[str, Any]]:
+def _equivariance(
+    spec: AggregateSpec, table: AccuracyTable, print_: pub.Table, sources: Mapping[str, Source]
+) -> list[dict[str, Any]]:
     """Relative error and agreement under each transform but the identity, means over seeds."""
     entries = []
-    for row, run in table.rows.items():
+    # In the document's order: a spec read back from its canonical JSON has its rows sorted.
+    for row, run in ((row.key, table.rows[row.key]) for row in print_.rows if row.key in table.rows):
         for transform in table.columns:
             if transform == "original":
                 continue

@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 from reeltrace.artifacts import Problem
 
 UNBOUND = "unbound number"
+_SUBSCRIPT = re.compile(r"\b([A-Z])_([a-z]+)\b")
 VOID = frozenset(("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"))
 
 
@@ -102,6 +103,14 @@ class Binder:
         self.names.add(words)
         attribute = Markup(' class="{}"').format(css) if css else Markup()
         return Markup("<span{} data-name>{}</span>").format(attribute, escape(words))
+
+    def formula(self, text: str) -> Markup:
+        """A name with subscripts: `C_in` is shown as C with a lowered in."""
+        words = " ".join(text.split())
+        self.names.add(_SUBSCRIPT.sub(r"\1\2", words))
+        parts = _SUBSCRIPT.split(words)  # text, letter, subscript, text, letter, ...
+        shown = [Markup("{}{}<sub>{}</sub>").format(*parts[index : index + 3]) for index in range(0, len(parts) - 1, 3)]
+        return Markup("<span data-name>{}{}</span>").format(Markup("").join(shown), parts[-1])
 
     def hash(self, sha256: str) -> Markup:
         """A sha256, with its kind in front."""

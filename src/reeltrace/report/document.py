@@ -124,11 +124,11 @@ def _environment(folder: Path) -> jinja2.Environment:
         loader=jinja2.FileSystemLoader(folder),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters["plain"] = lambda value: f"{value:g}"
     environment.filters["show"] = _show
+    environment.filters["sentence"] = lambda text: text.rstrip(".") + "."
     environment.filters["artifact"] = artifact_name
     environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
     return environment
@@ -471,7 +471,7 @@ def _panels(spec: ReportSpec, inputs: Mapping[str, Path], binder: Binder) -> lis
     """Learning curves, a panel per dataset and architecture."""
     panels: dict[tuple[str, str], list[figures.Curve]] = {}
     drawn: dict[tuple[str, str], list[str]] = {}
-    for name, run in spec.runs.items():
+    for name, run in sorted(spec.runs.items()):
         for seed in spec.seeds:
             key = f"train/{name}-s{seed}"
             model = read_json(inputs[key] / SPEC)["model"]
@@ -497,5 +497,5 @@ def _panels(spec: ReportSpec, inputs: Mapping[str, Path], binder: Binder) -> lis
             ),
             "of": [artifact_name(path) for path in drawn[place]],
         }
-        for place, found in panels.items()
+        for place, found in sorted(panels.items(), key=lambda item: (spec.datasets.index(item[0][0]), item[0][1]))
     ]

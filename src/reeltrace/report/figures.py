@@ -99,17 +99,17 @@ def accuracy_chart(
     attributes: Markup,
 ) -> Markup:
     """An SVG, a panel per column and a line per row: ours as a dot with its interval, the published as a diamond."""
-    label, panel, gap, line, top, bottom = 168, 128, 22, 26, 26, 24
-    width = label + len(columns) * (panel + gap)
+    label, panel, gap, line, top, bottom = 24 + 7 * max(map(len, rows), default=0), 112, 32, 26, 26, 24
+    width = label + len(columns) * (panel + gap) - gap + 16
     height = top + len(rows) * line + bottom
 
     def x(column: int, value: float) -> float:
         return label + column * (panel + gap) + panel * value / 100
 
     parts = [
-        Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}" class="dots" {}>').format(
-            width, height, title, attributes
-        )
+        Markup(
+            '<svg width="{0}" height="{1}" viewBox="0 0 {0} {1}" role="img" aria-label="{2}" class="dots" {3}>'
+        ).format(width, height, title, attributes)
     ]
     base = top + len(rows) * line
     for index, column in enumerate(columns):
@@ -124,7 +124,7 @@ def accuracy_chart(
             )
     for index, row in enumerate(rows):
         middle = top + (index + 0.5) * line
-        parts.append(Markup('<text class="row end" x="{}" y="{}">{}</text>').format(label - 14, _n(middle + 4), row))
+        parts.append(Markup('<text class="row" x="2" y="{}">{}</text>').format(_n(middle + 4), row))
     for dot in dots:
         middle = top + (dot.row + 0.5) * line
         if dot.published is not None:

@@ -1,0 +1,124 @@
+"""The chain of one number for the terminal, with what the receipts say: time, machine, versions, commit."""
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+from reeltrace.analysis.stage import CELLS
+from reeltrace.artifacts import MANIFEST, RECEIPT, read_json, sha256_file
+from reeltrace.errors import CheckFailed, UserError
+from reeltrace.report.chains import artifact_name, describe
+
+
+def explain(root: Path, cell_id: str, scale: str) -> dict[str, Any]:
+    """The chain of a cell such as `basu2021/3/Z3CNN/original`: cell, value, artifacts, commands, code, data, machine.
+
+    Raises `UserError` for an unknown cell, with the nearest names, or when nothing was aggregated at this scale.
+    """
+    results = root / "results" / scale
+    known: dict[str, tuple[Path, int, dict[str, Any]]] = {}
+    for path in sorted(results.glob(f"aggregate/*/{CELLS}")):
+        if path.parent.name.startswith("."):
+            continue
+        table = read_json(path)
+        for index, cell in enumerate(table["cells"]):
+            known[f"{table['document']}/{table['table']}/{cell['row']}/{cell['column']}"] = (path, index, cell)
+    if not known:
+        raise UserError(f"{results / 'aggregate'}: no tables yet; run `snakemake --cores all` first")
+    if cell_id not in known:
+        near = difflib.get_close_matches(cell_id, known, n=3, cutoff=0.4)
+        hint = f"did you mean {' or '.join(repr(name) for name in near)}?" if near else "see report.json for all cells"
+        raise UserError(f"no cell is named {cell_id!r} (document/table/row/column) at scale {scale}; {hint}")
+    path, index, cell = known[cell_id]
+    aggregate = f"aggregate/{path.parent.name}"
+    names = list(dict.fromkeys([aggregate, *(artifact_name(t["artifact"]) for t in cell["trace"])]))
+    for name in names:  # grows while it is read: the inputs of runs, the inputs of their data
+        if name != aggregate:
+            manifest = results / name / MANIFEST
+            inputs = read_json(manifest)["inputs"] if manifest.is_file() else {}
+            names += [other for other in inputs if other not in names]
+    return {
+        "cell": cell_id,
+        "scale": scale,
+        "unit": cell["unit"],
+        "published": cell["published"],
+        "reproduced": cell["reproduced"],
+        "verdict": cell["verdict"],
+        "reason": cell["reason"],
+        "circumstances": cell["circumstances"],
+        "trace": {
+            "artifact": f"results/{scale}/{aggregate}/{CELLS}",
+            "pointer": f"/cells/{index}/reproduced/value",
+            "sha256": sha256_file(path),
+        },
+        "sources": cell["trace"],
+        "artifacts": [_artifact(name, results / name, scale) for name in names],
+    }
+
+
+def _artifact(name: str, folder: Path, scale: str) -> dict[str, Any]:
+    """An artifact with its receipt; an artifact that is not here (bulk data not pulled) with only its name."""
+    try:
+        found = describe(name, folder, scale)
+    except CheckFailed as error:
+        return {"name": name, "missing": str(error)}
+    receipt = folder / RECEIPT
+    return {**found, "receipt_path": found["receipt"], "receipt": read_json(receipt) if receipt.is_file() else None}
+
+
+def format_explanation(chain: dict[str, Any]) -> str:
+    """The chain as text, one link below the other."""
+    print_, ours = chain["published"], chain["reproduced"]
+    lines = [chain["cell"]]
+
+    def add(label: str, text: object) -> None:
+        lines.append(f"  {label:<14}{text}")
+
+    if ours is None:
+        add("here", "not run")
+    else:
+        interval = ours.get("interval_printed")
+        add("here", ours["printed"] + (f"  [{interval[0]}, {interval[1]}]" if interval else ""))
+        for seed, entry in ours.get("seeds", {}).items():
+            add(f"seed {seed}", f"{entry['printed']}  {entry['correct']} of {entry['total']}, epoch {entry['epoch']}")
+        if "last" in ours:
+            add("last epoch", ours["last"]["printed"])
+    add("published", f"{print_['printed']}  {print_['place']}" if print_["printed"] else f"none: {print_['reason']}")
+    if print_["note"]:
+        add("note", print_["note"])
+    add("verdict", f"{chain['verdict']} ({chain['circumstances']}): {chain['reason']}")
+    for label, trace in [("cell", chain["trace"]), *(("source", source) for source in chain["sources"])]:
+        add(label, f"{trace['artifact']} {trace['pointer']}")
+        add("", f"sha256 {trace['sha256']}")
+    for artifact in chain["artifacts"]:
+        lines += ["", artifact["name"]]
+        if "missing" in artifact:
+            add("missing", artifact["missing"])
+            continue
+        for label, text in artifact["settings"].items():
+            add(label, text)
+        add("command", artifact["command"])
+        add("", artifact["workflow"])
+        add("folder", artifact["path"])
+        for label in ("manifest", "spec", "code"):
+            add(label, f"sha256 {artifact[f'{label}_sha256']}")
+        for name, sha256 in artifact["inputs"].items():
+            add("input", f"{name} sha256 {sha256}")
+        _add_receipt(add, artifact["receipt"])
+    return "\n".join(lines)
+
+
+def _add_receipt(add: Any, receipt: dict[str, Any] | None) -> None:
+    if receipt is None:
+        add("receipt", "missing")
+        return
+    host, git = receipt.get("host") or {}, receipt.get("git") or {}
+    if receipt.get("started"):
+        add("started", f"{receipt['started']}, {receipt.get('duration_s')} s")
+    machine = [host.get(key) for key in ("name", "processor", "platform")]
+    add("machine", ", ".join(str(part) for part in machine if part) or "unknown")
+    if git:
+        add("commit", f"{git.get('commit')}{' with local changes' if git.get('dirty') else ''}")
+    packages = receipt.get("packages") or {}
+    if packages:
+        add("packages", ", ".join(f"{name} {version}" for name, version in sorted(packages.items())))

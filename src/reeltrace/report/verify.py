@@ -1,0 +1,245 @@
+"""Verification: every hash, every link, every printed cell and the page itself, recomputed from what lies on disk.
+
+A hash says that a file is the one that was recorded. It does not say that the record is honest: a file edited together
+with its manifest passes. So numbers are also recomputed from what they were computed from: accuracies from stored
+predictions, cells from metrics, the report from cells. Never imports torch.
+"""
+
+import json
+import zipfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
+from reeltrace.analysis.stage import CELLS, METRICS
+from reeltrace.analysis.stage import outputs as aggregate_outputs
+from reeltrace.artifacts import MANIFEST, RECEIPT, SPEC, Problem, check_outputs, read_json, sha256_file
+from reeltrace.errors import CheckFailed, UserError
+from reeltrace.registry import AggregateSpec, ReportSpec
+from reeltrace.report.document import build
+from reeltrace.report.stage import HTML, JSON
+
+TAMPERED, STALE, BROKEN = "tampered artifact", "stale", "broken chain"
+UNBOUND, DIFFERS = "unbound number", "report differs from artifacts"
+KINDS = (TAMPERED, STALE, BROKEN, UNBOUND, DIFFERS)
+SMALL = 1_000_000  # bytes; larger files are hashed only on request
+REPORT = "report/all"
+TOLERANCE = 1e-6
+
+
+def verify(root: Path, *, scale: str, data: bool = False) -> list[Problem]:
+    """All problems of the artifacts below `root`/results/<scale>, none when everything agrees.
+
+    With `data`, files over 1 MB are hashed too; without, only their size is compared. Paths in problems are relative to
+    `root`. Raises `UserError` when there is nothing to verify.
+    """
+    results = root / "results" / scale
+    folders = {
+        f"{path.parent.parent.name}/{path.parent.name}": path.parent
+        for path in sorted(results.glob(f"*/*/{MANIFEST}"))
+        if not path.parent.name.startswith(".") and not path.parent.parent.name.startswith(".")
+    }
+    if not folders:
+        raise UserError(f"{results}: no artifacts to verify; run `reeltrace run` or `snakemake --cores all` first")
+    problems: list[Problem] = []
+    limit = None if data else SMALL
+    for name, folder in folders.items():
+        problems += _guarded(folder / MANIFEST, partial(check_outputs, folder, limit=limit))
+        problems += _guarded(folder / MANIFEST, partial(_links, name, folder, results))
+    for name, folder in folders.items():
+        stage = name.split("/")[0]
+        if stage == "train":
+            problems += _guarded(folder / METRICS, partial(_scores, folder, results))
+        elif stage == "aggregate":
+            problems += _guarded(folder / CELLS, partial(_cells, folder, results, root / "reports"))
+    if REPORT in folders:
+        folder = folders[REPORT]
+        problems += _guarded(folder / HTML, partial(_report, folder, results, root / "reports"))
+    else:
+        problems.append(Problem(BROKEN, str(results / REPORT), "there is no report; run `reeltrace run report all`"))
+    return [Problem(p.kind, _relative(p.where, root), p.found) for p in dict.fromkeys(problems)]
+
+
+def _relative(where: str, root: Path) -> str:
+    return Path(where).relative_to(root).as_posix() if Path(where).is_relative_to(root) else where
+
+
+def _guarded(where: Path, check: Callable[[], list[Problem]]) -> list[Problem]:
+    """A check that could not be carried out, because a file is missing or unreadable, is a broken chain."""
+    try:
+        return check()
+    except (CheckFailed, UserError) as error:
+        return [Problem(BROKEN, str(where), str(error))]
+
+
+def _links(name: str, folder: Path, results: Path) -> list[Problem]:
+    """The manifest is this artifact's, and each input it names is still the one that it was made from."""
+    manifest = read_json(folder / MANIFEST)
+    where = str(folder / MANIFEST)
+    if f"{manifest.get('stage')}/{manifest.get('key')}" != name:
+        return [Problem(TAMPERED, where, f"says that it is {manifest.get('stage')}/{manifest.get('key')}")]
+    problems = []
+    inputs = manifest.get("inputs")
+    for other, entry in sorted(inputs.items() if isinstance(inputs, dict) else ()):
+        path = results / other / MANIFEST
+        if not path.is_file():
+            problems.append(Problem(BROKEN, where, f"its input {other} is missing"))
+        elif sha256_file(path) != entry.get("sha256"):
+            problems.append(Problem(STALE, where, f"its input {other} has changed since; run {name} again"))
+    # `receipt.json` may differ between two runs, so nothing can recompute it; it must be there and be JSON.
+    if not isinstance(read_json(folder / RECEIPT), dict):
+        problems.append(Problem(TAMPERED, str(folder / RECEIPT), "is not a receipt"))
+    return problems
+
+
+# --- one run ---
+
+
+def _scores(folder: Path, results: Path) -> list[Problem]:
+    """Predictions, metrics and scores of one run agree, and the labels are those of its test set."""
+    metrics, scores, spec = (read_json(folder / name) for name in (METRICS, "scores.json", SPEC))
+    path = folder / "predictions.npz"
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            predictions = {name: stored[name] for name in stored.files}
+        label = predictions["label"]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return [Problem(TAMPERED, str(path), "not readable as predictions")]
+    problems = []
+    try:
+        for checkpoint in ("best", "last"):
+            for transform in spec["evaluation"]:
+                predicted = predictions[f"{checkpoint}_{transform}"]
+                problems += _score(
+                    folder, metrics, (checkpoint, transform), int((predicted == label).sum()), len(label)
+                )
+        for name, value in scores.items():
+            best = metrics["best"]
+            expected = best["epoch"] if name == "epoch" else best["validation"]["top1"]
+            if name not in ("epoch", "validation"):
+                expected = best["test"][name]["top1"]
+            if abs(float(value) - expected) > TOLERANCE:
+                problems.append(
+                    Problem(TAMPERED, str(folder / "scores.json"), f"/{name} is {value}, {METRICS} says {expected}")
+                )
+        problems += _agreements(folder, metrics, predictions)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return [*problems, Problem(TAMPERED, str(folder / METRICS), f"its fields are not those of a run ({error})")]
+    index = results / "data" / spec["dataset"] / "index.csv"
+    if index.is_file() and _test_labels(index) != label.tolist():
+        problems.append(Problem(TAMPERED, str(path), f"its labels are not those of {index.parent.name}/{index.name}"))
+    return problems
+
+
+def _score(folder: Path, metrics: Any, place: tuple[str, str], correct: int, total: int) -> list[Problem]:
+    checkpoint, transform = place
+    score = metrics[checkpoint]["test"][transform]
+    expected = {"correct": correct, "total": total, "top1": 100 * correct / total}
+    return [
+        Problem(
+            TAMPERED,
+            str(folder / METRICS),
+            f"/{checkpoint}/test/{transform}/{name} is {score[name]}, the predictions give {value:.10g}",
+        )
+        for name, value in expected.items()
+        if abs(score[name] - value) > TOLERANCE
+    ]
+
+
+def _agreements(folder: Path, metrics: Any, predictions: dict[str, Any]) -> list[Problem]:
+    """The share of clips that keep their class under a transform, from predictions. (Relative errors need logits.)"""
+    problems = []
+    for checkpoint, by_transform in metrics["equivariance"].items():
+        for transform, entry in by_transform.items():
+            same = predictions[f"{checkpoint}_{transform}"] == predictions[f"{checkpoint}_original"]
+            expected = 100 * float(same.mean())
+            if abs(entry["agreement"] - expected) > TOLERANCE:
+                where = f"/equivariance/{checkpoint}/{transform}/agreement"
+                found = f"{where} is {entry['agreement']}, the predictions give {expected:.10g}"
+                problems.append(Problem(TAMPERED, str(folder / METRICS), found))
+    return problems
+
+
+def _test_labels(index: Path) -> list[int] | None:
+    lines = index.read_text(encoding="utf-8").splitlines()
+    columns = lines[0].split(",")
+    if not {"split", "label"} <= set(columns):
+        return None
+    split, label = columns.index("split"), columns.index("label")
+    rows = [line.split(",") for line in lines[1:]]
+    return [int(row[label]) for row in rows if row[split] == "test"]
+
+
+# --- tables and report ---
+
+
+def _spec(folder: Path, model: Any) -> Any:
+    try:
+        return TypeAdapter(model).validate_python(read_json(folder / SPEC))
+    except ValidationError as error:
+        raise CheckFailed(f"not a spec of this stage ({error.errors()[0]['msg']})") from None
+
+
+def _inputs(folder: Path, results: Path) -> dict[str, Path]:
+    return {name: results / name for name in read_json(folder / MANIFEST)["inputs"]}
+
+
+def _cells(folder: Path, results: Path, reports: Path) -> list[Problem]:
+    """Aggregate again, and compare. Other published texts make a table stale; other numbers of ours were altered."""
+    texts = aggregate_outputs(_spec(folder, AggregateSpec), _inputs(folder, results), reports / "published")
+    problems = []
+    for name, text in texts.items():
+        path = folder / name
+        if not path.is_file() or path.read_bytes() == text.encode():
+            continue  # a missing file was reported with its manifest
+        if name != CELLS:
+            problems.append(Problem(TAMPERED, str(path), "the histories of its runs give another text"))
+            continue
+        found = _first_difference(read_json(path), json.loads(text))
+        ours = any(part in found for part in ("reproduced", "trace", "equivariance", "search"))
+        problems.append(Problem(TAMPERED if ours else STALE, str(path), found))
+    return problems
+
+
+def _first_difference(stored: Any, computed: Any, path: str = "") -> str:
+    if isinstance(stored, dict) and isinstance(computed, dict) and set(stored) == set(computed):
+        for key in sorted(stored):
+            if stored[key] != computed[key]:
+                return _first_difference(stored[key], computed[key], f"{path}/{key}")
+    if isinstance(stored, list) and isinstance(computed, list) and len(stored) == len(computed):
+        for index, (left, right) in enumerate(zip(stored, computed, strict=True)):
+            if left != right:
+                return _first_difference(left, right, f"{path}/{index}")
+    return f"{path or '/'} is {_short(stored)}, its sources give {_short(computed)}"
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _report(folder: Path, results: Path, reports: Path) -> list[Problem]:
+    """Build the report again; compare bytes, and name each number on the page that its artifact does not give."""
+    rebuilt = build(_spec(folder, ReportSpec), _inputs(folder, results), reports)
+    problems = []
+    for name, text in ((JSON, rebuilt.json), (HTML, rebuilt.html)):
+        path = folder / name
+        if not path.is_file() or path.read_bytes() == text.encode():
+            continue
+        if name == HTML:
+            page = path.read_text(encoding="utf-8", errors="replace")
+            problems += rebuilt.binder.check(page, str(path))
+            found = f"line {_first_line(page, text)} is not what the artifacts give"
+        else:
+            found = _first_difference(read_json(path), json.loads(text))
+        problems.append(Problem(DIFFERS, str(path), f"{found}; run `reeltrace run report all`"))
+    return problems
+
+
+def _first_line(stored: str, computed: str) -> int:
+    lines = zip(stored.splitlines(), computed.splitlines(), strict=False)
+    return next((number for number, (a, b) in enumerate(lines, start=1) if a != b), 1 + stored.count("\n"))
