@@ -1,6 +1,7 @@
 """The networks, each written once and parametrised by its symmetry group.
 
-This room imports nothing of ours but itself and the error kinds: a network knows no data set and no protocol.
+This room imports nothing of ours but itself and the common ground (errors, artifacts): a network knows no data
+set and no protocol.
 """
 
 from __future__ import annotations
