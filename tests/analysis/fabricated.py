@@ -16,6 +16,7 @@ from reeltrace.registry import Registry, Spec, StructureTable, spec_json
 
 REPOSITORY = Path(__file__).parents[2]
 CODE = "c0de" * 16
+BULK = 1_100_000  # bytes; more than `verify` hashes unless told to
 
 
 def accuracy_of(run: str, transform: str) -> float:
@@ -163,7 +164,7 @@ class Project:
                     "about.json": about,
                     "clips-test.npy": clips,
                     "index.csv": index.read_text(),
-                    "clips-train.npy": clips[:1],
+                    "clips-train.npy": np.zeros((1 + BULK // clips[0].size, *clips.shape[1:]), np.uint8),
                 },
             )
             index.unlink()

@@ -44,8 +44,8 @@ class Number:
 
 
 def slug(text: str) -> str:
-    """`text` as the id of an HTML element; different ids of cells stay different."""
-    return re.sub(r"[^A-Za-z0-9_.-]", lambda m: {" ": "_", "/": "-"}.get(m[0], f"_{ord(m[0]):x}"), text)
+    """`text` as the id of an HTML element; different texts give different ids."""
+    return re.sub(r"[^A-Za-z0-9.-]", lambda m: f"_{ord(m[0]):x}_", text)
 
 
 @dataclass

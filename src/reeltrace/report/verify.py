@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jinja2 import TemplateError
 from pydantic import TypeAdapter, ValidationError
 
 from reeltrace.analysis.stage import CELLS, METRICS
@@ -69,11 +70,17 @@ def _relative(where: str, root: Path) -> str:
 
 
 def _guarded(where: Path, check: Callable[[], list[Problem]]) -> list[Problem]:
-    """A check that could not be carried out, because a file is missing or unreadable, is a broken chain."""
+    """A check that cannot be carried out is a problem too: a file is missing, or its content is not what it was.
+
+    Whatever stands in an edited file must not stop the checks of the others.
+    """
     try:
         return check()
     except (CheckFailed, UserError) as error:
         return [Problem(BROKEN, str(where), str(error))]
+    except (LookupError, TypeError, ValueError, AttributeError, TemplateError, OSError) as error:
+        what = f"cannot be checked, a field is not what it should be ({type(error).__name__}: {error})"
+        return [Problem(TAMPERED, str(where), what)]
 
 
 def _links(name: str, folder: Path, results: Path) -> list[Problem]:

@@ -1,0 +1,154 @@
+"""Claims: rules judged on values and intervals. The ledger: every path it names exists."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reeltrace.analysis import assumptions, claims
+from reeltrace.analysis.claims import Claim, Comparison, Measured, certain, holds, judge
+from reeltrace.analysis.published import load as load_published
+from reeltrace.errors import UserError
+
+REPOSITORY = Path(__file__).parents[2]
+LEFT, RIGHT = ("4", "a", "x"), ("4", "b", "x")
+
+
+def comparison(op: str, by: float) -> Comparison:
+    return Comparison(left=LEFT, op=op, by=by, right=RIGHT)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("op", "by", "left", "right", "expected"),
+    [
+        ("below", 25, 3.0, 99.0, True),
+        ("below", 25, 75.0, 99.0, False),
+        ("above", 0, 99.0, 99.0, False),
+        ("above", 0, 99.1, 99.0, True),
+        ("level", 5, 95.0, 99.0, True),
+        ("level", 5, 93.9, 99.0, False),
+        ("times", 3, 99.0, 33.0, True),
+        ("times", 3, 98.0, 33.0, False),
+    ],
+)
+def test_operations(op: str, by: float, left: float, right: float, expected: bool) -> None:
+    assert holds(comparison(op, by), left, right) is expected
+
+
+def judged(op: str, by: float, left: Measured | None, right: Measured | None) -> tuple[bool | None, bool]:
+    claim = Claim(id="c", title="t", says="s", place="p", rule=(comparison(op, by),))
+    return judge(claim, {LEFT: left, RIGHT: right}.get)
+
+
+def test_overlapping_intervals_make_a_verdict_uncertain() -> None:
+    assert judged("above", 0, Measured(99, (98, 100)), Measured(97, (96, 98.5))) == (True, False)
+    assert judged("above", 0, Measured(99, (98.6, 100)), Measured(97, (96, 98.5))) == (True, True)
+    assert judged("below", 25, Measured(3, (1, 6)), Measured(99, (97, 100))) == (True, True)
+    assert judged("level", 5, Measured(99, (97, 100)), Measured(98, (96, 99))) == (True, True)
+    assert judged("level", 5, Measured(99, (97, 100)), Measured(95, (91, 97))) == (True, False)
+    assert judged("above", 0, None, Measured(97, (96, 98))) == (None, False)
+
+
+def test_one_failing_comparison_settles_a_claim() -> None:
+    missing = ("4", "c", "x")
+    claim = Claim(
+        id="c",
+        title="t",
+        says="s",
+        place="p",
+        rule=(Comparison(left=LEFT, op="above", by=0, right=missing), comparison("above", 0)),
+    )
+    values = {LEFT: Measured(3, (1, 6)), RIGHT: Measured(99, (97, 100))}
+    assert judge(claim, values.get) == (False, True)
+    assert judge(claim, {**values, LEFT: Measured(100, (99.5, 100)), RIGHT: Measured(9, (8, 10))}.get) == (None, False)
+
+
+intervals = st.tuples(st.floats(0, 100), st.floats(0, 100)).map(lambda pair: (min(pair), max(pair)))
+
+
+@given(st.sampled_from(["below", "above", "level", "times"]), st.floats(0, 30), intervals, intervals, st.data())
+def test_a_certain_verdict_holds_everywhere_in_the_intervals(
+    op: str, by: float, left: tuple[float, float], right: tuple[float, float], data: Any
+) -> None:
+    rule = comparison(op, by)
+    if certain(rule, left, right):
+        expected = holds(rule, left[0], right[0])
+        a, b = data.draw(st.floats(*left)), data.draw(st.floats(*right))
+        assert holds(rule, a, b) is expected
+
+
+def test_every_claim_names_cells_of_the_document() -> None:
+    document = load_published("basu2021", REPOSITORY / "reports/published")
+    found = claims.load(REPOSITORY / "reports/claims.yaml")
+    assert found.document == "basu2021"
+    for claim in found.claims:
+        for rule in claim.rule:
+            for table, row, column in (rule.left, rule.right):
+                assert document.tables[table].cell(row, column).unit == "percent"
+
+
+def test_claims_are_quoted_from_the_document_s_own_numbers_consistently() -> None:
+    document = load_published("basu2021", REPOSITORY / "reports/published")
+    tables = {
+        number: {
+            "circumstances": "paper scale",
+            "cells": [
+                {"row": c.row, "column": c.column, "reproduced": None, "published": {"value": c.value}}
+                for c in table.cells
+            ],
+        }
+        for number, table in document.tables.items()
+        if table.unit == "percent"
+    }
+    by_id = {c["id"]: c for c in claims.judge_all(claims.load(REPOSITORY / "reports/claims.yaml"), tables)}
+    assert by_id["reversal-breaks-cnn4"]["published_verdict"] == "holds"
+    assert by_id["t2-threefold-cnn4"]["published_verdict"] == "holds"
+    assert by_id["reversal-augmentation-cnn4"]["published_verdict"] == "not given"
+    # Section 4.7 says that P43D loses on half turns; Table 5 says so of the ResNet only.
+    assert by_id["p43d-against-augmentation-cnn4"]["published_verdict"] == "fails"
+    assert by_id["p43d-against-augmentation-resnet18"]["published_verdict"] == "holds"
+    assert {c["verdict"] for c in by_id.values()} == {"not run"}
+
+
+def test_the_ledger_names_registry_paths_and_files_that_exist() -> None:
+    ledger = assumptions.load(REPOSITORY / "reports/assumptions.yaml")
+    params = yaml.safe_load((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))
+    assert assumptions.unknown_paths(ledger, params) == []
+    assert all((REPOSITORY / a.code).exists() for a in ledger.assumptions if a.code)
+    document = load_published("basu2021", REPOSITORY / "reports/published")
+    assert {t for a in ledger.assumptions for t in a.tables} <= set(document.tables)
+
+
+def test_an_unknown_path_is_noticed() -> None:
+    ledger = assumptions.load(REPOSITORY / "reports/assumptions.yaml")
+    assert "seeds" in assumptions.unknown_paths(ledger, {"device": {}})
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "document: d\nassumptions: [{id: a, open: o, choice: c, why: w, tables: ['1'], registry: []}]",
+            "names a registry path",
+        ),
+        ("document: d\nassumptions: [{id: a}]", "Field required"),
+    ],
+)
+def test_a_wrong_ledger_is_refused(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "assumptions.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=words):
+        assumptions.load(path)
+
+
+def test_a_wrong_claim_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "claims.yaml"
+    path.write_text(
+        "document: d\nclaims: [{id: a, title: t, says: s, place: p, "
+        "rule: [{left: ['3', r, c], op: near, by: 1, right: ['3', r, c]}]}]"
+    )
+    with pytest.raises(UserError, match=r"claims.0.rule.0.op.*near"):
+        claims.load(path)

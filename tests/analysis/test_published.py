@@ -1,0 +1,180 @@
+"""The transcription: its shape, the relations that the document states, and what the loader refuses."""
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from reeltrace.analysis.published import Document, load, parse
+from reeltrace.errors import UserError
+from reeltrace.registry import AccuracyTable
+from reeltrace.registry import load as load_registry
+
+REPOSITORY = Path(__file__).parents[2]
+FOLDER = REPOSITORY / "reports/published"
+
+
+@pytest.fixture(scope="module")
+def basu() -> Document:
+    return load("basu2021", FOLDER)
+
+
+@pytest.mark.parametrize(
+    ("table", "rows", "columns", "unit"),
+    [
+        ("1", 10, 6, "channels"),
+        ("2", 8, 5, "shape"),
+        ("3", 2, 2, "percent"),
+        ("4", 6, 2, "percent"),
+        ("5", 6, 4, "percent"),
+    ],
+)
+def test_tables_have_the_printed_shape(basu: Document, table: str, rows: int, columns: int, unit: str) -> None:
+    found = basu.tables[table]
+    assert (len(found.rows), len(found.columns), found.unit) == (rows, columns, unit)
+    assert len(found.cells) == rows * columns
+
+
+def test_rows_and_columns_are_those_of_the_registry(basu: Document) -> None:
+    for table in load_registry(REPOSITORY / "params.yaml").params.tables.values():
+        if isinstance(table, AccuracyTable):
+            printed = basu.tables[table.table]
+            assert list(table.rows) == [row.key for row in printed.rows]
+            assert list(table.columns) == [column.key for column in printed.columns]
+
+
+def test_every_null_has_a_reason_and_every_cell_a_place(basu: Document) -> None:
+    for table in basu.tables.values():
+        for cell in table.cells:
+            assert cell.place.startswith("section ")
+            assert (cell.reason is None) == (cell.printed is not None)
+
+
+def test_table_4_has_only_what_the_prose_gives(basu: Document) -> None:
+    given = {(c.row, c.column): c for c in basu.tables["4"].cells if c.printed is not None}
+    assert {place: cell.printed for place, cell in given.items()} == {
+        ("Z3CNN(no aug)", "treverse"): "23.58",
+        ("T2CNN(no aug)", "treverse"): "99.87",
+        ("Z3-ResNet-18(no aug)", "treverse"): "24.6",
+        ("T2-ResNet-18(no aug)", "treverse"): "100",
+    }
+    assert all("section 4.6" in cell.place for cell in given.values())
+
+
+def test_the_contradiction_between_table_3_and_section_4_6_is_recorded(basu: Document) -> None:
+    three, four = basu.tables["3"], basu.tables["4"]
+    assert [o.printed for o in three.cell("Z3CNN", "treverse").contradicted_by] == ["23.58"]
+    assert [o.printed for o in three.cell("Z3-ResNet-18", "treverse").contradicted_by] == ["24.6"]
+    assert {o.printed for o in four.cell("Z3CNN(no aug)", "treverse").contradicted_by} == {"24.6"}
+    assert {o.printed for o in four.cell("Z3-ResNet-18(no aug)", "treverse").contradicted_by} == {"24.13"}
+    assert all(c.note for t in (three, four) for c in t.cells if c.contradicted_by)
+    assert not three.cell("Z3CNN", "original").contradicted_by
+
+
+def test_relations_that_the_document_states(basu: Document) -> None:
+    shapes, layers = basu.tables["2"], basu.tables["1"]
+    for row in shapes.rows:
+        z3, t2, p43d = (shapes.cell(row.key, net).value for net in ("Z3CNN", "T2CNN", "P43DCNN"))
+        if row.key == "groupPool":
+            assert (z3, t2, p43d) == ([], [1, 1, 1, 1], [1, 1, 1, 1])
+        else:  # Table 2: S_l is 2 for T2 and 4 for P43D, sizes are those of the baseline
+            assert t2 == [2, *z3] and p43d == [4, *z3]  # type: ignore[misc]
+    channels = {}
+    for net in ("Z3CNN", "T2CNN", "P43DCNN"):
+        cells = [layers.cell(row.key, f"{net} channels") for row in layers.rows]
+        tuples = [c.value for c in cells if c.unit == "channels"]
+        for before, after in pairwise(tuples):
+            assert after[0] == before[1]  # type: ignore[index]
+        channels[net] = [t[1] for t in tuples[:-1]]  # type: ignore[index]
+    # Section 4.1: filters reduced by the square root of H; Table 1 drops the fraction.
+    assert channels["T2CNN"] == [int(c / 2**0.5) for c in channels["Z3CNN"]]
+    assert channels["P43DCNN"] == [c // 2 for c in channels["Z3CNN"]]
+
+
+def test_table_5_says_what_section_4_7_says_of_the_baseline(basu: Document) -> None:
+    table = basu.tables["5"]
+    for architecture in ("CNN", "-ResNet-18"):
+        for column in ("original", "r90", "r180", "r270"):
+            group = table.cell(f"P43D{architecture}(no aug)", column).value
+            assert group > table.cell(f"Z3{architecture}(no aug)", column).value  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "value"),
+    [
+        ("24.13", "percent", 24.13),
+        ("100", "percent", 100.0),
+        ("687K parameters", "parameters", 687000),
+        ("(3, 64)", "channels", [3, 64]),
+        ("(128, N)", "channels", [128, "N"]),
+        ("(2, 16, 16, 16)", "shape", [2, 16, 16, 16]),
+        ("N/A", "shape", []),
+        ("3x3x3", "filter", [3, 3, 3]),
+        ("2", "stride", 2),
+        ("Conv3D", "text", "Conv3D"),
+    ],
+)
+def test_printed_strings_parse(text: str, unit: Any, value: object) -> None:
+    assert parse(text, unit) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "unit"),
+    [
+        ("101", "percent"),
+        ("24,6", "percent"),
+        ("-3", "percent"),
+        ("687", "parameters"),
+        ("3, 64", "channels"),
+        ("3x3", "filter"),
+        ("0", "stride"),
+    ],
+)
+def test_strings_of_another_unit_are_refused(text: str, unit: Any) -> None:
+    with pytest.raises(ValueError, match="is not"):
+        parse(text, unit)
+
+
+def _edited(tmp_path: Path, edit: Any) -> Path:
+    raw = yaml.safe_load((FOLDER / "basu2021.yaml").read_text(encoding="utf-8"))
+    edit(raw)
+    (tmp_path / "basu2021.yaml").write_text(yaml.safe_dump(raw), encoding="utf-8")
+    return tmp_path
+
+
+def _cell(raw: Any, **changes: object) -> None:
+    cell = raw["tables"]["5"]["cells"][1]
+    cell.update(changes)
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        (lambda raw: _cell(raw, unit="percents"), ["unit", "row 'Z3CNN(no aug)', column 'r90'", "percents"]),
+        (lambda raw: _cell(raw, printed=None), ["needs a reason", "column 'r90'"]),
+        (lambda raw: _cell(raw, reason="hidden"), ["only a null value has one"]),
+        (lambda raw: _cell(raw, printed="8.3.3"), ["'8.3.3' is not a percentage"]),
+        (lambda raw: _cell(raw, column="original"), ["'original' appears twice"]),
+        (lambda raw: _cell(raw, column="r45"), ["no such row or column"]),
+        (lambda raw: raw["tables"]["5"]["cells"].pop(), ["'r270' is missing", "write null and the reason"]),
+        (lambda raw: raw["tables"]["3"].update(colour="red"), ["colour", "Extra inputs"]),
+        (lambda raw: raw.update(document="other"), ["'other'", "'basu2021'"]),
+    ],
+)
+def test_a_wrong_transcription_is_refused_with_its_place(tmp_path: Path, edit: Any, words: list[str]) -> None:
+    with pytest.raises(UserError) as caught:
+        load("basu2021", _edited(tmp_path, edit))
+    message = str(caught.value)
+    assert "basu2021.yaml" in message and "\n" not in message
+    for word in words:
+        assert word in message
+
+
+def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="git checkout"):
+        load("basu2021", tmp_path)
+    (tmp_path / "basu2021.yaml").write_text("a: [1", encoding="utf-8")
+    with pytest.raises(UserError, match="not valid YAML"):
+        load("basu2021", tmp_path)

@@ -1,0 +1,77 @@
+"""Intervals and rounding against known values and laws."""
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reeltrace.analysis import statistics as s
+
+
+@pytest.mark.parametrize(
+    ("correct", "total", "low", "high"),
+    [
+        (0, 10, 0.0, 27.753279),  # Wilson's interval as Newcombe (1998) and R's binom.confint give it
+        (10, 10, 72.246721, 100.0),
+        (5, 10, 23.659309, 76.340691),
+        (81, 263, 25.529, 36.619),  # Newcombe (1998), table I
+        (15, 148, 6.237, 16.048),
+        (1, 29, 0.6113, 17.1755),
+    ],
+)
+def test_wilson_known_values(correct: int, total: int, low: float, high: float) -> None:
+    assert s.wilson(correct, total) == pytest.approx((low, high), abs=6e-3)
+
+
+@given(st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilson_holds_the_proportion_and_is_symmetric(case: tuple[int, int]) -> None:
+    correct, total = case
+    low, high = s.wilson(correct, total)
+    assert 0 <= low <= 100 * correct / total + 1e-9
+    assert 100 * correct / total - 1e-9 <= high <= 100
+    mirrored = s.wilson(total - correct, total)
+    assert mirrored == pytest.approx((100 - high, 100 - low), abs=1e-9)
+
+
+@pytest.mark.parametrize(("correct", "total"), [(1, 0), (-1, 3), (4, 3)])
+def test_wilson_refuses_what_is_no_proportion(correct: int, total: int) -> None:
+    with pytest.raises(ValueError, match="not a proportion"):
+        s.wilson(correct, total)
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "text"),
+    [
+        (Fraction(200, 3), 2, "66.67"),
+        (Fraction(1, 8), 2, "0.12"),  # half to even
+        (Fraction(3, 8), 2, "0.38"),
+        (Fraction(5, 2), 0, "2"),
+        (Fraction(7, 2), 0, "4"),
+        (Fraction(100), 2, "100.00"),
+        (Fraction(99999, 1000), 2, "100.00"),
+        (Fraction(0), 2, "0.00"),
+    ],
+)
+def test_rounding_is_half_to_even_and_exact(value: Fraction, decimals: int, text: str) -> None:
+    assert s.printed(value, decimals) == text
+
+
+@given(st.fractions(0, 100), st.integers(0, 4))
+def test_a_printed_value_stands_for_the_value_it_came_from(value: Fraction, decimals: int) -> None:
+    low, high = s.rounding_interval(s.printed(value, decimals))
+    assert low - 1e-9 <= float(value) <= high + 1e-9
+
+
+def test_printed_precision() -> None:
+    assert s.rounding_interval("24.13") == pytest.approx((24.125, 24.135))
+    assert s.rounding_interval("24.6") == pytest.approx((24.55, 24.65))
+    assert s.rounding_interval("100") == pytest.approx((99.5, 100.5))
+
+
+def test_hull_mean_and_deviation() -> None:
+    assert s.hull([(2.0, 5.0), (1.0, 3.0), (4.0, 6.0)]) == (1.0, 6.0)
+    assert s.mean([Fraction(1), Fraction(2), Fraction(6)]) == 3
+    assert s.sample_deviation([Fraction(1), Fraction(2), Fraction(6)]) == pytest.approx(7**0.5)
+    assert s.sample_deviation([Fraction(1)]) is None
+    assert s.overlap((0, 1), (1, 2)) and not s.overlap((0, 1), (1.1, 2))

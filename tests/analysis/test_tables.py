@@ -1,0 +1,210 @@
+"""Aggregation: the numbers of cells.json from counts, and what is refused."""
+
+import copy
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from analysis.fabricated import REPOSITORY, Project, score
+from reeltrace.analysis import stage
+from reeltrace.analysis.published import load
+from reeltrace.analysis.statistics import wilson
+from reeltrace.analysis.tables import Source, accuracy, aggregate, scientific
+from reeltrace.artifacts import pointer, read_json, sha256_file
+from reeltrace.errors import CheckFailed, UserError
+from reeltrace.registry import AccuracyTable, Override
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return Project(tmp_path_factory.mktemp("project")).all()
+
+
+@pytest.fixture(scope="module")
+def three_seeds(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    params = yaml.safe_load((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))
+    text = yaml.safe_dump({**params, "seeds": {"paper": [0], "quick": [0, 1, 2]}}, sort_keys=False)
+    made = Project(tmp_path_factory.mktemp("seeds"), params=text)
+    assert made.registry.params.seeds == (0, 1, 2)
+    return made.all()
+
+
+def cells(project: Project, table: str) -> dict[tuple[str, str], Any]:
+    content = read_json(project.folder(f"aggregate/basu2021-table{table}") / "cells.json")
+    return {(cell["row"], cell["column"]): cell for cell in content["cells"]}
+
+
+def source(correct: int, total: int = 300, /, **changes: object) -> Source:
+    run = {"epoch": 3, "validation": score(1, 2), "test": {"original": {**score(correct, total), **changes}}}
+    return Source("results/quick/train/x-s0/metrics.json", {"best": run, "last": copy.deepcopy(run)}, "0" * 64)
+
+
+def test_one_seed_has_its_own_wilson_interval_and_no_deviation() -> None:
+    found = accuracy({0: source(74)}, "original")
+    assert found["printed"] == "24.67" and found["value"] == pytest.approx(74 / 3)
+    assert tuple(found["interval"]) == wilson(74, 300)
+    assert found["deviation"] is None and found["deviation_printed"] is None
+    assert found["seeds"]["0"] == {
+        "correct": 74,
+        "total": 300,
+        "printed": "24.67",
+        "interval": list(wilson(74, 300)),
+        "epoch": 3,
+    }
+
+
+def test_several_seeds_have_mean_deviation_and_the_hull_of_intervals() -> None:
+    found = accuracy({0: source(60), 1: source(90), 2: source(75)}, "original")
+    assert found["printed"] == "25.00"
+    assert found["deviation"] == pytest.approx(5.0) and found["deviation_printed"] == "5.00"
+    assert found["interval"] == [wilson(60, 300)[0], wilson(90, 300)[1]]
+    assert found["values"] == {"0": 20.0, "1": 30.0, "2": 25.0}
+
+
+@pytest.mark.parametrize(
+    "changes", [{"top1": 25.0}, {"correct": 301}, {"total": 0}, {"top1": "high"}, {"correct": None}]
+)
+def test_counts_that_contradict_the_percentage_are_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(CheckFailed, match="do not agree"):
+        accuracy({0: source(74, **changes)}, "original")
+
+
+def test_accuracy_cells_trace_to_the_value_they_print(project: Project) -> None:
+    for table in ("3", "4", "5"):
+        for (_, column), cell in cells(project, table).items():
+            (trace,) = cell["trace"]
+            file = project.root / trace["artifact"]
+            assert sha256_file(file) == trace["sha256"]
+            assert pointer(read_json(file), trace["pointer"]) == cell["reproduced"]["value"]
+            assert trace["pointer"].split("/")[3] == column
+
+
+def test_structure_cells_trace_to_the_measurement(project: Project) -> None:
+    found = cells(project, "1")["conv2", "T2CNN channels"]
+    assert found["reproduced"] == {"value": [45, 90, 2], "printed": "(45, 90, 2)"}
+    assert [t["pointer"] for t in found["trace"]] == ["/nets/t2/widths", "/nets/t2/feature_maps/conv1/0"]
+    first = cells(project, "1")["conv1", "Z3CNN channels"]
+    assert first["verdict"] == "exact"
+    assert pointer(read_json(project.root / first["trace"][1]["artifact"]), first["trace"][1]["pointer"]) == 3
+
+
+def test_verdicts_of_an_invented_project(project: Project) -> None:
+    one, two, four = cells(project, "1"), cells(project, "2"), cells(project, "4")
+    assert one["parameters", "Z3CNN channels"]["verdict"] == "exact"
+    assert one["parameters", "P43DCNN channels"]["verdict"] == "not exact"
+    assert one["fc (second line)", "T2CNN channels"]["reproduced"]["value"] == [90, 4]
+    assert two["groupPool", "Z3CNN"]["reproduced"] == {"value": [], "printed": "N/A"}
+    assert two["conv3 (second)", "P43DCNN"]["verdict"] == "exact"
+    assert two["conv1", "stride"]["verdict"] == "not run"
+    assert four["T2CNN(no aug)", "treverse"]["verdict"] == "not comparable"
+    assert four["T2CNN(no aug)", "original"]["verdict"] == "not given"
+    assert four["T2CNN(no aug)", "treverse"]["circumstances"] == "quick scale, stand-in data"
+
+
+def faithful(project: Project, table: str = "basu2021-table5") -> dict[str, Any]:
+    """The invented runs of a table, aggregated as if they had been made at paper scale."""
+    spec = project.registry.aggregate_spec(table).model_copy(
+        update={"scale": "paper", "overrides": (), "stand_in": {"moving-mnist": None}}
+    )
+    sources = {
+        name: Source(f"results/paper/{name}/metrics.json", read_json(folder / "metrics.json"), "0" * 64)
+        for name, folder in project.inputs_of(f"aggregate/{table}").items()
+    }
+    return aggregate(spec, load("basu2021", project.root / "reports/published"), sources)
+
+
+def test_at_paper_scale_cells_match_or_differ(project: Project) -> None:
+    verdicts = {cell["verdict"] for cell in faithful(project)["cells"]}
+    assert verdicts == {"matches", "differs"}
+
+
+def test_an_override_makes_even_paper_scale_not_comparable(project: Project) -> None:
+    spec = project.registry.aggregate_spec("basu2021-table5").model_copy(
+        update={
+            "scale": "paper",
+            "overrides": (Override(path="a.b", document=1, here=2),),
+            "stand_in": {"moving-mnist": None},
+        }
+    )
+    sources = {
+        name: Source(f"results/paper/{name}/metrics.json", read_json(folder / "metrics.json"), "0" * 64)
+        for name, folder in project.inputs_of("aggregate/basu2021-table5").items()
+    }
+    found = aggregate(spec, load("basu2021", project.root / "reports/published"), sources)
+    assert {cell["verdict"] for cell in found["cells"]} == {"not comparable"}
+
+
+def test_a_published_row_without_a_run_is_not_run(project: Project) -> None:
+    spec = project.registry.aggregate_spec("basu2021-table3")
+    assert isinstance(spec.table, AccuracyTable)
+    table = spec.table.model_copy(update={"rows": {"Z3CNN": "dir-cnn4-z3"}})
+    texts = stage.outputs(
+        spec.model_copy(update={"table": table}),
+        project.inputs_of("aggregate/basu2021-table3"),
+        project.root / "reports/published",
+    )
+    assert '"verdict": "not run"' in texts["cells.json"]
+
+
+def test_a_row_that_the_document_does_not_have_is_refused(project: Project) -> None:
+    spec = project.registry.aggregate_spec("basu2021-table3")
+    table = spec.table.model_copy(update={"rows": {"Z4CNN": "dir-cnn4-z3"}})
+    with pytest.raises(UserError, match=r"tables.basu2021-table3.rows: 'Z4CNN' is not in table 3"):
+        stage.outputs(
+            spec.model_copy(update={"table": table}),
+            project.inputs_of("aggregate/basu2021-table3"),
+            project.root / "reports/published",
+        )
+
+
+def test_curves_have_a_column_per_run_and_seed(three_seeds: Project) -> None:
+    lines = list(csv.reader((three_seeds.folder("aggregate/basu2021-table3") / "curves.csv").open()))
+    assert lines[0] == ["epoch", *(f"{run}-s{s}" for run in ("dir-cnn4-z3", "dir-resnet18-z3") for s in (0, 1, 2))]
+    epochs = three_seeds.registry.params.protocols["dir-cnn4"].epochs
+    assert [line[0] for line in lines[1:]] == [str(e) for e in range(1, epochs + 1)]
+    assert (three_seeds.folder("aggregate/basu2021-table1") / "curves.csv").read_text() == "epoch\n"
+
+
+def test_seeds_reach_the_cells(three_seeds: Project) -> None:
+    cell = cells(three_seeds, "3")["Z3CNN", "original"]
+    assert [t["seed"] for t in cell["trace"]] == [0, 1, 2]
+    assert set(cell["reproduced"]["seeds"]) == {"0", "1", "2"}
+    assert cell["reproduced"]["deviation"] is not None
+
+
+def test_equivariance_is_averaged_over_seeds(three_seeds: Project) -> None:
+    content = read_json(three_seeds.folder("aggregate/basu2021-table4") / "cells.json")
+    entry = next(e for e in content["equivariance"] if e["row"] == "Z3CNN(no aug)")
+    values = entry["agreement"]["values"].values()
+    assert entry["agreement"]["value"] == pytest.approx(sum(values) / 3)
+    assert len(entry["agreement"]["trace"]) == 3
+
+
+def test_the_stage_writes_its_two_files_and_nothing_else(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project.root)
+    spec = project.registry.aggregate_spec("basu2021-table4")
+    assert stage.run(spec, project.inputs_of("aggregate/basu2021-table4"), tmp_path) == {}
+    folder = project.folder("aggregate/basu2021-table4")
+    assert {p.name for p in tmp_path.iterdir()} == {"cells.json", "curves.csv"}
+    for path in tmp_path.iterdir():
+        assert path.read_bytes() == (folder / path.name).read_bytes()
+
+
+@pytest.mark.parametrize("line", ["not json", '{"epoch": 1}', "[1]"])
+def test_a_broken_history_is_refused(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "history.jsonl"
+    path.write_text('{"epoch": 1, "validation_top1": 3.0}\n' + line + "\n")
+    with pytest.raises(CheckFailed, match="line 2"):
+        stage.read_history(path)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.0, "0"), (1.27, "1.270"), (0.0312, "0.031"), (3.2e-7, "3.20e-7"), (123.4, "123")]
+)
+def test_relative_errors_are_printed_with_three_digits(value: float, text: str) -> None:
+    assert scientific(value) == text

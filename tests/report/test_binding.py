@@ -1,0 +1,96 @@
+"""The binder: both directions, and what it lets nobody do."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reeltrace.report.binding import Binder, Number, slug
+
+
+@pytest.fixture
+def binder() -> Binder:
+    binder = Binder()
+    trace = {"artifact": "results/quick/a/b/c.json", "pointer": "/x", "sha256": "0" * 64}
+    binder.add(Number("d/1/r/c", "98.67", "a cell", trace=trace))
+    binder.add_published("d/1/r/c", "100", "section 1")
+    return binder
+
+
+def page(binder: Binder, extra: str = "") -> str:
+    cell, published = binder.cell("d", "1", "r", "c"), binder.published("d/1/r/c")
+    return f"<html><body><table><tr><td>{cell}</td><td>{published}</td></tr></table>{extra}</body></html>"
+
+
+def found(binder: Binder, html: str) -> list[str]:
+    problems = binder.check(html, "page")
+    assert all(p.kind == "unbound number" for p in problems)
+    return [p.found for p in problems]
+
+
+def test_a_bound_page_has_no_problems(binder: Binder) -> None:
+    html = page(binder, f"<p>{binder.name('Table 3')}</p><style>p {{ margin: 3px }}</style><br/><img alt='7'/>")
+    assert found(binder, html) == []
+    assert binder.unshown() == []
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        "<p>accuracy 98.67</p>",
+        "<table><td>3</td></table>",
+        "<figure><figcaption>2 panels</figcaption></figure>",
+        "<br/>4",
+        "<span>half of it: ½ and ٣</span>",
+    ],
+)
+def test_a_bare_numeral_is_found_anywhere(binder: Binder, extra: str) -> None:
+    assert any("has no trace" in text for text in found(binder, page(binder, extra)))
+
+
+def test_a_number_that_is_not_shown_is_found(binder: Binder) -> None:
+    assert sorted(binder.unshown()) == ["d/1/r/c", "published:d/1/r/c"]
+    texts = found(binder, "<html><body></body></html>")
+    assert any("d/1/r/c is reported and never shown" in text for text in texts)
+    assert any("published value of d/1/r/c is never shown" in text for text in texts)
+
+
+def test_an_altered_value_is_found(binder: Binder) -> None:
+    html = page(binder)
+    assert found(binder, html.replace("98.67", "99.67")) == ["d/1/r/c shows '99.67', its artifact says '98.67'"]
+    assert found(binder, html.replace(">100<", ">10<")) == ["d/1/r/c shows '10', its artifact says '100'"]
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        '<a data-trace="d/1/r/other">3</a>',
+        '<span data-published="other">3</span>',
+        "<span data-name>3 of them</span>",
+        '<svg data-figure="other"><text>3</text></svg>',
+    ],
+)
+def test_a_mark_that_nobody_registered_is_found(binder: Binder, extra: str) -> None:
+    assert any("names an origin that does not exist" in text for text in found(binder, page(binder, extra)))
+
+
+def test_unknown_and_doubled_ids_are_refused(binder: Binder) -> None:
+    with pytest.raises(KeyError):
+        binder.cell("d", "1", "r", "nowhere")
+    with pytest.raises(ValueError, match="twice"):
+        binder.add(Number("d/1/r/c", "1", "again"))
+
+
+def test_text_is_escaped(binder: Binder) -> None:
+    assert str(binder.name("<b>1</b>")) == "<span data-name>&lt;b&gt;1&lt;/b&gt;</span>"
+    assert str(binder.formula("<i> C_in, D_out 3")) == (
+        "<span data-name>&lt;i&gt; C<sub>in</sub>, D<sub>out</sub> 3</span>"
+    )
+    assert found(binder, page(binder, str(binder.formula("<i> C_in, D_out 3")))) == []
+
+
+@given(st.text(), st.text())
+def test_different_ids_have_different_anchors(a: str, b: str) -> None:
+    assert (slug(a) == slug(b)) == (a == b)
+    assert re.fullmatch(r"[A-Za-z0-9._-]*", slug(a))

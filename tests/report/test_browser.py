@@ -1,0 +1,231 @@
+"""The report in a real browser: Debian's Chromium, driven over its debugging pipe."""
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analysis.fabricated import Project
+
+pytestmark = pytest.mark.slow
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--remote-debugging-pipe",
+)
+TIMEOUT_S = 60
+
+
+def chromium() -> str:
+    """The browser's path. Without one the tests are skipped on a laptop and fail where CI is set."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        if os.environ.get("CI"):
+            pytest.fail("no chromium on PATH; install Debian's package chromium")
+        pytest.skip("no chromium on PATH; install Debian's package chromium to test the report in a browser")
+    return found
+
+
+class Browser:
+    """One page of a headless Chromium. Messages are JSON with a null byte behind each (file descriptors 3 and 4)."""
+
+    def __init__(self, profile: Path) -> None:
+        read_commands, self._write = os.pipe()
+        self._read, write_events = os.pipe()
+        # Above 4, so that moving them to 3 and 4 in the child overwrites neither.
+        ends = [fcntl.fcntl(fd, fcntl.F_DUPFD, 10) for fd in (read_commands, write_events)]
+
+        def place() -> None:
+            os.dup2(ends[0], 3)
+            os.dup2(ends[1], 4)
+
+        self._process = subprocess.Popen(
+            [chromium(), *FLAGS, f"--user-data-dir={profile}"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=(3, 4, *ends),
+            preexec_fn=place,
+        )
+        for fd in (*ends, read_commands, write_events):
+            os.close(fd)
+        self._buffer = b""
+        self._next = 0
+        self._session: str | None = None
+        self.events: list[dict[str, Any]] = []
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Network", "Log"):
+            self.call(f"{domain}.enable")
+
+    def close(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        os.close(self._write)
+        os.close(self._read)
+
+    def call(self, method: str, **params: Any) -> dict[str, Any]:
+        self._next += 1
+        message: dict[str, Any] = {"id": self._next, "method": method, "params": params}
+        if self._session:
+            message["sessionId"] = self._session
+        os.write(self._write, json.dumps(message).encode() + b"\0")
+        while True:
+            answer = self._receive()
+            if answer.get("id") == self._next:
+                assert "error" not in answer, answer
+                return dict(answer["result"])
+            self.events.append(answer)
+
+    def _receive(self) -> dict[str, Any]:
+        while b"\0" not in self._buffer:
+            chunk = os.read(self._read, 1 << 16)
+            assert chunk, "chromium ended"
+            self._buffer += chunk
+        message, _, self._buffer = self._buffer.partition(b"\0")
+        return dict(json.loads(message))
+
+    def open(self, path: Path, width: int, height: int = 900, dark: bool = False) -> None:
+        self.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
+        )
+        scheme = "dark" if dark else "light"
+        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        self.events.clear()
+        self.call("Page.navigate", url=path.as_uri())
+        end = time.monotonic() + TIMEOUT_S
+        while not any(e.get("method") == "Page.loadEventFired" for e in self.events):
+            assert time.monotonic() < end, "the page did not load"
+            self.events.append(self._receive())
+
+    def js(self, expression: str) -> Any:
+        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
+
+    def key(self, key: str, code: int) -> None:
+        for kind in ("keyDown", "keyUp"):
+            self.call(
+                "Input.dispatchKeyEvent",
+                type=kind,
+                key=key,
+                code=key,
+                windowsVirtualKeyCode=code,
+                text="\r" if key == "Enter" and kind == "keyDown" else "",
+            )
+
+    def click(self, selector: str) -> None:
+        """A real click in the middle of the element, after scrolling to it."""
+        box = self.js(
+            f"(() => {{ const e = document.querySelector({json.dumps(selector)}); "
+            "e.scrollIntoView({block: 'center', inline: 'center', behavior: 'instant'}); "
+            "const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })()"
+        )
+        for kind in ("mousePressed", "mouseReleased"):
+            self.call("Input.dispatchMouseEvent", type=kind, x=box[0], y=box[1], button="left", clickCount=1)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with contextlib.closing(Browser(tmp_path_factory.mktemp("profile"))) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def report(finished: Project) -> Path:
+    return finished.folder("report/all") / "report.html"
+
+
+CELL = "basu2021/3/Z3CNN/treverse"
+NUMBER = f'td a[data-trace="{CELL}"]'
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, False), (390, True)])
+def test_the_page_loads_clean_and_fits_the_window(browser: Browser, report: Path, width: int, dark: bool) -> None:
+    browser.open(report, width, dark=dark)
+    assert browser.js("document.querySelectorAll('table.accuracy').length") == 3
+    assert browser.js("document.querySelectorAll('table.structure').length") == 2
+    assert browser.js("window.innerWidth") == width
+    assert browser.js("document.documentElement.scrollWidth <= window.innerWidth")
+    assert browser.js("[...document.images].every((image) => image.complete && image.naturalWidth > 0)")
+    background = browser.js("getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, background[4:-1].split(","))) < 200) is dark
+    methods = [event.get("method") for event in browser.events]
+    assert "Runtime.exceptionThrown" not in methods and "Runtime.consoleAPICalled" not in methods
+    assert "Log.entryAdded" not in methods
+    requested = {
+        e["params"]["request"]["url"] for e in browser.events if e.get("method") == "Network.requestWillBeSent"
+    }
+    assert report.as_uri() in requested
+    assert all(url == report.as_uri() or url.startswith("data:") for url in requested)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_selecting_a_number_opens_its_chain(browser: Browser, report: Path, width: int) -> None:
+    browser.open(report, width)
+    assert not browser.js("document.getElementById('panel').open")
+    browser.click(NUMBER)
+    assert browser.js("document.getElementById('panel').open")
+    shown = browser.js("document.getElementById('panel').innerText")
+    for part in ("/best/test/treverse/top1", "train/dir-cnn4-z3-s0", "reeltrace run train", "data/moving-mnist-dir"):
+        assert part in shown
+    assert browser.js("document.getElementById('panel').scrollWidth <= window.innerWidth")
+    browser.key("Escape", 27)
+    assert not browser.js("document.getElementById('panel').open")
+
+
+def test_the_keyboard_opens_and_closes_a_chain_and_focus_returns(browser: Browser, report: Path) -> None:
+    browser.open(report, 1280)
+    browser.js(f"document.querySelector({json.dumps(NUMBER)}).focus()")
+    browser.key("Enter", 13)
+    assert browser.js("document.getElementById('panel').open")
+    assert browser.js("document.activeElement.closest('dialog') !== null")
+    browser.key("Escape", 27)
+    assert not browser.js("document.getElementById('panel').open")
+    assert browser.js("document.activeElement.dataset.trace") == CELL
+
+
+def test_without_scripts_a_number_leads_to_its_chain(browser: Browser, report: Path) -> None:
+    browser.call("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        browser.open(report, 1280)
+        assert browser.js("document.querySelectorAll('details.appendix[open]').length") == 2
+        browser.click(NUMBER)
+        assert browser.js("decodeURIComponent(location.hash)").startswith("#chain-basu2021")
+        assert browser.js("document.querySelector(':target').innerText.includes('/best/test/treverse/top1')")
+    finally:
+        browser.call("Emulation.setScriptExecutionDisabled", value=False)
+
+
+def test_every_number_opens_a_chain(browser: Browser, report: Path) -> None:
+    browser.open(report, 1280)
+    opened = browser.js(
+        "[...document.querySelectorAll('main a[data-trace]')].map((number) => { number.click(); "
+        "const panel = document.getElementById('panel'); const ok = panel.open && panel.innerText.length > 20; "
+        "panel.close(); return ok; })"
+    )
+    assert len(opened) > 100 and all(opened)
+
+
+def test_it_prints(browser: Browser, report: Path) -> None:
+    browser.open(report, 1280)
+    pdf = browser.call("Page.printToPDF", preferCSSPageSize=True)["data"]
+    assert len(pdf) > 50_000

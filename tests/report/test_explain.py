@@ -1,0 +1,69 @@
+"""The chain of one number in the terminal."""
+
+import pytest
+
+from analysis.fabricated import Project
+from reeltrace.artifacts import read_json, sha256_file
+from reeltrace.errors import UserError
+from reeltrace.report.explain import explain, format_explanation
+
+CELL = "basu2021/3/Z3CNN/treverse"
+
+
+def test_the_chain_reaches_from_cell_to_machine(finished: Project) -> None:
+    chain = explain(finished.root, CELL, "quick")
+    assert [a["name"] for a in chain["artifacts"]] == [
+        "aggregate/basu2021-table3",
+        "train/dir-cnn4-z3-s0",
+        "data/moving-mnist-dir",
+        "data/digits",
+    ]
+    run = chain["artifacts"][1]
+    folder = finished.folder("train/dir-cnn4-z3-s0")
+    assert run["manifest_sha256"] == sha256_file(folder / "manifest.json")
+    assert run["inputs"] == {"data/moving-mnist-dir": chain["artifacts"][2]["manifest_sha256"]}
+    assert run["command"] == "reeltrace run train dir-cnn4-z3-s0"
+    assert run["receipt"] == read_json(folder / "receipt.json")
+    assert chain["sources"][0]["sha256"] == sha256_file(folder / "metrics.json")
+
+
+def test_the_text_has_every_link(finished: Project) -> None:
+    chain = explain(finished.root, CELL, "quick")
+    text = format_explanation(chain)
+    run = chain["artifacts"][1]
+    for part in (
+        chain["reproduced"]["printed"],
+        "24.6  section 4.4, Table 3",
+        "not comparable (quick scale, stand-in data)",
+        "/best/test/treverse/top1",
+        chain["trace"]["sha256"],
+        run["spec_sha256"],
+        run["code_sha256"],
+        "snakemake --cores all results/quick/train/dir-cnn4-z3-s0/manifest.json",
+        "machine       somewhere",
+    ):
+        assert part in text
+
+
+def test_structure_cells_and_missing_values_are_explained(finished: Project) -> None:
+    text = format_explanation(explain(finished.root, "basu2021/2/conv1/T2CNN", "quick"))
+    assert "(2, 32, 32, 32)" in text and "measure/basu2021-cnn4" in text
+    text = format_explanation(explain(finished.root, "basu2021/4/Z3CNN(aug)/original", "quick"))
+    assert "published     none: the body of Table 4 is missing" in text
+    assert "not run" in format_explanation(explain(finished.root, "basu2021/2/conv1/stride", "quick"))
+
+
+def test_an_artifact_that_is_not_here_is_named(copied: Project) -> None:
+    (copied.folder("data/moving-mnist-dir") / "manifest.json").unlink()
+    chain = explain(copied.root, CELL, "quick")
+    assert "missing" in chain["artifacts"][2]
+    assert "data/moving-mnist-dir" in format_explanation(chain)
+
+
+def test_an_unknown_cell_is_refused_with_near_names(finished: Project) -> None:
+    with pytest.raises(UserError, match=r"did you mean .*'basu2021/3/Z3CNN/treverse'"):
+        explain(finished.root, "basu2021/3/Z3CNN/reverse", "quick")
+    with pytest.raises(UserError, match=r"report\.json"):
+        explain(finished.root, "?", "quick")
+    with pytest.raises(UserError, match="no tables yet"):
+        explain(finished.root, CELL, "paper")

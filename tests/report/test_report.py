@@ -1,0 +1,260 @@
+"""The report as a whole: schema, completeness, determinism, and what its templates may not do."""
+
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+
+from analysis.fabricated import REPOSITORY, Project
+from reeltrace.artifacts import pointer, read_json, sha256_file
+from reeltrace.errors import CheckFailed, UserError
+from reeltrace.report import figures, stage
+from reeltrace.report.document import build, check_templates
+
+SCHEMA = REPOSITORY / "workflow/schemas/report.schema.json"
+
+
+@pytest.fixture(scope="module")
+def content(finished: Project) -> Any:
+    return read_json(finished.folder("report/all") / "report.json")
+
+
+@pytest.fixture(scope="module")
+def html(finished: Project) -> str:
+    return (finished.folder("report/all") / "report.html").read_text(encoding="utf-8")
+
+
+def rebuild(project: Project) -> Any:
+    return build(project.registry.report_spec(), project.inputs_of("report/all"), project.root / "reports")
+
+
+def test_report_json_follows_its_schema(content: Any) -> None:
+    schema = read_json(SCHEMA)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.Draft202012Validator(schema).validate(content)
+
+
+@pytest.mark.parametrize("key", ["cells", "claims", "artifacts", "scale", "numbers"])
+def test_the_schema_notices_a_missing_key(content: Any, key: str) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({k: v for k, v in content.items() if k != key}, read_json(SCHEMA))
+
+
+def test_every_trace_leads_to_the_value_it_stands_for(finished: Project, content: Any) -> None:
+    for cell in content["cells"]:
+        for trace in [cell["trace"], *cell["sources"]]:
+            if trace is not None:
+                file = finished.root / trace["artifact"]
+                assert sha256_file(file) == trace["sha256"]
+                pointer(read_json(file), trace["pointer"])
+        if cell["trace"] is not None:
+            stored = pointer(read_json(finished.root / cell["trace"]["artifact"]), cell["trace"]["pointer"])
+            assert stored == cell["reproduced"]["value"]
+    for entry in content["equivariance"]:
+        for quantity in ("relative_error", "agreement"):
+            trace = entry[quantity]["trace"]
+            assert pointer(read_json(finished.root / trace["artifact"]), trace["pointer"]) == entry[quantity]["value"]
+
+
+def test_every_run_s_equivariance_is_shown_once(finished: Project, content: Any) -> None:
+    shown = [(e["run"], e["transform"]) for e in content["equivariance"]]
+    expected = {
+        (name, transform)
+        for name in finished.registry.used_runs()
+        for transform in finished.registry.params.runs[name].evaluation
+        if transform != "original"
+    }
+    assert len(shown) == len(set(shown)) and set(shown) == expected
+
+
+def test_counts_name_what_they_count(content: Any) -> None:
+    numbers = {number["id"]: number for number in content["numbers"]}
+    verdicts = [cell["verdict"] for cell in content["cells"]]
+    for verdict in set(verdicts):
+        number = numbers[f"count/{verdict}"]
+        assert int(number["printed"]) == verdicts.count(verdict) == len(number["of"])
+    assert content["summary"]["cells"] == len(content["cells"]) == int(numbers["count/cells"]["printed"])
+
+
+def test_all_five_tables_are_complete(content: Any) -> None:
+    counts = {t: sum(c["table"] == t for c in content["cells"]) for t in "12345"}
+    assert counts["3"] == 4 and counts["4"] == 12 and counts["5"] == 24
+    assert counts["1"] == 3 + 7 * 3 and counts["2"] == 6 * 2 + 8 * 3
+
+
+def test_scale_and_data_are_said_everywhere(html: str, content: Any) -> None:
+    assert content["stand_in"] == "scikit-learn's 8x8 handwritten digits in place of MNIST"
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", html[html.index("<main") :]))
+    before = re.sub(r"<[^>]+>", "", html[html.index("<body") : html.index("<main")])
+    assert "Quick scale on stand-in data: not a reproduction." in before
+    for cell in content["cells"]:
+        assert cell["circumstances"] == ("quick scale, stand-in data" if cell["unit"] == "percent" else "full size")
+    percent = sum(c["unit"] == "percent" for c in content["cells"])
+    assert text.count("quick scale, stand-in data") >= percent + len(content["claims"])
+    for table in "345":
+        section = html[html.index(f'id="basu2021-table{table}"') :]
+        assert "stand-in data</span>" in section[: section.index("<table")] or "in place of MNIST" in section[:2000]
+
+
+def test_two_renders_have_the_same_bytes(finished: Project) -> None:
+    first, second = rebuild(finished), rebuild(finished)
+    assert (first.html, first.json) == (second.html, second.json)
+    assert first.html.encode() == (finished.folder("report/all") / "report.html").read_bytes()
+
+
+def test_receipts_do_not_reach_the_report(copied: Project) -> None:
+    before = rebuild(copied)
+    for receipt in copied.results.rglob("receipt.json"):
+        receipt.write_text('{"host": {"name": "elsewhere"}, "duration_s": 9.75}')
+    after = rebuild(copied)
+    assert (after.html, after.json) == (before.html, before.json)
+    assert str(copied.root) not in after.html + after.json
+
+
+def test_the_stage_writes_its_two_files(finished: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(finished.root)
+    assert stage.run(finished.registry.report_spec(), finished.inputs_of("report/all"), tmp_path) == {}
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["report.html", "report.json"]
+    assert (tmp_path / "report.html").read_bytes() == (finished.folder("report/all") / "report.html").read_bytes()
+
+
+class _Outline(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.headings: list[int] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.sources: list[str] = []
+        self.cells_without_scope = 0
+        self.captions = 0
+        self.tables = 0
+        self.lang: str | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+        if "id" in values:
+            self.ids.append(values["id"] or "")
+        if tag == "a" and (values.get("href") or "").startswith("#"):
+            self.links.append((values["href"] or "")[1:])
+        self.sources += [
+            v or "" for k, v in attrs if k in ("src", "href", "action", "data") and not (v or "#").startswith("#")
+        ]
+        self.cells_without_scope += tag == "th" and "scope" not in values
+        self.captions += tag == "caption"
+        self.tables += tag == "table"
+        if tag == "html":
+            self.lang = values.get("lang")
+
+
+def test_the_page_is_well_formed_accessible_and_self_contained(html: str) -> None:
+    page = _Outline()
+    page.feed(html)
+    assert page.lang == "en"
+    assert page.headings[0] == 1 and page.headings.count(1) == 1
+    assert all(b - a <= 1 for a, b in zip(page.headings, page.headings[1:], strict=False))
+    assert len(page.ids) == len(set(page.ids))
+    assert set(page.links) <= set(page.ids)
+    assert page.cells_without_scope == 0
+    assert all(source.startswith("data:") for source in page.sources)
+    assert "http://" not in html and "https://" not in html
+    assert "@import" not in html and "url(" not in html
+
+
+def test_an_absent_artifact_is_named(finished: Project) -> None:
+    inputs = finished.inputs_of("report/all")
+    del inputs["aggregate/basu2021-table3"]
+    with pytest.raises(CheckFailed, match=r"aggregate/basu2021-table3: missing; run `reeltrace run"):
+        build(finished.registry.report_spec(), inputs, finished.root / "reports")
+
+
+# --- templates ---
+
+
+def _append(project: Project, template: str, text: str, before: str = "{% include") -> None:
+    path = project.root / "reports/templates" / template
+    source = path.read_text(encoding="utf-8")
+    path.write_text(source.replace("</main>", text + "</main>"), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<p>The baseline reaches 98.7 percent.</p>",
+        "<table><tr><td>{{ 3 + 4 }}</td></tr></table>",
+        "<p>{{ scale }}{{ seeds[0] }}</p>",
+    ],
+)
+def test_a_template_with_a_bare_numeral_fails(copied: Project, text: str) -> None:
+    _append(copied, "report.html.j2", text)
+    with pytest.raises(CheckFailed, match=r"unbound number: .* has no trace"):
+        rebuild(copied)
+
+
+@pytest.mark.parametrize("text", ['{{ name("98.7") }}', "{{ name(98) }}", '{{ binder.name("as much as " ~ "98.7") }}'])
+def test_a_template_cannot_pass_a_numeral_off_as_a_name(copied: Project, text: str) -> None:
+    _append(copied, "report.html.j2", f"<p>{text}</p>")
+    with pytest.raises(CheckFailed, match="a numeral is written in the template"):
+        rebuild(copied)
+    assert check_templates(REPOSITORY / "reports/templates") == []
+
+
+def test_a_template_that_drops_a_cell_fails(copied: Project) -> None:
+    path = copied.root / "reports/templates/macros.html.j2"
+    source = path.read_text(encoding="utf-8")
+    assert "{{ binder.published(cell.id) }}" in source
+    path.write_text(source.replace("{{ binder.published(cell.id) }}", "", 1), encoding="utf-8")
+    with pytest.raises(CheckFailed, match="published value of basu2021/3/Z3CNN/original is never shown"):
+        rebuild(copied)
+
+
+def test_missing_templates_are_named(copied: Project) -> None:
+    (copied.root / "reports/templates/report.html.j2").unlink()
+    with pytest.raises(UserError, match="git checkout"):
+        rebuild(copied)
+
+
+# --- figures ---
+
+
+def test_views_of_a_clip_are_the_document_s_transforms() -> None:
+    clip = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
+    views = figures.transformed(clip)
+    assert list(views) == ["original", "treverse", "r90", "r180", "r270"]
+    assert (views["treverse"] == clip[[1, 0]]).all()
+    # Counter-clockwise with row 0 on top: the right column becomes the top row.
+    assert (views["r90"][0, 0] == clip[0, :, -1]).all()
+    assert (views["r180"][0] == clip[0, ::-1, ::-1]).all()
+    assert (views["r270"][0, 0] == clip[0, ::-1, 0]).all()
+
+
+def test_strips_show_evenly_spaced_frames() -> None:
+    clip = np.repeat(np.arange(32, dtype=np.uint8)[:, None, None], 4, axis=1).repeat(4, axis=2)
+    strips = figures.strips(clip)
+    assert {len(frames) for frames in strips.values()} == {8}
+    assert strips["original"][0] == figures.png(clip[0]) and strips["original"][-1] == figures.png(clip[31])
+    assert strips["treverse"] == strips["original"][::-1]
+    assert {len(frames) for frames in figures.strips(clip[:3]).values()} == {3}
+    assert {len(frames) for frames in figures.strips(clip[:1]).values()} == {1}
+
+
+def test_curves_reach_their_last_value() -> None:
+    svg = figures.learning_curves("a <title>", [figures.Curve("x & y", 0, ((1, 0.0), (2, 100.0)))], figures.Markup())
+    assert 'd="M34 182L348 12"' in svg
+    assert "a &lt;title&gt;" in svg and "x &amp; y" in svg
+    assert figures.learning_curves("one epoch", [figures.Curve("x", 0, ((1, 50.0),))], figures.Markup())
+
+
+def test_the_report_never_imports_torch() -> None:
+    code = (
+        "import sys; import reeltrace.report.stage, reeltrace.report.verify, reeltrace.report.explain, "
+        "reeltrace.analysis.stage; sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY / "src", check=False).returncode == 0

@@ -1,0 +1,246 @@
+"""Verification: a clean project passes, and each kind of change is found and named."""
+
+import io
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analysis.fabricated import Project
+from reeltrace.artifacts import Problem, read_json, write_json
+from reeltrace.errors import UserError
+from reeltrace.report.verify import KINDS, verify
+
+RUN = "train/dir-cnn4-z3-s0"
+
+
+def problems(project: Project, data: bool = False) -> list[Problem]:
+    found = verify(project.root, scale=project.scale, data=data)
+    assert {p.kind for p in found} <= set(KINDS)
+    assert all(not Path(p.where).is_absolute() for p in found)
+    return found
+
+
+def kinds(project: Project, where: str, data: bool = False) -> set[str]:
+    return {p.kind for p in problems(project, data) if p.where.startswith(f"results/quick/{where}")}
+
+
+def flip(path: Path, offset: int | None = None) -> None:
+    """Change one byte, in the middle unless told where."""
+    content = bytearray(path.read_bytes())
+    position = len(content) // 2 if offset is None else offset
+    content[position] ^= 1
+    path.write_bytes(bytes(content))
+
+
+def edit(path: Path, change: Callable[[Any], Any]) -> None:
+    content = read_json(path)
+    change(content)
+    write_json(path, content)
+
+
+def test_a_finished_project_has_no_problems(finished: Project) -> None:
+    assert problems(finished, data=True) == []
+
+
+def test_nothing_to_verify_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no artifacts"):
+        verify(tmp_path, scale="quick")
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        f"{RUN}/metrics.json",
+        f"{RUN}/scores.json",
+        f"{RUN}/history.jsonl",
+        f"{RUN}/predictions.npz",
+        f"{RUN}/best.pt",
+        f"{RUN}/last.pt",
+        "measure/basu2021-cnn4/metrics.json",
+        "data/moving-mnist/index.csv",
+        "data/moving-mnist/about.json",
+        "data/digits/labels.npy",
+        "aggregate/basu2021-table5/cells.json",
+        "aggregate/basu2021-table5/curves.csv",
+        "report/all/report.html",
+        "report/all/report.json",
+    ],
+)
+def test_one_changed_byte_in_an_output_is_tampering(copied: Project, file: str) -> None:
+    flip(copied.folder(file))
+    found = problems(copied)
+    assert Problem("tampered artifact", f"results/quick/{file}", found[0].found) in found or any(
+        p.kind == "tampered artifact" and p.where == f"results/quick/{file}" for p in found
+    )
+
+
+def test_one_changed_byte_in_a_spec_is_stale(copied: Project) -> None:
+    flip(copied.folder(f"{RUN}/spec.json"))
+    assert "stale" in kinds(copied, f"{RUN}/spec.json")
+
+
+def test_a_changed_manifest_is_found_where_it_is_used(copied: Project) -> None:
+    path = copied.folder(f"{RUN}/manifest.json")
+    text = path.read_text()
+    path.write_text(text.replace('"c0de', '"c0df', 1))
+    found = problems(copied)
+    assert {p.kind for p in found} >= {"stale", "report differs from artifacts"}
+    assert {p.where for p in found if p.kind == "stale"} == {
+        "results/quick/aggregate/basu2021-table3/manifest.json",
+        "results/quick/aggregate/basu2021-table4/manifest.json",
+        "results/quick/report/all/manifest.json",
+    }
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"schema": 1}', '{"schema": 1, "outputs": 3, "spec": {"sha256": ""}}'])
+def test_a_ruined_manifest_is_named_and_does_not_stop_the_rest(copied: Project, content: str) -> None:
+    copied.folder(f"{RUN}/manifest.json").write_text(content)
+    flip(copied.folder("train/digit-cnn4-z3-s0/metrics.json"))
+    found = problems(copied)
+    assert any(p.where == f"results/quick/{RUN}/manifest.json" for p in found)
+    assert any("digit-cnn4-z3-s0/metrics.json" in p.where for p in found)
+
+
+@pytest.mark.parametrize("file", ["aggregate/basu2021-table4/cells.json", f"{RUN}/metrics.json", f"{RUN}/spec.json"])
+@pytest.mark.parametrize("content", ["{}", "[]", "3", '{"cells": [{}]}', "\xff"])
+def test_any_content_of_an_edited_file_is_survived(copied: Project, file: str, content: str) -> None:
+    copied.folder(file).write_bytes(content.encode("latin-1"))
+    found = problems(copied)
+    assert any(p.where == f"results/quick/{file}" for p in found)
+
+
+def test_missing_files_break_the_chain(copied: Project) -> None:
+    copied.folder(f"{RUN}/history.jsonl").unlink()
+    assert "broken chain" in kinds(copied, RUN)
+
+
+def test_a_missing_artifact_breaks_the_chain(copied: Project) -> None:
+    shutil.rmtree(copied.folder("measure/basu2021-cnn4"))
+    assert "broken chain" in kinds(copied, "aggregate/basu2021-table1")
+
+
+def test_a_missing_report_breaks_the_chain(copied: Project) -> None:
+    shutil.rmtree(copied.folder("report/all"))
+    assert [p.kind for p in problems(copied)] == ["broken chain"]
+
+
+def test_large_files_are_hashed_only_on_request(copied: Project) -> None:
+    file = "data/moving-mnist/clips-train.npy"
+    path = copied.folder(file)
+    assert path.stat().st_size > 1_000_000
+    flip(path, path.stat().st_size - 1)
+    assert problems(copied) == []
+    assert "tampered artifact" in kinds(copied, file, data=True)
+
+
+def test_metrics_edited_together_with_every_hash_are_found(copied: Project) -> None:
+    def better(metrics: Any) -> None:
+        score = metrics["best"]["test"]["treverse"]
+        score.update(correct=score["total"], top1=100.0)
+
+    edit(copied.folder(f"{RUN}/metrics.json"), better)
+    edit(copied.folder(f"{RUN}/scores.json"), lambda scores: scores.update(treverse=100.0))
+    copied.seal(RUN)
+    copied.aggregate("basu2021-table3")
+    copied.aggregate("basu2021-table4")
+    copied.report()
+    found = problems(copied)
+    assert {p.kind for p in found} == {"tampered artifact"}
+    assert {p.where for p in found} == {f"results/quick/{RUN}/metrics.json"}
+    assert any(
+        p.found.startswith("/best/test/treverse/correct is ") and "the predictions give" in p.found for p in found
+    )
+
+
+def test_scores_edited_together_with_the_manifest_are_found(copied: Project) -> None:
+    edit(copied.folder(f"{RUN}/scores.json"), lambda scores: scores.update(original=12.5))
+    copied.seal(RUN)
+    assert "tampered artifact" in kinds(copied, f"{RUN}/scores.json")
+
+
+def test_an_agreement_edited_together_with_the_manifest_is_found(copied: Project) -> None:
+    edit(
+        copied.folder(f"{RUN}/metrics.json"),
+        lambda metrics: metrics["equivariance"]["best"]["treverse"].update(agreement=99.0),
+    )
+    copied.seal(RUN)
+    assert any("/equivariance/best/treverse/agreement" in p.found for p in problems(copied))
+
+
+def test_labels_edited_together_with_everything_are_found(copied: Project) -> None:
+    path = copied.folder(f"{RUN}/predictions.npz")
+    with np.load(path) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    arrays["label"][0] = 3 - arrays["label"][0]
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    path.write_bytes(buffer.getvalue())
+    copied.seal(RUN)
+    assert any("labels are not those of moving-mnist-dir/index.csv" in p.found for p in problems(copied))
+
+
+def test_a_cell_edited_together_with_its_manifest_is_found(copied: Project) -> None:
+    name = "aggregate/basu2021-table3"
+    edit(copied.folder(f"{name}/cells.json"), lambda table: table["cells"][0]["reproduced"].update(printed="12.34"))
+    copied.seal(name)
+    found = [p for p in problems(copied) if p.where == f"results/quick/{name}/cells.json"]
+    assert [p.kind for p in found] == ["tampered artifact"]
+    assert '/cells/0/reproduced/printed is "12.34"' in found[0].found
+
+
+def test_a_corrected_transcription_makes_its_table_stale(copied: Project) -> None:
+    path = copied.root / "reports/published/basu2021.yaml"
+    text = path.read_text(encoding="utf-8")
+    assert 'printed: "8.33"' in text
+    path.write_text(text.replace('printed: "8.33"', 'printed: "8.34"'), encoding="utf-8")
+    assert kinds(copied, "aggregate/basu2021-table5/cells.json") == {"stale"}
+
+
+def test_a_number_edited_in_the_page_is_unbound(copied: Project) -> None:
+    path = copied.folder("report/all/report.html")
+    html = path.read_text(encoding="utf-8")
+    cell = re.search(r'data-trace="basu2021/3/Z3CNN/treverse">([\d.]+)<', html)
+    assert cell
+    path.write_text(html.replace(cell[0], cell[0].replace(cell[1], "97.31")), encoding="utf-8")
+    copied.seal("report/all")
+    found = problems(copied)
+    assert {p.kind for p in found} == {"unbound number", "report differs from artifacts"}
+    assert any("basu2021/3/Z3CNN/treverse shows '97.31'" in p.found for p in found)
+
+
+def test_words_edited_in_the_page_are_a_difference(copied: Project) -> None:
+    path = copied.folder("report/all/report.html")
+    html = path.read_text(encoding="utf-8")
+    path.write_text(html.replace("not a reproduction.", "a reproduction."), encoding="utf-8")
+    copied.seal("report/all")
+    assert [p.kind for p in problems(copied)] == ["report differs from artifacts"]
+
+
+def test_an_edited_report_json_is_a_difference(copied: Project) -> None:
+    path = copied.folder("report/all/report.json")
+    edit(path, lambda report: report["cells"][0].update(verdict="matches"))
+    copied.seal("report/all")
+    found = problems(copied)
+    assert [p.kind for p in found] == ["report differs from artifacts"]
+    assert "/cells/0/verdict" in found[0].found
+
+
+def test_a_receipt_may_change_but_not_vanish(copied: Project) -> None:
+    receipt = copied.folder(f"{RUN}/receipt.json")
+    receipt.write_text(json.dumps({"host": {"name": "elsewhere"}}))
+    assert problems(copied) == []
+    receipt.unlink()
+    assert [p.kind for p in problems(copied)] == ["broken chain"]
+
+
+def test_unfinished_work_is_not_an_artifact(copied: Project) -> None:
+    work = copied.results / "train/.dir-cnn4-z3-s1.work"
+    work.mkdir()
+    (work / "manifest.json").write_text("half a fi")
+    assert problems(copied) == []
