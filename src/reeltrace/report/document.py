@@ -50,7 +50,9 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], reports: Path) -> Report
     """
     artifacts = {name: describe(name, folder, spec.scale) for name, folder in sorted(inputs.items())}
     tables = [_table(key, inputs, artifacts) for key in spec.tables]
-    documents = {t["document"]: published.load(t["document"], reports / "published") for t in tables}
+    documents = {
+        name: published.load(name, reports / "published") for name in dict.fromkeys(t["document"] for t in tables)
+    }
     judged_from = claims.load(reports / "claims.yaml")
     ledger = assumptions.load(reports / "assumptions.yaml")
     binder = Binder()
