@@ -104,6 +104,26 @@ def test_verdicts_of_an_invented_project(project: Project) -> None:
     assert four["T2CNN(no aug)", "treverse"]["circumstances"] == "quick scale, stand-in data"
 
 
+@pytest.mark.parametrize(
+    ("roundings", "verdict"),
+    [(["truncated"], "exact"), (["nearest"], "not exact"), (["truncated", "nearest"], "not exact"), ([], "not exact")],
+)
+def test_the_search_decides_how_counts_were_rounded(project: Project, roundings: list[str], verdict: str) -> None:
+    metrics = copy.deepcopy(read_json(project.folder("measure/basu2021-cnn4") / "metrics.json"))
+    metrics["nets"]["t2"]["parameters"] = 676_939
+    metrics["search"]["matches"] = [{"rounding": rounding} for rounding in roundings]
+    metrics["layers"] = {"conv1": {"filter": [3, 3, 3], "stride": 2}}
+    spec = Source("spec.json", read_json(project.folder("measure/basu2021-cnn4") / "spec.json"), "0" * 64)
+    sources = {"measure/basu2021-cnn4": Source("metrics.json", metrics, "0" * 64, spec)}
+    document = load("basu2021", project.root / "reports/published")
+    one = aggregate(project.registry.aggregate_spec("basu2021-table1"), document, sources)
+    verdicts = {(c["row"], c["column"]): c["verdict"] for c in one["cells"]}
+    assert verdicts["parameters", "T2CNN channels"] == verdict
+    two = aggregate(project.registry.aggregate_spec("basu2021-table2"), document, sources)
+    verdicts = {(c["row"], c["column"]): c["verdict"] for c in two["cells"]}
+    assert (verdicts["conv1", "filter size"], verdicts["conv1", "stride"]) == ("exact", "not exact")
+
+
 def faithful(project: Project, table: str = "basu2021-table5") -> dict[str, Any]:
     """The invented runs of a table, aggregated as if they had been made at paper scale."""
     spec = project.registry.aggregate_spec(table).model_copy(

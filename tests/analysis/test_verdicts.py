@@ -66,6 +66,12 @@ def test_structure_verdicts(printed: str | None, unit: str, value: object, verdi
     assert found == verdict and reason
 
 
+@pytest.mark.parametrize(("value", "verdict"), [(687_999, "exact"), (687_000, "exact"), (688_000, "not exact")])
+def test_counts_are_compared_by_the_document_s_rounding(value: int, verdict: str) -> None:
+    found, reason = judge_structure(cell("687K parameters", "parameters"), value, PAPER, rounding="truncated")
+    assert found == verdict and "fraction dropped" in reason
+
+
 def test_structure_is_compared_at_any_scale_unless_overridden() -> None:
     quick = Circumstances("quick", (), overridden=False)
     assert judge_structure(cell("2", "stride"), 2, quick)[0] == "exact"

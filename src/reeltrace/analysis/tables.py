@@ -11,7 +11,7 @@ from typing import Any
 
 from reeltrace.analysis import published as pub
 from reeltrace.analysis.statistics import hull, mean, percent, printed, sample_deviation, wilson
-from reeltrace.analysis.verdicts import Circumstances, format_value, judge_accuracy, judge_structure
+from reeltrace.analysis.verdicts import Circumstances, Rounding, format_value, judge_accuracy, judge_structure
 from reeltrace.artifacts import escape_pointer
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.registry import AccuracyTable, AggregateSpec, StructureTable
@@ -249,13 +249,14 @@ def _structure_cells(
     table: StructureTable, print_: pub.Table, source: Source, circumstances: Circumstances
 ) -> list[dict[str, Any]]:
     cells = []
+    rounding = _rounding(source)
     for row in print_.rows:
         for column in print_.columns:
             cell = print_.cell(row.key, column.key)
             if cell.unit == "text":
                 continue  # names of layers and blanks: nothing to measure
             value, trace, classes = _structure_value(source, cell, row)
-            verdict, reason = judge_structure(cell, value, circumstances, classes)
+            verdict, reason = judge_structure(cell, value, circumstances, classes, rounding)
             reproduced = None
             if value is not None:
                 reproduced = {"value": value, "printed": format_value(value, cell.unit)}
@@ -308,6 +309,12 @@ def _structure_value(
     if orientations:
         trace.append(source.trace(f"{net}/feature_maps/conv1/0"))
     return [*channels, *orientations], trace, classes
+
+
+def _rounding(source: Source) -> Rounding:
+    """How the document rounded its counts: the one rule under which some setting explains all of them, else nearest."""
+    matches = (source.metrics.get("search") or {}).get("matches", [])
+    return "truncated" if {match["rounding"] for match in matches} == {"truncated"} else "nearest"
 
 
 def _search(source: Source) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ from reeltrace.analysis.published import Cell, Value
 from reeltrace.analysis.statistics import overlap, printed, rounding_interval
 
 Verdict = Literal["matches", "differs", "exact", "not exact", "not comparable", "not given", "not run"]
+Rounding = Literal["nearest", "truncated"]
 VERDICTS: tuple[Verdict, ...] = (
     "matches",
     "differs",
@@ -73,11 +74,12 @@ def judge_accuracy(
 
 
 def judge_structure(
-    cell: Cell, value: Value, circumstances: Circumstances, classes: int | None = None
+    cell: Cell, value: Value, circumstances: Circumstances, classes: int | None = None, rounding: Rounding = "nearest"
 ) -> tuple[Verdict, str]:
     """Verdict on a quantity without randomness. `value` is ours, None when it was not measured.
 
-    The name N in a published tuple stands for the number of classes.
+    The name N in a published tuple stands for the number of classes. `rounding` is how the document came from a count
+    to thousands: to the nearest, half to even, or by dropping the fraction.
     """
     if value is None:
         return "not run", "the measurement does not record this quantity"
@@ -87,10 +89,16 @@ def judge_structure(
         return "not comparable", "measured with overridden values: not the published network"
     if cell.unit == "parameters":
         assert isinstance(value, int)
-        thousands = printed(Fraction(value, 1000), 0)
+        if rounding == "truncated":
+            thousands, how = (
+                str(value // 1000),
+                "with the fraction dropped, the rule that explains every printed count, is",
+            )
+        else:
+            thousands, how = printed(Fraction(value, 1000), 0), "rounds to"
         if int(thousands) * 1000 == cell.value:
-            return "exact", f"{value:,} rounds to the printed {thousands}K"
-        return "not exact", f"{value:,} rounds to {thousands}K, printed {cell.printed.split()[0]}"
+            return "exact", f"{value:,} {how} the printed {thousands}K"
+        return "not exact", f"{value:,} {how} {thousands}K, printed {cell.printed.split()[0]}"
     expected = cell.value
     if isinstance(expected, list) and classes is not None:
         expected = [classes if part == "N" else part for part in expected]

@@ -304,12 +304,24 @@ def _bind_equivariance(binder: Binder, tables: list[dict[str, Any]]) -> list[dic
 
 
 def _bind_search(binder: Binder, table: dict[str, Any]) -> None:
-    for index, setting in enumerate((table.get("search") or {}).get("settings", [])):
+    """Register the counts of the search over open choices, and how many of its settings explain the print."""
+    if not table["search"]:
+        return
+    prefix = f"{table['document']}/{table['table']}/search"
+    where = {"artifact": table["artifact"], "pointer": "/search/settings", "sha256": table["sha256"]}
+    settings_ = table["search"]["settings"]
+    source = (table["search"]["trace"],)
+    title = f"{table['document']}, Table {table['table']}: combinations of the open choices"
+    binder.add(Number(f"{prefix}/all", str(len(settings_)), title, where, source, rule="count"))
+    fitting = sum(setting["explains"] for setting in settings_)
+    title = f"{table['document']}, Table {table['table']}: combinations that give every printed count"
+    binder.add(Number(f"{prefix}/explaining", str(fitting), title, where, source, rule="count"))
+    for index, setting in enumerate(settings_):
         for net, by_classes in setting["thousands"].items():
             for classes, thousands in by_classes.items():
                 binder.add(
                     Number(
-                        id=f"{table['document']}/{table['table']}/search/{index}/{net}/{classes}",
+                        id=f"{prefix}/{index}/{net}/{classes}",
                         printed=f"{thousands}K",
                         title=(
                             f"{table['document']}, Table {table['table']}: parameters of {net} with {classes} classes, "
