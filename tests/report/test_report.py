@@ -40,6 +40,13 @@ def test_report_json_follows_its_schema(content: Any) -> None:
     jsonschema.Draft202012Validator(schema).validate(content)
 
 
+def test_the_documentation_names_every_key_and_verdict() -> None:
+    schema, text = read_json(SCHEMA), (REPOSITORY / "docs/report-json.md").read_text(encoding="utf-8")
+    verdicts = schema["properties"]["cells"]["items"]["properties"]["verdict"]["enum"]
+    for word in [*schema["properties"], *verdicts, schema["properties"]["schema"]["const"]]:
+        assert f"`{word}`" in text
+
+
 @pytest.mark.parametrize("key", ["cells", "claims", "artifacts", "scale", "numbers"])
 def test_the_schema_notices_a_missing_key(content: Any, key: str) -> None:
     with pytest.raises(jsonschema.ValidationError):
