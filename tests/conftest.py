@@ -36,6 +36,7 @@ def make_workspace(folder: Path, scale: str = "smoke") -> Path:
             shutil.copytree(source, target, ignore=ignore)
         else:
             shutil.copy2(source, target)
+    (folder / "profiles").symlink_to("workflow/profiles")  # where Snakemake looks for its default profile
     params = folder / "params.yaml"
     text = params.read_text()
     assert "\nscale: quick" in text
@@ -50,7 +51,7 @@ def workspace(tmp_path: Path) -> Path:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """The environment in which commands run in a workspace: its own source code, this interpreter's tools, one thread."""
+    """The environment of commands in a workspace: its own source code, this interpreter's tools."""
     bin_folder = str(Path(sys.executable).parent)
     return {
         **{k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "SNAKEMAKE_", "GIT_"))},
@@ -85,6 +86,16 @@ def command(workspace: Path) -> Command:
         return run_in(workspace, *arguments, code=code, timeout=timeout)
 
     return call
+
+
+def git(folder: Path, *arguments: str) -> None:
+    identity = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
+    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def snakemake(folder: Path, *arguments: str) -> str:
+    done = run_in(folder, "snakemake", "--cores", "2", *arguments)
+    return done.stdout + done.stderr
 
 
 def edit(path: Path, old: str, new: str, count: int = 1) -> None:

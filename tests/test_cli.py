@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import Command, edit
 
+from conftest import Command, edit
 from reeltrace.runner import run
 
 

@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT, edit, environment
 
+from conftest import PROJECT, edit, environment
 from reeltrace.errors import UserError
 from reeltrace.plan import MODULES, OUTSIDE_THE_CODE, Plan, code_of, code_sha256, load_plan
 

@@ -7,8 +7,8 @@ import tomllib
 
 import pytest
 import yaml
-from conftest import PROJECT, environment
 
+from conftest import PROJECT, environment
 from reeltrace.engines import compile_dvc
 from reeltrace.plan import load_plan
 
@@ -69,7 +69,12 @@ def test_commands_that_read_never_import_torch(arguments: list[str]) -> None:
         "sys.stderr.write('torch' if 'torch' in sys.modules else 'light')"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=PROJECT, env=environment(PROJECT), capture_output=True, text=True, check=True
+        [sys.executable, "-c", script],
+        cwd=PROJECT,
+        env=environment(PROJECT),
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stderr.endswith("light")
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import PROJECT
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conftest import PROJECT
 from reeltrace.errors import UserError
 from reeltrace.registry import SCALES, Registry, load, parse, spec_json
 

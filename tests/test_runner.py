@@ -1,7 +1,6 @@
 """The leaf: the artifact protocol around a stage, and what it does when something goes wrong."""
 
 import errno
-import os
 import signal
 import subprocess
 import time
@@ -9,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import edit, environment
 from filelock import FileLock
 
+from conftest import edit, environment
 from reeltrace.artifacts import check_outputs, read_json, sha256_file
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.runner import run
@@ -172,6 +171,6 @@ def test_a_killed_training_leaves_nothing_finished_and_resumes(workspace: Path, 
     resumed = train / "dir-cnn4-z3-s0"
     assert (read_json(resumed / "receipt.json")["facts"]["resumed_after_epoch"] is not None) == (moment == "epoch")
     manifest = (resumed / "manifest.json").read_bytes()
-    os.rename(resumed, workspace / "resumed")
+    resumed.rename(workspace / "resumed")
     assert leaf().wait() == 0
     assert (resumed / "manifest.json").read_bytes() == manifest

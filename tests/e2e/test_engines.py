@@ -7,27 +7,16 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
-from conftest import edit, make_workspace, run_in
 
+from conftest import edit, environment, git, run_in, snakemake
 from reeltrace.plan import load_plan
 
 pytestmark = pytest.mark.slow
 NOTHING = "Nothing to be done"
-
-
-def git(folder: Path, *arguments: str) -> None:
-    identity = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
-    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
-
-
-def snakemake(folder: Path, *arguments: str) -> str:
-    done = run_in(folder, "snakemake", "--cores", "2", *arguments)
-    return done.stdout + done.stderr
 
 
 def dvc(folder: Path, *arguments: str) -> str:
@@ -37,27 +26,6 @@ def dvc(folder: Path, *arguments: str) -> str:
 def assert_clean_in_both(folder: Path) -> None:
     assert NOTHING in snakemake(folder, "-n")
     assert json.loads(dvc(folder, "status", "--json")) == {}
-
-
-@pytest.fixture(scope="module")
-def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace in which `snakemake` has made everything, in a git repository."""
-    folder = make_workspace(tmp_path_factory.mktemp("e2e") / "project")
-    git(folder, "init", "-q")
-    run_in(folder, "reeltrace", "sync")
-    git(folder, "add", "-A")
-    git(folder, "commit", "-qm", "Start")
-    snakemake(folder)
-    return folder
-
-
-@pytest.fixture
-def copy(reproduced: Path, tmp_path: Path) -> Iterator[Path]:
-    """A copy of the reproduced workspace, times and engine state included."""
-    folder = tmp_path / "copy"
-    shutil.copytree(reproduced, folder, symlinks=True)
-    yield folder
-    shutil.rmtree(folder)
 
 
 def test_after_snakemake_both_engines_have_nothing_to_do(reproduced: Path) -> None:
@@ -84,7 +52,11 @@ def planned_by_snakemake(folder: Path) -> set[str]:
 
 def test_an_edit_to_one_run_reruns_it_and_what_depends_on_it(copy: Path) -> None:
     """Snakemake plans exactly that; DVC does exactly that; afterwards Snakemake has nothing to do."""
-    edit(copy / "params.yaml", "augment: {kind: treverse, probability: 0.3}", "augment: {kind: treverse, probability: 0.4}")
+    edit(
+        copy / "params.yaml",
+        "augment: {kind: treverse, probability: 0.3}",
+        "augment: {kind: treverse, probability: 0.4}",
+    )
     expected = {"train dir-cnn4-z3-aug-s0", "aggregate basu2021-table4", "report all"}
     assert planned_by_snakemake(copy) == expected
     before = {path: path.stat().st_mtime_ns for path in copy.glob("results/smoke/*/*/manifest.json")}
@@ -100,7 +72,7 @@ def test_an_edit_to_one_run_reruns_it_and_what_depends_on_it(copy: Path) -> None
 
 
 def test_an_edit_that_snakemake_reproduces_leaves_dvc_clean(copy: Path) -> None:
-    edit(copy / "params.yaml", "augment: {kind: rotate, probability: 0.3}", "augment: {kind: rotate, probability: 0.4}")
+    edit(copy / "params.yaml", "rotate, probability: {paper: 0.3", "rotate, probability: {paper: 0.4")
     snakemake(copy)
     assert_clean_in_both(copy)
 
@@ -155,12 +127,11 @@ def test_both_engines_have_the_same_nodes_edges_and_commands(reproduced: Path) -
         if rule != "all":
             nodes[number] = f"{stages.get(rule, rule)}-{key}"
     edges = {(nodes[a], nodes[b]) for a, b in re.findall(r"(\d+) -> (\d+)", dot) if a in nodes and b in nodes}
-    dvc_edges = {(b, a) for a, b in re.findall(r'"(.*?)" -> "(.*?)"', dvc(reproduced, "dag", "--dot"))}
-    dvc_edges |= {(a, b) for b, a in dvc_edges if False}
+    dvc_edges = set(re.findall(r'"(.*?)" -> "(.*?)"', dvc(reproduced, "dag", "--dot")))
     document = yaml.safe_load((reproduced / "dvc.yaml").read_text())
     assert set(nodes.values()) == set(document["stages"])
-    assert edges in (dvc_edges, {(a, b) for b, a in dvc_edges})
-    commands = set(re.findall(r"^\s*(reeltrace run \w+ [a-z0-9-]+) >", snakemake(reproduced, "-n", "-F", "-p"), re.MULTILINE))
+    assert edges == dvc_edges
+    commands = set(re.findall(r"(reeltrace run \w+ [a-z0-9-]+) >", snakemake(reproduced, "-n", "-F")))
     assert commands == {stage["cmd"] for stage in document["stages"].values()}
 
 
@@ -195,7 +166,7 @@ def test_two_snakemakes_in_one_folder(copy: Path) -> None:
     first = subprocess.Popen(
         ["snakemake", "--cores", "1", "results/smoke/train/dir-cnn4-z3-s0/manifest.json"],
         cwd=copy,
-        env=__import__("conftest").environment(copy),
+        env=environment(copy),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

@@ -1,0 +1,85 @@
+"""`reeltrace verify` and `explain` on artifacts that the real pipeline made."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from conftest import run_in
+
+pytestmark = pytest.mark.slow
+RESULTS = "results/smoke"
+TRAIN = f"{RESULTS}/train/dir-cnn4-t2-s0"
+
+
+def verify(folder: Path, *arguments: str) -> list[dict[str, str]]:
+    done = run_in(folder, "reeltrace", "verify", "--json", *arguments, code=None)
+    problems: list[dict[str, str]] = json.loads(done.stdout)
+    assert done.returncode == (1 if problems else 0)
+    return problems
+
+
+def flip(path: Path) -> None:
+    """Change one byte: a digit to another digit where the file has one, so that text stays well-formed."""
+    data = bytearray(path.read_bytes())
+    digits = [m.start() for m in re.finditer(rb"(?<=[ .\d])\d", bytes(data))] if path.suffix != ".npy" else []
+    place = (
+        digits[len(digits) // 2] if digits and path.suffix in {".json", ".jsonl", ".csv", ".html"} else len(data) // 2
+    )
+    data[place] = data[place] ^ 1
+    path.write_bytes(bytes(data))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"{TRAIN}/metrics.json",
+        f"{TRAIN}/scores.json",
+        f"{TRAIN}/history.jsonl",
+        f"{TRAIN}/predictions.npz",
+        f"{TRAIN}/best.pt",
+        f"{TRAIN}/last.pt",
+        f"{TRAIN}/manifest.json",
+        f"{TRAIN}/spec.json",
+        f"{RESULTS}/data/digits/images.npy",
+        f"{RESULTS}/data/moving-mnist-dir/clips-test.npy",
+        f"{RESULTS}/data/moving-mnist-dir/index.csv",
+        f"{RESULTS}/measure/basu2021-cnn4/metrics.json",
+        f"{RESULTS}/aggregate/basu2021-table4/cells.json",
+        f"{RESULTS}/aggregate/basu2021-table4/curves.csv",
+        f"{RESULTS}/report/all/report.html",
+        f"{RESULTS}/report/all/report.json",
+        f"{RESULTS}/report/all/manifest.json",
+    ],
+)
+def test_one_changed_byte_in_any_kind_of_file_is_named(copy: Path, name: str) -> None:
+    assert verify(copy) == []
+    flip(copy / name)
+    problems = verify(copy, "--data")
+    assert problems
+    assert any(Path(name).parent.as_posix() in problem["where"] for problem in problems), problems
+
+
+def test_every_cell_of_the_report_explains_itself(reproduced: Path) -> None:
+    report = json.loads((reproduced / RESULTS / "report/all/report.json").read_text())
+    cells = ["/".join(str(cell[part]) for part in ("document", "table", "row", "column")) for cell in report["cells"]]
+    assert len(cells) == len(set(cells)) > 50
+    for table in "12345":
+        cell = next(c for c in cells if c.split("/")[1] == table)
+        chain = json.loads(run_in(reproduced, "reeltrace", "explain", cell, "--json").stdout)
+        assert chain
+        text = run_in(reproduced, "reeltrace", "explain", cell).stdout
+        assert "reeltrace run" in text
+        assert "sha256" in text
+
+
+def test_a_missing_artifact_is_a_broken_chain(copy: Path) -> None:
+    (copy / TRAIN / "metrics.json").unlink()
+    assert any(p["kind"] == "broken chain" and p["where"].endswith("metrics.json") for p in verify(copy))
+
+
+def test_results_of_other_parameters_are_stale(copy: Path) -> None:
+    params = copy / "params.yaml"
+    params.write_text(params.read_text().replace("momentum: 0.9", "momentum: 0.8", 1))
+    assert any(p["kind"] == "stale" and "dir-cnn4-z3-s0" in p["where"] for p in verify(copy))
