@@ -113,7 +113,7 @@ def test_an_equal_value_leaves_the_file_alone(tmp_path: Path) -> None:
 def test_a_file_that_is_no_json_is_named(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "metrics.json"
     path.write_bytes(data)
-    with pytest.raises(CheckFailed, match="metrics.json"):
+    with pytest.raises(CheckFailed, match=r"metrics\.json"):
         read_json(path)
 
 

@@ -113,7 +113,7 @@ class ResNetOptions(_Strict):
 
 
 class Model(_Strict):
-    """A net: its architecture, its group, and the base widths C of which floor(C / sqrt|G|) are used (`models.widths`)."""
+    """A net: its architecture, its group, and the base widths C, of which it uses floor(C / sqrt|G|)."""
 
     architecture: Literal["cnn4", "resnet18"]
     group: GroupName

@@ -13,6 +13,7 @@ from reeltrace.measure.structure import (
     ROUNDINGS,
     count_parameters,
     feature_map_sizes,
+    layer_settings,
     search_parameter_counts,
 )
 from reeltrace.models import GROUPS, build_model
@@ -66,6 +67,22 @@ def test_feature_maps_are_those_of_table_2() -> None:
         assert sizes == expected
         assert list(sizes) == list(expected), "in the order of the table"
         assert not any(p.is_meta for p in model.parameters()), "the model itself is left as it was"
+
+
+def test_filters_and_strides_are_those_of_table_2() -> None:
+    """The plain and the group nets have the same; a stride that differs between axes is a list."""
+    expected = {
+        "conv1": {"filter": [3, 3, 3], "stride": 1},
+        "maxPool": {"filter": [3, 3, 3], "stride": 2},
+        "conv2": {"filter": [3, 3, 3], "stride": 1},
+        "conv3": {"filter": [3, 3, 3], "stride": 1},
+        "smoothing": {"filter": [2, 2, 2], "stride": 2},
+        "conv4": {"filter": [1, 1, 1], "stride": 1},
+    }
+    for name in GROUPS:
+        assert layer_settings(build_model("cnn4", name, 10, widths=WIDTHS)) == expected
+    stem = layer_settings(build_model("resnet18", "z3", 4, widths=(8, 8, 8, 8)))["stem"]
+    assert stem == {"filter": [7, 7, 7], "stride": [1, 2, 2]}
 
 
 def test_feature_maps_follow_the_input() -> None:

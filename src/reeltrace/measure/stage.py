@@ -7,9 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 
 from reeltrace.artifacts import write_json
-from reeltrace.measure.structure import count_parameters, feature_map_sizes, search_parameter_counts
+from reeltrace.measure.structure import (
+    count_parameters,
+    feature_map_sizes,
+    layer_settings,
+    search_parameter_counts,
+)
 from reeltrace.models import build_model
 
 if TYPE_CHECKING:
@@ -17,15 +23,17 @@ if TYPE_CHECKING:
 
 
 def run(spec: MeasureSpec, inputs: Mapping[str, Path], work: Path) -> dict[str, Any]:
-    """Write `metrics.json`: per net its classes, parameters, widths and feature-map sizes.
+    """Write `metrics.json`: per net its classes, parameters, widths and feature-map sizes; per layer filter and stride.
 
     Where the spec asks for a search, the settings that explain the printed parameter counts are added. Needs
     no inputs, and has nothing for the receipt.
     """
     asked = spec.measurement
+    nets = {group: _build(asked, group, classes) for group, classes in asked.classes.items()}
     metrics: dict[str, Any] = {
         "schema": 1,
-        "nets": {group: _net(asked, group, classes) for group, classes in asked.classes.items()},
+        "layers": layer_settings(next(iter(nets.values()))),  # the same in every net of one architecture
+        "nets": {group: _facts(model, asked, asked.classes[group]) for group, model in nets.items()},
     }
     if asked.search is not None:
         metrics["search"] = search_parameter_counts(
@@ -40,9 +48,9 @@ def run(spec: MeasureSpec, inputs: Mapping[str, Path], work: Path) -> dict[str, 
     return {}
 
 
-def _net(asked: StructureMeasurement, group: str, classes: int) -> dict[str, Any]:
+def _build(asked: StructureMeasurement, group: str, classes: int) -> nn.Module:
     with torch.device("meta"):
-        model = build_model(
+        return build_model(
             asked.architecture,
             group,
             classes,
@@ -51,6 +59,9 @@ def _net(asked: StructureMeasurement, group: str, classes: int) -> dict[str, Any
             bias=asked.bias,
             in_channels=asked.input[0],
         )
+
+
+def _facts(model: nn.Module, asked: StructureMeasurement, classes: int) -> dict[str, Any]:
     return {
         "classes": classes,
         "parameters": count_parameters(model),

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from reeltrace.errors import UserError
 from reeltrace.models import build_model
-from reeltrace.models.group_conv import GroupPool
+from reeltrace.models.group_conv import GroupConv3d, GroupPool
 
 # How a document may have come from a count to thousands ("687K").
 ROUNDINGS: Mapping[str, Callable[[int], int]] = {
@@ -60,6 +60,23 @@ def feature_map_sizes(model: nn.Module, input_shape: Sequence[int]) -> dict[str,
     with torch.no_grad():
         probe(torch.empty(1, *input_shape, device="meta"))
     return sizes
+
+
+def layer_settings(model: nn.Module) -> dict[str, dict[str, Any]]:
+    """Filter size [kt, kh, kw] and stride of each named layer that has them, as Table 2 of basu2021 prints them.
+
+    A stride that is the same along all axes is one number, another one a list.
+    """
+    settings: dict[str, dict[str, Any]] = {}
+    for name, module in model.named_children():
+        if isinstance(module, GroupConv3d | nn.MaxPool3d | nn.AvgPool3d):
+            size, stride = (_triple(value) for value in (module.kernel_size, module.stride))
+            settings[name] = {"filter": size, "stride": stride[0] if len(set(stride)) == 1 else stride}
+    return settings
+
+
+def _triple(value: int | Sequence[int]) -> list[int]:
+    return [value] * 3 if isinstance(value, int) else list(value)
 
 
 @dataclass(frozen=True)
