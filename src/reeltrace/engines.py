@@ -225,12 +225,13 @@ def _order_times(plan: Plan, current: list[Task]) -> None:
 
 def _dvc_commit(plan: Plan, tasks: list[Task]) -> list[str]:
     names = [stage_name(task) for task in tasks]
+    targets = names if len(names) < len(plan.tasks) else []  # named stages cost DVC a rewrite of dvc.lock each
     if not names:
         return []
     if not (plan.root / ".dvc").is_dir():
         raise UserError("no .dvc folder here; run `dvc init` (outside git: `dvc init --no-scm`), then `reeltrace sync`")
     done = subprocess.run(
-        [sys.executable, "-m", "dvc", "commit", "--quiet", "-f", "--no-relink", *names],
+        [sys.executable, "-m", "dvc", "commit", "--quiet", "-f", "--no-relink", *targets],
         cwd=plan.root,
         capture_output=True,
         text=True,
