@@ -77,6 +77,26 @@ def test_an_edit_that_snakemake_reproduces_leaves_dvc_clean(copy: Path) -> None:
     assert_clean_in_both(copy)
 
 
+def test_another_seed_trains_only_that_seed(copy: Path) -> None:
+    edit(copy / "params.yaml", "smoke: [0]}", "smoke: [0, 1]}")
+    assert "train dir-cnn4-z3-s1" in planned_by_snakemake(copy)
+    assert "train dir-cnn4-z3-s0" not in planned_by_snakemake(copy)
+    snakemake(copy, "results/smoke/aggregate/basu2021-table3/manifest.json")
+    cells = json.loads((copy / "results/smoke/aggregate/basu2021-table3/cells.json").read_text())["cells"]
+    for cell in cells:
+        values = cell["reproduced"]["values"]
+        assert set(values) == {"0", "1"}
+        assert cell["reproduced"]["value"] == pytest.approx(sum(values.values()) / 2)
+
+
+def test_the_paper_scale_is_planned_whole(copy: Path) -> None:
+    edit(copy / "params.yaml", "\nscale: smoke", "\nscale: paper")
+    planned = planned_by_snakemake(copy)
+    assert {f"train dir-resnet18-t2-s{seed}" for seed in (0, 1, 2)} <= planned
+    assert "data mnist" in planned
+    assert "data digits" not in planned
+
+
 def test_a_touched_file_is_no_change(copy: Path) -> None:
     (copy / "src/reeltrace/models/group_conv.py").touch()
     (copy / "params.yaml").touch()

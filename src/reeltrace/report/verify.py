@@ -18,7 +18,16 @@ from pydantic import TypeAdapter, ValidationError
 
 from reeltrace.analysis.stage import CELLS, METRICS
 from reeltrace.analysis.stage import outputs as aggregate_outputs
-from reeltrace.artifacts import MANIFEST, RECEIPT, SPEC, Problem, check_outputs, read_json, sha256_file
+from reeltrace.artifacts import (
+    MANIFEST,
+    RECEIPT,
+    SPEC,
+    Problem,
+    check_outputs,
+    file_entry,
+    read_json,
+    sha256_file,
+)
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.registry import AggregateSpec, ReportSpec
 from reeltrace.report.document import build
@@ -97,6 +106,8 @@ def _links(name: str, folder: Path, results: Path) -> list[Problem]:
             problems.append(Problem(BROKEN, where, f"its input {other} is missing"))
         elif sha256_file(path) != entry.get("sha256"):
             problems.append(Problem(STALE, where, f"its input {other} has changed since; run {name} again"))
+        elif entry != file_entry(path):
+            problems.append(Problem(TAMPERED, where, f"what it records of its input {other} is not so"))
     # `receipt.json` may differ between two runs, so nothing can recompute it; it must be there and be JSON.
     if not isinstance(read_json(folder / RECEIPT), dict):
         problems.append(Problem(TAMPERED, str(folder / RECEIPT), "is not a receipt"))
