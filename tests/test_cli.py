@@ -1,11 +1,13 @@
 """The command line: one-line errors, exit codes, and output for people and for programs."""
 
 import json
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from conftest import Command, edit
+from conftest import Command, edit, run_in
 from reeltrace.runner import run
 
 
@@ -39,6 +41,23 @@ def test_a_run_that_cannot_be_is_one_line_and_exit_2(
 def test_outside_a_project_it_says_where_to_run(workspace: Path, command: Command) -> None:
     (workspace / "params.yaml").unlink()
     assert "run the command in the folder that holds params.yaml" in command("reeltrace", "status", code=2).stderr
+
+
+def test_a_folder_that_cannot_be_written_is_one_line_and_exit_2(workspace: Path, command: Command) -> None:
+    (workspace / "results").write_text("a file where the folder should be")
+    done = command("reeltrace", "run", "data", "digits", code=2)
+    assert re.fullmatch(r"reeltrace: \S*results\S*: \w.*; correct that and run the same command again\n", done.stderr)
+
+
+def test_a_reader_that_went_away_is_silent_and_a_full_disk_is_one_line(workspace: Path) -> None:
+    def status(redirection: str) -> subprocess.CompletedProcess[str]:
+        line = f"set -o pipefail; reeltrace status --artifacts {redirection}"
+        return run_in(workspace, "bash", "-c", line, code=None)
+
+    assert status("| true").stderr == ""
+    full = status("> /dev/full")
+    assert full.returncode == 2
+    assert full.stderr == "reeltrace: No space left on device; correct that and run the same command again\n"
 
 
 def test_status_says_what_is_current_stale_and_missing(workspace: Path, command: Command) -> None:

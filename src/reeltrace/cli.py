@@ -4,6 +4,7 @@ Errors are one line; exit 2 for bad input, 1 for a failed check.
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -72,7 +73,7 @@ def status(
             }
         )
         return
-    width = max(map(len, found if artifacts else tables))
+    width = max(map(len, ("report", *(found if artifacts else tables))))
     print(f"scale {plan.registry.scale}")
     for key, table in tables.items():
         total = table["current"] + table["stale"] + table["missing"]
@@ -163,7 +164,10 @@ def sync(as_json: AsJson = False) -> None:
 def main() -> None:
     """Entry point of the console script."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()  # here, where a full disk behind `>` can still be said in one line
     except UserError as error:
         print(f"reeltrace: {error}", file=sys.stderr)
         sys.exit(2)
@@ -171,8 +175,20 @@ def main() -> None:
         print(f"reeltrace: {error}", file=sys.stderr)
         sys.exit(1)
     except BrokenPipeError:
-        sys.stderr.close()
+        _drop_output()
         sys.exit(0)
+    except OSError as error:
+        _drop_output()
+        where = f"{error.filename}: " if error.filename is not None else ""
+        print(
+            f"reeltrace: {where}{error.strerror or error}; correct that and run the same command again", file=sys.stderr
+        )
+        sys.exit(2)
+
+
+def _drop_output() -> None:
+    """What could not be printed is not tried again when the interpreter ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

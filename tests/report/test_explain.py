@@ -1,10 +1,12 @@
 """The chain of one number in the terminal."""
 
+from typing import Any
+
 import pytest
 
 from analysis.fabricated import Project
-from reeltrace.artifacts import read_json, sha256_file
-from reeltrace.errors import UserError
+from reeltrace.artifacts import read_json, sha256_file, write_json
+from reeltrace.errors import CheckFailed, UserError
 from reeltrace.report.explain import explain, format_explanation
 
 CELL = "basu2021/3/Z3CNN/treverse"
@@ -67,3 +69,20 @@ def test_an_unknown_cell_is_refused_with_near_names(finished: Project) -> None:
         explain(finished.root, "?", "quick")
     with pytest.raises(UserError, match="no tables yet"):
         explain(finished.root, CELL, "paper")
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("aggregate/basu2021-table3/cells.json", []),
+        ("aggregate/basu2021-table3/cells.json", {"cells": None}),
+        ("train/dir-cnn4-z3-s0/manifest.json", {"inputs": 3}),
+        ("train/dir-cnn4-z3-s0/receipt.json", ["x"]),
+        ("train/dir-cnn4-z3-s0/receipt.json", {"host": "x"}),
+    ],
+)
+def test_an_edited_chain_is_one_line(copied: Project, file: str, content: Any) -> None:
+    write_json(copied.folder(file), content)
+    with pytest.raises(CheckFailed, match="`reeltrace verify` names it") as raised:
+        format_explanation(explain(copied.root, CELL, "quick"))
+    assert len(str(raised.value).splitlines()) == 1

@@ -123,6 +123,26 @@ def test_any_content_of_an_edited_file_is_survived(copied: Project, file: str, c
     assert any(p.where == f"results/quick/{file}" for p in found)
 
 
+@pytest.mark.parametrize("file", [f"{RUN}/predictions.npz", "data/moving-mnist/clips-test.npy"])
+@pytest.mark.parametrize("content", [b"", b"PK", b"\x93NUMPY"])
+def test_a_ruined_array_is_named_and_does_not_stop_the_rest(copied: Project, file: str, content: bytes) -> None:
+    copied.folder(file).write_bytes(content)
+    flip(copied.folder("train/digit-cnn4-z3-s0/metrics.json"))
+    found = problems(copied)
+    assert any(p.where == f"results/quick/{file}" for p in found)
+    assert any("digit-cnn4-z3-s0/metrics.json" in p.where for p in found)
+
+
+def test_a_dataset_made_again_makes_its_runs_stale_and_not_altered(copied: Project) -> None:
+    path = copied.folder("data/moving-mnist-dir/index.csv")
+    lines = path.read_text().splitlines()
+    tests = [number for number, line in enumerate(lines) if line.startswith("test,")]
+    lines[tests[0]], lines[tests[1]] = lines[tests[1]], lines[tests[0]]
+    path.write_text("\n".join(lines) + "\n")
+    copied.seal("data/moving-mnist-dir")
+    assert kinds(copied, RUN) == {"stale"}
+
+
 def test_missing_files_break_the_chain(copied: Project) -> None:
     copied.folder(f"{RUN}/history.jsonl").unlink()
     assert "broken chain" in kinds(copied, RUN)

@@ -1,6 +1,8 @@
 """The chain of one number for the terminal, with what the receipts say: time, machine, versions, commit."""
 
+import contextlib
 import difflib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,26 @@ from reeltrace.report.chains import artifact_name, describe
 def explain(root: Path, cell_id: str, scale: str) -> dict[str, Any]:
     """The chain of a cell such as `basu2021/3/Z3CNN/original`: cell, value, artifacts, commands, code, data, machine.
 
-    Raises `UserError` for an unknown cell, with the nearest names, or when nothing was aggregated at this scale.
+    Raises `UserError` for an unknown cell, with the nearest names, or when nothing was aggregated at this scale;
+    `CheckFailed` when a file of the chain was edited into something else.
     """
+    with _edited(root / "results" / scale):
+        return _explain(root, cell_id, scale)
+
+
+@contextlib.contextmanager
+def _edited(results: Path) -> Iterator[None]:
+    """A field that is not what a stage writes: say so in one line, and leave naming the file to `verify`."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise CheckFailed(
+            f"{results}: a file behind this cell was edited ({type(error).__name__}: {error}); "
+            "`reeltrace verify` names it"
+        ) from None
+
+
+def _explain(root: Path, cell_id: str, scale: str) -> dict[str, Any]:
     results = root / "results" / scale
     known: dict[str, tuple[Path, int, dict[str, Any]]] = {}
     for path in sorted(results.glob(f"aggregate/*/{CELLS}")):
@@ -67,7 +87,12 @@ def _artifact(name: str, folder: Path, scale: str) -> dict[str, Any]:
 
 
 def format_explanation(chain: dict[str, Any]) -> str:
-    """The chain as text, one link below the other."""
+    """The chain as text, one link below the other. Raises `CheckFailed` when a receipt is not what a stage writes."""
+    with _edited(Path("results") / str(chain["scale"])):
+        return _format(chain)
+
+
+def _format(chain: dict[str, Any]) -> str:
     print_, ours = chain["published"], chain["reproduced"]
     lines = [chain["cell"]]
 

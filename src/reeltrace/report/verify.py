@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import TemplateError
 from pydantic import TypeAdapter, ValidationError
 
 from reeltrace.analysis.stage import CELLS, METRICS
@@ -87,7 +86,7 @@ def _guarded(where: Path, check: Callable[[], list[Problem]]) -> list[Problem]:
         return check()
     except (CheckFailed, UserError) as error:
         return [Problem(BROKEN, str(where), str(error))]
-    except (LookupError, TypeError, ValueError, AttributeError, TemplateError, OSError) as error:
+    except Exception as error:
         what = f"cannot be checked, a field is not what it should be ({type(error).__name__}: {error})"
         return [Problem(TAMPERED, str(where), what)]
 
@@ -125,7 +124,7 @@ def _scores(folder: Path, results: Path) -> list[Problem]:
         with np.load(path, allow_pickle=False) as stored:
             predictions = {name: stored[name] for name in stored.files}
         label = predictions["label"]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
         return [Problem(TAMPERED, str(path), "not readable as predictions")]
     problems = []
     try:
@@ -147,10 +146,17 @@ def _scores(folder: Path, results: Path) -> list[Problem]:
         problems += _agreements(folder, metrics, predictions)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         return [*problems, Problem(TAMPERED, str(folder / METRICS), f"its fields are not those of a run ({error})")]
-    index = results / "data" / spec["dataset"] / "index.csv"
-    if index.is_file() and _test_labels(index) != label.tolist():
+    data = results / "data" / spec["dataset"]
+    index = data / "index.csv"
+    if index.is_file() and _is_input(folder, data) and _test_labels(index) != label.tolist():
         problems.append(Problem(TAMPERED, str(path), f"its labels are not those of {index.parent.name}/{index.name}"))
     return problems
+
+
+def _is_input(folder: Path, other: Path) -> bool:
+    """Whether `other` is still what the artifact in `folder` was made from; if it is not, `_links` has said so."""
+    recorded = read_json(folder / MANIFEST)["inputs"][f"{other.parent.name}/{other.name}"]["sha256"]
+    return (other / MANIFEST).is_file() and sha256_file(other / MANIFEST) == recorded
 
 
 def _score(folder: Path, metrics: Any, place: tuple[str, str], correct: int, total: int) -> list[Problem]:
