@@ -64,6 +64,14 @@ def test_several_seeds_have_mean_deviation_and_the_hull_of_intervals() -> None:
     assert found["values"] == {"0": 20.0, "1": 30.0, "2": 25.0}
 
 
+def test_the_last_epochs_accuracy_is_its_own() -> None:
+    sources = {0: source(60), 1: source(90)}
+    for seed, correct in ((0, 30), (1, 45)):
+        sources[seed].metrics["last"]["test"]["original"].update(correct=correct, top1=100 * correct / 300)
+    found = accuracy(sources, "original")
+    assert (found["printed"], found["last"]) == ("25.00", {"value": 12.5, "printed": "12.50"})
+
+
 @pytest.mark.parametrize(
     "changes", [{"top1": 25.0}, {"correct": 301}, {"total": 0}, {"top1": "high"}, {"correct": None}]
 )
