@@ -1,6 +1,7 @@
 """The leaf: the artifact protocol around a stage, and what it does when something goes wrong."""
 
 import errno
+import shutil
 import signal
 import subprocess
 import time
@@ -11,7 +12,7 @@ import pytest
 from filelock import FileLock
 
 from conftest import edit, environment
-from reeltrace.artifacts import check_outputs, read_json, sha256_file
+from reeltrace.artifacts import check_outputs, read_json, sha256_file, write_json
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.runner import run
 
@@ -142,6 +143,37 @@ def test_files_of_other_work_are_not_taken_over(workspace: Path, monkeypatch: py
     leftover.mkdir(parents=True)
     (leftover / "stray.json").write_text("{}")
     assert "stray.json" not in names(run("data", "digits", workspace))
+
+
+def test_work_on_another_input_is_not_taken_over(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Same spec, same code, but the dataset was made anew and came out different while the run lay half done."""
+    from reeltrace.data import stage
+
+    class Killed(BaseException):
+        """Leaves the work folder as a kill would."""
+
+    def killed(spec: Any, inputs: dict[str, Path], work: Path) -> dict[str, Any]:
+        (work / "scratch").mkdir()
+        (work / "scratch/half").write_text("half")
+        raise Killed
+
+    def seen(spec: Any, inputs: dict[str, Path], work: Path) -> dict[str, Any]:
+        found.append((work / "scratch/half").exists())
+        raise Killed
+
+    found: list[bool] = []
+    digits = run("data", "digits", workspace)
+    for function, changed in ((killed, False), (seen, False), (killed, True), (seen, True)):
+        if function is killed:
+            shutil.rmtree(workspace / "results/smoke/data/.moving-mnist-dir.work", ignore_errors=True)
+        elif changed:
+            manifest = read_json(digits / "manifest.json")
+            manifest["code"]["sha256"] = "0" * 64
+            write_json(digits / "manifest.json", manifest)
+        monkeypatch.setattr(stage, "run", function)
+        with pytest.raises(Killed):
+            run("data", "moving-mnist-dir", workspace)
+    assert found == [True, False]
 
 
 @pytest.mark.slow
