@@ -235,7 +235,7 @@ def group_numbers(groups: int) -> tuple[int, ...]:
     return tuple(1 + index * GROUPS // groups for index in range(groups))
 
 
-def videos(kind: Kind, *, classes: int, groups: int, clips_per_group: int, seed: int) -> tuple[Video, ...]:
+def videos(kind: Kind, *, classes: int, groups: int, clips_per_group: int) -> tuple[Video, ...]:
     """Every video of a set, by class, group and clip. Raises UserError for counts that the set cannot have."""
     if clips_per_group < 1:
         raise UserError(f"clips_per_group: expected 1 or more, found {clips_per_group}")
@@ -323,7 +323,7 @@ def generate(
     fewest, most = frames
     if not 2 <= fewest <= most:
         raise UserError(f"frames: expected 2 <= fewest <= most, found [{fewest}, {most}]")
-    made = videos(kind, classes=classes, groups=groups, clips_per_group=clips_per_group, seed=seed)
+    made = videos(kind, classes=classes, groups=groups, clips_per_group=clips_per_group)
     for stray in sorted((work / "videos").rglob(".*.tmp")):
         stray.unlink()  # what a killed run was writing
     # By group, so that one actor is in memory at a time.
@@ -390,7 +390,7 @@ def coverage(shape: Shape, u: Floats, v: Floats, soft: float) -> Floats:
     elif shape == "cross":
         inside = np.minimum(0.32 - np.minimum(np.abs(u), np.abs(v)), 0.95 - np.maximum(np.abs(u), np.abs(v)))
     elif shape == "flag":
-        inside = np.minimum(np.minimum(u + 0.6, 0.8 - v), (0.55 + 0.6 * v - u) * 0.85)
+        inside = np.minimum(np.minimum(u + 0.6, 0.5 - v), (0.24 + 1.12 * v - u) / 1.5)
     else:
         radius = np.sqrt(u * u + v * v)
         if shape == "ball":
