@@ -49,6 +49,9 @@ def test_overlapping_intervals_make_a_verdict_uncertain() -> None:
     assert judged("below", 25, Measured(3, (1, 6)), Measured(99, (97, 100))) == (True, True)
     assert judged("level", 5, Measured(99, (97, 100)), Measured(98, (96, 99))) == (True, True)
     assert judged("level", 5, Measured(99, (97, 100)), Measured(95, (91, 97))) == (True, False)
+    # No corner of the two intervals is level, and values inside them are.
+    assert judged("level", 2, Measured(10, (10, 30)), Measured(20, (15, 20))) == (False, False)
+    assert judged("level", 2, Measured(10, (8, 12)), Measured(20, (15, 25))) == (False, True)
     assert judged("above", 0, None, Measured(97, (96, 98))) == (None, False)
 
 

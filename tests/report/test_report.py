@@ -69,6 +69,17 @@ def test_every_trace_leads_to_the_value_it_stands_for(finished: Project, content
             assert pointer(read_json(finished.root / trace["artifact"]), trace["pointer"]) == entry[quantity]["value"]
 
 
+def test_the_artifacts_in_report_json_are_those_on_disk(finished: Project, content: Any) -> None:
+    for name, artifact in content["artifacts"].items():
+        folder = finished.folder(name)
+        manifest = read_json(folder / "manifest.json")
+        assert artifact["manifest_sha256"] == sha256_file(folder / "manifest.json")
+        assert artifact["spec_sha256"] == sha256_file(folder / "spec.json")
+        assert artifact["code_sha256"] == manifest["code"]["sha256"]
+        assert artifact["inputs"] == {other: entry["sha256"] for other, entry in manifest["inputs"].items()}
+        assert artifact["outputs"] == {file: sha256_file(folder / file) for file in manifest["outputs"]}
+
+
 def test_every_run_s_equivariance_is_shown_once(finished: Project, content: Any) -> None:
     shown = [(e["run"], e["transform"]) for e in content["equivariance"]]
     expected = {
