@@ -138,11 +138,13 @@ def artifact(tmp_path: Path) -> Path:
 
 def test_a_manifest_lists_results_and_only_results(artifact: Path) -> None:
     manifest = read_json(artifact / "manifest.json")
-    assert sorted(manifest["outputs"]) == ["frames/0.bin", "metrics.json"]
-    assert manifest["outputs"]["frames/0.bin"] == {"bytes": 3, "sha256": sha256_bytes(b"abc")}
+    assert sorted(manifest["outputs"]) == ["frames/", "metrics.json"]
+    text = f"0.bin\0{3}\0{sha256_bytes(b'abc')}\n"
+    assert manifest["outputs"]["frames/"] == {"bytes": 3, "files": 1, "sha256": sha256_bytes(text.encode())}
+    assert manifest["outputs"]["metrics.json"]["sha256"] == sha256_file(artifact / "metrics.json")
     assert manifest["inputs"]["data/d"]["sha256"] == sha256_file(artifact.parent / "source" / "manifest.json")
     assert manifest["spec"]["sha256"] == sha256_file(artifact / "spec.json")
-    assert [p.name for p in outputs_in(artifact)] == ["0.bin", "metrics.json"]
+    assert outputs_in(artifact) == ["frames/", "metrics.json"]
     assert check_outputs(artifact) == []
 
 
@@ -162,21 +164,48 @@ def test_times_and_places_are_not_in_a_manifest(artifact: Path) -> None:
     [("metrics.json", "tampered artifact"), ("frames/0.bin", "tampered artifact"), ("spec.json", "stale")],
 )
 def test_one_changed_byte_is_found_and_named(artifact: Path, name: str, kind: str) -> None:
+    """Of a folder the folder is named."""
     path = artifact / name
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(bytes(data))
     problems = check_outputs(artifact)
-    assert [(p.kind, p.where) for p in problems] == [(kind, str(path))]
+    where = path.parent if name.startswith("frames/") else path
+    assert [(p.kind, p.where) for p in problems] == [(kind, str(where))]
 
 
 def test_a_missing_and_a_cut_file_are_named(artifact: Path) -> None:
     (artifact / "metrics.json").unlink()
     (artifact / "frames" / "0.bin").write_bytes(b"ab")
     assert [(p.kind, Path(p.where).name) for p in check_outputs(artifact)] == [
-        ("tampered artifact", "0.bin"),
+        ("tampered artifact", "frames"),
         ("broken chain", "metrics.json"),
     ]
+
+
+@pytest.mark.parametrize("change", ["rename", "add", "remove"])
+def test_a_folder_with_other_files_is_tampered(artifact: Path, change: str) -> None:
+    file = artifact / "frames" / "0.bin"
+    if change == "rename":
+        file.rename(file.with_name("1.bin"))
+    elif change == "add":
+        file.with_name("1.bin").write_bytes(b"")
+    else:
+        shutil.rmtree(file.parent)
+    kind = "broken chain" if change == "remove" else "tampered artifact"
+    assert [p.kind for p in check_outputs(artifact)] == [kind]
+
+
+def test_dot_files_in_a_folder_do_not_count(artifact: Path) -> None:
+    """Snakemake leaves its time stamp in folders that are outputs."""
+    (artifact / "frames" / ".snakemake_timestamp").touch()
+    assert check_outputs(artifact) == []
+
+
+def test_large_outputs_are_compared_by_size_under_a_limit(artifact: Path) -> None:
+    (artifact / "frames" / "0.bin").write_bytes(b"abd")
+    assert check_outputs(artifact, limit=2) == []
+    assert [p.kind for p in check_outputs(artifact, limit=3)] == ["tampered artifact"]
 
 
 @pytest.mark.parametrize("value", [[], {}, {"schema": 1}, {"schema": 9, "spec": {"sha256": ""}, "outputs": {}}])

@@ -82,6 +82,13 @@ def test_a_missing_source_file_is_named(workspace: Path) -> None:
         code_sha256(plan["aggregate/basu2021-table3"], workspace)
 
 
+def test_a_relative_import_is_refused_because_it_would_go_unseen(workspace: Path) -> None:
+    path = workspace / "src/reeltrace/measure/stage.py"
+    path.write_text(path.read_text() + "\nfrom .structure import count_parameters\n")
+    with pytest.raises(UserError, match=r"measure/stage\.py:\d+: a relative import"):
+        code_of("reeltrace.measure.stage", workspace)
+
+
 def test_an_import_for_type_checkers_is_no_dependency(workspace: Path) -> None:
     path = workspace / "src/reeltrace/measure/stage.py"
     before = code_of("reeltrace.measure.stage", workspace)

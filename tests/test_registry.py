@@ -57,6 +57,10 @@ def test_missing_key_is_named_with_its_path() -> None:
         ("milestones: {paper: [20, 40]", "milestones: {paper: [20, 50]", "protocols.dir-cnn4", "50"),
         ("train: 0.6", "train: 0.9", "datasets.moving-mnist.image_split", "0.9"),
         ("device:\n", "device: 3\nxdevice:\n", "xdevice", "unknown key"),
+        ("momentum: 0.9", "momentum: true", "protocols.dir-cnn4.momentum", "True"),
+        ("learning_rate: 0.1", "learning_rate: 1.0e+300", "protocols.dir-cnn4.learning_rate", "1e+300"),
+        ("threads: {paper: 8", "threads: {paper: 100000000000", "device.threads", "100000000000"),
+        ("seed: 1\n", f"seed: {10**30}\n", "datasets.moving-mnist.seed", "1000"),
     ],
 )
 def test_wrong_type_or_impossible_value_says_where_and_what(old: str, new: str, path: str, found: str) -> None:
@@ -88,6 +92,12 @@ def test_a_table_column_that_its_run_does_not_evaluate_is_refused() -> None:
     assert "does not evaluate 'r90'" in message
 
 
+def test_an_override_inside_a_list_is_refused_because_nobody_would_see_it() -> None:
+    widths = "widths: {paper: [64, 128, 128, 128], quick: [16, 32, 32, 32], smoke: [4, 8, 8, 8]}"
+    message = broken(widths, "widths: [{paper: 64, quick: 4}, 128, 128, 128]")
+    assert "models.cnn4-z3.widths.0: found a map over scales inside a list" in message
+
+
 def test_an_override_without_the_documents_value_is_refused() -> None:
     assert "without `paper`" in broken("epochs: {paper: 50, quick: ", "epochs: {quick: ")
 
@@ -98,7 +108,23 @@ def test_a_mistake_in_the_papers_value_shows_at_the_quick_scale_too() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "- a", "scale: [", "scale: huge", "scale: quick\nscale: paper", "\x00", "a: !!python/object:os.x {}"]
+    "text",
+    [
+        "",
+        "- a",
+        "scale: [",
+        "scale: huge",
+        "scale: quick\nscale: paper",
+        "\x00",
+        "a: !!python/object:os.x {}",
+        "? [a, b]\n: 1",
+        "{a: 1}: 2",
+        "a: &a [*a]",
+        "a: " + "9" * 5000,
+        "a: " + "[" * 3000,
+        "\n".join(["a0: &a0 [x]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12))]),
+        "scale: quick\ntables: {}",
+    ],
 )
 def test_text_that_is_no_registry_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(UserError) as caught:

@@ -129,6 +129,23 @@ def test_a_full_disk_leaves_the_old_artifact(workspace: Path, monkeypatch: pytes
     assert (workspace / DIGITS / "manifest.json").read_bytes() == before
 
 
+def test_an_artifact_left_aside_between_two_renames_is_put_back(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = run("data", "digits", workspace)
+    manifest = (folder / "manifest.json").read_bytes()
+    folder.rename(folder.with_name(".digits.123.old"))
+
+    def failing(spec: Any, inputs: dict[str, Path], work: Path) -> dict[str, Any]:
+        raise UserError("no data today")
+
+    patched(monkeypatch, failing)
+    with pytest.raises(UserError, match="no data today"):
+        run("data", "digits", workspace)
+    assert (folder / "manifest.json").read_bytes() == manifest
+    assert not list(folder.parent.glob(".digits.*.old"))
+
+
 def test_a_stage_that_writes_other_files_than_declared_is_refused(
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

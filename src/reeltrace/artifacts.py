@@ -52,9 +52,9 @@ def atomic_write(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
     If the block fails, or the disk is full, the sibling is removed and `path` stays as it was. A full disk is raised
     as a `UserError` that names the file.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open(mode, encoding=None if "b" in mode else "utf-8") as handle:
             yield handle
             handle.flush()
@@ -63,7 +63,8 @@ def atomic_write(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
     except OSError as error:
         raise _explain(error, path) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # or it would hide why the writing failed
+            temporary.unlink(missing_ok=True)
 
 
 def _explain(error: OSError, path: Path) -> Exception:
@@ -71,6 +72,8 @@ def _explain(error: OSError, path: Path) -> Exception:
         return UserError(
             f"{path}: the disk is full; nothing was left half-written. Free some space and run the same command again."
         )
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ENAMETOOLONG):
+        return UserError(f"{path}: cannot be written ({error.strerror}); correct that and run the same command again")
     return error
 
 
@@ -141,20 +144,36 @@ def file_entry(path: Path) -> dict[str, Any]:
     return {"sha256": sha256_file(path), "bytes": path.stat().st_size}
 
 
-def outputs_in(folder: Path) -> list[Path]:
-    """Files that a stage left in its work folder: all but dot files, scratch/ and the protocol's own three."""
-    found = []
-    for path in sorted(folder.rglob("*")):
-        parts = path.relative_to(folder).parts
-        if path.is_file() and parts[0] not in (*PROTOCOL_FILES, SCRATCH) and not any(p.startswith(".") for p in parts):
-            found.append(path)
-    return found
+def tree_entry(folder: Path) -> dict[str, Any]:
+    """One entry for a whole folder: a hash over names, sizes and hashes of its files; dot files do not count."""
+    digest, total, count = hashlib.sha256(), 0, 0
+    for path in _tree(folder):
+        size = path.stat().st_size
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{size}\0{sha256_file(path)}\n".encode())
+        total, count = total + size, count + 1
+    return {"sha256": digest.hexdigest(), "bytes": total, "files": count}
+
+
+def _tree(folder: Path) -> list[Path]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(p for p in files if not any(part.startswith(".") for part in p.relative_to(folder).parts))
+
+
+def outputs_in(folder: Path) -> list[str]:
+    """What a stage left in its work folder, a folder with a slash at its end.
+
+    Dot files, scratch/ and the protocol's own three do not count.
+    """
+    own = (*PROTOCOL_FILES, SCRATCH)
+    paths = [path for path in sorted(folder.iterdir()) if path.name not in own and not path.name.startswith(".")]
+    return [f"{path.name}/" if path.is_dir() else path.name for path in paths]
 
 
 def make_manifest(folder: Path, stage: str, key: str, code_sha256: str, inputs: Mapping[str, Path]) -> dict[str, Any]:
     """The manifest of a finished work folder.
 
-    `inputs` maps "stage/key" to the folder of each input artifact; only the hash of its manifest enters.
+    `inputs` maps "stage/key" to the folder of each input artifact; only the hash of its manifest enters. An output that
+    is a folder is one entry, so that a manifest stays small.
     """
     return {
         "schema": MANIFEST_SCHEMA,
@@ -163,17 +182,21 @@ def make_manifest(folder: Path, stage: str, key: str, code_sha256: str, inputs: 
         "spec": {"sha256": sha256_file(folder / SPEC)},
         "code": {"sha256": code_sha256},
         "inputs": {name: file_entry(path / MANIFEST) for name, path in sorted(inputs.items())},
-        "outputs": {path.relative_to(folder).as_posix(): file_entry(path) for path in outputs_in(folder)},
+        "outputs": {
+            name: tree_entry(folder / name) if name.endswith("/") else file_entry(folder / name)
+            for name in outputs_in(folder)
+        },
     }
 
 
 def check_outputs(folder: Path, *, limit: int | None = None) -> list[Problem]:
-    """Compare every output of an artifact with its manifest; files over `limit` bytes only by their size."""
+    """Compare every output of an artifact with its manifest; what is over `limit` bytes only by its size."""
     problems = []
     manifest = read_json(folder / MANIFEST)
     try:
         outputs = {
-            str(name): (str(entry["sha256"]), int(entry["bytes"])) for name, entry in manifest["outputs"].items()
+            str(name): (str(entry["sha256"]), int(entry["bytes"]), entry.get("files"))
+            for name, entry in manifest["outputs"].items()
         }
         spec_sha256 = manifest["spec"]["sha256"]
         if manifest["schema"] != MANIFEST_SCHEMA:
@@ -185,9 +208,11 @@ def check_outputs(folder: Path, *, limit: int | None = None) -> list[Problem]:
         problems.append(Problem("broken chain", str(spec), "missing"))
     elif sha256_file(spec) != spec_sha256:
         problems.append(Problem("stale", str(spec), "the spec is not the one that made this artifact"))
-    for name, (sha256, size) in outputs.items():
+    for name, (sha256, size, count) in outputs.items():
         path = folder / name
-        if not path.is_file():
+        if name.endswith("/"):
+            problems += _check_tree(path, sha256, size, count, limit)
+        elif not path.is_file():
             problems.append(Problem("broken chain", str(path), "missing"))
         elif path.stat().st_size != size:
             problems.append(Problem("tampered artifact", str(path), f"{path.stat().st_size} bytes, expected {size}"))
@@ -196,8 +221,21 @@ def check_outputs(folder: Path, *, limit: int | None = None) -> list[Problem]:
     return problems
 
 
+def _check_tree(path: Path, sha256: str, size: int, count: Any, limit: int | None) -> list[Problem]:
+    if not path.is_dir():
+        return [Problem("broken chain", str(path), "missing")]
+    files = _tree(path)
+    total = sum(file.stat().st_size for file in files)
+    if (len(files), total) != (count, size):
+        found = f"{len(files)} files of {total} bytes, expected {count} of {size}"
+        return [Problem("tampered artifact", str(path), found)]
+    if (limit is None or size <= limit) and tree_entry(path)["sha256"] != sha256:
+        return [Problem("tampered artifact", str(path), f"the sha256 of its files is not {sha256[:12]}...")]
+    return []
+
+
 def swap_in(work: Path, target: Path) -> None:
-    """Put the finished folder `work` at `target`; an older artifact is removed only once it is out of the way."""
+    """Put the finished folder `work` at `target`; an older artifact is removed only once the new one stands there."""
     retired = target.with_name(f".{target.name}.{os.getpid()}.old")
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():

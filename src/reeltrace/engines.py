@@ -152,7 +152,7 @@ def _standing(plan: Plan, task: Task, found: dict[str, Standing], manifests: dic
             return Standing("stale", f"{name} is {found[name].state}")
         if not isinstance(inputs, dict) or inputs.get(name, {}).get("sha256") != manifests[name]:
             return Standing("stale", f"{name} was made again")
-    missing = [name for name in task.outputs if not (plan.root / task.folder / name).is_file()]
+    missing = [name for name in task.outputs if not (plan.root / task.folder / name).exists()]
     if missing:
         return Standing("missing", f"{missing[0]} is not there")
     return Standing("current", "")

@@ -250,10 +250,12 @@ def _parsed(path: Path, mtime_ns: int, size: int) -> tuple[tuple[str, tuple[str,
     found: list[tuple[str, tuple[str, ...]]] = []
 
     def visit(node: ast.AST) -> None:
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+        if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
             for branch in node.orelse:
                 visit(branch)
             return
+        if isinstance(node, ast.ImportFrom) and node.level:
+            raise UserError(f"{path}:{node.lineno}: a relative import hides what code depends on; write it in full")
         if isinstance(node, ast.Import):
             found.extend((alias.name, ()) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:

@@ -11,20 +11,29 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from reeltrace.errors import UserError
 
 Scale = Literal["paper", "quick", "smoke"]
 SCALES: tuple[Scale, ...] = ("paper", "quick", "smoke")
 PARAMS = Path("params.yaml")
+MOST_VALUES = 100_000  # in a params.yaml with its aliases unfolded
+
+
+def _no_flag(value: Any) -> Any:
+    """Refuse true and false where a number is meant."""
+    if isinstance(value, bool):
+        raise ValueError(f"a number, not {str(value).lower()}")
+    return value
+
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
-PositiveInt = Annotated[int, Field(ge=1, strict=True)]
-Count = Annotated[int, Field(ge=0, strict=True)]
+PositiveInt = Annotated[int, Field(ge=1, le=10**6, strict=True)]
+Seed = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
 Flag = Annotated[bool, Field(strict=True)]
-PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+PositiveFloat = Annotated[float, BeforeValidator(_no_flag), Field(gt=0, le=1e38, allow_inf_nan=False)]
+Fraction = Annotated[float, BeforeValidator(_no_flag), Field(ge=0, le=1, allow_inf_nan=False)]
 Transform = Literal["original", "treverse", "r90", "r180", "r270"]
 GroupName = Literal["z3", "t2", "p43d"]
 Triple = tuple[PositiveInt, PositiveInt, PositiveInt]
@@ -38,7 +47,7 @@ class Device(_Strict):
     """Where a job computes: kind, threads of one job, and the precision of autocast in training."""
 
     kind: Literal["auto", "cpu", "cuda"]
-    threads: PositiveInt
+    threads: Annotated[int, Field(ge=1, le=1024, strict=True)]
     precision: Literal["float32", "bfloat16"]
 
 
@@ -85,7 +94,7 @@ class MovingDigitsDataset(_Strict):
     speed: tuple[PositiveFloat, PositiveFloat]
     videos: Videos
     image_split: ImageSplit
-    seed: Count
+    seed: Seed
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -222,14 +231,14 @@ class Params(_Strict):
     """`params.yaml`, resolved at one scale."""
 
     scale: Scale
-    seeds: Annotated[tuple[Count, ...], Field(min_length=1)]
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
     device: Device
     datasets: dict[Name, Dataset]
     models: dict[Name, Model]
     protocols: dict[Name, Protocol]
     runs: dict[Name, Run]
     measurements: dict[Name, StructureMeasurement]
-    tables: dict[Name, Table]
+    tables: Annotated[dict[Name, Table], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _seeds(self) -> Self:
@@ -340,6 +349,8 @@ class _Loader(yaml.SafeLoader):
         for key_node, _ in node.value:
             if key_node.tag == "tag:yaml.org,2002:merge":
                 continue
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "a key must be one word", key_node.start_mark)
             key = self.construct_object(key_node, deep=True)
             if key in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"key {key!r} appears twice", key_node.start_mark)
@@ -364,6 +375,13 @@ def _resolve(value: Any, scale: Scale, path: tuple[str, ...] = ()) -> Any:
     if isinstance(value, dict):
         return {key: _resolve(item, scale, (*path, str(key))) for key, item in value.items()}
     if isinstance(value, list):
+        for index, item in enumerate(value):
+            if is_scaled(item):
+                where = ".".join((*path, str(index)))
+                raise UserError(
+                    f"params.yaml: {where}: found a map over scales inside a list, where the report would not show it; "
+                    "write the map around the whole list"
+                )
         return [_resolve(item, scale, (*path, str(index))) for index, item in enumerate(value)]
     return value
 
@@ -572,12 +590,13 @@ def parse(text: str, scale: Scale | None = None) -> Registry:
     `UserError` with the path of the key, the value found and what was expected.
     """
     try:
+        _check_size(text)
         raw = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader that also refuses duplicate keys
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
-        where = f" line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        where = f" line {mark.line + 1}, column {mark.column + 1}:" if mark else ""
         problem = " ".join(str(getattr(error, "problem", None) or error).split())
-        raise UserError(f"params.yaml:{where}: not valid YAML ({problem})") from None
+        raise UserError(f"params.yaml:{where} not valid YAML ({problem[:200]})") from None
     if not isinstance(raw, dict):
         raise UserError("params.yaml: found no keys; expected scale, seeds, device, datasets, runs, tables, ...")
     if _has_nonfinite(raw):
@@ -587,6 +606,30 @@ def parse(text: str, scale: Scale | None = None) -> Registry:
         raise UserError(f"params.yaml: scale: found {active!r}; expected one of {', '.join(SCALES)}")
     registries = {s: Registry(raw, s) for s in SCALES}
     return registries[active]
+
+
+def _check_size(text: str) -> None:
+    """Refuse a text whose aliases would unfold into very many values, before they are unfolded."""
+    sizes: dict[int, int] = {}
+
+    def size(node: yaml.Node, above: frozenset[int]) -> int:
+        if id(node) in above:
+            raise yaml.constructor.ConstructorError(None, None, "an anchor contains itself", node.start_mark)
+        if id(node) not in sizes:
+            children: list[yaml.Node] = []
+            if isinstance(node, yaml.MappingNode):
+                children = [part for pair in node.value for part in pair]
+            elif isinstance(node, yaml.SequenceNode):
+                children = node.value
+            sizes[id(node)] = 1 + sum(size(child, above | {id(node)}) for child in children)
+        if sizes[id(node)] > MOST_VALUES:
+            problem = f"more than {MOST_VALUES} values"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+        return sizes[id(node)]
+
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    if root is not None:
+        size(root, frozenset())
 
 
 def _has_nonfinite(value: Any) -> bool:

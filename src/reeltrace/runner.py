@@ -104,7 +104,7 @@ def _run(plan: Plan, task: Task, root: Path) -> Path:
             "replaced. Free some space and run the same command again."
         ) from error
     _check_unchanged(task, code, root)
-    found = {path.relative_to(work).as_posix() for path in outputs_in(work)}
+    found = set(outputs_in(work))
     if found != set(task.outputs):
         raise CheckFailed(
             f"{task.name}: wrote {sorted(found)}, expected {sorted(task.outputs)}; correct the stage or plan.py"
@@ -137,9 +137,12 @@ def _prepare(work: Path, spec: Any, code: str, inputs: dict[str, Path]) -> None:
 
 
 def _remove_leftovers(target: Path) -> None:
-    """Remove what a process killed between two renames may have left."""
+    """Put back, or remove, the older artifact that a process killed between two renames may have left aside."""
     for path in target.parent.glob(f".{target.name}.*.old"):
-        shutil.rmtree(path, ignore_errors=True)
+        if (path / MANIFEST).is_file() and not (target / MANIFEST).is_file() and not target.exists():
+            path.rename(target)
+        else:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _check_input(task: Task, reader: Task, root: Path) -> None:

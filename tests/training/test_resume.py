@@ -47,7 +47,7 @@ MOMENTS = {"start of epoch 3": 2, "after a checkpoint, before its line of histor
 
 
 def outputs(work: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in artifacts.outputs_in(work)}
+    return {name: (work / name).read_bytes() for name in artifacts.outputs_in(work)}
 
 
 @pytest.fixture

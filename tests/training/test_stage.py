@@ -23,7 +23,7 @@ OUTPUTS = {"metrics.json", "scores.json", "history.jsonl", "predictions.npz", "b
 
 
 def outputs(work: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in artifacts.outputs_in(work)}
+    return {name: (work / name).read_bytes() for name in artifacts.outputs_in(work)}
 
 
 def go(spec, datasets, work):

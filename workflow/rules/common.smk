@@ -1,13 +1,13 @@
 # Helper functions of all rules: the plan, and what each rule asks of it.
 
 from reeltrace.engines import refresh_specs
-from reeltrace.errors import UserError
+from reeltrace.errors import CheckFailed, UserError
 from reeltrace.plan import load_plan
 
 try:
     PLAN = load_plan()
     refresh_specs(PLAN)
-except UserError as error:
+except (UserError, CheckFailed, OSError) as error:
     raise WorkflowError(str(error)) from None
 
 FOLDER = f"results/{PLAN.registry.scale}"
