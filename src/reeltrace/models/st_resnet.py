@@ -1,0 +1,234 @@
+"""Spatio-Temporal Residual Networks (iqbal2017, chapter 4): a 2D bottleneck ResNet with connections through time.
+
+The thesis counts convolutions and batch norms as layers and names positions by number. Counted from zero, in the order
+stem, then block by block with the shortcut's projection first, ResNet-50 has the layers 0 to 105, and every connection
+that the thesis evaluates joins two layers of the same shape; see `StResNet.layer_names`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from reeltrace.errors import UserError
+
+Kind = Literal["identity", "linear", "non-linear"]
+BLOCKS = (3, 4, 6, 3)
+EXPANSION = 4
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A connection through time: the output of layer `source`, `delay` frames ago, is added to that of `target`.
+
+    `kind` is what it does on the way: nothing ("identity", not trained), a 1x1 convolution ("linear"), or a 1x1
+    convolution and ReLU ("non-linear").
+    """
+
+    source: int
+    target: int
+    kind: Kind
+    delay: int = 1
+
+
+class Bottleneck(nn.Module):
+    """1x1, 3x3 (which strides) and 1x1 convolution around a shortcut; parameters bear torchvision's names."""
+
+    def __init__(self, in_channels: int, width: int, stride: int) -> None:
+        super().__init__()
+        out_channels = EXPANSION * width
+        self.conv1 = nn.Conv2d(in_channels, width, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, stride, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.conv3 = nn.Conv2d(width, out_channels, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(out_channels)
+        self.relu = nn.ReLU(inplace=False)
+        self.downsample: nn.Sequential | None = None
+        if stride != 1 or in_channels != out_channels:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels)
+            )
+
+    def layers(self) -> list[tuple[str, nn.Module]]:
+        """Convolutions and batch norms in the thesis's order: the projection, then the residual branch."""
+        found: list[tuple[str, nn.Module]] = []
+        if self.downsample is not None:
+            found += [("downsample.0", self.downsample[0]), ("downsample.1", self.downsample[1])]
+        return found + [(name, getattr(self, name)) for name in ("conv1", "bn1", "conv2", "bn2", "conv3", "bn3")]
+
+
+class _Sequence:
+    """The frames of a batch of sequences on their way through the layers.
+
+    Tensors are (S * B, C, H, W), the steps of time outermost. Only the steps that the output depends on are kept:
+    `steps` are their numbers.
+    """
+
+    def __init__(self, net: StResNet, steps: tuple[int, ...], batch: int) -> None:
+        self.net, self.steps, self.batch = net, steps, batch
+        self.held: dict[int, dict[int, Tensor]] = {}
+
+    def pass_layer(self, number: int, x: Tensor) -> Tensor:
+        """Remember the output `x` of a layer where a connection begins, add what arrives where one ends."""
+        arriving = [place for place, wire in enumerate(self.net.connections) if wire.target == number]
+        if arriving:
+            parts = list(torch.split(x, self.batch))
+            for place in arriving:
+                wire = self.net.connections[place]
+                for index, step in enumerate(self.steps):
+                    earlier = self.held[wire.source].get(step - wire.delay)
+                    if earlier is not None:
+                        parts[index] = parts[index] + self.net.wires[place](earlier)
+            x = torch.cat(parts)
+        if any(wire.source == number for wire in self.net.connections):
+            self.held[number] = dict(zip(self.steps, torch.split(x, self.batch), strict=True))
+        return x
+
+    def keep(self, steps: tuple[int, ...], x: Tensor) -> Tensor:
+        """Drop the steps that no later layer needs."""
+        if steps == self.steps:
+            return x
+        parts = dict(zip(self.steps, torch.split(x, self.batch), strict=True))
+        self.steps = steps
+        return torch.cat([parts[step] for step in steps])
+
+
+class StResNet(nn.Module):
+    """Sequences (N, T, 3, H, W) to logits (N, classes) of the last step; with T = 1, or no connections, the plain net.
+
+    `width` is that of the first stage's inner convolutions (64: ResNet-50), `blocks` the bottlenecks per stage.
+    `stem_kernel`, `stem_stride` and `max_pool` shrink the stem for small frames. Parameters of the backbone are named
+    as in torchvision's `resnet50`, whose weights load with `strict=False`.
+    """
+
+    def __init__(
+        self,
+        classes: int,
+        connections: Sequence[Connection] = (),
+        *,
+        width: int = 64,
+        blocks: Sequence[int] = BLOCKS,
+        stem_kernel: int = 7,
+        stem_stride: int = 2,
+        max_pool: bool = True,
+        in_channels: int = 3,
+    ) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, width, stem_kernel, stem_stride, padding=stem_kernel // 2, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.relu = nn.ReLU(inplace=False)
+        self.maxpool: nn.Module = nn.MaxPool2d(3, stride=2, padding=1) if max_pool else nn.Identity()
+        channels = width
+        for stage, count in enumerate(blocks):
+            inner = width * 2**stage
+            members = []
+            for place in range(count):
+                members.append(Bottleneck(channels, inner, 2 if stage and place == 0 else 1))
+                channels = EXPANSION * inner
+            setattr(self, f"layer{stage + 1}", nn.Sequential(*members))
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(channels, classes)
+        self._blocks: list[tuple[int, str, Bottleneck]] = []
+        names = ["conv1", "bn1"]
+        for stage in range(len(blocks)):
+            for place, block in enumerate(getattr(self, f"layer{stage + 1}")):
+                self._blocks.append((len(names), f"layer{stage + 1}.{place}", block))
+                names += [f"layer{stage + 1}.{place}.{name}" for name, _ in block.layers()]
+        self.layer_names = tuple(names)
+        """The name of each layer, at its number."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        self.connections = tuple(connections)
+        self.wires = nn.ModuleList(self._wire(connection) for connection in self.connections)
+
+    def layer(self, number: int) -> nn.Module:
+        """The convolution or batch norm that the thesis calls layer `number`. Raises UserError when there is none."""
+        if not 0 <= number < len(self.layer_names):
+            raise UserError(f"layer {number}: this net has the layers 0 to {len(self.layer_names) - 1}")
+        return self.get_submodule(self.layer_names[number])
+
+    def _channels(self, number: int) -> int:
+        module = self.layer(number)
+        channels: int = module.out_channels if isinstance(module, nn.Conv2d) else module.num_features  # type: ignore[assignment]
+        return channels
+
+    def _level(self, number: int) -> int:
+        """How often the frame was halved before layer `number`'s output; equal levels are frames of equal size."""
+        name = self.layer_names[number]
+        if not name.startswith("layer"):
+            return 0
+        stage, place, part = name.split(".", 2)
+        level = int(stage.removeprefix("layer"))
+        return level - 1 if level > 1 and place == "0" and part in ("conv1", "bn1") else level
+
+    def _wire(self, connection: Connection) -> nn.Module:
+        source, target = self._channels(connection.source), self._channels(connection.target)
+        where = f"connection {connection.source}-{connection.target}"
+        if connection.source >= connection.target or connection.delay < 1:
+            raise UserError(f"{where}: expected a later layer as target, and a delay of at least one frame")
+        if self._level(connection.source) != self._level(connection.target):
+            raise UserError(f"{where}: the two layers see frames of different sizes; join layers of one stage")
+        if connection.kind == "identity":
+            if source != target:
+                raise UserError(f"{where}: {source} channels cannot be added to {target} without a convolution")
+            return nn.Identity()
+        conv = nn.Conv2d(source, target, 1, bias=False)
+        nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="linear")
+        return conv if connection.kind == "linear" else nn.Sequential(conv, nn.ReLU())
+
+    def _needed(self, steps: int) -> list[tuple[int, ...]]:
+        """The steps of time that must pass the stem, and each block, for the last step to leave the net."""
+        needed = {steps - 1}
+        at: dict[int, set[int]] = {}
+        for number in reversed(range(len(self.layer_names))):
+            for wire in self.connections:
+                if wire.source == number:
+                    needed = needed | {step - wire.delay for step in at[wire.target] if step >= wire.delay}
+            at[number] = needed
+        return [tuple(sorted(at[number])) for number in (0, *(first for first, _, _ in self._blocks))]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Classify sequences of frames (N, T, 3, H, W), or single frames (N, 3, H, W)."""
+        return self.classify(self.features(x))
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Logits (N, classes) of features (N, C) behind the last stage."""
+        logits: Tensor = self.fc(features)
+        return logits
+
+    def features(self, x: Tensor) -> Tensor:
+        """Pooled features (N, C) of the last step, before the linear layer."""
+        if x.dim() == 4:
+            x = x.unsqueeze(1)
+        count, steps = x.shape[:2]
+        stem, *blocks = self._needed(steps)
+        sequence = _Sequence(self, stem, count)
+        x = torch.cat([x[:, step] for step in stem])
+        x = sequence.pass_layer(0, self.conv1(x))
+        x = self.maxpool(self.relu(sequence.pass_layer(1, self.bn1(x))))
+        for steps_here, (first, _, block) in zip(blocks, self._blocks, strict=True):
+            x = self._through(block, first, sequence, sequence.keep(steps_here, x))
+        pooled: Tensor = self.avgpool(sequence.keep((steps - 1,), x)).flatten(1)
+        return pooled
+
+    def _through(self, block: Bottleneck, first: int, sequence: _Sequence, x: Tensor) -> Tensor:
+        shortcut, number = x, first
+        if block.downsample is not None:
+            for part in block.downsample:
+                shortcut = sequence.pass_layer(number, part(shortcut))
+                number += 1
+        branch = x
+        for conv, norm in ((block.conv1, block.bn1), (block.conv2, block.bn2), (block.conv3, block.bn3)):
+            branch = sequence.pass_layer(number, conv(branch))
+            branch = sequence.pass_layer(number + 1, norm(branch))
+            number += 2
+            if norm is not block.bn3:
+                branch = block.relu(branch)
+        out: Tensor = block.relu(branch + shortcut)
+        return out
