@@ -1,0 +1,192 @@
+"""SlowFast with non-local blocks, for classification and for detection (mahler2020, chapter 5, Table 5.1, 6.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from reeltrace.errors import UserError
+from reeltrace.models.nonlocal_block import NonLocal
+from reeltrace.models.pathway import CLIP_CHANNELS, SMALLEST_SIDE, PathwayConfig, build_pathway, stage_widths
+from reeltrace.models.residual3d import ConvNorm, Limits, Pooled, Triple, check_clip, check_stages, initialise
+
+HEADS = ("classify", "detect")
+
+
+@dataclass(frozen=True)
+class SlowFastConfig:
+    """The defaults are the public SLOWFAST_NLN_16x8_R101_50_50 of facebookresearch/SlowFast with 400 classes.
+
+    Values with four entries are those of ResStage2 to ResStage5; `stem_kernels` and `nonlocal_after` name the
+    slow pathway first. `temporal_kernels` repeat along the blocks of a stage; blocks from number
+    `temporal_blocks` on have 1. `nonlocal_after` numbers blocks from 0 and speaks of the slow pathway. The
+    fast pathway sees `alpha` frames for one of the slow pathway and has 1/`beta_inverse` of its channels; a
+    lateral connection gives `lateral_ratio` times the channels of the fast one. `detection` gives the values
+    in which the detection network differs.
+    """
+
+    classes: int = 400
+    head: str = "classify"
+    blocks: Sequence[int] = (3, 4, 23, 3)
+    width: int = 64
+    alpha: int = 4
+    beta_inverse: int = 8
+    lateral_kernel: int = 5
+    lateral_ratio: int = 2
+    stem_kernels: Sequence[int] = (1, 5)
+    slow_temporal_kernels: Sequence[Sequence[int]] = ((1,), (1,), (3,), (3,))
+    fast_temporal_kernels: Sequence[Sequence[int]] = ((3,), (3,), (3,), (3,))
+    slow_temporal_blocks: Sequence[int] = (3, 4, 6, 3)
+    fast_temporal_blocks: Sequence[int] = (3, 4, 6, 3)
+    strides: Sequence[int] = (1, 2, 2, 2)
+    dilations: Sequence[int] = (1, 1, 1, 1)
+    nonlocal_after: Sequence[Sequence[int]] = ((), (), (6, 13, 20), ())
+    nonlocal_pool: Triple = (1, 2, 2)
+    nonlocal_affinity: str = "dot_product"
+    nonlocal_bias: bool = True
+    dropout: float = 0.5
+
+    def slow(self) -> PathwayConfig:
+        """The slow pathway."""
+        return self._pathway(
+            self.width,
+            self.stem_kernels[0],
+            self.slow_temporal_kernels,
+            self.slow_temporal_blocks,
+            self.nonlocal_after,
+        )
+
+    def fast(self) -> PathwayConfig:
+        """The fast pathway."""
+        return self._pathway(
+            self.width // self.beta_inverse,
+            self.stem_kernels[1],
+            self.fast_temporal_kernels,
+            self.fast_temporal_blocks,
+            ((), (), (), ()),
+        )
+
+    def lateral_widths(self) -> list[tuple[int, int]]:
+        """Channels in and out of the four lateral connections, after ResStage1 to ResStage4."""
+        return [(c, c * self.lateral_ratio) for c in stage_widths(self.width // self.beta_inverse)[:4]]
+
+    def _pathway(
+        self,
+        width: int,
+        stem_kernel: int,
+        temporal_kernels: Sequence[Sequence[int]],
+        temporal_blocks: Sequence[int],
+        nonlocal_after: Sequence[Sequence[int]],
+    ) -> PathwayConfig:
+        return PathwayConfig(
+            width=width,
+            blocks=self.blocks,
+            stem_kernel=stem_kernel,
+            temporal_kernels=temporal_kernels,
+            temporal_blocks=temporal_blocks,
+            strides=self.strides,
+            dilations=self.dilations,
+            nonlocal_after=nonlocal_after,
+            nonlocal_pool=self.nonlocal_pool,
+            nonlocal_affinity=self.nonlocal_affinity,
+            nonlocal_bias=self.nonlocal_bias,
+        )
+
+
+class Detection(nn.Module):
+    """Detector head (mahler2020, 6.2 and Figure 6.3): maps of both pathways and boxes to logits (boxes, classes).
+
+    Mean over time, RoIAlign to 7 x 7 bins of four points each, max over the bins, dropout, linear. The
+    sigmoid belongs to the loss.
+    """
+
+    BINS = 7
+
+    def __init__(self, channels: Sequence[int], classes: int, dropout: float) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.fc = nn.Linear(sum(channels), classes)
+
+    def forward(self, boxes: Tensor, side: int, *maps: Tensor) -> Tensor:
+        """Classify `boxes` (K, 5): the clip's number in the batch, x1, y1, x2, y2 in pixels of a clip `side` wide."""
+        # Here, because torchvision takes a second to import and only detection needs it.
+        from torchvision.ops import roi_align  # type: ignore[import-untyped]
+
+        regions = [
+            roi_align(one.mean(2), boxes, self.BINS, spatial_scale=one.shape[-1] / side, sampling_ratio=2)
+            for one in maps
+        ]
+        features = torch.cat([region.amax((2, 3)) for region in regions], dim=1)
+        logits: Tensor = self.fc(self.dropout(features))
+        return logits
+
+
+class SlowFast(nn.Module):
+    """Clips (N, 3, T, H, W) to logits (N, classes); with head "detect", clips and boxes to logits (K, classes).
+
+        clip every alpha-th frame > slow: stem > ResStage2 > ResStage3 > ResStage4 > ResStage5 \\
+                                        lateral ^   lateral ^   lateral ^   lateral ^            > mean > head
+        clip every frame          > fast: stem > ResStage2 > ResStage3 > ResStage4 > ResStage5 /
+
+    A lateral connection is a `lateral_kernel` x 1^2 convolution of stride alpha in time on the fast pathway's maps,
+    with normalisation and ReLU, set beside the maps of the slow pathway. Takes at least alpha frames of 32 x 32.
+    """
+
+    def __init__(self, config: SlowFastConfig) -> None:
+        super().__init__()
+        _check(config)
+        self.config = config
+        self.limits = Limits(CLIP_CHANNELS, config.alpha, SMALLEST_SIDE)
+        laterals = config.lateral_widths()
+        self.slow = build_pathway(config.slow(), [added for _, added in laterals])
+        self.fast = build_pathway(config.fast())
+        self.laterals = nn.ModuleList(
+            ConvNorm(channels, added, (config.lateral_kernel, 1, 1), (config.alpha, 1, 1))
+            for channels, added in laterals
+        )
+        channels = [stage_widths(pathway.width)[-1] for pathway in (config.slow(), config.fast())]
+        head = Pooled if config.head == "classify" else Detection
+        self.head: nn.Module = head(channels, config.classes, config.dropout)
+        initialise(self, zero_last_norm=True)
+        for module in self.modules():
+            if isinstance(module, NonLocal):
+                module.start_as_identity()
+
+    def pathways(self) -> dict[str, nn.Sequential]:
+        """The stages, ResStage1 to ResStage5, of both pathways."""
+        return {"slow": self.slow, "fast": self.fast}
+
+    def forward(self, clip: Tensor, boxes: Tensor | None = None) -> Tensor:
+        """Classify clips (N, 3, T, H, W), or, in a detection network, `boxes` (K, 5) as `Detection` takes them."""
+        check_clip(clip, self.limits)
+        if (boxes is not None) != isinstance(self.head, Detection):
+            raise UserError(
+                f"input: found a clip {'without' if boxes is None else 'with'} boxes for a network with head "
+                f"{self.config.head!r}: expected boxes (K, 5) with head 'detect' and none with 'classify'"
+            )
+        slow, fast = clip[:, :, :: self.config.alpha], clip
+        for number, (slow_stage, fast_stage) in enumerate(zip(self.slow, self.fast, strict=True)):
+            slow, fast = slow_stage(slow), fast_stage(fast)
+            if number < len(self.laterals):
+                slow = torch.cat([slow, self.laterals[number](fast)], dim=1)
+        if boxes is not None:
+            logits: Tensor = self.head(boxes, clip.shape[-1], slow, fast)
+        else:
+            logits = self.head(slow, fast)
+        return logits
+
+
+def _check(config: SlowFastConfig) -> None:
+    if config.head not in HEADS:
+        raise UserError(f"unknown head {config.head!r} of slowfast: expected {' or '.join(HEADS)}")
+    check_stages("stem_kernels", config.stem_kernels, 2)
+    if config.width % config.beta_inverse:
+        raise UserError(
+            f"width {config.width} of the slow pathway cannot be divided by beta_inverse {config.beta_inverse}: "
+            "the fast pathway needs a whole number of channels"
+        )
+    if config.lateral_kernel % 2 == 0:
+        raise UserError(f"lateral_kernel must be odd (its padding keeps sizes), found {config.lateral_kernel}")
