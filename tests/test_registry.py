@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from conftest import PROJECT
 from reeltrace.errors import UserError
-from reeltrace.registry import SCALES, Registry, load, parse, spec_json
+from reeltrace.plan import Plan
+from reeltrace.registry import SCALES, Registry, cell_sources, load, parse, spec_json
 
 TEXT = (PROJECT / "params.yaml").read_text()
 
@@ -184,3 +185,98 @@ def test_any_value_in_place_of_a_protocol_is_refused_in_one_line(value: object) 
         Registry(raw, "quick")
     assert "protocols.dir-cnn4" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+# --- sets of videos ---
+
+
+def with_videos(**changes: object) -> str:
+    """The project's registry with a set of videos, two runs on it and a table over it."""
+    raw = yaml.safe_load(TEXT)
+    raw["datasets"]["ucf"] = {
+        "kind": "videos",
+        "document": "basu2021",
+        "layout": "ucf101",
+        "classes": {"paper": 101, "quick": 10},
+        "stand_in": {"paper": None, "quick": "ten drawn classes"},
+        "generated": {
+            "paper": None,
+            "quick": {"groups": 9, "clips_per_group": 1, "frames": [12, 16], "seed": 1},
+        },
+        "short_side": 32,
+        "split": 1,
+        "validation": 0.1,
+        "clip": {"frames": 8, "stride": 2, "crop": 28, "size": 28, "place": "center"},
+        "test_clips": 3,
+        "normalise": {"mean": [0.4, 0.4, 0.4], "std": [0.25, 0.25, 0.25]},
+        "broken_videos": 0,
+        **changes,
+    }
+    run = {"dataset": "ucf", "protocol": "dir-cnn4", "evaluation": ["original", "treverse"]}
+    raw["runs"]["ucf-z3"] = {**run, "model": "cnn4-z3"}
+    raw["runs"]["ucf-t2"] = {**run, "model": "cnn4-t2"}
+    raw["tables"]["basu2021-table7"] = {
+        "document": "basu2021",
+        "table": "7",
+        "kind": "video-accuracy",
+        "columns": {"UCF-101": {"dataset": "ucf", "transform": "treverse"}},
+        "rows": {"Z3CNN": {"ucf": "ucf-z3"}, "T2CNN": {"ucf": "ucf-t2"}},
+    }
+    return yaml.safe_dump(raw)
+
+
+def test_a_table_over_datasets_names_the_source_of_each_cell() -> None:
+    table = parse(with_videos(), "quick").params.tables["basu2021-table7"]
+    cells = {(c.row, c.column): (c.run, c.transform) for c in cell_sources(table)}
+    assert cells == {("Z3CNN", "UCF-101"): ("ucf-z3", "treverse"), ("T2CNN", "UCF-101"): ("ucf-t2", "treverse")}
+
+
+def test_a_set_of_videos_is_decoded_once_and_trained_from_its_frames() -> None:
+    registry = parse(with_videos(), "quick")
+    plan = Plan(registry, PROJECT)
+    assert plan["data/ucf"].inputs == ()
+    assert plan["frames/ucf"].inputs == ("data/ucf",)
+    assert plan["train/ucf-z3-s0"].inputs == ("data/ucf", "frames/ucf")
+    assert "frames/ucf" in plan["report/all"].inputs
+    spec = registry.train_spec("ucf-z3", 0)
+    assert spec.classes == 10
+    assert spec.video is not None
+    assert spec.video.clip.frames == 8
+    assert parse(with_videos(), "paper").train_spec("ucf-z3", 0).classes == 101
+
+
+def test_another_split_does_not_touch_the_frames() -> None:
+    one, two = (parse(with_videos(split=split), "quick") for split in (1, 2))
+    assert one.frames_spec("ucf") == two.frames_spec("ucf")
+    assert one.data_spec("ucf") == two.data_spec("ucf")
+    assert one.train_spec("ucf-z3", 0) != two.train_spec("ucf-z3", 0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"split": 4}, "datasets.ucf.split"),
+        ({"validation": 1.5}, "datasets.ucf.validation"),
+        (
+            {"clip": {"frames": 8, "stride": 2, "crop": 33, "size": 33, "place": "center"}},
+            "clip.crop 33 is larger than short_side 32",
+        ),
+        ({"clip": {"frames": 8, "stride": 2, "crop": 28, "size": 29, "place": "center"}}, "larger than crop 28"),
+        ({"clip": {"frames": 8, "stride": 2, "crop": 28, "size": 28, "place": "left"}}, "datasets.ucf.clip.place"),
+        ({"normalise": {"mean": [0.4, 0.4, 0.4], "std": [0.25, 0, 0.25]}}, "datasets.ucf.normalise.std.1"),
+        ({"classes": 1}, "datasets.ucf.classes"),
+        ({"stand_in": None}, "give both or neither"),
+        ({"layout": "ucf50"}, "datasets.ucf.layout"),
+        ({"broken_videos": -1}, "datasets.ucf.broken_videos"),
+    ],
+)
+def test_impossible_video_settings_are_refused(changes: dict[str, object], said: str) -> None:
+    with pytest.raises(UserError) as caught:
+        parse(with_videos(**changes))
+    assert said in str(caught.value)
+
+
+def test_a_row_without_a_run_for_a_dataset_is_refused() -> None:
+    text = with_videos().replace("ucf: ucf-t2", "hmdb: ucf-t2")
+    with pytest.raises(UserError, match=r"tables\.basu2021-table7\.rows\.T2CNN: no run for dataset 'ucf'"):
+        parse(text)

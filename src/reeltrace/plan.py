@@ -16,34 +16,43 @@ from reeltrace.artifacts import MANIFEST, RECEIPT, SPEC, sha256_file
 from reeltrace.errors import UserError
 from reeltrace.registry import (
     PARAMS,
-    ImagesSpec,
     MovingDigitsDataset,
+    MovingDigitsSpec,
     Registry,
     Spec,
     StructureTable,
+    VideoDataset,
+    VideosSpec,
 )
 
-Stage = Literal["data", "measure", "train", "aggregate", "report"]
-STAGES: tuple[Stage, ...] = ("data", "measure", "train", "aggregate", "report")
-MODULES: dict[Stage, str] = {
+Stage = Literal["data", "frames", "measure", "train", "aggregate", "report"]
+STAGES: tuple[Stage, ...] = ("data", "frames", "measure", "train", "aggregate", "report")
+MODULES: dict[str, str] = {
     "data": "reeltrace.data.stage",
+    "frames": "reeltrace.data.frames_stage",
     "measure": "reeltrace.measure.stage",
     "train": "reeltrace.training.stage",
     "aggregate": "reeltrace.analysis.stage",
     "report": "reeltrace.report.stage",
 }
+VIDEOS = "reeltrace.data.videos_stage"  # on its own, so that a change there makes no moving digit stale
 RESULTS = Path("results")
 PACKAGE = Path("src/reeltrace")
 # What these compute reaches a stage only through its spec and its manifest, and both are compared on their own.
 OUTSIDE_THE_CODE = {"reeltrace.registry", "reeltrace.artifacts", "reeltrace.errors", "reeltrace.plan"}
 
 
+def module_of(spec: Spec) -> str:
+    """The module whose `run` does the work of a spec."""
+    return VIDEOS if isinstance(spec, VideosSpec) else MODULES[spec.stage]
+
+
 @dataclass(frozen=True)
 class Task:
     """One node of the graph. Paths are relative to the project's root.
 
-    `inputs` are names "stage/key"; `outputs` the files of the artifact beside spec, manifest and receipt; `sources`
-    the code and text files that its result depends on; `params` the keys of params.yaml that its spec is made from.
+    `inputs` are names "stage/key"; `outputs` the files (and folders, with a slash) beside spec, manifest and receipt;
+    `sources` the code and text files that its result depends on; `params` the keys of params.yaml behind its spec.
     """
 
     spec: Spec
@@ -87,8 +96,12 @@ class Task:
         return (self.manifest, self.folder / RECEIPT, *(self.folder / name for name in self.outputs))
 
 
-MOVING_OUTPUTS = ("about.json", "clips-test.npy", "clips-train.npy", "clips-validation.npy", "index.csv")
-IMAGES_OUTPUTS = ("about.json", "images.npy", "labels.npy")
+DATA_OUTPUTS = {
+    "images": ("about.json", "images.npy", "labels.npy"),
+    "moving-digits": ("about.json", "clips-test.npy", "clips-train.npy", "clips-validation.npy", "index.csv"),
+    "videos": ("about.json", "index.csv", "splits/", "videos/"),
+}
+FRAMES_OUTPUTS = ("about.json", "broken.json", "frames.csv", "shards/")
 TRAIN_OUTPUTS = ("best.pt", "history.jsonl", "last.pt", "metrics.json", "predictions.npz", "scores.json")
 AGGREGATE_OUTPUTS = ("cells.json", "curves.csv")
 REPORT_OUTPUTS = ("report.html", "report.json")
@@ -131,13 +144,20 @@ class Plan:
         pools = list(dict.fromkeys(d.images for n in data if isinstance(d := params.datasets[n], MovingDigitsDataset)))
         for key in (*pools, *data):
             spec = registry.data_spec(key)
-            images = isinstance(spec, ImagesSpec)
             yield self._task(
                 spec,
-                inputs=() if isinstance(spec, ImagesSpec) else (f"data/{spec.images}",),
-                outputs=IMAGES_OUTPUTS if images else MOVING_OUTPUTS,
+                inputs=(f"data/{spec.images}",) if isinstance(spec, MovingDigitsSpec) else (),
+                outputs=DATA_OUTPUTS[spec.kind],
                 params=(f"datasets.{key}",),
             )
+        for key in data:
+            if isinstance(params.datasets[key], VideoDataset):
+                yield self._task(
+                    registry.frames_spec(key),
+                    inputs=(f"data/{key}",),
+                    outputs=FRAMES_OUTPUTS,
+                    params=(f"datasets.{key}",),
+                )
         used = {t.measurement for t in params.tables.values() if isinstance(t, StructureTable)}
         for key in params.measurements:
             if key in used:
@@ -151,7 +171,7 @@ class Plan:
             for seed in params.seeds:
                 yield self._task(
                     registry.train_spec(run, seed),
-                    inputs=(f"data/{params.runs[run].dataset}",),
+                    inputs=self._clips_of(params.runs[run].dataset),
                     outputs=TRAIN_OUTPUTS,
                     params=registry.run_paths(run),
                 )
@@ -176,6 +196,7 @@ class Plan:
             inputs=(
                 *(f"aggregate/{key}" for key in params.tables),
                 *(f"data/{key}" for key in data),
+                *(f"frames/{key}" for key in data if isinstance(params.datasets[key], VideoDataset)),
                 *(f"measure/{key}" for key in params.measurements if key in used),
                 *(f"train/{registry.train_key(run, seed)}" for run in registry.used_runs() for seed in params.seeds),
             ),
@@ -183,6 +204,11 @@ class Plan:
             params=("seeds", "device", "datasets", "models", "protocols", "runs", "measurements", "tables"),
             texts=tuple(report_texts(self.root)),
         )
+
+    def _clips_of(self, dataset: str) -> tuple[str, ...]:
+        """The artifacts that a training on `dataset` reads: for videos its splits and its frames."""
+        is_video = isinstance(self.registry.params.datasets[dataset], VideoDataset)
+        return (f"data/{dataset}", f"frames/{dataset}") if is_video else (f"data/{dataset}",)
 
     def _task(
         self,
@@ -192,12 +218,11 @@ class Plan:
         params: tuple[str, ...],
         texts: tuple[Path, ...] = (),
     ) -> Task:
-        stage: Stage = spec.stage  # type: ignore[assignment]
         return Task(
             spec=spec,
             inputs=tuple(dict.fromkeys(inputs)),
             outputs=outputs,
-            sources=(*code_of(MODULES[stage], self.root), *texts),
+            sources=(*code_of(module_of(spec), self.root), *texts),
             params=("scale", *params),
         )
 
@@ -216,7 +241,8 @@ def code_of(module: str, root: Path = Path()) -> tuple[Path, ...]:
     """The files of this package that `module` imports, directly or through others, itself included.
 
     Read from the source text, so that asking is quick and imports nothing. Imports that only type checkers see do not
-    count, and neither do the modules of the artifact protocol (`OUTSIDE_THE_CODE`).
+    count, and neither do the modules of the artifact protocol (`OUTSIDE_THE_CODE`). A YAML file that bears a module's
+    name holds what the module declares, and counts with it.
     """
     found: set[Path] = set()
     waiting = [module]
@@ -225,6 +251,9 @@ def code_of(module: str, root: Path = Path()) -> tuple[Path, ...]:
         for path, parent in _files_of(name, root.resolve()):
             if path not in found and parent not in OUTSIDE_THE_CODE:
                 found.add(path)
+                declared = path.with_suffix(".yaml")
+                if (root.resolve() / declared).is_file():
+                    found.add(declared)
                 waiting.extend(_imports(root.resolve() / path, parent))
     return tuple(sorted(found))
 

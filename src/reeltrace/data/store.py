@@ -47,6 +47,31 @@ class ClipStore:
     def __len__(self) -> int:
         return len(self.clips)
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Frames, rows and columns of each clip."""
+        _, frames, height, width = self.clips.shape
+        return frames, height, width
+
+    @property
+    def videos(self) -> None:
+        """These clips are no parts of longer videos."""
+        return None
+
+    @property
+    def missing(self) -> int:
+        """Nothing is missing among stored clips."""
+        return 0
+
+    @property
+    def normalise(self) -> None:
+        """Their pixels are only scaled to [0, 1]."""
+        return None
+
+    def draw(self, indices: Tensor, generator: torch.Generator) -> Tensor:
+        """The clips of a training batch. Nothing is left to chance here: a stored clip is seen whole."""
+        return self.batch(indices)
+
     def batch(self, indices: Sequence[int] | NDArray[np.integer[Any]] | Tensor) -> Tensor:
         """The clips with these indices as uint8 (B, 3, T, H, W).
 

@@ -6,14 +6,16 @@ nothing to bfloat16, and on these nets a whole evaluation costs less than one ep
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TypedDict
+from collections.abc import Iterable, Sequence
+from typing import NotRequired, Protocol, TypedDict
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from reeltrace.data.store import ClipStore, to_float
+from reeltrace.data.store import to_float
 from reeltrace.data.transforms import TRANSFORMS
 
 # Of no influence on the result but for the last bits of a logit: it is a constant, and not the batch size of training,
@@ -21,13 +23,58 @@ from reeltrace.data.transforms import TRANSFORMS
 BATCH = 32
 
 
+class Clips(Protocol):
+    """A split of a dataset as training and evaluation see it: stored clips, or clips cut out of longer videos."""
+
+    @property
+    def split(self) -> str:
+        """Its name, for messages."""
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """Class names in the order of labels."""
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """(N,): the class of each clip."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Frames, rows and columns of each clip."""
+
+    @property
+    def normalise(self) -> tuple[Sequence[float], Sequence[float]] | None:
+        """Mean and standard deviation of the three channels; None where pixels are only scaled to [0, 1]."""
+
+    @property
+    def videos(self) -> NDArray[np.int64] | None:
+        """(N,): the number of the video that each clip is cut out of; None where clips stand for themselves."""
+
+    @property
+    def missing(self) -> int:
+        """How many videos of this split could not be decoded."""
+
+    def __len__(self) -> int:
+        """Number of clips."""
+
+    def batch(self, indices: Sequence[int]) -> Tensor:
+        """The clips with these indices for evaluation: uint8 (B, 3, T, H, W), always the same."""
+
+    def draw(self, indices: Tensor, generator: torch.Generator) -> Tensor:
+        """The same for training, where place and time of the cut may be drawn."""
+
+
 class Score(TypedDict):
-    """How a net did on a set of clips: `top1` in percent, `loss` the mean cross entropy."""
+    """How a net did on a set of clips: `top1` in percent, `loss` the mean cross entropy.
+
+    Where clips are cut out of videos the score is that of videos, and `clip` is that of single clips.
+    """
 
     correct: int
     total: int
     top1: float
     loss: float
+    clip: NotRequired[Score]
 
 
 class Equivariance(TypedDict):
@@ -41,7 +88,16 @@ class Equivariance(TypedDict):
     agreement: float
 
 
-def evaluate(model: nn.Module, clips: ClipStore, transforms: Iterable[str], batch: int = BATCH) -> dict[str, Tensor]:
+def to_input(pixels: Tensor, clips: Clips, dtype: torch.dtype = torch.float32) -> Tensor:
+    """What a net is given of uint8 clips (B, 3, T, H, W): scaled to [0, 1] and normalised as the set says."""
+    x = to_float(pixels, dtype)
+    if clips.normalise is None:
+        return x
+    mean, std = (torch.tensor(values, dtype=dtype, device=x.device).view(3, 1, 1, 1) for values in clips.normalise)
+    return x.sub_(mean).div_(std)
+
+
+def evaluate(model: nn.Module, clips: Clips, transforms: Iterable[str], batch: int = BATCH) -> dict[str, Tensor]:
     """Logits (N, classes) of all clips of a split, in index order, under each named transform; on the CPU.
 
     One pass: each batch (B, C, T, H, W) is read and scaled once, and each transform is a view on it. The model is left
@@ -55,7 +111,7 @@ def evaluate(model: nn.Module, clips: ClipStore, transforms: Iterable[str], batc
     with torch.no_grad():
         for start in range(0, len(clips), batch):
             pixels = clips.batch(range(start, min(start + batch, len(clips)))).to(weight.device)
-            seen = to_float(pixels, weight.dtype)
+            seen = to_input(pixels, clips, weight.dtype)
             for name in names:
                 view = TRANSFORMS[name](seen).contiguous(memory_format=torch.channels_last_3d)
                 logits[name].append(model(view).cpu())
@@ -69,6 +125,30 @@ def score(logits: Tensor, labels: Tensor) -> Score:
     total = len(labels)
     loss = F.cross_entropy(logits.double(), labels, reduction="sum").item() / total
     return {"correct": correct, "total": total, "top1": 100 * correct / total, "loss": loss}
+
+
+def score_split(logits: Tensor, clips: Clips) -> Score:
+    """The score of the logits (N, classes) of all clips of a split: of its videos, if the clips are cut out of such."""
+    labels = torch.from_numpy(clips.labels)
+    if clips.videos is None:
+        return score(logits, labels)
+    by_video, video_labels = average_over_clips(logits, clips)
+    return {**score(by_video, video_labels), "clip": score(logits, labels)}
+
+
+def average_over_clips(logits: Tensor, clips: Clips) -> tuple[Tensor, Tensor]:
+    """Log of the mean probability over the clips of each video, float64 (V, classes), and the videos' labels (V,).
+
+    The order of clips within a video is of no influence but for the last bits.
+    """
+    assert clips.videos is not None
+    video = torch.from_numpy(clips.videos)
+    count = int(video.max()) + 1 if len(video) else 0
+    sums = torch.zeros(count, logits.shape[1], dtype=torch.float64).index_add_(0, video, logits.double().softmax(1))
+    labels = torch.zeros(count, dtype=torch.int64).scatter_(0, video, torch.from_numpy(clips.labels))
+    mean = sums / torch.bincount(video, minlength=count).unsqueeze(1)
+    # clamped, or a probability that has vanished is an infinite loss
+    return mean.clamp_min(torch.finfo(torch.float64).tiny).log(), labels
 
 
 def equivariance(original: Tensor, transformed: Tensor) -> Equivariance:

@@ -6,12 +6,10 @@ Nothing random outlives an epoch: the initial weights depend on the seed, the or
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,12 +20,12 @@ from torch import Tensor, nn
 from torch.optim.sgd import sgd  # the function: the class would import the compiler first, a second per run
 
 from reeltrace.artifacts import atomic_write, sha256_json
-from reeltrace.data.store import CHANNELS, ClipStore, to_float
-from reeltrace.data.transforms import augment
+from reeltrace.data.store import CHANNELS
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.models import build_model
 from reeltrace.training import resume
-from reeltrace.training.evaluation import Score, evaluate, score
+from reeltrace.training.evaluation import Clips, Score, evaluate, score_split, to_input
+from reeltrace.training.loading import Loader, derived_seed
 from reeltrace.training.precision import keep_small_convolutions_in_float32
 from reeltrace.training.progress import watch
 from reeltrace.training.resume import Best, Epoch
@@ -42,8 +40,8 @@ HISTORY = "history.jsonl"
 class Trained:
     """A finished training: `model` holds the weights of the last epoch, `validation` is that epoch's score.
 
-    The rest are facts about this process: seconds of each epoch that it trained (without validation), and the epoch
-    after which it took over from a killed one.
+    The rest are facts about this process: seconds of each epoch that it trained (without validation), how many of them
+    it waited for batches, and the epoch after which it took over from a killed one.
     """
 
     model: nn.Module
@@ -51,10 +49,11 @@ class Trained:
     best: Best
     history: list[Epoch]
     seconds: list[float]
+    waited: float
     resumed_after: int | None
 
 
-def train(spec: TrainSpec, clips: ClipStore, validation: ClipStore, work: Path, data_sha256: str) -> Trained:
+def train(spec: TrainSpec, clips: Clips, validation: Clips, work: Path, data_sha256: str) -> Trained:
     """Train one run with one seed (basu2021, sections 4.4 to 4.7) and write `history.jsonl` into `work`.
 
     SGD with momentum and weight decay, cross entropy, the learning rate of `learning_rate`. After each epoch the net is
@@ -80,15 +79,23 @@ def train(spec: TrainSpec, clips: ClipStore, validation: ClipStore, work: Path, 
         write_history(work, now["history"])
 
     seconds: list[float] = []
+    waited = 0.0
     finished = resumed_after or 0
+    loader = Loader(spec, clips)
     with watch(spec.key, total=protocol.epochs * len(clips), done=finished * len(clips)) as watching:
         for epoch in range(finished + 1, protocol.epochs + 1):
             rate = learning_rate(protocol, epoch)
             began = time.perf_counter()
             model.train()
             loss_sum, correct, seen = torch.zeros((), device=device), torch.zeros((), device=device), 0
-            for pixels, labels in batches(spec, clips, epoch):
-                x, y = to_float(pixels.to(device)), labels.to(device)
+            reading = loader.epoch(epoch)
+            while True:
+                asked = time.perf_counter()
+                read = next(reading, None)
+                waited += time.perf_counter() - asked
+                if read is None:
+                    break
+                x, y = to_input(read[0].to(device, non_blocking=True), clips), read[1].to(device)
                 # bfloat16 and channels-last pay together: measured on one CPU core, forward and backward of the quick
                 # Z3 net take 3.3 ms per clip without both, 2.0 and 2.6 with one of them, 1.5 with both.
                 with torch.autocast(device.type, torch.bfloat16, enabled=spec.device.precision == "bfloat16"):
@@ -115,7 +122,7 @@ def train(spec: TrainSpec, clips: ClipStore, validation: ClipStore, work: Path, 
             train_loss = loss_sum.item() / seen
             seconds.append(time.perf_counter() - began)
 
-            scored = score(evaluate(model, validation, ["original"])["original"], torch.from_numpy(validation.labels))
+            scored = score_split(evaluate(model, validation, ["original"])["original"], validation)
             for name, value in (("training", train_loss), ("validation", scored["loss"])):
                 if not math.isfinite(value):
                     raise CheckFailed(
@@ -147,7 +154,7 @@ def train(spec: TrainSpec, clips: ClipStore, validation: ClipStore, work: Path, 
             write_history(work, now["history"])
 
     assert now is not None  # a protocol has at least one epoch
-    return Trained(model, now["validation"], now["best"], now["history"], seconds, resumed_after)
+    return Trained(model, now["validation"], now["best"], now["history"], seconds, waited, resumed_after)
 
 
 def prepare(spec: TrainSpec) -> torch.device:
@@ -193,36 +200,9 @@ def learning_rate(protocol: Protocol, epoch: int) -> float:
     return float(f"{protocol.learning_rate * protocol.gamma**drops:.12g}")
 
 
-def batches(spec: TrainSpec, clips: ClipStore, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """The batches of one epoch: uint8 clips (B, C, T, H, W), augmented, and labels (B,). Depends on (seed, epoch) only.
-
-    Every clip comes once. The sizes of batches differ by at most one and none is above the protocol's: a small rest at
-    the end would give batch normalisation poor statistics.
-    """
-    order = torch.randperm(len(clips), generator=generator(spec.seed, "order", epoch))
-    draws = generator(spec.seed, "augmentation", epoch)
-    labels = torch.from_numpy(clips.labels)
-    for chosen in order.tensor_split(math.ceil(len(order) / spec.protocol.batch_size)):
-        pixels = clips.batch(chosen)
-        if spec.augment is not None:
-            pixels = augment(pixels, spec.augment.kind, spec.augment.probability, draws)
-        yield pixels, labels[chosen]
-
-
 def better(new: Score, old: Score) -> bool:
     """The rule for the best epoch: more validation clips right; if equal, the lower validation loss; then the first."""
     return (new["correct"], -new["loss"]) > (old["correct"], -old["loss"])
-
-
-def derived_seed(*parts: int | str) -> int:
-    """A 63-bit seed for one purpose, unrelated to the seeds of other purposes."""
-    digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
-
-
-def generator(*parts: int | str) -> torch.Generator:
-    """A generator for one purpose."""
-    return torch.Generator().manual_seed(derived_seed(*parts))
 
 
 def write_history(work: Path, history: list[Epoch]) -> None:

@@ -14,12 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from reeltrace.artifacts import MANIFEST, atomic_write, explain_full_disk, sha256_file, write_json
-from reeltrace.data.store import ClipStore, to_float
+from reeltrace.artifacts import MANIFEST, atomic_write, explain_full_disk, sha256_file, sha256_json, write_json
+from reeltrace.data.clips import open_videos
+from reeltrace.data.store import ClipStore
 from reeltrace.errors import UserError
 from reeltrace.models.checkpoint import save_checkpoint
 from reeltrace.training import loop
-from reeltrace.training.evaluation import equivariance, evaluate, score
+from reeltrace.training.evaluation import Clips, average_over_clips, equivariance, evaluate, score_split, to_input
 
 if TYPE_CHECKING:
     from reeltrace.registry import TrainSpec
@@ -32,21 +33,19 @@ def run(spec: TrainSpec, inputs: Mapping[str, Path], work: Path) -> dict[str, An
 
     Writes `metrics.json`, `scores.json`, `history.jsonl`, `predictions.npz`, `best.pt` and `last.pt` into `work`.
 
-    `inputs` names the folder of the dataset, "data/<dataset>". Returned are facts that may differ between two equal
-    runs: device, seconds per epoch, clips per second, seconds of evaluation, peak memory in bytes, and the epoch after
-    which a killed run was continued (None if it was not).
+    `inputs` names the folder of the dataset, "data/<dataset>", and for videos that of their frames, "frames/<dataset>".
+    Returned are facts that may differ between two equal runs: device, seconds per epoch, clips per second, seconds of
+    evaluation, peak memory in bytes, and the epoch after which a killed run was continued (None if it was not).
 
     Raises UserError when the dataset does not fit the run, CheckFailed when training diverges.
     """
-    folder = inputs[f"data/{spec.dataset}"]
-    clips, validation, test = (ClipStore.open(folder, split) for split in ("train", "validation", "test"))
+    clips, validation, test = _open(spec, inputs)
     check_dataset(spec, clips, validation, test)
 
-    trained = loop.train(spec, clips, validation, work, _identity(folder))
+    trained = loop.train(spec, clips, validation, work, _identity(inputs))
     model, best = trained.model, trained.best
 
     began = time.perf_counter()
-    labels = torch.from_numpy(test.labels)
     epochs = {"last": trained.history[-1]["epoch"], "best": best["epoch"]}
     logits = {"last": evaluate(model, test, spec.evaluation)}
     _save(work / "last.pt", spec, epochs["last"], model)
@@ -76,28 +75,42 @@ def run(spec: TrainSpec, inputs: Mapping[str, Path], work: Path) -> dict[str, An
         metrics[which] = {
             "epoch": epochs[which],
             "validation": validations[which],
-            "test": {name: score(values, labels) for name, values in under.items()},
+            "test": {name: score_split(values, test) for name, values in under.items()},
         }
+    if test.videos is not None:
+        splits = (clips, validation, test)
+        metrics["videos"] = {split.split: len(np.unique(split.videos)) for split in splits}  # type: ignore[arg-type]
+        metrics["videos"]["missing"] = sum(split.missing for split in splits)
     write_json(work / "metrics.json", metrics)
     top1 = {name: metrics["best"]["test"][name]["top1"] for name in spec.evaluation}
     write_json(
         work / "scores.json",
         {"epoch": epochs["best"], "validation": best["validation"]["top1"], **top1},
     )
-    _write_predictions(work / "predictions.npz", labels, logits)
+    _write_predictions(work / "predictions.npz", test, logits)
     return {
         "device": _device_name(model),
         "seconds_per_epoch": [round(seconds, 3) for seconds in trained.seconds],
         "clips_per_second": round(len(clips) * len(trained.seconds) / sum(trained.seconds), 1)
         if trained.seconds
         else None,
+        "waited_for_data_percent": round(100 * trained.waited / sum(trained.seconds), 2) if trained.seconds else None,
         "evaluation_seconds": round(evaluation_seconds, 3),
         "peak_memory_bytes": _peak_memory(),
         "resumed_after_epoch": trained.resumed_after,
     }
 
 
-def check_dataset(spec: TrainSpec, clips: ClipStore, validation: ClipStore, test: ClipStore) -> None:
+def _open(spec: TrainSpec, inputs: Mapping[str, Path]) -> tuple[Clips, Clips, Clips]:
+    """Training, validation and test split of the run's dataset."""
+    data = inputs[f"data/{spec.dataset}"]
+    if spec.video is not None:
+        return open_videos(spec.video, data, inputs[f"frames/{spec.dataset}"])
+    train, validation, test = (ClipStore.open(data, split) for split in ("train", "validation", "test"))
+    return train, validation, test
+
+
+def check_dataset(spec: TrainSpec, clips: Clips, validation: Clips, test: Clips) -> None:
     """Raise UserError, in one line, unless the splits fit each other and the run's net, transforms and batch size."""
     where = f"dataset {spec.dataset} of run {spec.run}"
     for store in (clips, validation, test):
@@ -107,12 +120,12 @@ def check_dataset(spec: TrainSpec, clips: ClipStore, validation: ClipStore, test
             raise UserError(
                 f"{where}: it has {len(store.classes)} classes, the run's net {spec.classes}; make the dataset again"
             )
-        if store.clips.shape[1:] != clips.clips.shape[1:]:
+        if store.shape != clips.shape:
             raise UserError(
-                f"{where}: clips (T, H, W) of split {store.split} are {store.clips.shape[1:]}, of split train "
-                f"{clips.clips.shape[1:]}; make the dataset again"
+                f"{where}: clips (T, H, W) of split {store.split} are {store.shape}, of split train "
+                f"{clips.shape}; make the dataset again"
             )
-    _, frames, height, width = clips.clips.shape
+    frames, height, width = clips.shape
     rotates = bool({"r90", "r270"} & set(spec.evaluation)) or (
         spec.augment is not None and spec.augment.kind == "rotate"
     )
@@ -122,7 +135,7 @@ def check_dataset(spec: TrainSpec, clips: ClipStore, validation: ClipStore, test
         raise UserError(f"{where}: batches of one clip cannot be normalised; use a batch_size of at least 2")
     try:
         with torch.no_grad():
-            loop.new_model(spec).eval()(to_float(clips.batch([0])))
+            loop.new_model(spec).eval()(to_input(clips.batch([0]), clips))
     except RuntimeError as error:
         raise UserError(
             f"{where}: clips (T, H, W) of {frames} x {height} x {width} do not fit {spec.model.architecture} "
@@ -130,10 +143,15 @@ def check_dataset(spec: TrainSpec, clips: ClipStore, validation: ClipStore, test
         ) from error
 
 
-def _identity(folder: Path) -> str:
-    """What stands for a dataset's content: its manifest; for one that was not made by the workflow, its index."""
-    manifest = folder / MANIFEST
-    return sha256_file(manifest if manifest.is_file() else folder / "index.csv")
+def _identity(inputs: Mapping[str, Path]) -> str:
+    """What stands for a dataset's content: its manifests; for one not made by the workflow, its index."""
+
+    def of(folder: Path) -> str:
+        names = (MANIFEST, "index.csv", "frames.csv")
+        return sha256_file(next(folder / name for name in names if (folder / name).is_file()))
+
+    hashes = [of(folder) for folder in inputs.values()]
+    return hashes[0] if len(hashes) == 1 else sha256_json(hashes)
 
 
 def _save(path: Path, spec: TrainSpec, epoch: int, model: nn.Module) -> None:
@@ -141,12 +159,23 @@ def _save(path: Path, spec: TrainSpec, epoch: int, model: nn.Module) -> None:
         save_checkpoint(path, loop.architecture(spec), epoch, model)
 
 
-def _write_predictions(path: Path, labels: Tensor, logits: Mapping[str, Mapping[str, Tensor]]) -> None:
-    """Predicted classes per test clip, int16 (N,), one array per checkpoint and transform. No dates: equal bytes."""
-    predicted = {f"{which}_{name}": under[name].argmax(1) for which, under in logits.items() for name in under}
-    arrays = {name: values.numpy().astype(np.int16) for name, values in sorted({"label": labels, **predicted}.items())}
+def _write_predictions(path: Path, test: Clips, logits: Mapping[str, Mapping[str, Tensor]]) -> None:
+    """Predicted classes, int16, one array (N,) per checkpoint and transform, and the labels. No dates: equal bytes.
+
+    Where test clips are cut out of videos those arrays are per video, and `clip_...` holds the same per clip, with
+    `video`, the number of each clip's video.
+    """
+    named = {f"{which}_{name}": values for which, under in logits.items() for name, values in under.items()}
+    arrays = {name: values.argmax(1) for name, values in named.items()} | {"label": torch.from_numpy(test.labels)}
+    if test.videos is not None:
+        clip = {f"clip_{name}": values for name, values in arrays.items()}
+        averaged = {name: average_over_clips(values, test) for name, values in named.items()}
+        label = next(iter(averaged.values()))[1]
+        arrays = {name: values.argmax(1) for name, (values, _) in averaged.items()} | {"label": label} | clip
+        arrays["video"] = torch.from_numpy(test.videos)
+    stored = {name: arrays[name].numpy().astype(np.int16) for name in sorted(arrays)}
     with atomic_write(path) as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's stub takes a name for its last flag
+        np.savez(file, **stored)  # type: ignore[arg-type]  # numpy's stub takes a name for its last flag
 
 
 def _device_name(model: nn.Module) -> str:

@@ -1,0 +1,264 @@
+"""Unpacking archives without trusting them: zip and RAR through libarchive, or through 7-Zip where that cannot.
+
+An archive's names are all looked at before the first byte is written, so an archive that wants to leave its folder
+leaves nothing at all. Every file lands by a rename, so what stands under its own name is whole, and a run that was
+killed unpacks only what is missing.
+"""
+
+import contextlib
+import logging
+import shutil
+import subprocess
+import unicodedata
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from reeltrace.data.disk import writing
+from reeltrace.errors import UserError
+
+log = logging.getLogger(__name__)
+
+LONGEST_NAME = 255  # bytes of one part of a path, on the file systems in use
+BLOCK = 1 << 18
+PART = ".unpacking"  # the file that is being written, in the target folder; one is ever there
+SEVEN_ZIP = ("7zz", "7z", "7za")
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file of an archive: its path inside, with slashes, and its size in bytes."""
+
+    path: PurePosixPath
+    size: int
+
+
+class UnreadableError(UserError):
+    """The archive cannot be read: cut off, damaged, or of a kind that the tool at hand does not know."""
+
+
+Place = Callable[[PurePosixPath], PurePosixPath]
+
+
+def unpack(
+    archive: Path,
+    target: Path,
+    progress: Callable[[int, int], None] | None = None,
+    place: Place = lambda path: path,
+) -> list[PurePosixPath]:
+    """Unpack `archive` below `target`; the paths of its files, sorted. Hidden files (a dot first) are left out.
+
+    `place` tells where a file of the archive goes below `target`; by default to its own path. A file that is there with
+    the right size is not written again: it landed whole. `progress` is called with the bytes done and all bytes.
+
+    Raises UserError for a name that leads out of the folder, a link, a device, a name that comes twice (nothing is
+    written then), for an archive that is damaged or cut off (files before the damage are whole, none is half there),
+    for a full disk, and where no tool can read the archive.
+    """
+    try:
+        return _unpack(archive, target, _members(archive), progress, place, _read_members)
+    except UnreadableError as first:
+        tool = next((found for name in SEVEN_ZIP if (found := shutil.which(name))), None)
+        if tool is None:
+            raise UserError(
+                f"{first}; if the file is as declared, libarchive here may be too old for it: install 7-Zip with RAR "
+                "support (7z) and run the same command again"
+            ) from first
+        log.info("%s: libarchive cannot read it, trying %s", archive.name, Path(tool).name)
+        try:
+            return _unpack(archive, target, _list_with(tool, archive), progress, place, _reader_with(tool))
+        except UnreadableError as second:
+            raise UserError(f"{first}; nor can 7-Zip ({second}); bring the file again") from second
+
+
+def safe_path(archive: Path, name: str) -> PurePosixPath:
+    """The path of an entry below the target folder. Raises UserError for one that could lead anywhere else."""
+    text = name.rstrip("/")
+    parts = text.split("/")
+    reason = None
+    if not text or "\\" in text or (len(text) > 1 and text[1] == ":") or text.startswith("/"):
+        reason = "an absolute name, or one of another system"
+    elif any(part in ("", ".", "..") for part in parts):
+        reason = "a name that leads through other folders"
+    elif any(unicodedata.category(character).startswith("C") for character in text):
+        reason = "a name with characters that cannot be shown"
+    elif any(len(part.encode("utf-8", "surrogateescape")) > LONGEST_NAME for part in parts):
+        reason = f"a name of more than {LONGEST_NAME} bytes"
+    if reason:
+        raise UserError(f"{archive}: entry {name!r}: {reason}; nothing was unpacked, do not use this archive")
+    return PurePosixPath(text)
+
+
+def _hidden(path: PurePosixPath) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+Read = Callable[[Path, dict[PurePosixPath, int]], Iterator[tuple[PurePosixPath, Iterator[bytes]]]]
+
+
+def _unpack(
+    archive: Path,
+    target: Path,
+    members: list[Member],
+    progress: Callable[[int, int], None] | None,
+    place: Place,
+    read: Read,
+) -> list[PurePosixPath]:
+    places = {member.path: place(member.path) for member in members}
+    sizes = {places[member.path]: member.size for member in members}
+    if len(sizes) < len(places):
+        raise UserError(f"{archive}: two entries would become one file; nothing was unpacked, do not use this archive")
+    folders = {parent for path in sizes for parent in path.parents}
+    for path in sizes:
+        if path in folders:
+            raise UserError(
+                f"{archive}: entry {str(path)!r}: a file and a folder of one name; nothing was unpacked, do not use "
+                "this archive"
+            )
+    left = {m.path: m.size for m in members if not _landed(target / places[m.path], m.size)}
+    total, done = sum(sizes.values()), sum(sizes.values()) - sum(left.values())
+    for path, blocks in read(archive, dict(left)):
+        done += _save(archive, target, places[path], blocks, left.pop(path))
+        if progress is not None:
+            progress(done, total)
+    if left:
+        raise UnreadableError(f"{archive}: entry {str(min(left))!r} is announced but not there")
+    return sorted(sizes)
+
+
+def _landed(path: Path, size: int) -> bool:
+    return path.is_file() and not path.is_symlink() and path.stat().st_size == size
+
+
+def _save(archive: Path, target: Path, path: PurePosixPath, blocks: Iterator[bytes], size: int) -> int:
+    final = target / path
+    part = target / PART
+    written = 0
+    try:
+        with writing(part, size):
+            final.parent.mkdir(parents=True, exist_ok=True)
+            with part.open("wb") as file:
+                for block in blocks:
+                    written += file.write(block)
+        if written != size:
+            raise UnreadableError(f"{archive}: entry {str(path)!r} has {written:,} bytes, {size:,} were announced")
+        part.replace(final)
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+    return size
+
+
+# --- libarchive ---
+
+
+def _libarchive() -> Any:
+    try:
+        import libarchive
+    except (ImportError, AttributeError, OSError, TypeError) as error:  # what a missing shared library looks like
+        raise UserError(
+            "archives are read by the system library libarchive, which is not here; install it (Debian: apt install "
+            "libarchive13, conda: libarchive) and run the same command again"
+        ) from error
+    return libarchive
+
+
+@contextlib.contextmanager
+def _opened(archive: Path) -> Iterator[Any]:
+    """The archive's entries, one after the other. Whatever the library complains about is an UnreadableError."""
+    library = _libarchive()
+    if not archive.is_file():
+        raise UserError(f"{archive}: no such file; bring the archive first")
+    try:
+        with library.file_reader(str(archive), block_size=BLOCK) as entries:
+            yield entries
+    except library.ArchiveError as error:
+        reason = " ".join(str(getattr(error, "msg", None) or error).split())
+        raise UnreadableError(f"{archive}: cut off or damaged, or not an archive ({reason})") from error
+
+
+def _members(archive: Path) -> list[Member]:
+    """The files of an archive, every name looked at. Folders are not listed: files make theirs."""
+    found: dict[PurePosixPath, Member] = {}
+    with _opened(archive) as entries:
+        for entry in entries:
+            name = entry.pathname
+            if not isinstance(name, str) or not name.isprintable():
+                raise UserError(
+                    f"{archive}: entry {name!r}: not a name in UTF-8; nothing was unpacked, do not use this archive"
+                )
+            path = safe_path(archive, name)
+            if entry.isdir:
+                continue
+            if not entry.isreg:
+                raise UserError(
+                    f"{archive}: entry {name!r}: a link or a device; nothing was unpacked, do not use this archive"
+                )
+            if _hidden(path):
+                continue
+            if path in found:
+                raise UserError(f"{archive}: entry {name!r} comes twice; nothing was unpacked, do not use this archive")
+            found[path] = Member(path, int(entry.size))
+    if not found:
+        raise UnreadableError(f"{archive}: holds no file")
+    return list(found.values())
+
+
+def _read_members(archive: Path, wanted: dict[PurePosixPath, int]) -> Iterator[tuple[PurePosixPath, Iterator[bytes]]]:
+    if not wanted:
+        return
+    with _opened(archive) as entries:
+        for entry in entries:
+            path = PurePosixPath(entry.pathname.rstrip("/"))
+            if path in wanted and entry.isreg:
+                yield path, entry.get_blocks(BLOCK)
+
+
+# --- 7-Zip ---
+
+
+def _run(tool: str, archive: Path, *arguments: str) -> str:
+    done = subprocess.run([tool, *arguments], capture_output=True, text=True, errors="surrogateescape", check=False)
+    if done.returncode != 0:
+        lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if "ERROR" in line.upper()]
+        raise UnreadableError(f"{archive}: {lines[0] if lines else f'exit status {done.returncode}'}")
+    return done.stdout
+
+
+def _list_with(tool: str, archive: Path) -> list[Member]:
+    found: dict[PurePosixPath, Member] = {}
+    for block in _run(tool, archive, "l", "-slt", "-ba", "--", str(archive)).split("\n\n"):
+        facts = dict(line.split(" = ", 1) for line in block.splitlines() if " = " in line)
+        if "Path" not in facts:
+            continue
+        path = safe_path(archive, facts["Path"])
+        if facts.get("Folder") == "+" or facts.get("Attributes", "").startswith("D") or _hidden(path):
+            continue
+        if facts.get("Symbolic Link") or facts.get("Hard Link") or path in found:
+            raise UserError(
+                f"{archive}: entry {str(path)!r}: a link, or a name that comes twice; nothing was unpacked, do not use "
+                "this archive"
+            )
+        found[path] = Member(path, int(facts["Size"]))
+    if not found:
+        raise UnreadableError(f"{archive}: holds no file")
+    return list(found.values())
+
+
+def _reader_with(tool: str) -> Read:
+    def read(archive: Path, wanted: dict[PurePosixPath, int]) -> Iterator[tuple[PurePosixPath, Iterator[bytes]]]:
+        # To standard output, one file after the other: 7-Zip never gets to choose a place on the disk.
+        for path in sorted(wanted):
+            process = subprocess.Popen(
+                [tool, "x", "-so", "--", str(archive), str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            )
+            assert process.stdout is not None
+            with process:
+                yield path, iter(lambda stream=process.stdout: stream.read(BLOCK), b"")  # type: ignore[misc]
+                _, complaint = process.communicate()
+            if process.returncode != 0:
+                reason = " ".join(complaint.decode(errors="replace").split())[:200]
+                raise UnreadableError(f"{archive}: entry {str(path)!r} cannot be unpacked ({reason})")
+
+    return read

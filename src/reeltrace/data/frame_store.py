@@ -1,0 +1,108 @@
+"""Reading packed frames: memory-mapped shards and their index. See `frames` for how they are made."""
+
+import csv
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reeltrace.errors import UserError
+
+CHANNELS = 3
+
+
+@dataclass(frozen=True)
+class FrameStore:
+    """The frames of a set of videos, uint8 RGB. Videos are numbered in the order of the index.
+
+    `counts`, `heights` and `widths` are int64 (V,). The shards are mapped when they are first read; a copy in another
+    process maps them itself.
+    """
+
+    folder: Path
+    names: tuple[str, ...]
+    counts: NDArray[np.int64]
+    heights: NDArray[np.int64]
+    widths: NDArray[np.int64]
+    shards: tuple[str, ...]
+    offsets: NDArray[np.int64]
+    _maps: dict[str, NDArray[np.uint8]] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def open(cls, folder: Path) -> "FrameStore":
+        """Open `frames.csv` and `shards/` of a finished `frames` artifact.
+
+        Raises UserError when the index is missing or is none, and when a shard is missing or shorter than it says.
+        """
+        path = folder / "frames.csv"
+        columns: dict[str, list[Any]] = {name: [] for name in ("video", "shard", "frames", "height", "width", "offset")}
+        try:
+            with path.open(newline="", encoding="utf-8") as file:
+                for row in csv.DictReader(file):
+                    for name, values in columns.items():
+                        values.append(row[name] if name in ("video", "shard") else int(row[name]))
+        except FileNotFoundError:
+            raise UserError(f"{path}: no such file; extract the frames first") from None
+        except (KeyError, ValueError, TypeError, csv.Error) as error:
+            raise UserError(f"{path}: not an index of frames ({error}); extract the frames again") from error
+        store = cls(
+            folder,
+            tuple(columns["video"]),
+            np.asarray(columns["frames"], dtype=np.int64),
+            np.asarray(columns["height"], dtype=np.int64),
+            np.asarray(columns["width"], dtype=np.int64),
+            tuple(columns["shard"]),
+            np.asarray(columns["offset"], dtype=np.int64),
+        )
+        store._check()
+        return store
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_maps": {}}
+
+    def read(
+        self, video: int, frames: NDArray[np.int64], top: int, left: int, height: int, width: int
+    ) -> NDArray[np.uint8]:
+        """A copy of some frames of a video, cut out: (T, height, width, 3).
+
+        `frames` (T,) are frame numbers. Raises IndexError for a frame or a place that the video does not have.
+        """
+        count, rows, columns = int(self.counts[video]), int(self.heights[video]), int(self.widths[video])
+        if len(frames) and (frames.min() < 0 or frames.max() >= count):
+            raise IndexError(f"{self.names[video]}: frames must lie in 0..{count - 1}")
+        if top < 0 or left < 0 or top + height > rows or left + width > columns:
+            raise IndexError(
+                f"{self.names[video]}: a cut of {height} x {width} at {top}, {left} leaves {rows} x {columns}"
+            )
+        start, size = int(self.offsets[video]), rows * columns * CHANNELS
+        pixels = self._map(self.shards[video])[start : start + count * size].reshape(count, rows, columns, CHANNELS)
+        out = np.empty((len(frames), height, width, CHANNELS), dtype=np.uint8)
+        for place, frame in enumerate(frames):
+            out[place] = pixels[frame, top : top + height, left : left + width]
+        return out
+
+    def _map(self, shard: str) -> NDArray[np.uint8]:
+        if shard not in self._maps:
+            self._maps[shard] = np.memmap(self.folder / "shards" / shard, dtype=np.uint8, mode="r")
+        return self._maps[shard]
+
+    def _check(self) -> None:
+        sizes: dict[str, int] = {}
+        for video, shard in enumerate(self.shards):
+            path = self.folder / "shards" / shard
+            if shard not in sizes:
+                try:
+                    sizes[shard] = path.stat().st_size
+                except OSError:
+                    raise UserError(f"{path}: no such file; extract the frames again") from None
+            size = int(self.counts[video] * self.heights[video] * self.widths[video]) * CHANNELS
+            if self.counts[video] < 1 or self.offsets[video] < 0 or self.offsets[video] + size > sizes[shard]:
+                raise UserError(
+                    f"{path}: {sizes[shard]} bytes do not hold {self.names[video]} as frames.csv says; extract the "
+                    "frames again"
+                )

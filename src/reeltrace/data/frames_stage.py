@@ -1,0 +1,74 @@
+"""The stage `frames`: decode every video of a set once, and pack its frames for memory-mapped reading."""
+
+import contextlib
+import csv
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reeltrace.data.frames import extract
+from reeltrace.errors import UserError
+
+if TYPE_CHECKING:
+    from reeltrace.registry import FramesSpec
+
+WORKERS = "REELTRACE_WORKERS"
+
+
+def run(spec: "FramesSpec", inputs: Mapping[str, Path], work: Path) -> dict[str, Any]:
+    """Write `shards/`, `frames.csv`, `broken.json` and `about.json` into `work`; see `frames.extract`.
+
+    Decodes on all cores that the process may use, or on as many as REELTRACE_WORKERS says. Returned are facts that may
+    differ between two equal runs: workers, rates, memory of the largest worker, and how many shards were there already.
+    """
+    folder = inputs[f"data/{spec.key}"]
+    names = read_names(folder / "index.csv")
+    count = workers()
+    with _shown(f"{spec.key}: frames") as progress:
+        done = extract(folder / "videos", names, work, short_side=spec.short_side, workers=count, progress=progress)
+    return {
+        "workers": count,
+        "frames_per_second": round(done.frames / done.seconds, 1),
+        "videos_per_second": round(done.videos / done.seconds, 1),
+        "peak_worker_memory_bytes": done.peak_worker_bytes,
+        "shards": done.shards,
+        "shards_there_already": done.shards_before,
+    }
+
+
+def workers() -> int:
+    """How many processes decode: REELTRACE_WORKERS, or the cores that this process may use."""
+    asked = os.environ.get(WORKERS)
+    if asked is not None:
+        if not asked.isdigit() or int(asked) < 1:
+            raise UserError(f"{WORKERS}: found {asked!r}; expected a number of processes, 1 or more")
+        return int(asked)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def read_names(path: Path) -> list[str]:
+    """The videos of a set's index, paths below `videos/`, in its order. Raises UserError when it is no such index."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return [row["video"] for row in csv.DictReader(file)]
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; make the dataset first") from None
+    except (KeyError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path}: not an index of videos ({error}); make the dataset again") from error
+
+
+@contextlib.contextmanager
+def _shown(title: str) -> Iterator[Callable[[int, int], None] | None]:
+    """A progress bar on a terminal, nothing anywhere else."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,191 @@
+"""The stage `data` for sets of videos: UCF-101 and HMDB-51 from their official archives, or stand-ins for them."""
+
+import contextlib
+import csv
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, TextIO, cast
+
+from reeltrace.artifacts import SCRATCH, atomic_write, sha256_file, write_json
+from reeltrace.data import declared, sources, standin
+from reeltrace.data.archives import unpack
+from reeltrace.data.official_splits import SPLITS, Layout, Splits, read_splits
+from reeltrace.data.sources import Source, UnreachableError
+from reeltrace.errors import UserError
+
+if TYPE_CHECKING:
+    from reeltrace.registry import VideosSpec
+
+log = logging.getLogger(__name__)
+
+SCHEMA = 1
+COLUMNS = ("video", "class", "label", *(f"split{split}" for split in SPLITS), "bytes", "sha256")
+# The archives of each set: the videos, from the first that can be had, and the split lists.
+VIDEOS: dict[Layout, tuple[str, ...]] = {"ucf101": ("ucf101-videos", "ucf101-videos-zip"), "hmdb51": ("hmdb51-videos",)}
+LISTS: dict[Layout, str] = {"ucf101": "ucf101-splits", "hmdb51": "hmdb51-splits"}
+NAMES: dict[Layout, str] = {"ucf101": "UCF-101", "hmdb51": "HMDB-51"}
+_Progress = Callable[[int, int], None]
+
+
+def run(spec: "VideosSpec", inputs: Mapping[str, Path], work: Path) -> dict[str, Any]:
+    """Write one set of videos into `work`: `videos/`, `splits/`, `index.csv` and `about.json`.
+
+    The folders are laid out as the official archives unpack. `index.csv` has a row per video, sorted by label and path:
+    its path below `videos/`, class, label from 0, side in each official split (train, test or unused), bytes, sha256.
+    Returned is where the archives came from. A killed run is continued from what lies in `work`.
+
+    Raises UserError when an archive cannot be had or unpacked, or when the lists and the videos do not agree.
+    """
+    if spec.generated is not None:
+        facts, source = _generate(spec, work), None
+    else:
+        facts, source = _bring(spec.layout, work)
+    videos = work / "videos"
+    names = [path.relative_to(videos).as_posix() for path in videos.rglob("*.avi") if path.is_file()]
+    splits = read_splits(spec.layout, work / "splits", names, spec.classes)
+    size = _write_index(work, splits)
+    write_json(
+        work / "about.json",
+        {
+            "schema": SCHEMA,
+            "kind": "videos",
+            "layout": spec.layout,
+            "source": standin.SOURCE[spec.layout] if source is None else f"{NAMES[spec.layout]}, {source.name}",
+            "licence": standin.LICENCE if source is None else source.licence,
+            "citation": standin.CITATION if source is None else source.citation,
+            "classes": list(splits.classes),
+            "counts": {
+                f"split{split}": {
+                    side: sum(sides[split - 1] == side for sides in splits.sides.values())
+                    for side in ("train", "test", "unused")
+                }
+                for split in SPLITS
+            },
+            "videos": len(splits.labels),
+            "bytes": size,
+        },
+    )
+    return facts
+
+
+def downloads() -> Path:
+    """Where downloads are kept: the folder that REELTRACE_DOWNLOADS names, else `downloads` in the current folder."""
+    return Path(os.environ.get("REELTRACE_DOWNLOADS") or "downloads")
+
+
+def _generate(spec: "VideosSpec", work: Path) -> dict[str, Any]:
+    assert spec.generated is not None
+    with _shown(f"{spec.key}: drawing") as progress:
+        standin.generate(
+            spec.layout,
+            work,
+            classes=spec.classes,
+            groups=spec.generated.groups,
+            clips_per_group=spec.generated.clips_per_group,
+            frames=spec.generated.frames,
+            seed=spec.generated.seed,
+            progress=progress,
+        )
+    return {}
+
+
+def _bring(layout: Layout, work: Path) -> tuple[dict[str, Any], Source]:
+    """Download, check and unpack the official archives; which addresses served, and the source of the videos."""
+    lists = sources.obtain(declared.source(LISTS[layout]), downloads())
+    videos, source = _first_reachable([declared.source(key) for key in VIDEOS[layout]])
+    with _shown(f"{layout}: split lists") as progress:
+        unpack(lists.path, work / "splits", progress)
+    with _shown(f"{layout}: videos") as progress:
+        if layout == "hmdb51":
+            _unpack_nested(videos.path, work, progress)
+        elif source.name.endswith(".zip"):
+            _unpack_flat(videos.path, work, progress)
+        else:
+            unpack(videos.path, work / "videos", progress)
+    return {"served": {"videos": videos.served, "splits": lists.served}}, source
+
+
+def _first_reachable(wanted: list[Source]) -> tuple[sources.Fetched, Source]:
+    """The first of several archives of the same videos that is there or can be had."""
+    reasons = []
+    here = [source for source in wanted if (downloads() / source.name).exists()]
+    for source in [*here, *(source for source in wanted if source not in here)]:
+        try:
+            return sources.obtain(source, downloads()), source
+        except UnreachableError as error:
+            reasons.append(str(error))
+    raise UnreachableError("; or else: ".join(reasons))
+
+
+def _unpack_nested(archive: Path, work: Path, progress: _Progress | None) -> None:
+    """HMDB-51: an archive per class, inside one archive. A class that was unpacked whole is not unpacked again."""
+    scratch = work / SCRATCH / "classes"
+    marks = work / SCRATCH / "unpacked"
+    marks.mkdir(parents=True, exist_ok=True)
+    if not (marks / "all").exists():
+        inner = unpack(archive, scratch)
+        odd = [path for path in inner if path.suffix.lower() != ".rar"]
+        if odd:
+            raise UserError(f"{archive}: entry {odd[0]}: expected one archive per class, <class>.rar; bring it again")
+        (marks / "all").touch()
+    waiting = sorted(scratch.rglob("*.rar"))
+    for number, path in enumerate(waiting, 1):
+        names = unpack(path, work / "videos")
+        wrong = next((name for name in names if len(name.parts) != 2 or name.parts[0] != path.stem), None)
+        if wrong is not None:
+            raise UserError(f"{archive}: {path.name}: entry {wrong}: expected {path.stem}/<video>.avi; bring it again")
+        path.unlink()
+        if progress is not None:
+            progress(number, len(waiting))
+
+
+def _unpack_flat(archive: Path, work: Path, progress: _Progress | None) -> None:
+    """UCF-101's second archive has all videos in one folder: each goes into the folder of its class."""
+    index = work / "splits" / "ucfTrainTestlist" / "classInd.txt"
+    try:
+        lines = [line.split() for line in index.read_text(encoding="utf-8").splitlines() if line.strip()]
+        classes = {line[1].casefold(): line[1] for line in lines}
+    except (OSError, UnicodeDecodeError, IndexError) as error:
+        raise UserError(f"{index}: not a list of classes ({error}); bring the official split files") from error
+
+    def place(path: PurePosixPath) -> PurePosixPath:
+        parts = path.stem.split("_")  # v_<Class>_gNN_cNN
+        target = classes.get(parts[1].casefold()) if len(parts) == 4 and parts[0] == "v" else None
+        if target is None or path.suffix != ".avi":
+            raise UserError(f"{archive}: entry {path}: expected v_<Class>_gNN_cNN.avi of a class of classInd.txt")
+        return PurePosixPath("UCF-101", target, path.name)
+
+    unpack(archive, work / "videos", progress, place)
+
+
+def _write_index(work: Path, splits: Splits) -> int:
+    """Write `index.csv`; the number of bytes of all videos."""
+    total = 0
+    order = sorted(splits.labels, key=lambda video: (splits.labels[video], video))
+    with atomic_write(work / "index.csv", "w") as file:
+        rows = csv.writer(cast("TextIO", file), lineterminator="\n")
+        rows.writerow(COLUMNS)
+        for video in order:
+            path, label = work / "videos" / video, splits.labels[video]
+            size = path.stat().st_size
+            total += size
+            rows.writerow([video, splits.classes[label], label, *splits.sides[video], size, sha256_file(path)])
+    return total
+
+
+@contextlib.contextmanager
+def _shown(title: str) -> Iterator[_Progress | None]:
+    """A progress bar on a terminal, nothing anywhere else."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
