@@ -11,7 +11,7 @@ from reeltrace.analysis.published import FOLDER, load
 from reeltrace.analysis.tables import Source, aggregate
 from reeltrace.artifacts import SPEC, atomic_write, canonical_json, read_json, sha256_file
 from reeltrace.errors import CheckFailed
-from reeltrace.registry import AccuracyTable, AggregateSpec
+from reeltrace.registry import AggregateSpec, cell_sources
 
 CELLS, CURVES, METRICS, HISTORY = "cells.json", "curves.csv", "metrics.json", "history.jsonl"
 
@@ -43,14 +43,13 @@ def _source(artifact: str, folder: Path) -> Source:
 def curves(spec: AggregateSpec, inputs: Mapping[str, Path]) -> str:
     """CSV: epoch, then the validation top-1 (percent) of each run and seed; blank where a run had fewer epochs."""
     columns: dict[str, dict[int, float]] = {}
-    if isinstance(spec.table, AccuracyTable):
-        for run_name in sorted(set(spec.table.rows.values())):
-            for seed in spec.seeds:
-                key = f"{run_name}-s{seed}"
-                columns[key] = {
-                    int(line["epoch"]): float(line["validation_top1"])
-                    for line in read_history(inputs[f"train/{key}"] / HISTORY)
-                }
+    for run_name in sorted({place.run for place in cell_sources(spec.table)}):
+        for seed in spec.seeds:
+            key = f"{run_name}-s{seed}"
+            columns[key] = {
+                int(line["epoch"]): float(line["validation_top1"])
+                for line in read_history(inputs[f"train/{key}"] / HISTORY)
+            }
     epochs = sorted({epoch for column in columns.values() for epoch in column})
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -5,7 +5,7 @@ holds. Files are touched in `stage.py` only.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -14,7 +14,7 @@ from reeltrace.analysis.statistics import hull, mean, percent, printed, sample_d
 from reeltrace.analysis.verdicts import Circumstances, Rounding, format_value, judge_accuracy, judge_structure
 from reeltrace.artifacts import escape_pointer
 from reeltrace.errors import CheckFailed, UserError
-from reeltrace.registry import AccuracyTable, AggregateSpec, StructureTable
+from reeltrace.registry import AccuracyTable, AggregateSpec, CellSource, StructureTable, VideoTable, cell_sources
 
 SCHEMA = 1
 DECIMALS = 2  # of printed percentages, as in basu2021
@@ -57,14 +57,14 @@ def aggregate(spec: AggregateSpec, document: pub.Document, sources: Mapping[str,
         "kind": table.kind,
         "scale": spec.scale,
         "stand_in": "; ".join(stand_in) or None,
-        "circumstances": circumstances.words if table.kind == "accuracy" else "full size",
+        "circumstances": "full size" if isinstance(table, StructureTable) else circumstances.words,
         "columns": [{"key": c.key, "label": c.label, "group": c.group} for c in print_.columns],
         "rows": [{"key": r.key, "label": r.label, "type": r.type} for r in print_.rows],
         "overrides": [o.model_dump(mode="json") for o in spec.overrides],
     }
-    if isinstance(table, AccuracyTable):
+    if not isinstance(table, StructureTable):
         result["seeds"] = list(spec.seeds)
-        result["runs"] = dict(table.rows)
+        result["runs"] = {row: runs if isinstance(runs, str) else dict(runs) for row, runs in table.rows.items()}
         result["cells"] = _accuracy_cells(spec, table, print_, sources, circumstances)
         result["equivariance"] = _equivariance(spec, table, print_, sources)
     else:
@@ -112,37 +112,57 @@ def _base_cell(cell: pub.Cell) -> dict[str, Any]:
 
 def _accuracy_cells(
     spec: AggregateSpec,
-    table: AccuracyTable,
+    table: AccuracyTable | VideoTable,
     print_: pub.Table,
     sources: Mapping[str, Source],
     circumstances: Circumstances,
 ) -> list[dict[str, Any]]:
     _check_known(f"tables.{spec.key}.rows", table.rows, [row.key for row in print_.rows], table)
     _check_known(f"tables.{spec.key}.columns", table.columns, [column.key for column in print_.columns], table)
+    filled_by = {(place.row, place.column): place for place in cell_sources(table)}
     cells = []
     for row in print_.rows:
         for column in print_.columns:
             cell = print_.cell(row.key, column.key)
-            run = table.rows.get(row.key)
+            place = filled_by.get((row.key, column.key))
             entry = _base_cell(cell)
-            if run is None or column.key not in table.columns:
+            interval, under = None, circumstances
+            if place is None:
                 entry |= {"reproduced": None, "trace": []}
-                interval = None
             else:
-                of_seed = {seed: _source(sources, f"train/{run}-s{seed}") for seed in spec.seeds}
-                entry["reproduced"] = accuracy(of_seed, column.key)
-                entry["trace"] = [
-                    {"seed": seed, **source.trace(f"/best/test/{escape_pointer(column.key)}/top1")}
-                    for seed, source in of_seed.items()
-                ]
+                of_seed = _of_seeds(spec, sources, place.run)
+                entry["reproduced"] = accuracy(of_seed, place.transform)
+                entry["trace"] = _traces(of_seed, place)
                 low, high = entry["reproduced"]["interval"]
                 interval = (low, high)
-            verdict, reason = judge_accuracy(cell, interval, circumstances)
-            cells.append({**entry, "verdict": verdict, "reason": reason, "circumstances": circumstances.words})
+                if isinstance(table, VideoTable):
+                    entry["reproduced"]["clip"] = of_clips(of_seed, place)
+                    under = _of_set(spec, table.columns[column.key].dataset, of_seed, circumstances)
+            verdict, reason = judge_accuracy(cell, interval, under)
+            cells.append({**entry, "verdict": verdict, "reason": reason, "circumstances": under.words})
     return cells
 
 
-def _check_known(where: str, names: Iterable[str], known: list[str], table: AccuracyTable) -> None:
+def _of_seeds(spec: AggregateSpec, sources: Mapping[str, Source], run: str) -> dict[int, Source]:
+    return {seed: _source(sources, f"train/{run}-s{seed}") for seed in spec.seeds}
+
+
+def _traces(of_seed: Mapping[int, Source], place: CellSource, *within: str) -> list[dict[str, Any]]:
+    """Where the accuracy of a cell stands, one trace per seed; `within` names a part of the score."""
+    path = "/".join(["/best/test", *map(escape_pointer, (place.transform, *within, "top1"))])
+    return [{"seed": seed, **source.trace(path)} for seed, source in of_seed.items()]
+
+
+def _of_set(
+    spec: AggregateSpec, dataset: str, of_seed: Mapping[int, Source], circumstances: Circumstances
+) -> Circumstances:
+    """The circumstances of one cell where a table spans sets of videos: its own set's, and what is missing of it."""
+    sentence = spec.stand_in[dataset]
+    missing = max(int(_get(source, "videos", "missing")) for source in of_seed.values())
+    return replace(circumstances, stand_in=(sentence,) if sentence else (), missing=missing)
+
+
+def _check_known(where: str, names: Iterable[str], known: list[str], table: AccuracyTable | VideoTable) -> None:
     for name in names:
         if name not in known:
             raise UserError(
@@ -156,8 +176,8 @@ def accuracy(of_seed: Mapping[int, Source], transform: str) -> dict[str, Any]:
 
     Percentages come from counts; a `top1` that does not agree with its counts is refused (`CheckFailed`).
     """
-    best = {seed: _score(source, "best", transform) for seed, source in of_seed.items()}
-    last = {seed: _score(source, "last", transform) for seed, source in of_seed.items()}
+    best = {seed: _score(source, "best", "test", transform) for seed, source in of_seed.items()}
+    last = {seed: _score(source, "last", "test", transform) for seed, source in of_seed.items()}
     exact = {seed: percent(*score) for seed, score in best.items()}
     intervals = {seed: wilson(*score) for seed, score in best.items()}
     low, high = hull(list(intervals.values()))
@@ -186,8 +206,31 @@ def accuracy(of_seed: Mapping[int, Source], transform: str) -> dict[str, Any]:
     }
 
 
-def _score(source: Source, checkpoint: str, transform: str) -> tuple[int, int]:
-    score = _get(source, checkpoint, "test", transform)
+def of_clips(of_seed: Mapping[int, Source], place: CellSource) -> dict[str, Any]:
+    """The accuracy over single clips of the videos in a cell: mean, seeds, trace.
+
+    It has no interval: clips of one video are not independent of each other.
+    """
+    scores = {seed: _score(source, "best", "test", place.transform, "clip") for seed, source in of_seed.items()}
+    exact = {seed: percent(*score) for seed, score in scores.items()}
+    value = mean(list(exact.values()))
+    return {
+        "value": float(value),
+        "printed": printed(value, DECIMALS),
+        "seeds": {
+            str(seed): {
+                "correct": scores[seed][0],
+                "total": scores[seed][1],
+                "printed": printed(exact[seed], DECIMALS),
+            }
+            for seed in of_seed
+        },
+        "trace": _traces(of_seed, place, "clip"),
+    }
+
+
+def _score(source: Source, *path: str) -> tuple[int, int]:
+    score = _get(source, *path)
     try:
         correct, total, top1 = score["correct"], score["total"], float(score["top1"])
         consistent = 0 <= correct <= total and total > 0 and abs(100 * correct / total - top1) < 1e-6
@@ -195,40 +238,39 @@ def _score(source: Source, checkpoint: str, transform: str) -> tuple[int, int]:
         consistent = False
     if not consistent:
         raise CheckFailed(
-            f"{source.artifact}: /{checkpoint}/test/{transform}: correct, total and top1 do not agree; "
-            "run its stage again"
+            f"{source.artifact}: /{'/'.join(path)}: correct, total and top1 do not agree; run its stage again"
         )
     return correct, total
 
 
 def _equivariance(
-    spec: AggregateSpec, table: AccuracyTable, print_: pub.Table, sources: Mapping[str, Source]
+    spec: AggregateSpec, table: AccuracyTable | VideoTable, print_: pub.Table, sources: Mapping[str, Source]
 ) -> list[dict[str, Any]]:
     """Relative error and agreement under each transform but the identity, means over seeds."""
     entries = []
-    # In the document's order: a spec read back from its canonical JSON has its rows sorted.
-    for row, run in ((row.key, table.rows[row.key]) for row in print_.rows if row.key in table.rows):
-        for transform in table.columns:
-            if transform == "original":
-                continue
-            of_seed = {seed: _source(sources, f"train/{run}-s{seed}") for seed in spec.seeds}
-            entry: dict[str, Any] = {"row": row, "run": run, "transform": transform}
-            for quantity in ("relative_error", "agreement"):
-                values = {
-                    seed: float(_get(source, "equivariance", "best", transform, quantity))
+    # In the document's order: a spec read back from its canonical JSON has its rows and columns sorted.
+    rows, columns = ([part.key for part in parts] for parts in (print_.rows, print_.columns))
+    for place in sorted(cell_sources(table), key=lambda p: (rows.index(p.row), columns.index(p.column))):
+        if place.transform == "original":
+            continue
+        of_seed = _of_seeds(spec, sources, place.run)
+        entry: dict[str, Any] = place.model_dump()
+        for quantity in ("relative_error", "agreement"):
+            values = {
+                seed: float(_get(source, "equivariance", "best", place.transform, quantity))
+                for seed, source in of_seed.items()
+            }
+            value = mean([Fraction(v) for v in values.values()])
+            entry[quantity] = {
+                "value": float(value),
+                "printed": printed(value, DECIMALS) if quantity == "agreement" else scientific(float(value)),
+                "values": {str(seed): v for seed, v in values.items()},
+                "trace": [
+                    {"seed": seed, **source.trace(f"/equivariance/best/{escape_pointer(place.transform)}/{quantity}")}
                     for seed, source in of_seed.items()
-                }
-                value = mean([Fraction(v) for v in values.values()])
-                entry[quantity] = {
-                    "value": float(value),
-                    "printed": printed(value, DECIMALS) if quantity == "agreement" else scientific(float(value)),
-                    "values": {str(seed): v for seed, v in values.items()},
-                    "trace": [
-                        {"seed": seed, **source.trace(f"/equivariance/best/{escape_pointer(transform)}/{quantity}")}
-                        for seed, source in of_seed.items()
-                    ],
-                }
-            entries.append(entry)
+                ],
+            }
+        entries.append(entry)
     return entries
 
 

@@ -28,7 +28,7 @@ MEANINGS: dict[Verdict, str] = {
     "differs": "same protocol, scale and data, and the published value lies outside our interval",
     "exact": "no randomness is involved, and the two are equal at the printed precision",
     "not exact": "no randomness is involved, and the two are not equal",
-    "not comparable": "reduced scale or stand-in data: shown beside the published value, not a reproduction of it",
+    "not comparable": "reduced scale, stand-in or missing data: beside the published value, no reproduction of it",
     "not given": "the text of the document has no value",
     "not run": "nobody has run it yet",
 }
@@ -37,21 +37,30 @@ MEANINGS: dict[Verdict, str] = {
 @dataclass(frozen=True)
 class Circumstances:
     """Under which conditions numbers were made: scale, the stand-in data used (sentences), whether anything of the
-    document's protocol is overridden."""
+    document's protocol is overridden, and how many videos of the set were missing."""
 
     scale: str
     stand_in: tuple[str, ...]
     overridden: bool
+    missing: int = 0
 
     @property
     def faithful(self) -> bool:
         """The document's own scale, data and protocol."""
-        return self.scale == "paper" and not self.stand_in and not self.overridden
+        return self.scale == "paper" and not self.stand_in and not self.overridden and not self.missing
 
     @property
     def words(self) -> str:
         """`quick scale, stand-in data`, as verdicts carry it."""
-        return f"{self.scale} scale" + (", stand-in data" if self.stand_in else "")
+        return (
+            f"{self.scale} scale"
+            + (", stand-in data" if self.stand_in else "")
+            + (f", {_videos(self.missing)} missing" if self.missing else "")
+        )
+
+
+def _videos(number: int) -> str:
+    return f"{number} video" + ("s" if number > 1 else "")
 
 
 def judge_accuracy(
@@ -66,6 +75,7 @@ def judge_accuracy(
         why = [f"made at {circumstances.scale} scale"]
         why += [f"on stand-in data ({'; '.join(circumstances.stand_in)})"] if circumstances.stand_in else []
         why += ["with overridden values of the protocol"] if circumstances.overridden else []
+        why += [f"without {_videos(circumstances.missing)} of the set"] if circumstances.missing else []
         return "not comparable", f"{', '.join(why)}: not a reproduction of the published value"
     ours = f"[{printed(interval[0], 2)}, {printed(interval[1], 2)}]"
     if overlap(rounding_interval(cell.printed), interval):

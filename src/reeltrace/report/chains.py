@@ -54,6 +54,7 @@ def settings(spec: Mapping[str, Any]) -> dict[str, str]:
             ),
             "augmentation": f"{augment['kind']}, p = {augment['probability']}" if augment else "none",
             "device": f"{spec['device']['kind']}, {spec['device']['threads']} thread(s), {spec['device']['precision']}",
+            **_view(spec.get("video")),
         }
     if stage == "data" and spec.get("kind") == "moving-digits":
         videos = spec["videos"]
@@ -65,6 +66,19 @@ def settings(spec: Mapping[str, Any]) -> dict[str, str]:
             "speed": f"{spec['speed'][0]} to {spec['speed'][1]} pixels per frame",
             "seed": str(spec["seed"]),
         }
+    if stage == "data" and spec.get("kind") == "videos":
+        drawn = spec["generated"]
+        return {
+            "layout": f"{spec['layout']}, {spec['classes']} classes",
+            "files": "official"
+            if drawn is None
+            else (
+                f"drawn here: {drawn['groups']} groups, {drawn['clips_per_group']} clip(s) of each in every class, "
+                f"{drawn['frames'][0]} to {drawn['frames'][1]} frames, seed {drawn['seed']}"
+            ),
+        }
+    if stage == "frames":
+        return {"stored frames": f"short side of {spec['short_side']} pixels"}
     if stage == "measure":
         asked = spec["measurement"]
         return {
@@ -77,6 +91,21 @@ def settings(spec: Mapping[str, Any]) -> dict[str, str]:
     if stage == "aggregate":
         return {"table": f"{spec['table']['document']}, Table {spec['table']['table']}", "seeds": _list(spec["seeds"])}
     return {}
+
+
+def _view(video: Mapping[str, Any] | None) -> dict[str, str]:
+    """How a run sees videos; nothing where its clips are finished ones."""
+    if not video:
+        return {}
+    clip, place = video["clip"], "the middle" if video["clip"]["place"] == "center" else "a random place"
+    return {
+        "split": f"official split {video['split']}, {video['validation']} of its training groups held out",
+        "clips": (
+            f"{clip['frames']} frames with stride {clip['stride']}, {clip['crop']} x {clip['crop']} pixels from "
+            f"{place} (in testing from the middle), seen as {clip['size']} x {clip['size']}"
+        ),
+        "testing": f"mean probability over {video['test_clips']} clip(s) of each video",
+    }
 
 
 def _list(values: Any) -> str:

@@ -22,7 +22,7 @@ from reeltrace.analysis.verdicts import MEANINGS, count
 from reeltrace.artifacts import SPEC, canonical_json, read_json, sha256_file
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.registry import ReportSpec
-from reeltrace.report import figures
+from reeltrace.report import figures, videos
 from reeltrace.report.binding import Binder, Number
 from reeltrace.report.chains import artifact_name, describe, settings
 
@@ -30,6 +30,7 @@ SCHEMA = "reeltrace-report/1"
 TEMPLATES = Path("templates")
 PAGE = "report.html.j2"
 QUANTITIES = {"relative_error": "relative error", "agreement": "agreement"}
+COMPACT = 4  # columns of accuracies beyond which a table is set tightly
 TREND_VERDICTS = ("trend holds", "trend fails", "not run")
 
 
@@ -64,7 +65,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], reports: Path) -> Report
         judged_from, {t["table"]: t for t in tables if t["document"] == judged_from.document and "runs" in t}
     )
     summary = _summary(binder, cells, judged)
-    datasets = [_dataset(key, inputs[f"data/{key}"], artifacts[f"data/{key}"]) for key in spec.datasets]
+    datasets = [_dataset(binder, key, spec, inputs, artifacts) for key in spec.datasets]
     content = {
         "schema": SCHEMA,
         "scale": spec.scale,
@@ -87,7 +88,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], reports: Path) -> Report
         tables=[_table_view(t, documents[t["document"]], binder, cells) for t in tables],
         documents=documents,
         datasets=datasets,
-        equivariance=_equivariance_view(tables, equivariance),
+        equivariance=_equivariance_view(equivariance),
         panels=_panels(spec, inputs, binder),
         strips_after=figures.STRIPS_AFTER,
         swatch=figures.legend_swatch,
@@ -204,6 +205,10 @@ def _bind_cells(binder: Binder, table: dict[str, Any]) -> list[dict[str, Any]]:
             )
             if "interval" in reproduced:
                 _bind_parts(binder, identity, index, trace, reproduced)
+            if "clip" in reproduced:
+                _bind_clips(
+                    binder, identity, title, {**trace, "pointer": f"/cells/{index}/reproduced/clip/value"}, cell
+                )
         if cell["published"]["printed"] is not None:
             binder.add_published(identity, cell["published"]["printed"], cell["published"]["place"])
         cells.append(
@@ -224,7 +229,7 @@ def _cell_facts(cell: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     print_ = cell["published"]
     facts = [("Published", f"{print_['printed']} ({print_['place']})" if print_["printed"] else print_["reason"])]
     if print_["note"]:
-        facts.append(("Contradiction", print_["note"]))
+        facts.append(("Contradiction" if print_["contradicted_by"] else "Note", print_["note"]))
     facts.append(("Verdict", f"{cell['verdict']} ({cell['circumstances']}): {cell['reason']}"))
     return tuple(facts)
 
@@ -246,13 +251,34 @@ def _bind_parts(
         )
 
     low, high = reproduced["interval_printed"]
+    judged = "videos" if "clip" in reproduced else "clips"
     part("interval", f"[{low}, {high}]", "Interval", "interval")
     if reproduced["deviation"] is not None:
         part("deviation", f"± {reproduced['deviation_printed']}", "Standard deviation over seeds", "deviation")
     for seed, entry in reproduced["seeds"].items():
-        words = f"{entry['printed']} ({entry['correct']} of {entry['total']} clips, epoch {entry['epoch']})"
+        words = f"{entry['printed']} ({entry['correct']} of {entry['total']} {judged}, epoch {entry['epoch']})"
         part(f"seed-{seed}", words, f"Seed {seed}, best on validation", f"seeds/{seed}")
     part("last", reproduced["last"]["printed"], "Last checkpoint", "last/value")
+
+
+def _bind_clips(binder: Binder, identity: str, title: str, trace: Mapping[str, str], cell: Mapping[str, Any]) -> None:
+    """The accuracy over single clips, beside that of the videos they are cut from. It has a chain of its own."""
+    clip = cell["reproduced"]["clip"]
+    seeds = "; ".join(
+        f"seed {seed}: {entry['printed']} ({entry['correct']} of {entry['total']} clips)"
+        for seed, entry in clip["seeds"].items()
+    )
+    verdict = f"none: the published value is compared with the accuracy on videos ({cell['circumstances']})"
+    binder.add(
+        Number(
+            id=f"{identity}/clip",
+            printed=clip["printed"],
+            title=f"{title}: over single clips",
+            trace=trace,
+            sources=tuple(clip["trace"]),
+            facts=(("Each seed", seeds), ("Verdict", verdict)),
+        )
+    )
 
 
 def _bind_equivariance(binder: Binder, tables: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -265,7 +291,7 @@ def _bind_equivariance(binder: Binder, tables: list[dict[str, Any]]) -> list[dic
             if (entry["run"], entry["transform"]) in done:
                 continue
             done.add((entry["run"], entry["transform"]))
-            base = f"{table['document']}/{table['table']}/{entry['row']}/{entry['transform']}"
+            base = f"{table['document']}/{table['table']}/{entry['row']}/{entry['column']}"
             shown = {}
             for quantity, words in QUANTITIES.items():
                 identity = f"{base}/{words.replace(' ', '-')}"
@@ -278,7 +304,7 @@ def _bind_equivariance(binder: Binder, tables: list[dict[str, Any]]) -> list[dic
                     Number(
                         id=identity,
                         printed=entry[quantity]["printed"],
-                        title=f"{table['document']}, {entry['row']}, {entry['transform']}: {words}",
+                        title=f"{table['document']}, {entry['row']}, {_heading(entry)}: {words}",
                         trace=trace,
                         sources=tuple(entry[quantity]["trace"]),
                     )
@@ -295,12 +321,19 @@ def _bind_equivariance(binder: Binder, tables: list[dict[str, Any]]) -> list[dic
                     "document": table["document"],
                     "table": table["table"],
                     "row": entry["row"],
+                    "column": entry["column"],
                     "run": entry["run"],
                     "transform": entry["transform"],
                     **shown,
                 }
             )
     return sorted(entries, key=lambda e: (e["document"], e["table"]))
+
+
+def _heading(entry: Mapping[str, Any]) -> str:
+    """The column of an entry on equivariance, its transform named."""
+    column, transform = str(entry["column"]), str(entry["transform"])
+    return column if transform in column else f"{column} {transform}"
 
 
 def _bind_search(binder: Binder, table: dict[str, Any]) -> None:
@@ -356,16 +389,26 @@ def _summary(binder: Binder, cells: list[dict[str, Any]], judged: list[dict[str,
     return {"cells": len(cells), "verdicts": verdicts, "claims": trends}
 
 
-def _dataset(key: str, folder: Path, artifact: Mapping[str, Any]) -> dict[str, Any]:
+def _dataset(
+    binder: Binder, key: str, spec: ReportSpec, inputs: Mapping[str, Path], artifacts: Mapping[str, Any]
+) -> dict[str, Any]:
     """What the report says of a dataset, and frames of one test clip under each transform."""
-    spec, about = read_json(folder / SPEC), read_json(folder / "about.json")
+    folder = inputs[f"data/{key}"]
+    of_data = read_json(folder / SPEC)
+    if of_data.get("kind") == "videos":
+        described = videos.describe_set(binder, key, spec, inputs, artifacts)
+        described["strips"] = figures.strips(described.pop("pixels"))
+        return described
+    about = read_json(folder / "about.json")
     row, clip = _clip(folder)
     return {
         "key": key,
-        "stand_in": spec.get("stand_in"),
+        "stand_in": of_data.get("stand_in"),
         "source": about.get("source"),
+        "licence": None,
+        "citation": None,
         "classes": [str(name) for name in about["classes"]],
-        "settings": settings(spec),
+        "settings": settings(of_data),
         "clip": {
             "split": "test",
             "clip": int(row["clip"]),
@@ -373,7 +416,8 @@ def _dataset(key: str, folder: Path, artifact: Mapping[str, Any]) -> dict[str, A
             "start": [row["y"], row["x"]],
             "velocity": [row["vy"], row["vx"]],
         },
-        "manifest_sha256": artifact["manifest_sha256"],
+        "manifest_sha256": artifacts[f"data/{key}"]["manifest_sha256"],
+        "videos": None,
         "strips": figures.strips(clip),
     }
 
@@ -415,11 +459,22 @@ def _table_view(
         **table,
         "print": print_,
         "groups": groups,
+        "compact": COMPACT,
         "by_place": of_table,
         "types": _type_spans(print_),
         "chart": chart,
+        "notes": _notes(table["cells"]),
         "texts": {(c.row, c.column): c for c in print_.cells if c.unit == "text"},
     }
+
+
+def _notes(cells: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """The notes on what the document prints, each with the cells that it is about."""
+    notes: dict[str, list[dict[str, Any]]] = {}
+    for cell in cells:
+        if cell["published"]["note"]:
+            notes.setdefault(cell["published"]["note"], []).append(cell)
+    return notes
 
 
 def _type_spans(print_: published.Table) -> dict[str, int]:
@@ -458,26 +513,21 @@ def _chart(
     return figures.accuracy_chart(
         f"Table {table['table']} drawn: top-1 accuracy in percent, published and here",
         [row.label for row in print_.rows],
-        [column.label for column in print_.columns],
+        [column.key for column in print_.columns],  # unlike labels they say which set they belong to
         dots,
         binder.figure(identity, shown),
     )
 
 
-def _equivariance_view(tables: list[dict[str, Any]], entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One block per table: its transforms, and per row the two quantities of each transform."""
+def _equivariance_view(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One block per table: its columns with their headings, and per row the two quantities of each column."""
     views: list[dict[str, Any]] = []
     for entry in entries:
-        if not views or views[-1]["table"] != entry["table"]:
-            columns = next(t["columns"] for t in tables if t["table"] == entry["table"])
-            views.append(
-                {
-                    "table": entry["table"],
-                    "transforms": [c["key"] for c in columns if c["key"] != "original"],
-                    "rows": {},
-                }
-            )
-        views[-1]["rows"].setdefault(entry["row"], {})[entry["transform"]] = entry
+        place = (entry["document"], entry["table"])
+        if not views or views[-1]["place"] != place:
+            views.append({"place": place, "table": entry["table"], "columns": {}, "rows": {}})
+        views[-1]["columns"][entry["column"]] = _heading(entry)
+        views[-1]["rows"].setdefault(entry["row"], {})[entry["column"]] = entry
     return views
 
 

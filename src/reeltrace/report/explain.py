@@ -105,14 +105,21 @@ def _format(chain: dict[str, Any]) -> str:
         interval = ours.get("interval_printed")
         add("here", ours["printed"] + (f"  [{interval[0]}, {interval[1]}]" if interval else ""))
         for seed, entry in ours.get("seeds", {}).items():
-            add(f"seed {seed}", f"{entry['printed']}  {entry['correct']} of {entry['total']}, epoch {entry['epoch']}")
+            judged = " videos" if "clip" in ours else ""
+            words = f"{entry['correct']} of {entry['total']}{judged}, epoch {entry['epoch']}"
+            add(f"seed {seed}", f"{entry['printed']}  {words}")
         if "last" in ours:
             add("last epoch", ours["last"]["printed"])
+        if "clip" in ours:
+            counted = (f"{e['correct']} of {e['total']}" for e in ours["clip"]["seeds"].values())
+            add("over clips", f"{ours['clip']['printed']}  {', '.join(counted)}")
     add("published", f"{print_['printed']}  {print_['place']}" if print_["printed"] else f"none: {print_['reason']}")
     if print_["note"]:
         add("note", print_["note"])
     add("verdict", f"{chain['verdict']} ({chain['circumstances']}): {chain['reason']}")
-    for label, trace in [("cell", chain["trace"]), *(("source", source) for source in chain["sources"])]:
+    traces = [("cell", chain["trace"]), *(("source", source) for source in chain["sources"])]
+    traces += [("over clips", source) for source in (ours or {}).get("clip", {}).get("trace", ())]
+    for label, trace in traces:
         add(label, f"{trace['artifact']} {trace['pointer']}")
         add("", f"sha256 {trace['sha256']}")
     for artifact in chain["artifacts"]:

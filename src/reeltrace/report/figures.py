@@ -140,20 +140,26 @@ def accuracy_chart(
 
 
 def transformed(clip: NDArray[np.uint8]) -> dict[str, NDArray[np.uint8]]:
-    """The five views of a clip (T, H, W); rotations are counter-clockwise as a viewer sees a frame (row 0 on top)."""
+    """The five views of a clip (T, H, W) or (T, H, W, 3).
+
+    Rotations are counter-clockwise as a viewer sees a frame (row 0 on top).
+    """
     turned = {f"r{90 * k}": np.rot90(clip, k, axes=(1, 2)) for k in (1, 2, 3)}
     return {"original": clip, "treverse": clip[::-1], **turned}
 
 
 def png(frame: NDArray[np.uint8]) -> str:
-    """One grey frame (H, W) as a PNG data URI; no metadata, so the same pixels give the same text."""
+    """One frame, grey (H, W) or in colour (H, W, 3), as a PNG data URI.
+
+    Without metadata: the same pixels give the same text.
+    """
     buffer = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(frame)).save(buffer, format="PNG", optimize=False, compress_level=9)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def strips(clip: NDArray[np.uint8], most: int = 8) -> Mapping[str, list[str]]:
-    """Up to `most` evenly spaced frames of each view of a clip (T, H, W), as PNG data URIs."""
+    """Up to `most` evenly spaced frames of each view of a clip (T, H, W) or (T, H, W, 3), as PNG data URIs."""
     count = min(most, len(clip))
     chosen = [round(index * (len(clip) - 1) / max(1, count - 1)) for index in range(count)]
     return {name: [png(view[index]) for index in chosen] for name, view in transformed(clip).items()}

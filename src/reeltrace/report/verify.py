@@ -31,6 +31,7 @@ from reeltrace.errors import CheckFailed, UserError
 from reeltrace.registry import AggregateSpec, ReportSpec
 from reeltrace.report.document import build
 from reeltrace.report.stage import HTML, JSON
+from reeltrace.report.videos import ABOUT, BROKEN_VIDEOS, FRAME_COLUMNS, FRAMES, INDEX, SHARDS, SIDES, read_rows
 
 TAMPERED, STALE, BROKEN = "tampered artifact", "stale", "broken chain"
 UNBOUND, DIFFERS = "unbound number", "report differs from artifacts"
@@ -63,6 +64,10 @@ def verify(root: Path, *, scale: str, data: bool = False) -> list[Problem]:
         stage = name.split("/")[0]
         if stage == "train":
             problems += _guarded(folder / METRICS, partial(_scores, folder, results))
+        elif stage == "data" and (folder / INDEX).is_file():
+            problems += _guarded(folder / INDEX, partial(_sides, folder))
+        elif stage == "frames":
+            problems += _guarded(folder / FRAMES, partial(_stored, folder, results))
         elif stage == "aggregate":
             problems += _guarded(folder / CELLS, partial(_cells, folder, results, root / "reports"))
     if REPORT in folders:
@@ -117,7 +122,10 @@ def _links(name: str, folder: Path, results: Path) -> list[Problem]:
 
 
 def _scores(folder: Path, results: Path) -> list[Problem]:
-    """Predictions, metrics and scores of one run agree, and the labels are those of its test set."""
+    """Predictions, metrics and scores of one run agree, and the labels are those of its test set.
+
+    A run on videos has both of videos and of the clips cut from them.
+    """
     metrics, scores, spec = (read_json(folder / name) for name in (METRICS, "scores.json", SPEC))
     path = folder / "predictions.npz"
     try:
@@ -130,10 +138,11 @@ def _scores(folder: Path, results: Path) -> list[Problem]:
     try:
         for checkpoint in ("best", "last"):
             for transform in spec["evaluation"]:
-                predicted = predictions[f"{checkpoint}_{transform}"]
-                problems += _score(
-                    folder, metrics, (checkpoint, transform), int((predicted == label).sum()), len(label)
-                )
+                place = (checkpoint, "test", transform)
+                problems += _score(folder, metrics, place, predictions[f"{checkpoint}_{transform}"], label)
+                if spec.get("video"):
+                    clips = predictions[f"clip_{checkpoint}_{transform}"]
+                    problems += _score(folder, metrics, (*place, "clip"), clips, predictions["clip_label"])
         for name, value in scores.items():
             best = metrics["best"]
             expected = best["epoch"] if name == "epoch" else best["validation"]["top1"]
@@ -146,11 +155,105 @@ def _scores(folder: Path, results: Path) -> list[Problem]:
         problems += _agreements(folder, metrics, predictions)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         return [*problems, Problem(TAMPERED, str(folder / METRICS), f"its fields are not those of a run ({error})")]
+    if spec.get("video"):
+        return problems + _videos_used(folder, metrics, predictions, spec, results)
     data = results / "data" / spec["dataset"]
-    index = data / "index.csv"
+    index = data / INDEX
     if index.is_file() and _is_input(folder, data) and _test_labels(index) != label.tolist():
         problems.append(Problem(TAMPERED, str(path), f"its labels are not those of {index.parent.name}/{index.name}"))
     return problems
+
+
+def _videos_used(folder: Path, metrics: Any, predictions: dict[str, Any], spec: Any, results: Path) -> list[Problem]:
+    """The labels are those of the test videos that could be decoded, and every video of the split is counted."""
+    label, video = predictions["label"], predictions["video"]
+    path, problems = folder / "predictions.npz", []
+    if video.shape != predictions["clip_label"].shape or (label[video] != predictions["clip_label"]).any():
+        problems.append(Problem(TAMPERED, str(path), "the labels of its clips are not those of their videos"))
+    data, frames = (results / stage / spec["dataset"] for stage in ("data", "frames"))
+    if not all(
+        (other / file).is_file() and _is_input(folder, other) for other, file in ((data, INDEX), (frames, FRAMES))
+    ):
+        return problems
+    side = f"split{spec['video']['split']}"
+    there = {row["video"] for row in read_rows(frames / FRAMES, *FRAME_COLUMNS)}
+    rows = [row for row in read_rows(data / INDEX, "video", "label", side) if row[side] in ("train", "test")]
+    stored = [row for row in rows if row["video"] in there]
+    if [int(row["label"]) for row in stored if row[side] == "test"] != label.tolist():
+        problems.append(Problem(TAMPERED, str(path), f"its labels are not those of {data.name}/{INDEX}"))
+    used = metrics["videos"]
+    expected = {
+        "train and validation": (used["train"] + used["validation"], sum(row[side] == "train" for row in stored)),
+        "test": (used["test"], sum(row[side] == "test" for row in stored)),
+        "missing": (used["missing"], len(rows) - len(stored)),
+    }
+    return problems + [
+        Problem(TAMPERED, str(folder / METRICS), f"/videos: {name} is {found}, index and frames give {right}")
+        for name, (found, right) in expected.items()
+        if found != right
+    ]
+
+
+# --- sets of videos ---
+
+
+def _sides(folder: Path) -> list[Problem]:
+    """What a set of videos says of itself is what its index says; other datasets have no such claim to check."""
+    about = read_json(folder / ABOUT)
+    if about.get("kind") != "videos":
+        return []
+    splits = sorted(about["counts"])
+    rows = read_rows(folder / INDEX, "video", "class", "label", *splits)
+    found: dict[str, Any] = {
+        "videos": len(rows),
+        "classes": [name for _, name in sorted({(int(row["label"]), row["class"]) for row in rows})],
+        "counts": {split: {side: sum(row[split] == side for row in rows) for side in SIDES} for split in splits},
+    }
+    return _differing(folder, about, found, INDEX)
+
+
+def _stored(folder: Path, results: Path) -> list[Problem]:
+    """A frame store's own account is what its index says, and each video of the set is in it or listed as broken."""
+    about, broken = read_json(folder / ABOUT), read_json(folder / BROKEN_VIDEOS)
+    rows = read_rows(folder / FRAMES, *FRAME_COLUMNS)
+    sizes: dict[str, int] = {}
+    for row in rows:
+        size = 3 * int(row["frames"]) * int(row["height"]) * int(row["width"])
+        if int(row["offset"]) != sizes.get(row["shard"], 0):
+            found = f"{row['video']} does not begin where the video before it ends"
+            return [Problem(TAMPERED, str(folder / FRAMES), found)]
+        sizes[row["shard"]] = sizes.get(row["shard"], 0) + size
+    problems = _differing(
+        folder,
+        about,
+        {
+            "videos": len(rows) + len(broken),
+            "broken": len(broken),
+            "frames": sum(int(row["frames"]) for row in rows),
+            "bytes": sum(sizes.values()),
+            "decoders": {name: sum(row["decoder"] == name for row in rows) for name in about["decoders"]},
+        },
+        f"{FRAMES} and {BROKEN_VIDEOS}",
+    )
+    shards = folder / SHARDS
+    for shard, size in sizes.items():
+        if shards.is_dir() and (shards / shard).is_file() and (shards / shard).stat().st_size != size:
+            problems.append(Problem(TAMPERED, str(shards / shard), f"{FRAMES} says that it holds {size} bytes"))
+    data = results / "data" / folder.name
+    if (data / INDEX).is_file() and _is_input(folder, data):
+        indexed = sorted(row["video"] for row in read_rows(data / INDEX, "video"))
+        if indexed != sorted([*(row["video"] for row in rows), *(entry["video"] for entry in broken)]):
+            found = f"with {BROKEN_VIDEOS} it does not hold each video of {data.name}/{INDEX} once"
+            problems.append(Problem(TAMPERED, str(folder / FRAMES), found))
+    return problems
+
+
+def _differing(folder: Path, about: Any, found: dict[str, Any], where: str) -> list[Problem]:
+    return [
+        Problem(TAMPERED, str(folder / ABOUT), f"/{name} is {_short(about[name])}, {where} gives {_short(value)}")
+        for name, value in found.items()
+        if about[name] != value
+    ]
 
 
 def _is_input(folder: Path, other: Path) -> bool:
@@ -159,15 +262,17 @@ def _is_input(folder: Path, other: Path) -> bool:
     return (other / MANIFEST).is_file() and sha256_file(other / MANIFEST) == recorded
 
 
-def _score(folder: Path, metrics: Any, place: tuple[str, str], correct: int, total: int) -> list[Problem]:
-    checkpoint, transform = place
-    score = metrics[checkpoint]["test"][transform]
+def _score(folder: Path, metrics: Any, place: tuple[str, ...], predicted: Any, label: Any) -> list[Problem]:
+    score = metrics
+    for token in place:
+        score = score[token]
+    correct, total = int((predicted == label).sum()), len(label)
     expected = {"correct": correct, "total": total, "top1": 100 * correct / total}
     return [
         Problem(
             TAMPERED,
             str(folder / METRICS),
-            f"/{checkpoint}/test/{transform}/{name} is {score[name]}, the predictions give {value:.10g}",
+            f"/{'/'.join(place)}/{name} is {score[name]}, the predictions give {value:.10g}",
         )
         for name, value in expected.items()
         if abs(score[name] - value) > TOLERANCE
@@ -177,9 +282,11 @@ def _score(folder: Path, metrics: Any, place: tuple[str, str], correct: int, tot
 def _agreements(folder: Path, metrics: Any, predictions: dict[str, Any]) -> list[Problem]:
     """The share of clips that keep their class under a transform, from predictions. (Relative errors need logits.)"""
     problems = []
+    of_clips = "clip_" if "clip_label" in predictions else ""
     for checkpoint, by_transform in metrics["equivariance"].items():
         for transform, entry in by_transform.items():
-            same = predictions[f"{checkpoint}_{transform}"] == predictions[f"{checkpoint}_original"]
+            before, after = (predictions[f"{of_clips}{checkpoint}_{name}"] for name in ("original", transform))
+            same = before == after
             expected = 100 * float(same.mean())
             if abs(entry["agreement"] - expected) > TOLERANCE:
                 where = f"/equivariance/{checkpoint}/{transform}/agreement"

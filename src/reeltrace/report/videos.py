@@ -1,0 +1,144 @@
+"""What the report says of a set of videos: source, sides, decoders, what could not be decoded, and one clip of it.
+
+Read from the artifacts with csv and numpy alone; the room that decodes and trains is not imported.
+"""
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reeltrace.analysis.stage import METRICS
+from reeltrace.artifacts import SPEC, read_json, sha256_file
+from reeltrace.errors import CheckFailed
+from reeltrace.registry import ReportSpec
+from reeltrace.report.binding import Binder, Number
+from reeltrace.report.chains import settings
+
+ABOUT, INDEX, FRAMES, BROKEN_VIDEOS, SHARDS = "about.json", "index.csv", "frames.csv", "broken.json", "shards"
+SIDES = ("train", "test", "unused")
+USES = ("train", "validation", "test", "missing")
+FRAME_COLUMNS = ("video", "shard", "offset", "frames", "height", "width", "decoder")
+
+
+def describe_set(
+    binder: Binder, key: str, spec: ReportSpec, inputs: Mapping[str, Path], artifacts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """A set of videos as report.json holds it, with the pixels of one test clip under "pixels": uint8 (T, H, W, 3).
+
+    Every number in it is registered with the binder. Raises `CheckFailed` where a file is not what its stage writes.
+    """
+    data, frames = inputs[f"data/{key}"], inputs[f"frames/{key}"]
+    # Every run on the set sees it in the same way; the first by name, as a spec read back has its runs sorted.
+    run = f"train/{min(name for name, run in spec.runs.items() if run.dataset == key)}-s{spec.seeds[0]}"
+    about, view = read_json(data / ABOUT), read_json(inputs[run] / SPEC)["video"]
+    stored = {row["video"]: row for row in read_rows(frames / FRAMES, *FRAME_COLUMNS)}
+    broken = read_json(frames / BROKEN_VIDEOS)
+    split = f"split{view['split']}"
+
+    def add(identity: str, printed: object, title: str, folder: Path, file: str, pointer: str, **more: Any) -> str:
+        name = f"datasets/{key}/{identity}"
+        path = f"results/{spec.scale}/{folder.parent.name}/{folder.name}/{file}"
+        trace = {"artifact": path, "pointer": pointer, "sha256": sha256_file(folder / file)}
+        binder.add(Number(name, str(printed), f"{key}: {title}", trace, **more))
+        return name
+
+    add("videos", about["videos"], "videos", data, ABOUT, "/videos")
+    sides = {side: int(about["counts"][split][side]) for side in SIDES}
+    for side, number in sides.items():
+        add(f"side/{side}", number, f"official {split}, {side}", data, ABOUT, f"/counts/{split}/{side}")
+    used = {use: int(read_json(inputs[run] / METRICS)["videos"][use]) for use in USES}
+    for use, number in used.items():
+        add(f"used/{use}", number, f"videos of {split} as used, {use}", inputs[run], METRICS, f"/videos/{use}")
+    packed = read_json(frames / ABOUT)
+    add("frames", packed["frames"], "stored frames", frames, ABOUT, "/frames")
+    add("broken", packed["broken"], "videos that could not be decoded", frames, ABOUT, "/broken")
+    decoders = {str(name): int(number) for name, number in packed["decoders"].items()}
+    for decoder, number in decoders.items():
+        add(f"decoder/{decoder}", number, f"videos decoded by {decoder}", frames, ABOUT, f"/decoders/{decoder}")
+    names = []
+    for place, entry in enumerate(broken):
+        title = "a video that could not be decoded"
+        names.append(add(f"broken/{place}", entry["video"], title, frames, BROKEN_VIDEOS, f"/{place}/video"))
+        why = " ".join(str(entry["reason"]).split())
+        add(f"broken/{place}/reason", why, "Reason", frames, BROKEN_VIDEOS, f"/{place}/reason", chain=names[-1])
+    row, clip = shown_clip(data, frames, stored, view)
+    return {
+        "key": key,
+        "stand_in": _stand_in(key, spec, inputs),
+        "source": about["source"],
+        "licence": about["licence"],
+        "citation": about["citation"],
+        "classes": [str(name) for name in about["classes"]],
+        "settings": {**settings(read_json(data / SPEC)), **settings(read_json(frames / SPEC))},
+        "clip": {
+            "split": "test",
+            "video": row["video"],
+            "class": row["class"],
+            "frames": f"{view['clip']['frames']} frames, {_every(view['clip']['stride'])}",
+        },
+        "manifest_sha256": artifacts[f"data/{key}"]["manifest_sha256"],
+        "videos": {
+            "count": int(about["videos"]),
+            "split": int(view["split"]),
+            "sides": sides,
+            "used": used,
+            "frames": int(packed["frames"]),
+            "decoders": decoders,
+            "broken": [{"video": str(e["video"]), "reason": str(e["reason"])} for e in broken],
+            "frames_manifest_sha256": artifacts[f"frames/{key}"]["manifest_sha256"],
+        },
+        "pixels": clip,
+    }
+
+
+def _every(stride: int) -> str:
+    return "consecutive" if stride == 1 else f"every {stride}{ {2: 'nd', 3: 'rd'}.get(stride, 'th') }"
+
+
+def _stand_in(key: str, spec: ReportSpec, inputs: Mapping[str, Path]) -> str | None:
+    """What the set is made of in place of the official one, as the tables over it say."""
+    for table in spec.tables:
+        sentences = read_json(inputs[f"aggregate/{table}"] / SPEC)["stand_in"]
+        if key in sentences:
+            return None if sentences[key] is None else str(sentences[key])
+    return None
+
+
+def read_rows(path: Path, *columns: str) -> list[dict[str, str]]:
+    """The rows of a CSV file. Raises `CheckFailed` when it is missing or lacks one of the columns."""
+    try:
+        with path.open(encoding="utf-8", newline="") as handle:
+            reader = csv.DictReader(handle)
+            rows = list(reader)
+    except FileNotFoundError:
+        raise CheckFailed(f"{path}: missing; run its stage again") from None
+    missing = [name for name in columns if name not in (reader.fieldnames or ())]
+    if missing:
+        raise CheckFailed(f"{path}: it has no column {missing[0]}; run its stage again")
+    return rows
+
+
+def shown_clip(
+    data: Path, frames: Path, stored: Mapping[str, Mapping[str, str]], view: Mapping[str, Any]
+) -> tuple[dict[str, str], NDArray[np.uint8]]:
+    """The middle clip of the first test video in the index, cut as in testing: its row, and uint8 (T, H, W, 3)."""
+    rows = read_rows(data / INDEX, "video", "class", f"split{view['split']}")
+    row = next((r for r in rows if r[f"split{view['split']}"] == "test" and r["video"] in stored), None)
+    if row is None:
+        raise CheckFailed(f"{data / INDEX}: no test video that could be decoded; run its stage again")
+    place = {name: int(stored[row["video"]][name]) for name in ("offset", "frames", "height", "width")}
+    path = frames / SHARDS / Path(stored[row["video"]]["shard"]).name
+    shape = (place["frames"], place["height"], place["width"], 3)
+    try:
+        video = np.memmap(path, np.uint8, "r", place["offset"], shape)
+    except (FileNotFoundError, ValueError):
+        raise CheckFailed(f"{path}: missing or too short for {row['video']}; run its stage again") from None
+    clip = view["clip"]
+    latest = max(0, place["frames"] - (clip["frames"] - 1) * clip["stride"] - 1)
+    chosen = (latest // 2 + np.arange(clip["frames"]) * clip["stride"]) % place["frames"]
+    top, left = ((place[side] - clip["crop"]) // 2 for side in ("height", "width"))
+    return row, np.array(video[chosen, top : top + clip["crop"], left : left + clip["crop"]])
