@@ -141,8 +141,12 @@ def _save(archive: Path, target: Path, path: PurePosixPath, blocks: Iterator[byt
             with part.open("wb") as file:
                 for block in blocks:
                     written += file.write(block)
+                    if written > size:  # libarchive's answer to a wrong checksum looks like a block, too
+                        break
         if written != size:
-            raise UnreadableError(f"{archive}: entry {str(path)!r} has {written:,} bytes, {size:,} were announced")
+            raise UnreadableError(
+                f"{archive}: cut off or damaged: entry {str(path)!r} is not the {size:,} bytes that were announced"
+            )
         part.replace(final)
     finally:
         with contextlib.suppress(OSError):
@@ -201,7 +205,7 @@ def _members(archive: Path) -> list[Member]:
                 raise UserError(f"{archive}: entry {name!r} comes twice; nothing was unpacked, do not use this archive")
             found[path] = Member(path, int(entry.size))
     if not found:
-        raise UnreadableError(f"{archive}: holds no file")
+        raise UnreadableError(f"{archive}: holds no file: cut off or damaged, or an empty archive")
     return list(found.values())
 
 
@@ -242,7 +246,7 @@ def _list_with(tool: str, archive: Path) -> list[Member]:
             )
         found[path] = Member(path, int(facts["Size"]))
     if not found:
-        raise UnreadableError(f"{archive}: holds no file")
+        raise UnreadableError(f"{archive}: holds no file: cut off or damaged, or an empty archive")
     return list(found.values())
 
 

@@ -1,0 +1,268 @@
+"""Unpacking: what comes out, what is refused before anything is written, and what a killed or full run leaves."""
+
+import errno
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pytest
+
+from conftest import PROJECT, environment
+from data.miniature import files_below, rar
+from reeltrace.data import archives
+from reeltrace.data.archives import unpack
+from reeltrace.errors import UserError
+
+MEMBERS = {
+    "set/A/one.avi": b"1" * 5000,
+    "set/A/two.avi": bytes(range(256)) * 300,
+    "set/B/": b"",
+    "set/B/empty.avi": b"",
+    "set/C/last.avi": b"3" * 700,
+}
+FILES = {name: data for name, data in MEMBERS.items() if not name.endswith("/")}
+
+
+def zip_of(members: dict[str, bytes]) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(zipfile.ZipInfo(name), data)
+    return target.getvalue()
+
+
+def put(folder: Path, data: bytes, name: str = "archive") -> Path:
+    path = folder / name
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("pack", [rar, zip_of])
+def test_everything_comes_out_as_it_went_in(tmp_path: Path, pack: Any) -> None:
+    told = []
+    names = unpack(put(tmp_path, pack(MEMBERS)), tmp_path / "out", lambda done, total: told.append((done, total)))
+    assert files_below(tmp_path / "out") == FILES
+    assert [str(name) for name in names] == sorted(FILES)
+    total = sum(map(len, FILES.values()))
+    assert told[-1] == (total, total)
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+
+
+@pytest.mark.parametrize("pack", [rar, zip_of])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("../evil", "leads through other folders"),
+        ("set/../../evil", "leads through other folders"),
+        ("set/./evil", "leads through other folders"),
+        ("/tmp/evil", "absolute"),
+        ("C:/evil", "absolute"),
+        ("set//evil", "leads through other folders"),
+        ("set/" + "x" * 256, "more than 255 bytes"),
+        ("set/A", "a file and a folder of one name"),
+        ("set/A/one.avi", "twice"),
+        ("set/bell\x07", "UTF-8"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_name_that_is_not_safe_unpacks_nothing(tmp_path: Path, pack: Any, name: str, said: str) -> None:
+    if pack is rar:
+        again = name in FILES
+        data = rar(FILES if again else {**FILES, name: b"evil"})
+        if again:  # the same entry once more, before the end block of 7 bytes
+            data = data[:-7] + rar({name: b"evil"})[20:]
+    else:
+        target = io.BytesIO(zip_of(FILES))
+        with zipfile.ZipFile(target, "a") as more:
+            more.writestr(zipfile.ZipInfo(name), b"evil")
+        data = target.getvalue()
+    archive = put(tmp_path, data, "bad.bin")
+    with pytest.raises(UserError) as caught:
+        unpack(archive, tmp_path / "out")
+    assert said in str(caught.value)
+    assert str(archive) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} == {archive}
+    assert not Path("/tmp/evil").exists()
+
+
+@pytest.mark.parametrize("kind", ["rar", "zip"])
+def test_a_link_is_refused(tmp_path: Path, kind: str) -> None:
+    if kind == "rar":
+        data = rar(FILES, links={"set/link": "/etc/passwd"})
+    else:
+        target = io.BytesIO(zip_of(FILES))
+        with zipfile.ZipFile(target, "a") as more:
+            info = zipfile.ZipInfo("set/link")
+            info.create_system, info.external_attr = 3, 0o120777 << 16
+            more.writestr(info, "/etc/passwd")
+        data = target.getvalue()
+    with pytest.raises(UserError, match="a link or a device"):
+        unpack(put(tmp_path, data), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_hidden_files_are_left_out(tmp_path: Path) -> None:
+    unpack(put(tmp_path, rar({**FILES, "set/.DS_Store": b"x", ".git/config": b"x"})), tmp_path / "out")
+    assert files_below(tmp_path / "out") == FILES
+
+
+@pytest.mark.parametrize("pack", [rar, zip_of])
+@pytest.mark.parametrize("keep", [0.0, 0.0005, 0.3, 0.7, 0.97])
+def test_a_cut_archive_is_named_and_leaves_no_half_file(
+    tmp_path: Path, pack: Any, keep: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, "SEVEN_ZIP", ())
+    whole = pack(MEMBERS)
+    archive = put(tmp_path, whole[: int(len(whole) * keep)])
+    with pytest.raises(UserError, match="cut off or damaged") as caught:
+        unpack(archive, tmp_path / "out")
+    assert str(archive) in str(caught.value)
+    assert files_below(tmp_path / "out").items() <= FILES.items()
+    archive.write_bytes(whole)
+    unpack(archive, tmp_path / "out")
+    assert files_below(tmp_path / "out") == FILES
+
+
+def test_a_damaged_zip_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "SEVEN_ZIP", ())
+    data = bytearray(zip_of({"a": bytes(range(256)) * 40, "b": b"fine"}))
+    data[100] ^= 0xFF
+    with pytest.raises(UserError, match="cut off or damaged"):
+        unpack(put(tmp_path, bytes(data)), tmp_path / "out")
+    assert "a" not in files_below(tmp_path / "out")
+
+
+@pytest.mark.parametrize("data", [b"", b"just text\n" * 100, rar({"folder/": b""})])
+def test_what_is_no_archive_is_refused(tmp_path: Path, data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "SEVEN_ZIP", ())
+    with pytest.raises(UserError, match="not an archive|holds no file"):
+        unpack(put(tmp_path, data), tmp_path / "out")
+
+
+def test_a_missing_archive_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such file"):
+        unpack(tmp_path / "none.rar", tmp_path / "out")
+
+
+def test_what_is_there_is_not_written_again_and_what_is_not_whole_is(tmp_path: Path) -> None:
+    archive, out = put(tmp_path, rar(MEMBERS)), tmp_path / "out"
+    unpack(archive, out)
+    (out / "set/A/one.avi").write_bytes(b"x" * 5000)  # right size: it landed whole, and is kept
+    (out / "set/A/two.avi").write_bytes(b"short")
+    (out / "set/C/last.avi").unlink()
+    unpack(archive, out)
+    assert files_below(out) == {**FILES, "set/A/one.avi": b"x" * 5000}
+
+
+def test_files_may_be_placed_elsewhere_but_not_on_one_another(tmp_path: Path) -> None:
+    archive = put(tmp_path, rar(FILES))
+    unpack(archive, tmp_path / "out", place=lambda path: PurePosixPath("flat", path.name))
+    assert files_below(tmp_path / "out") == {f"flat/{Path(name).name}": data for name, data in FILES.items()}
+    with pytest.raises(UserError, match="two entries would become one file"):
+        unpack(archive, tmp_path / "two", place=lambda path: PurePosixPath("same"))
+    assert not (tmp_path / "two").exists()
+
+
+def test_a_full_disk_is_one_line_and_a_rerun_completes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive, out = put(tmp_path, rar(MEMBERS)), tmp_path / "out"
+    opened = Path.open
+
+    class Full:
+        def __init__(self, file: Any) -> None:
+            self.file = file
+
+        def __enter__(self) -> "Full":
+            return self
+
+        def __exit__(self, *exc: object) -> None:
+            self.file.close()
+
+        def write(self, data: bytes) -> int:
+            if len(files_below(out)) >= 1:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return int(self.file.write(data))
+
+    def open_full(self: Path, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
+        file = opened(self, mode, *args, **kwargs)
+        return Full(file) if mode == "wb" else file
+
+    monkeypatch.setattr(Path, "open", open_full)
+    with pytest.raises(UserError, match="the disk is full"):
+        unpack(archive, out)
+    monkeypatch.undo()
+    assert files_below(out).items() < FILES.items()
+    unpack(archive, out)
+    assert files_below(out) == FILES
+
+
+def test_a_killed_run_is_continued(tmp_path: Path) -> None:
+    members = {f"set/{number:03d}.avi": bytes([number % 256]) * 200_000 for number in range(300)}
+    archive, out = put(tmp_path, rar(members)), tmp_path / "out"
+    code = "import sys; from pathlib import Path; from reeltrace.data.archives import unpack\n" + (
+        "unpack(Path(sys.argv[1]), Path(sys.argv[2]))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(archive), str(out)], env=environment(PROJECT))
+    deadline = time.monotonic() + 60
+    while not (out / "set").is_dir() or len(os.listdir(out / "set")) < 5:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    landed = {name: data for name, data in files_below(out).items() if not name.startswith(".")}
+    assert landed.items() < members.items()  # whole files only, and not all
+    unpack(archive, out)
+    assert files_below(out) == members
+
+
+def test_without_the_library_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "libarchive", None)
+    with pytest.raises(UserError, match="apt install libarchive13"):
+        unpack(put(tmp_path, rar(MEMBERS)), tmp_path / "out")
+
+
+@pytest.fixture
+def other_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A stand-in for 7-Zip that lists and prints what a zip holds, as `7z l -slt -ba` and `7z x -so` do."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    tool = folder / "7z"
+    tool.write_text(
+        f"#!{sys.executable}\n"
+        "import sys, zipfile\n"
+        "archive = zipfile.ZipFile(sys.argv[sys.argv.index('--') + 1][: -len('.odd')])\n"
+        "if sys.argv[1] == 'l':\n"
+        "    for info in archive.infolist():\n"
+        "        print(f'Path = {info.filename}\\nFolder = -\\nSize = {info.file_size}\\nAttributes = A\\n')\n"
+        "else:\n"
+        "    sys.stdout.buffer.write(archive.read(sys.argv[-1]))\n"
+    )
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(archives, "SEVEN_ZIP", ("7z",))
+    return tool
+
+
+@pytest.mark.usefixtures("other_tool")
+def test_what_libarchive_cannot_read_goes_to_7_zip_under_the_same_rules(tmp_path: Path) -> None:
+    odd = put(tmp_path, b"a kind of archive that libarchive does not know", "set.zip.odd")
+    put(tmp_path, zip_of(FILES), "set.zip")
+    unpack(odd, tmp_path / "out")
+    assert files_below(tmp_path / "out") == FILES
+    put(tmp_path, zip_of({**FILES, "../evil": b""}), "set.zip")
+    with pytest.raises(UserError, match="leads through other folders"):
+        unpack(odd, tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.usefixtures("other_tool")
+def test_when_neither_can_read_it_both_say_so(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="nor can 7-Zip"):
+        unpack(put(tmp_path, b"nothing", "set.zip.odd"), tmp_path / "out")
