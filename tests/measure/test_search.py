@@ -61,7 +61,14 @@ any_config = st.one_of(
         nonlocal_bias=st.booleans(),
         **common,
     ),
-    st.builds(NonLocalI3DConfig, width=st.sampled_from([4, 6]), stem_kernel=odd, temporal_kernels=patterns, **common),
+    st.builds(
+        NonLocalI3DConfig,
+        width=st.sampled_from([4, 6]),
+        stem_kernel=odd,
+        temporal_kernels=patterns,
+        temporal_blocks=four,
+        **common,
+    ),
     st.builds(
         R2Plus1DConfig,
         classes=st.integers(1, 9),

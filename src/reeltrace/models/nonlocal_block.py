@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from reeltrace.errors import UserError
+from reeltrace.models.conv3d import Conv3d
 from reeltrace.models.residual3d import Triple
 
 AFFINITIES = ("dot_product", "softmax")
@@ -34,13 +35,13 @@ class NonLocal(nn.Module):
             raise UserError(f"unknown affinity {affinity!r} of a non-local block: expected {' or '.join(AFFINITIES)}")
         inner = channels // 2
         self.affinity = affinity
-        self.theta = nn.Conv3d(channels, inner, 1, bias=bias)
+        self.theta = Conv3d(channels, inner, 1, bias=bias)
         self.pool = nn.MaxPool3d(pool) if max(pool) > 1 else nn.Identity()
-        self.phi = nn.Conv3d(channels, inner, 1, bias=bias)
-        self.g = nn.Conv3d(channels, inner, 1, bias=bias)
+        self.phi = Conv3d(channels, inner, 1, bias=bias)
+        self.g = Conv3d(channels, inner, 1, bias=bias)
         self.similarity = MatrixProduct()
         self.gathering = MatrixProduct()
-        self.z = nn.Conv3d(inner, channels, 1, bias=bias)
+        self.z = Conv3d(inner, channels, 1, bias=bias)
         self.norm = nn.BatchNorm3d(channels)
 
     def start_as_identity(self) -> None:
@@ -57,7 +58,7 @@ class NonLocal(nn.Module):
             weights = torch.softmax(weights * phi.shape[1] ** -0.5, dim=2)
         else:
             weights /= phi.shape[2]
-        y = self.gathering(g, weights.transpose(1, 2)).view_as(theta)
+        y = self.gathering(weights, g.transpose(1, 2)).transpose(1, 2).unflatten(2, theta.shape[2:])
         z: Tensor = self.norm(self.z(y))
         z += x
         return z

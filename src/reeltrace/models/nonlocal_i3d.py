@@ -16,7 +16,8 @@ from reeltrace.models.residual3d import Limits, Pooled, Triple, check_clip, init
 class NonLocalI3DConfig:
     """The defaults are the public I3D_NLN_8x8_R101 of facebookresearch/SlowFast; R50 has blocks (3, 4, 6, 3).
 
-    `temporal_kernels` repeat along the blocks of a stage. `temporal_pool` max-pools frames after ResStage2.
+    `temporal_kernels` repeat along the blocks of a stage; blocks from number `temporal_blocks` on have 1.
+    `temporal_pool` max-pools frames after ResStage2. `nonlocal_after` numbers blocks from 0.
     """
 
     classes: int = 400
@@ -24,6 +25,7 @@ class NonLocalI3DConfig:
     width: int = 64
     stem_kernel: int = 5
     temporal_kernels: Sequence[Sequence[int]] = ((3,), (3, 1), (3, 1), (1, 3))
+    temporal_blocks: Sequence[int] = (3, 4, 23, 3)
     temporal_pool: int = 2
     strides: Sequence[int] = (1, 2, 2, 2)
     nonlocal_after: Sequence[Sequence[int]] = ((), (1, 3), (1, 3, 5), ())
@@ -39,7 +41,7 @@ class NonLocalI3DConfig:
             blocks=self.blocks,
             stem_kernel=self.stem_kernel,
             temporal_kernels=self.temporal_kernels,
-            temporal_blocks=self.blocks,
+            temporal_blocks=self.temporal_blocks,
             strides=self.strides,
             dilations=(1, 1, 1, 1),
             nonlocal_after=self.nonlocal_after,

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from reeltrace.errors import UserError
+from reeltrace.models.conv3d import Conv3d
 
 Triple = tuple[int, int, int]
 
@@ -37,7 +38,7 @@ class ConvNorm(nn.Module):
         super().__init__()
         t, h, w = kernel
         spread = (1, dilation, dilation)
-        self.conv = nn.Conv3d(
+        self.conv = Conv3d(
             in_channels,
             out_channels,
             kernel,
@@ -141,7 +142,7 @@ def initialise(network: nn.Module, zero_last_norm: bool) -> None:
     """Random weights as the public implementations draw them: He (fan out), linear layers N(0, 0.01).
 
     With `zero_last_norm` each residual branch starts as zero (the scale of its last normalisation), as
-    SlowFast and the non-local networks are trained.
+    SlowFast and the non-local networks are trained. Filters are laid out with the channels innermost.
     """
     for module in network.modules():
         if isinstance(module, nn.Conv3d):
@@ -156,3 +157,4 @@ def initialise(network: nn.Module, zero_last_norm: bool) -> None:
             if isinstance(module, Residual):
                 norms = [part for part in module.branch.modules() if isinstance(part, nn.BatchNorm3d)]
                 nn.init.zeros_(norms[-1].weight)
+    network.to(memory_format=torch.channels_last_3d)
