@@ -40,6 +40,7 @@ def test_the_same_function(kernel: tuple[int, int, int], stride: tuple[int, int,
                 torch.testing.assert_close(ours(layout), theirs(x), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:TF32 acceleration")
 def test_onednn_is_asked_in_inference_only(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
     through_torch = nn.Conv3d.forward

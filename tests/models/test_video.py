@@ -216,6 +216,20 @@ def test_wrong_clips_are_refused(config: VideoConfig) -> None:
         SlowFast(SMALL_SLOWFAST)(torch.randn(1, 3, 4, 32, 32), torch.zeros(1, 5))
 
 
+@pytest.mark.parametrize("pool", [(1, 2, 2), (2, 2, 2), (1, 3, 3)])
+@pytest.mark.parametrize("after", [((), (), (0,), ()), ((), (0,), (), (0,)), ((), (), (), ())])
+@pytest.mark.parametrize("small", [SMALL_SLOWFAST, SMALL_I3D])
+def test_limits_are_the_smallest_clip_that_works(small: Any, after: Any, pool: tuple[int, int, int]) -> None:
+    """At its limits a network gives logits; with one frame or one row less it refuses, it does not fail."""
+    network = build_video(replace(small, nonlocal_after=after, nonlocal_pool=pool)).eval()
+    channels, frames, side = network.limits  # type: ignore[misc]
+    with torch.no_grad():
+        assert network(torch.randn(1, channels, frames, side, side)).isfinite().all()
+        for shape in ((1, channels, frames - 1, side, side), (1, channels, frames, side - 1, side)):
+            with pytest.raises(UserError, match=f"expected at least {frames} of {side} x {side}"):
+                network(torch.randn(shape))
+
+
 def test_lists_count_as_tuples() -> None:
     """Values from a file make the same configuration as the defaults."""
     listed = {"blocks": [3, 4, 23, 3], "nonlocal_after": [[], [], [6, 13, 20], []]}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from reeltrace.models.nonlocal_block import NonLocal
-from reeltrace.models.pathway import CLIP_CHANNELS, SMALLEST_SIDE, PathwayConfig, build_pathway, stage_widths
+from reeltrace.models.pathway import CLIP_CHANNELS, PathwayConfig, build_pathway, smallest_input, stage_widths
 from reeltrace.models.residual3d import Limits, Pooled, Triple, check_clip, initialise
 
 
@@ -57,14 +57,15 @@ class NonLocalI3D(nn.Module):
         stem 5 x 7^2 /(1,2,2) > max-pool 1 x 3^2 /(1,2,2) > ResStage2 > max-pool in time > ResStage3
         > ResStage4 > ResStage5 > mean > linear
 
-    Takes at least `temporal_pool` frames, 32 x 32 pixels.
+    With the defaults it takes at least 2 frames of 32 x 32 (`limits`).
     """
 
     def __init__(self, config: NonLocalI3DConfig) -> None:
         super().__init__()
         self.config = config
-        self.limits = Limits(CLIP_CHANNELS, config.temporal_pool, SMALLEST_SIDE)
         self.stages = build_pathway(config.pathway())
+        frames, side = smallest_input(config.pathway())
+        self.limits = Limits(CLIP_CHANNELS, config.temporal_pool * frames, side)
         self.temporal_pool = nn.MaxPool3d((config.temporal_pool, 1, 1))
         self.head = Pooled(stage_widths(config.width)[-1:], config.classes, config.dropout)
         initialise(self, zero_last_norm=True)

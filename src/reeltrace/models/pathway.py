@@ -46,6 +46,17 @@ def block_kernels(pattern: Sequence[int], blocks: int, temporal_blocks: int) -> 
     return [pattern[i % len(pattern)] if i < temporal_blocks else 1 for i in range(blocks)]
 
 
+def smallest_input(config: PathwayConfig) -> tuple[int, int]:
+    """The fewest frames and the smallest side of a clip that leave every non-local block something to pool."""
+    frames, side, stride = 1, SMALLEST_SIDE, 4
+    for number, after in enumerate(config.nonlocal_after):
+        stride *= config.strides[number]
+        if after:
+            frames = max(frames, config.nonlocal_pool[0])
+            side = max(side, stride * max(config.nonlocal_pool[1:]))
+    return frames, side
+
+
 def build_pathway(config: PathwayConfig, extra_inputs: Sequence[int] = (0, 0, 0, 0)) -> nn.Sequential:
     """The five stages of a pathway, in order.
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from reeltrace.errors import UserError
 from reeltrace.models.nonlocal_block import NonLocal
-from reeltrace.models.pathway import CLIP_CHANNELS, SMALLEST_SIDE, PathwayConfig, build_pathway, stage_widths
+from reeltrace.models.pathway import CLIP_CHANNELS, PathwayConfig, build_pathway, smallest_input, stage_widths
 from reeltrace.models.residual3d import ConvNorm, Limits, Pooled, Triple, check_clip, check_stages, initialise
 
 HEADS = ("classify", "detect")
@@ -132,16 +132,18 @@ class SlowFast(nn.Module):
         clip every frame          > fast: stem > ResStage2 > ResStage3 > ResStage4 > ResStage5 /
 
     A lateral connection is a `lateral_kernel` x 1^2 convolution of stride alpha in time on the fast pathway's maps,
-    with normalisation and ReLU, set beside the maps of the slow pathway. Takes at least alpha frames of 32 x 32.
+    with normalisation and ReLU, set beside the maps of the slow pathway. With the defaults it takes at
+    least 4 frames of 32 x 32 (`limits`).
     """
 
     def __init__(self, config: SlowFastConfig) -> None:
         super().__init__()
         _check(config)
         self.config = config
-        self.limits = Limits(CLIP_CHANNELS, config.alpha, SMALLEST_SIDE)
         laterals = config.lateral_widths()
         self.slow = build_pathway(config.slow(), [added for _, added in laterals])
+        frames, side = smallest_input(config.slow())
+        self.limits = Limits(CLIP_CHANNELS, config.alpha * frames, side)
         self.fast = build_pathway(config.fast())
         self.laterals = nn.ModuleList(
             ConvNorm(channels, added, (config.lateral_kernel, 1, 1), (config.alpha, 1, 1))
