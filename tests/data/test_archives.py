@@ -142,7 +142,7 @@ def test_a_damaged_zip_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("data", [b"", b"just text\n" * 100, rar({"folder/": b""})])
 def test_what_is_no_archive_is_refused(tmp_path: Path, data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archives, "SEVEN_ZIP", ())
-    with pytest.raises(UserError, match="not an archive|holds no file"):
+    with pytest.raises(UserError, match=r"not an archive|holds no file"):
         unpack(put(tmp_path, data), tmp_path / "out")
 
 
@@ -210,7 +210,7 @@ def test_a_killed_run_is_continued(tmp_path: Path) -> None:
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(archive), str(out)], env=environment(PROJECT))
     deadline = time.monotonic() + 60
-    while not (out / "set").is_dir() or len(os.listdir(out / "set")) < 5:
+    while not (out / "set").is_dir() or len(list((out / "set").iterdir())) < 5:
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.001)
