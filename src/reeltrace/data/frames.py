@@ -15,6 +15,7 @@ import logging
 import multiprocessing
 import os
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, TextIO, TypedDict, cast
+
+import numpy as np
 
 from reeltrace.artifacts import SCRATCH, atomic_write, read_json, write_json
 from reeltrace.data.disk import writing
@@ -276,6 +279,8 @@ class _Crew:
                     _, worker.video, worker.decoder = message
                 elif message[0] == "failed":
                     raise UserError(message[1])
+                elif message[0] == "error":
+                    raise RuntimeError(f"in a worker process:\n{message[1]}")
                 elif message[0] == "done":
                     assert worker.shard is not None
                     yield worker.shard, message[1]
@@ -315,13 +320,22 @@ def _serve(connection: Connection, setup: _Setup, parent: int) -> None:
     _die_with(parent)
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 2)  # FFmpeg writes what it thinks of a damaged file there; the parent says it in one line
-    with suppress(EOFError, OSError, KeyboardInterrupt):
+    with suppress(EOFError, ConnectionError, KeyboardInterrupt):
         while True:
             shard = connection.recv()
             try:
                 _do(connection, setup, shard)
             except UserError as error:
                 connection.send(("failed", str(error)))
+            except ConnectionError:
+                raise  # the parent hung up
+            except OSError as error:
+                (setup.work / "shards" / f".{shard.name}.part").unlink(missing_ok=True)
+                place = setup.work / "shards" / shard.name
+                said = f"{place}: cannot be written ({error.strerror}); correct that, then run the same command again"
+                connection.send(("failed", said))
+            except Exception:
+                connection.send(("error", traceback.format_exc()))
 
 
 def _die_with(parent: int) -> None:
@@ -387,7 +401,7 @@ def _decode(connection: Connection, setup: _Setup, shard: _Shard, video: str, fi
             for frame in _named(setup.decoders[name])(path, height, width):
                 if frame.shape != (height, width, 3):
                     raise DecodingError(f"a frame of {frame.shape}, expected {(height, width, 3)}")
-                file.write(frame.data)
+                file.write(np.ascontiguousarray(frame).data)  # PyAV pads the rows of some sizes
                 count += 1
                 if count % HEARTBEAT == 0:
                     connection.send(("at", video, name))
