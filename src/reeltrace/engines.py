@@ -231,7 +231,7 @@ def _dvc_commit(plan: Plan, tasks: list[Task]) -> list[str]:
     if not (plan.root / ".dvc").is_dir():
         raise UserError("no .dvc folder here; run `dvc init` (outside git: `dvc init --no-scm`), then `reeltrace sync`")
     done = subprocess.run(
-        [sys.executable, "-m", "dvc", "commit", "--quiet", "-f", "--no-relink", *targets],
+        [sys.executable, "-m", "dvc", "commit", "-f", "--no-relink", *targets],
         cwd=plan.root,
         capture_output=True,
         text=True,
@@ -239,6 +239,7 @@ def _dvc_commit(plan: Plan, tasks: list[Task]) -> list[str]:
         check=False,
     )
     if done.returncode:
-        reason = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
-        raise UserError(f"dvc commit failed: {reason}")
+        lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        reason = next((line for line in lines if line.startswith("ERROR")), lines[-1] if lines else "no message")
+        raise UserError(f"dvc commit failed: {reason.removeprefix('ERROR: ')}")
     return names
