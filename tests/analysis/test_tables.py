@@ -12,10 +12,10 @@ from analysis.fabricated import REPOSITORY, Project, score
 from reeltrace.analysis import stage
 from reeltrace.analysis.published import load
 from reeltrace.analysis.statistics import wilson
-from reeltrace.analysis.tables import Source, accuracy, aggregate, scientific
+from reeltrace.analysis.tables import Source, accuracy, aggregate, of_clips, scientific
 from reeltrace.artifacts import pointer, read_json, sha256_file
 from reeltrace.errors import CheckFailed, UserError
-from reeltrace.registry import AccuracyTable, Override
+from reeltrace.registry import AccuracyTable, CellSource, Override
 
 
 @pytest.fixture(scope="module")
@@ -236,3 +236,90 @@ def test_a_broken_history_is_refused(tmp_path: Path, line: str) -> None:
 )
 def test_relative_errors_are_printed_with_three_digits(value: float, text: str) -> None:
     assert scientific(value) == text
+
+
+# --- tables over sets of videos ---
+
+
+def test_the_compared_accuracy_is_that_of_videos_and_clips_stand_beside(project: Project) -> None:
+    for table in ("6", "7", "8"):
+        for cell in cells(project, table).values():
+            reproduced = cell["reproduced"]
+            (trace,), (of_clip,) = cell["trace"], reproduced["clip"]["trace"]
+            metrics = read_json(project.root / trace["artifact"])
+            assert trace["sha256"] == of_clip["sha256"] == sha256_file(project.root / of_clip["artifact"])
+            assert pointer(metrics, trace["pointer"]) == reproduced["value"]
+            assert pointer(metrics, of_clip["pointer"]) == reproduced["clip"]["value"]
+            assert of_clip["pointer"] == trace["pointer"].replace("/top1", "/clip/top1")
+            scored = metrics["best"]["test"][trace["pointer"].split("/")[3]]
+            assert reproduced["seeds"]["0"]["total"] == scored["total"] == metrics["videos"]["test"]
+            assert tuple(reproduced["interval"]) == wilson(scored["correct"], scored["total"])
+            assert reproduced["clip"]["seeds"]["0"]["total"] == 3 * scored["total"]
+
+
+def test_each_column_reads_its_own_set_and_transform(project: Project) -> None:
+    found = cells(project, "8")
+    assert found["Z3CNN", "UCF-101 r270"]["trace"][0]["artifact"].endswith("train/ucf-cnn4-z3-s0/metrics.json")
+    assert found["Z3CNN", "HMDB-51 r90"]["trace"][0]["artifact"].endswith("train/hmdb-cnn4-z3-s0/metrics.json")
+    assert found["Z3CNN", "HMDB-51 r90"]["trace"][0]["pointer"] == "/best/test/r90/top1"
+    assert cells(project, "7")["T2CNN", "UCF-101"]["trace"][0]["pointer"] == "/best/test/treverse/top1"
+    assert cells(project, "6")["T2CNN", "UCF-101"]["trace"][0]["pointer"] == "/best/test/original/top1"
+
+
+def test_a_cell_says_how_many_videos_of_its_set_are_missing(project: Project) -> None:
+    for (_, column), cell in cells(project, "8").items():
+        missing = ", 1 video missing" if column.startswith("UCF-101") else ""
+        assert cell["circumstances"] == f"quick scale, stand-in data{missing}"
+        assert ("without 1 video of the set" in cell["reason"]) is bool(missing)
+        assert cell["verdict"] == "not comparable"
+
+
+@pytest.mark.parametrize(
+    ("stand_in", "incomplete"),
+    [
+        ({"ucf101": None, "hmdb51": None}, {"UCF-101"}),
+        ({"ucf101": None, "hmdb51": "drawn"}, {"UCF-101", "HMDB-51"}),
+    ],
+)
+def test_at_paper_scale_each_set_is_judged_by_its_own_data(
+    project: Project, stand_in: dict[str, str | None], incomplete: set[str]
+) -> None:
+    name = "basu2021-table6"
+    spec = project.registry.aggregate_spec(name)
+    spec = spec.model_copy(update={"scale": "paper", "overrides": (), "stand_in": stand_in})
+    sources = {
+        key: Source(f"results/paper/{key}/metrics.json", read_json(folder / "metrics.json"), "0" * 64)
+        for key, folder in project.inputs_of(f"aggregate/{name}").items()
+    }
+    found = aggregate(spec, load("basu2021", project.root / "reports/published"), sources)["cells"]
+    assert {cell["column"] for cell in found if cell["verdict"] == "not comparable"} == incomplete
+    assert {cell["verdict"] for cell in found if cell["column"] not in incomplete} <= {"matches", "differs"}
+
+
+def test_clips_are_averaged_over_seeds_and_contradictions_refused() -> None:
+    place = CellSource(row="r", column="c", run="x", transform="original")
+    sources = {seed: source(60, clip=score(correct, 900)) for seed, correct in ((0, 90), (1, 270))}
+    found = of_clips(sources, place)
+    assert (found["value"], found["printed"]) == (20.0, "20.00")
+    assert [t["seed"] for t in found["trace"]] == [0, 1]
+    sources[1].metrics["best"]["test"]["original"]["clip"]["correct"] = 271
+    with pytest.raises(CheckFailed, match="/best/test/original/clip: correct, total and top1 do not agree"):
+        of_clips(sources, place)
+
+
+def test_equivariance_on_videos_is_in_the_document_s_order(project: Project) -> None:
+    content = read_json(project.folder("aggregate/basu2021-table8") / "cells.json")
+    entries = content["equivariance"]
+    assert [e["column"] for e in entries[:6]] == [c["key"] for c in content["columns"]]
+    assert [e["row"] for e in entries[::6]] == [r["key"] for r in content["rows"]]
+    assert entries[3]["run"] == "hmdb-cnn4-z3" and entries[3]["transform"] == "r90"
+    assert read_json(project.folder("aggregate/basu2021-table6") / "cells.json")["equivariance"] == []
+
+
+def test_curves_of_a_table_over_sets_have_every_run(project: Project) -> None:
+    with (project.folder("aggregate/basu2021-table7") / "curves.csv").open() as handle:
+        header = next(csv.reader(handle))
+    assert set(header) == {
+        "epoch",
+        *(f"{d}-{a}-{g}-s0" for d in ("ucf", "hmdb") for a in ("cnn4", "resnet18") for g in ("z3", "t2")),
+    }

@@ -161,7 +161,7 @@ NUMBER = f'td a[data-trace="{CELL}"]'
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, False), (390, True)])
 def test_the_page_loads_clean_and_fits_the_window(browser: Browser, report: Path, width: int, dark: bool) -> None:
     browser.open(report, width, dark=dark)
-    assert browser.js("document.querySelectorAll('table.accuracy').length") == 3
+    assert browser.js("document.querySelectorAll('table.accuracy').length") == 6
     assert browser.js("document.querySelectorAll('table.structure').length") == 2
     assert browser.js("window.innerWidth") == width
     assert browser.js("document.documentElement.scrollWidth <= window.innerWidth")
@@ -190,6 +190,44 @@ def test_selecting_a_number_opens_its_chain(browser: Browser, report: Path, widt
     assert browser.js("document.getElementById('panel').scrollWidth <= window.innerWidth")
     browser.key("Escape", 27)
     assert not browser.js("document.getElementById('panel').open")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize(
+    ("identity", "parts"),
+    [
+        ("basu2021/8/Z3CNN/HMDB-51 r90", ["/best/test/r90/top1", "train/hmdb-cnn4-z3-s0", "frames/hmdb51"]),
+        ("basu2021/8/Z3CNN/HMDB-51 r90/clip", ["/best/test/r90/clip/top1", "compared with the accuracy on videos"]),
+        ("datasets/ucf101/broken/0", ["frames/ucf101/broken.json", "/0/video", "no frame can be decoded"]),
+        ("datasets/ucf101/side/test", ["data/ucf101/about.json", "/counts/split1/test"]),
+    ],
+)
+def test_numbers_on_videos_open_their_chains(
+    browser: Browser, report: Path, width: int, identity: str, parts: list[str]
+) -> None:
+    browser.open(report, width)
+    browser.click(f'main a[data-trace="{identity}"]')
+    assert browser.js("document.getElementById('panel').open")
+    shown = browser.js("document.getElementById('panel').innerText")
+    assert all(part in shown for part in parts)
+
+
+def test_a_wide_table_fits_a_wide_window(browser: Browser, report: Path) -> None:
+    browser.open(report, 1280)
+    box = "document.querySelector('#basu2021-table8 .tablebox')"
+    assert browser.js(f"{box}.scrollWidth <= {box}.clientWidth")
+
+
+def test_the_strips_of_videos_are_in_colour_and_none_is_stretched(browser: Browser, report: Path) -> None:
+    browser.open(report, 1280)
+    shown = browser.js(
+        "[...document.querySelectorAll('.photographic img')].map((image) => {"
+        " const x = document.createElement('canvas').getContext('2d'); x.drawImage(image, 0, 0);"
+        " const [r, g, b] = x.getImageData(2, 2, 1, 1).data;"
+        " return [image.naturalWidth, image.naturalHeight, r !== g || g !== b]; })"
+    )
+    assert len(shown) == 2 * 5 * 8
+    assert all(width == height and coloured for width, height, coloured in shown)
 
 
 def test_the_keyboard_opens_and_closes_a_chain_and_focus_returns(browser: Browser, report: Path) -> None:

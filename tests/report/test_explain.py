@@ -86,3 +86,24 @@ def test_an_edited_chain_is_one_line(copied: Project, file: str, content: Any) -
     with pytest.raises(CheckFailed, match="`reeltrace verify` names it") as raised:
         format_explanation(explain(copied.root, CELL, "quick"))
     assert len(str(raised.value).splitlines()) == 1
+
+
+def test_the_chain_of_a_cell_on_videos_reaches_the_videos(finished: Project) -> None:
+    chain = explain(finished.root, "basu2021/8/P43DCNN/UCF-101 r90", "quick")
+    names = [a["name"] for a in chain["artifacts"]]
+    assert names == ["aggregate/basu2021-table8", "train/ucf-cnn4-p43d-s0", "data/ucf101", "frames/ucf101"]
+    assert all("missing" not in a for a in chain["artifacts"])
+    text = format_explanation(chain)
+    metrics = read_json(finished.folder("train/ucf-cnn4-p43d-s0") / "metrics.json")
+    score = metrics["best"]["test"]["r90"]
+    for part in (
+        f"{score['correct']} of 19 videos",
+        f"over clips    {chain['reproduced']['clip']['printed']}  {score['clip']['correct']} of 57",
+        "/best/test/r90/clip/top1",
+        "36.06  section 4.8, Table 8",
+        "quick scale, stand-in data, 1 video missing",
+        "mean probability over 3 clip(s) of each video",
+        "short side of 32 pixels",
+        "drawn here: 25 groups",
+    ):
+        assert part in text

@@ -1,5 +1,6 @@
 """The report as a whole: schema, completeness, determinism, and what its templates may not do."""
 
+import json
 import re
 import subprocess
 import sys
@@ -12,9 +13,9 @@ import numpy as np
 import pytest
 
 from analysis.fabricated import REPOSITORY, Project
-from reeltrace.artifacts import pointer, read_json, sha256_file, tree_entry
+from reeltrace.artifacts import pointer, read_json, sha256_file, tree_entry, write_json
 from reeltrace.errors import CheckFailed, UserError
-from reeltrace.report import figures, stage
+from reeltrace.report import figures, stage, videos
 from reeltrace.report.document import build, check_templates
 
 SCHEMA = REPOSITORY / "workflow/schemas/report.schema.json"
@@ -103,8 +104,9 @@ def test_counts_name_what_they_count(content: Any) -> None:
     assert content["summary"]["cells"] == len(content["cells"]) == int(numbers["count/cells"]["printed"])
 
 
-def test_all_five_tables_are_complete(content: Any) -> None:
-    counts = {t: sum(c["table"] == t for c in content["cells"]) for t in "12345"}
+def test_all_tables_are_complete(content: Any) -> None:
+    counts = {t: sum(c["table"] == t for c in content["cells"]) for t in "12345678"}
+    assert (counts["6"], counts["7"], counts["8"]) == (12, 8, 24)
     assert counts["3"] == 4 and counts["4"] == 12 and counts["5"] == 24
     assert counts["1"] == 3 + 7 * 3 and counts["2"] == 6 * 2 + 8 * 3
 
@@ -119,9 +121,11 @@ def test_scale_and_data_are_said_everywhere(html: str, content: Any) -> None:
         assert cell["circumstances"].startswith(expected)
     percent = sum(c["unit"] == "percent" for c in content["cells"])
     assert text.count("quick scale, stand-in data") >= percent + len(content["claims"])
-    for table in "345":
+    for table in "345678":
         section = html[html.index(f'id="basu2021-table{table}"') :]
-        assert "in place of MNIST" in section[: section.index("<table")]
+        heading = section[: section.index("<table")]
+        in_place_of = ["in place of MNIST"] if table in "345" else ["in place of UCF-101", "in place of HMDB-51"]
+        assert all(words in heading for words in in_place_of)
 
 
 def test_two_renders_have_the_same_bytes(finished: Project) -> None:
@@ -195,6 +199,106 @@ def test_an_absent_artifact_is_named(finished: Project) -> None:
     del inputs["aggregate/basu2021-table3"]
     with pytest.raises(CheckFailed, match=r"aggregate/basu2021-table3: missing; run `reeltrace run"):
         build(finished.registry.report_spec(), inputs, finished.root / "reports")
+
+
+# --- sets of videos ---
+
+
+def dataset(content: Any, key: str) -> Any:
+    return next(d for d in content["datasets"] if d["key"] == key)
+
+
+def test_a_set_of_videos_is_described_by_its_own_files(finished: Project, content: Any) -> None:
+    for key, missing in (("ucf101", 1), ("hmdb51", 0)):
+        found = dataset(content, key)
+        about = read_json(finished.folder(f"data/{key}") / "about.json")
+        frames = read_json(finished.folder(f"frames/{key}") / "about.json")
+        assert [found[k] for k in ("source", "licence", "citation", "classes")] == [
+            about[k] for k in ("source", "licence", "citation", "classes")
+        ]
+        assert found["videos"]["sides"] == about["counts"]["split1"] == {"train": 60, "test": 20, "unused": 0}
+        assert found["videos"]["decoders"] == frames["decoders"] and set(frames["decoders"]) == {"decord", "pyav"}
+        assert found["videos"]["used"]["missing"] == missing == len(found["videos"]["broken"])
+        assert sum(found["videos"]["used"].values()) == found["videos"]["count"] == 80
+        manifest = finished.folder(f"frames/{key}") / "manifest.json"
+        assert found["videos"]["frames_manifest_sha256"] == sha256_file(manifest)
+    assert dataset(content, "moving-mnist")["videos"] is None
+
+
+def test_every_number_of_a_set_leads_to_its_file(finished: Project, content: Any) -> None:
+    numbers = [n for n in content["numbers"] if n["id"].startswith("datasets/")]
+    assert len(numbers) == 2 * (1 + 3 + 4 + 2 + 2) + 2
+    for number in numbers:
+        file = finished.root / number["trace"]["artifact"]
+        assert sha256_file(file) == number["trace"]["sha256"]
+        assert str(pointer(read_json(file), number["trace"]["pointer"])) == number["printed"]
+
+
+def test_a_broken_video_is_named_with_its_reason(html: str, finished: Project) -> None:
+    (broken,) = read_json(finished.folder("frames/ucf101") / "broken.json")
+    section = html[html.index('id="videos-ucf101"') : html.index('id="videos-hmdb51"')]
+    assert f">{broken['video']}</a>" in section and f">{broken['reason']}</span>" in section
+    rest = html[html.index('id="videos-hmdb51"') : html.index('id="transforms"')]
+    assert "Could not be decoded" in section and "Could not be decoded" not in rest
+
+
+def test_another_split_shows_its_own_sides(copied: Project) -> None:
+    spec = copied.folder("train/ucf-cnn4-p43d-s0") / "spec.json"
+    content = read_json(spec)
+    content["video"]["split"] = 3
+    write_json(spec, content)
+    about = copied.folder("data/ucf101") / "about.json"
+    counts = read_json(about)
+    counts["counts"]["split3"] = {"train": 50, "test": 29, "unused": 1}
+    write_json(about, counts)
+    found = dataset(json.loads(rebuild(copied).json), "ucf101")
+    assert found["videos"]["split"] == 3
+    assert found["videos"]["sides"] == {"train": 50, "test": 29, "unused": 1}
+
+
+def test_the_strip_shows_the_middle_clip_of_the_first_test_video(finished: Project, html: str) -> None:
+    data, frames = finished.folder("data/ucf101"), finished.folder("frames/ucf101")
+    view = finished.registry.train_spec("ucf-cnn4-z3", 0).video
+    assert view is not None and view.clip.stride == 3 and view.clip.frames == 8
+    stored = {row["video"]: row for row in videos.read_rows(frames / "frames.csv", "video")}
+    row, clip = videos.shown_clip(data, frames, stored, view.model_dump())
+    first = next(r for r in videos.read_rows(data / "index.csv", "split1") if r["split1"] == "test")
+    assert row == first and row["video"] in stored
+    # The yellow square of the invented video moves by a pixel down and two to the right in each frame; the video has
+    # 10 frames, fewer than a clip of 8 with stride 3 needs, so that it begins again.
+    assert int(stored[row["video"]]["frames"]) == 10
+    assert clip.shape == (8, view.clip.crop, view.clip.crop, 3) and clip.dtype == np.uint8
+    corners = [tuple(np.argwhere(frame[..., 2] == 40)[0]) for frame in clip]
+    shown = [t % 10 for t in range(0, 24, 3)]
+    assert corners == [(6 + t - 1, 8 + 2 * t - 6) for t in shown]
+    for frames_of_view in figures.strips(clip).values():
+        assert all(uri in html for uri in frames_of_view)
+
+
+def test_a_clip_is_cut_from_the_middle_in_time(finished: Project) -> None:
+    data, frames = finished.folder("data/ucf101"), finished.folder("frames/ucf101")
+    stored = {row["video"]: row for row in videos.read_rows(frames / "frames.csv", "video")}
+    view = {"split": 1, "clip": {"frames": 3, "stride": 2, "crop": 20, "size": 20}}
+    _, clip = videos.shown_clip(data, frames, stored, view)
+    # 10 frames hold a clip of 5 at 0 to 5; the square is cut at row (30 - 20) / 2 and column (40 - 20) / 2.
+    assert [tuple(np.argwhere(frame[..., 2] == 40)[0]) for frame in clip] == [
+        (max(0, 6 + t - 5), max(0, 8 + 2 * t - 10)) for t in (2, 4, 6)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda folder: (folder / "shards/00000.bin").unlink(), "00000.bin: missing or too short for UCF-101/"),
+        (lambda folder: (folder / "shards/00000.bin").write_bytes(b"x"), "00000.bin: missing or too short"),
+        (lambda folder: (folder / "frames.csv").unlink(), "frames.csv: missing"),
+        (lambda folder: (folder / "frames.csv").write_text("video\n"), "frames.csv: it has no column shard"),
+    ],
+)
+def test_a_spoilt_frame_store_is_named(copied: Project, spoil: Any, words: str) -> None:
+    spoil(copied.folder("frames/ucf101"))
+    with pytest.raises(CheckFailed, match=words):
+        rebuild(copied)
 
 
 # --- templates ---

@@ -74,6 +74,13 @@ def test_nothing_to_verify_is_an_error(tmp_path: Path) -> None:
         "data/moving-mnist/index.csv",
         "data/moving-mnist/about.json",
         "data/digits/labels.npy",
+        "data/ucf101/about.json",
+        "data/ucf101/index.csv",
+        "frames/ucf101/about.json",
+        "frames/ucf101/broken.json",
+        "frames/ucf101/frames.csv",
+        "train/ucf-cnn4-z3-s0/predictions.npz",
+        "aggregate/basu2021-table8/cells.json",
         "aggregate/basu2021-table5/cells.json",
         "aggregate/basu2021-table5/curves.csv",
         "report/all/report.html",
@@ -272,3 +279,136 @@ def test_unfinished_work_is_not_an_artifact(copied: Project) -> None:
     work.mkdir()
     (work / "manifest.json").write_text("half a fi")
     assert problems(copied) == []
+
+
+# --- sets of videos ---
+
+VIDEO_RUN = "train/ucf-cnn4-z3-s0"
+
+
+def test_a_shard_is_hashed_only_on_request(copied: Project) -> None:
+    path = copied.folder("frames/ucf101/shards/00000.bin")
+    assert path.stat().st_size > 1_000_000
+    flip(path, path.stat().st_size - 1)
+    assert problems(copied) == []
+    assert kinds(copied, "frames/ucf101/shards", data=True) == {"tampered artifact"}
+
+
+def test_a_shard_cut_short_is_found_without_reading_it(copied: Project) -> None:
+    path = copied.folder("frames/ucf101/shards/00001.bin")
+    path.write_bytes(path.read_bytes()[:-1])
+    assert any(p.where.endswith("00001.bin") and "frames.csv says" in p.found for p in problems(copied))
+
+
+def resealed(project: Project, name: str) -> list[Problem]:
+    """Problems that are left when an artifact's own manifest, and all that was made from it, agree with the edit."""
+    project.seal(name)
+    if name.startswith("data/"):
+        project.seal(name.replace("data/", "frames/"))
+    for run in project.registry.used_runs():
+        project.seal(project.train(run, 0))
+    for key in project.registry.params.tables:
+        project.aggregate(key)
+    project.report()
+    return problems(project, data=True)
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "found"),
+    [
+        ("data/ucf101/about.json", lambda a: a.update(videos=81), "/videos is 81, index.csv gives 80"),
+        ("data/ucf101/about.json", lambda a: a["counts"]["split1"].update(test=21), '/counts is {"split1"'),
+        ("data/ucf101/about.json", lambda a: a["classes"].reverse(), '/classes is ["Action9"'),
+        ("frames/ucf101/about.json", lambda a: a["decoders"].update(decord=71, pyav=8), "/decoders is"),
+        ("frames/ucf101/about.json", lambda a: a.update(frames=869), "/frames is 869"),
+        ("frames/ucf101/about.json", lambda a: a.update(broken=0), "/broken is 0"),
+        ("frames/ucf101/broken.json", lambda b: b[0].update(video="a.avi"), "each video of ucf101/index.csv once"),
+        ("frames/ucf101/broken.json", lambda b: b.append(dict(b[0])), "/videos is 80, frames.csv and broken.json"),
+    ],
+)
+def test_an_account_of_videos_edited_together_with_every_hash_is_found(
+    copied: Project, file: str, change: Callable[[Any], Any], found: str
+) -> None:
+    edit(copied.folder(file), change)
+    left = resealed(copied, file.rpartition("/")[0])
+    assert {p.kind for p in left} == {"tampered artifact"}
+    assert any(found in p.found for p in left)
+
+
+def test_a_video_dropped_from_both_lists_is_found(copied: Project) -> None:
+    folder = copied.folder("frames/hmdb51")
+    path = folder / "frames.csv"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:-1]))
+    dropped = lines[-1].split(",")
+    edit(folder / "about.json", lambda a: a.update(videos=79, frames=a["frames"] - int(dropped[3])))
+    left = resealed(copied, "frames/hmdb51")
+    assert any("does not hold each video of hmdb51/index.csv once" in p.found for p in left)
+    assert any("00001.bin" in p.where for p in left)  # the pixels are still there
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (
+            lambda m: m["best"]["test"]["r90"]["clip"].update(correct=m["best"]["test"]["r90"]["clip"]["total"]),
+            "/best/test/r90/clip/correct is 57",
+        ),
+        (lambda m: m["videos"].update(missing=0), "/videos: missing is 0, index and frames give 1"),
+        (lambda m: m["videos"].update(train=54), "/videos: train and validation is 61"),
+        (lambda m: m["equivariance"]["best"]["r90"].update(agreement=99.5), "/equivariance/best/r90/agreement"),
+    ],
+)
+def test_scores_on_videos_edited_together_with_the_manifest_are_found(
+    copied: Project, change: Callable[[Any], Any], found: str
+) -> None:
+    edit(copied.folder(f"{VIDEO_RUN}/metrics.json"), change)
+    copied.seal(VIDEO_RUN)
+    assert any(found in p.found and p.kind == "tampered artifact" for p in problems(copied))
+
+
+@pytest.mark.parametrize(
+    ("arrays", "found"),
+    [
+        ({"label"}, "the labels of its clips are not those of their videos"),
+        ({"label", "clip_label"}, "its labels are not those of ucf101/index.csv"),
+    ],
+)
+def test_labels_of_videos_edited_together_with_the_manifest_are_found(
+    copied: Project, arrays: set[str], found: str
+) -> None:
+    path = copied.folder(f"{VIDEO_RUN}/predictions.npz")
+    with np.load(path) as stored:
+        content = {name: stored[name] for name in stored.files}
+    for name in arrays:
+        content[name] = (content[name] + 1) % 10
+    buffer = io.BytesIO()
+    np.savez(buffer, **content)
+    path.write_bytes(buffer.getvalue())
+    copied.seal(VIDEO_RUN)
+    assert any(p.found == found for p in problems(copied))
+
+
+def test_a_set_decoded_again_makes_its_runs_stale_and_not_altered(copied: Project) -> None:
+    edit(copied.folder("frames/ucf101/broken.json"), lambda b: b[0].update(reason="another"))
+    copied.seal("frames/ucf101")
+    assert kinds(copied, VIDEO_RUN) == {"stale"}
+    assert kinds(copied, "frames/ucf101") == set()
+
+
+def test_a_clip_s_accuracy_edited_in_the_page_is_unbound(copied: Project) -> None:
+    path = copied.folder("report/all/report.html")
+    html = path.read_text(encoding="utf-8")
+    number = re.search(r'data-trace="basu2021/8/Z3CNN/UCF-101 r90/clip">([\d.]+)<', html)
+    assert number
+    path.write_text(html.replace(number[0], number[0].replace(number[1], "97.31")), encoding="utf-8")
+    copied.seal("report/all")
+    assert any("basu2021/8/Z3CNN/UCF-101 r90/clip shows '97.31'" in p.found for p in problems(copied))
+
+
+def test_a_broken_video_renamed_in_the_page_is_unbound(copied: Project) -> None:
+    path = copied.folder("report/all/report.html")
+    html = path.read_text(encoding="utf-8")
+    path.write_text(html.replace("v_Action0_g02_c01.avi", "v_Action0_g03_c01.avi"), encoding="utf-8")
+    copied.seal("report/all")
+    assert any("datasets/ucf101/broken/0 shows" in p.found for p in problems(copied) if p.kind == "unbound number")
