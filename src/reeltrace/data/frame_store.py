@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from reeltrace.errors import UserError
 
 CHANNELS = 3
+MOST_MAPS = 256  # shards mapped at a time: each holds a file open, of which a process may have some 1000
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class FrameStore:
     """The frames of a set of videos, uint8 RGB. Videos are numbered in the order of the index.
 
     `counts`, `heights` and `widths` are int64 (V,). The shards are mapped when they are first read; a copy in another
-    process maps them itself.
+    process maps them itself. Of many shards those read last stay mapped.
     """
 
     folder: Path
@@ -87,9 +88,13 @@ class FrameStore:
         return out
 
     def _map(self, shard: str) -> NDArray[np.uint8]:
-        if shard not in self._maps:
-            self._maps[shard] = np.memmap(self.folder / "shards" / shard, dtype=np.uint8, mode="r")
-        return self._maps[shard]
+        found = self._maps.pop(shard, None)
+        if found is None:
+            if len(self._maps) >= MOST_MAPS:
+                del self._maps[next(iter(self._maps))]
+            found = np.memmap(self.folder / "shards" / shard, dtype=np.uint8, mode="r")
+        self._maps[shard] = found  # at the end: the first is the one that was not read for longest
+        return found
 
     def _check(self) -> None:
         sizes: dict[str, int] = {}

@@ -124,11 +124,11 @@ def extract(
     began = time.monotonic()
     shards = _cut(videos_folder, videos, shard_bytes)
     (work / "shards").mkdir(parents=True, exist_ok=True)
-    for part in (work / "shards").glob(".*.part"):
-        part.unlink()
+    _remove_parts(work)
     setup = _Setup(videos_folder, work, short_side, dict(decoders))
     there = [shard for shard in shards if _finished(work, shard) is not None]
-    waiting = [shard for shard in shards if shard not in there]
+    found = {shard.number for shard in there}
+    waiting = [shard for shard in shards if shard.number not in found]
     if there:
         log.info("frames: %d of %d shards were there already", len(there), len(shards))
     done = sum(len(shard.videos) for shard in there)
@@ -136,11 +136,14 @@ def extract(
         progress(done, len(videos))
     peak = 0
     if waiting:
-        with _Crew(setup, min(workers, len(waiting)), time_limit) as crew:
-            for shard, memory in crew.run(waiting):
-                done, peak = done + len(shard.videos), max(peak, memory)
-                if progress is not None:
-                    progress(done, len(videos))
+        try:
+            with _Crew(setup, min(workers, len(waiting)), time_limit) as crew:
+                for shard, memory in crew.run(waiting):
+                    done, peak = done + len(shard.videos), max(peak, memory)
+                    if progress is not None:
+                        progress(done, len(videos))
+        finally:
+            _remove_parts(work)  # on a full disk they are what fills it
     rows, broken = _collect(work, shards)
     _write(work, rows, broken, short_side, len(videos))
     for entry in broken:
@@ -164,6 +167,11 @@ def _cut(folder: Path, videos: Sequence[str], shard_bytes: int) -> list[_Shard]:
         runs[-1].append(video)
         size += own
     return [_Shard(number, tuple(run)) for number, run in enumerate(runs)]
+
+
+def _remove_parts(work: Path) -> None:
+    for part in (work / "shards").glob(".*.part"):
+        part.unlink()
 
 
 def _note(work: Path, shard: _Shard) -> Path:
