@@ -130,6 +130,37 @@ def test_a_cut_archive_is_named_and_leaves_no_half_file(
     assert files_below(tmp_path / "out") == FILES
 
 
+# Stored files of these sizes: less than a block, several blocks, and one that a warning taken for data would fill up.
+@pytest.mark.parametrize("size", [1000, 300_000, 2 * archives.BLOCK - 20])
+@pytest.mark.parametrize("pack", [rar, zip_of])
+def test_one_wrong_byte_is_noticed_by_the_checksum(
+    tmp_path: Path, pack: Any, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, "SEVEN_ZIP", ())
+    files = {"set/folder/": b"", "set/a": b"a" * 50, "set/.hidden": b"h", "set/b": b"b" * size, "set/c": b"c"}
+    data = bytearray(pack(files))
+    data[data.find(b"b" * 100) + size - 100] ^= 1
+    archive = put(tmp_path, bytes(data))
+    with pytest.raises(UserError, match=r"cut off or damaged: entry 'set/b' does not fit its checksum") as caught:
+        unpack(archive, tmp_path / "out")
+    assert str(archive) in str(caught.value)
+    assert files_below(tmp_path / "out") == {"set/a": b"a" * 50}
+    archive.write_bytes(pack(files))
+    unpack(archive, tmp_path / "out")
+    assert set(files_below(tmp_path / "out")) == {"set/a", "set/b", "set/c"}
+
+
+def test_a_cut_archive_says_after_which_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "SEVEN_ZIP", ())
+    archive = put(tmp_path, rar(MEMBERS)[:20_000])
+    with pytest.raises(UserError, match=r"at or after entry 'set/A/two\.avi'") as caught:
+        unpack(archive, tmp_path / "out")
+    assert "archive_p" not in str(caught.value)
+    archive.write_bytes(rar(MEMBERS)[:40])
+    with pytest.raises(UserError, match=r"at its beginning \(no reason given\)"):
+        unpack(archive, tmp_path / "out")
+
+
 def test_a_damaged_zip_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archives, "SEVEN_ZIP", ())
     data = bytearray(zip_of({"a": bytes(range(256)) * 40, "b": b"fine"}))
@@ -240,9 +271,11 @@ def other_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "archive = zipfile.ZipFile(sys.argv[sys.argv.index('--') + 1][: -len('.odd')])\n"
         "if sys.argv[1] == 'l':\n"
         "    for info in archive.infolist():\n"
-        "        print(f'Path = {info.filename}\\nFolder = -\\nSize = {info.file_size}\\nAttributes = A\\n')\n"
+        "        print(f'Path = {info.filename}\\nSize = {info.file_size}\\nAttributes = A')\n"
+        "        print(f'CRC = {info.CRC:08X}\\n')\n"
         "else:\n"
-        "    sys.stdout.buffer.write(archive.read(sys.argv[-1]))\n"
+        "    everything = b''.join(archive.read(info) for info in archive.infolist())\n"
+        "    sys.stdout.buffer.write(everything.replace(b'sound', b'wrong'))\n"
     )
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
@@ -260,6 +293,19 @@ def test_what_libarchive_cannot_read_goes_to_7_zip_under_the_same_rules(tmp_path
     with pytest.raises(UserError, match="leads through other folders"):
         unpack(odd, tmp_path / "other")
     assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.usefixtures("other_tool")
+def test_what_7_zip_prints_is_held_to_its_checksum_and_a_rerun_completes(tmp_path: Path) -> None:
+    files = {"a": b"fine", ".hidden": b"x", "b": b"not sound", "empty": b"", "c": b"behind"}
+    odd = put(tmp_path, b"a kind of archive that libarchive does not know", "set.zip.odd")
+    put(tmp_path, zip_of(files), "set.zip")
+    with pytest.raises(UserError, match="entry 'b' does not fit its checksum"):
+        unpack(odd, tmp_path / "out")  # the right size, another content
+    assert files_below(tmp_path / "out") == {"a": b"fine"}
+    put(tmp_path, zip_of({**files, "b": b"quite well"}), "set.zip")
+    unpack(odd, tmp_path / "out")
+    assert files_below(tmp_path / "out") == {"a": b"fine", "b": b"quite well", "empty": b"", "c": b"behind"}
 
 
 @pytest.mark.usefixtures("other_tool")

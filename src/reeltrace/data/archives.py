@@ -1,19 +1,23 @@
 """Unpacking archives without trusting them: zip and RAR through libarchive, or through 7-Zip where that cannot.
 
 An archive's names are all looked at before the first byte is written, so an archive that wants to leave its folder
-leaves nothing at all. Every file lands by a rename, so what stands under its own name is whole, and a run that was
-killed unpacks only what is missing.
+leaves nothing at all. Every file lands by a rename once its checksum was compared, so what stands under its own name is
+whole, and a run that was killed unpacks only what is missing.
 """
 
 import contextlib
+import ctypes
 import logging
 import shutil
+import struct
 import subprocess
+import tempfile
 import unicodedata
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO, Any
 
 from reeltrace.data.disk import writing
 from reeltrace.errors import UserError
@@ -28,10 +32,11 @@ SEVEN_ZIP = ("7zz", "7z", "7za")
 
 @dataclass(frozen=True)
 class Member:
-    """One file of an archive: its path inside, with slashes, and its size in bytes."""
+    """One file of an archive: its path inside, with slashes, its size in bytes, its CRC-32 where that is known."""
 
     path: PurePosixPath
     size: int
+    crc: int | None = None
 
 
 class UnreadableError(UserError):
@@ -67,7 +72,9 @@ def unpack(
             ) from first
         log.info("%s: libarchive cannot read it, trying %s", archive.name, Path(tool).name)
         try:
-            return _unpack(archive, target, _list_with(tool, archive), progress, place, _reader_with(tool))
+            listed = _list_with(tool, archive)
+            members = [member for member in listed if not _hidden(member.path)]
+            return _unpack(archive, target, members, progress, place, _reader_with(tool, listed))
         except UnreadableError as second:
             raise UserError(f"{first}; nor can 7-Zip ({second}); bring the file again") from second
 
@@ -141,7 +148,7 @@ def _save(archive: Path, target: Path, path: PurePosixPath, blocks: Iterator[byt
             with part.open("wb") as file:
                 for block in blocks:
                     written += file.write(block)
-                    if written > size:  # libarchive's answer to a wrong checksum looks like a block, too
+                    if written > size:
                         break
         if written != size:
             raise UnreadableError(
@@ -174,12 +181,20 @@ def _opened(archive: Path) -> Iterator[Any]:
     library = _libarchive()
     if not archive.is_file():
         raise UserError(f"{archive}: no such file; bring the archive first")
+    last: list[str] = []
+
+    def noted(entries: Any) -> Iterator[Any]:
+        for entry in entries:
+            last[:] = [str(entry.pathname)]
+            yield entry
+
     try:
         with library.file_reader(str(archive), block_size=BLOCK) as entries:
-            yield entries
+            yield noted(entries)
     except library.ArchiveError as error:
-        reason = " ".join(str(getattr(error, "msg", None) or error).split())
-        raise UnreadableError(f"{archive}: cut off or damaged, or not an archive ({reason})") from error
+        reason = " ".join(str(error.msg or "no reason given").split())
+        where = f"at or after entry {last[0]!r}" if last else "at its beginning"
+        raise UnreadableError(f"{archive}: cut off or damaged, or not an archive, {where} ({reason})") from error
 
 
 def _members(archive: Path) -> list[Member]:
@@ -212,11 +227,74 @@ def _members(archive: Path) -> list[Member]:
 def _read_members(archive: Path, wanted: dict[PurePosixPath, int]) -> Iterator[tuple[PurePosixPath, Iterator[bytes]]]:
     if not wanted:
         return
+    sums = _rar4_checksums(archive)
     with _opened(archive) as entries:
-        for entry in entries:
+        for number, entry in enumerate(entries):
             path = PurePosixPath(entry.pathname.rstrip("/"))
-            if path in wanted and entry.isreg:
-                yield path, entry.get_blocks(BLOCK)
+            if path not in wanted or not entry.isreg:
+                continue
+            blocks = _blocks(archive, path, entry)
+            if sums is not None:
+                size, crc = sums[number] if number < len(sums) else (-1, 0)
+                if size != wanted[path]:
+                    raise UnreadableError(f"{archive}: entry {str(path)!r}: its header cannot be made out")
+                blocks = _checked(archive, path, blocks, crc)
+            yield path, blocks
+
+
+def _blocks(archive: Path, path: PurePosixPath, entry: Any) -> Iterator[bytes]:
+    """The content of an entry. The wrapper's own `get_blocks` takes a warning (a wrong checksum in a zip) for data."""
+    library, buffer = _libarchive(), ctypes.create_string_buffer(BLOCK)
+    while got := library.ffi.read_data(entry._archive_p, buffer, BLOCK):
+        if got < 0:
+            raise UnreadableError(f"{archive}: cut off or damaged: entry {str(path)!r} does not fit its checksum")
+        yield ctypes.string_at(buffer, got)
+
+
+def _checked(archive: Path, path: PurePosixPath, blocks: Iterator[bytes], expected: int) -> Iterator[bytes]:
+    """The same blocks; an UnreadableError after the last when their CRC-32 is not `expected`."""
+    found = 0
+    for block in blocks:
+        found = zlib.crc32(block, found)
+        yield block
+    if found != expected:
+        raise UnreadableError(f"{archive}: cut off or damaged: entry {str(path)!r} does not fit its checksum")
+
+
+RAR4 = b"Rar!\x1a\x07\x00"
+_RAR4_FILE, _RAR4_SERVICE, _RAR4_END = 0x74, 0x7A, 0x7B
+_RAR4_LARGE, _RAR4_DATA = 0x100, 0x8000  # flags: sizes of 64 bits; data follows the header
+
+
+def _rar4_checksums(archive: Path) -> list[tuple[int, int]] | None:
+    """Unpacked size and CRC-32 of each entry of a RAR 4 archive, in order; None for another kind of archive.
+
+    libarchive (3.6) reads these sums and never compares them: it stops at the announced size. It does compare those of
+    zip and RAR 5. Headers that cannot be read end the list.
+    """
+    found = []
+    with archive.open("rb") as file:
+        if file.read(len(RAR4)) != RAR4:
+            return None
+        while len(head := file.read(7)) == 7:
+            kind, flags, size = struct.unpack("<2xBHH", head)
+            if kind == _RAR4_END or size < 7:
+                break
+            body = file.read(size - 7)
+            packed = 0
+            if kind in (_RAR4_FILE, _RAR4_SERVICE):
+                if len(body) < 25 + 8 * bool(flags & _RAR4_LARGE):
+                    break
+                packed, unpacked, crc = struct.unpack_from("<IIxI", body)
+                if flags & _RAR4_LARGE:
+                    more_packed, more_unpacked = struct.unpack_from("<II", body, 25)
+                    packed, unpacked = packed | more_packed << 32, unpacked | more_unpacked << 32
+                if kind == _RAR4_FILE:
+                    found.append((unpacked, crc))
+            elif flags & _RAR4_DATA and len(body) >= 4:
+                (packed,) = struct.unpack_from("<I", body)
+            file.seek(packed, 1)
+    return found
 
 
 # --- 7-Zip ---
@@ -231,38 +309,67 @@ def _run(tool: str, archive: Path, *arguments: str) -> str:
 
 
 def _list_with(tool: str, archive: Path) -> list[Member]:
+    """The files of an archive in its order, every name looked at; hidden ones, too, for they are in what it prints."""
     found: dict[PurePosixPath, Member] = {}
     for block in _run(tool, archive, "l", "-slt", "-ba", "--", str(archive)).split("\n\n"):
         facts = dict(line.split(" = ", 1) for line in block.splitlines() if " = " in line)
         if "Path" not in facts:
             continue
         path = safe_path(archive, facts["Path"])
-        if facts.get("Folder") == "+" or facts.get("Attributes", "").startswith("D") or _hidden(path):
+        if facts.get("Folder") == "+" or facts.get("Attributes", "").startswith("D"):
             continue
         if facts.get("Symbolic Link") or facts.get("Hard Link") or path in found:
             raise UserError(
                 f"{archive}: entry {str(path)!r}: a link, or a name that comes twice; nothing was unpacked, do not use "
                 "this archive"
             )
-        found[path] = Member(path, int(facts["Size"]))
-    if not found:
+        try:
+            size = int(facts["Size"])
+            crc = int(facts["CRC"], 16) if size else 0
+        except (KeyError, ValueError):
+            raise UnreadableError(f"{archive}: entry {str(path)!r} is listed without size or checksum") from None
+        found[path] = Member(path, size, crc)
+    if all(_hidden(path) for path in found):
         raise UnreadableError(f"{archive}: holds no file: cut off or damaged, or an empty archive")
     return list(found.values())
 
 
-def _reader_with(tool: str) -> Read:
+def _reader_with(tool: str, listed: list[Member]) -> Read:
     def read(archive: Path, wanted: dict[PurePosixPath, int]) -> Iterator[tuple[PurePosixPath, Iterator[bytes]]]:
-        # To standard output, one file after the other: 7-Zip never gets to choose a place on the disk.
-        for path in sorted(wanted):
-            process = subprocess.Popen(
-                [tool, "x", "-so", "--", str(archive), str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-            )
+        # To standard output, all files one after the other: 7-Zip never gets to choose a place on the disk, and a solid
+        # archive is decoded once. The listed sizes tell where one file ends, the listed checksums that it is that file.
+        if not wanted:
+            return
+        command = [tool, "x", "-so", "--", str(archive)]
+        with (
+            tempfile.TemporaryFile() as complaints,
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=complaints) as process,
+        ):
             assert process.stdout is not None
-            with process:
-                yield path, iter(lambda stream=process.stdout: stream.read(BLOCK), b"")  # type: ignore[misc]
-                _, complaint = process.communicate()
-            if process.returncode != 0:
-                reason = " ".join(complaint.decode(errors="replace").split())[:200]
-                raise UnreadableError(f"{archive}: entry {str(path)!r} cannot be unpacked ({reason})")
+            try:
+                for member in listed:
+                    blocks = _take(process.stdout, member.size)
+                    if member.path in wanted:
+                        assert member.crc is not None
+                        yield member.path, _checked(archive, member.path, blocks, member.crc)
+                    else:
+                        for _ in blocks:
+                            pass
+                rest = process.stdout.read(1)
+            except BaseException:
+                process.kill()
+                raise
+            process.wait()
+            if process.returncode != 0 or rest:
+                complaints.seek(0)
+                reason = " ".join(complaints.read().decode(errors="replace").split())[:200]
+                raise UnreadableError(f"{archive}: cannot be unpacked ({reason or 'more comes out than is listed'})")
 
     return read
+
+
+def _take(stream: IO[bytes], size: int) -> Iterator[bytes]:
+    """The next `size` bytes of a stream, or what there is."""
+    while size and (block := stream.read(min(BLOCK, size))):
+        size -= len(block)
+        yield block
