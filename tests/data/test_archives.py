@@ -161,6 +161,38 @@ def test_a_cut_archive_says_after_which_entry(tmp_path: Path, monkeypatch: pytes
         unpack(archive, tmp_path / "out")
 
 
+def undecodable_zip() -> bytes:
+    """A zip whose names and sizes are sound and whose second file cannot be decoded."""
+    content = bytes(range(256)) * 2000
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a", content)
+        archive.writestr("b", content)
+        start = archive.getinfo("b").header_offset
+    data = bytearray(target.getvalue())
+    data[start + 31 : start + 61] = b"\xff" * 30  # behind the header of 30 bytes and a name of 1
+    return bytes(data)
+
+
+def test_data_that_cannot_be_decoded_is_named_and_leaves_no_half_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, "SEVEN_ZIP", ())
+    archive = put(tmp_path, undecodable_zip())
+    with pytest.raises(UserError, match=r"entry 'b' cannot be unpacked .*install 7-Zip") as caught:
+        unpack(archive, tmp_path / "out")
+    assert str(archive) in str(caught.value)
+    assert set(files_below(tmp_path / "out")) == {"a"}
+
+
+@pytest.mark.usefixtures("other_tool")
+def test_data_that_only_7_zip_can_decode_comes_through_7_zip(tmp_path: Path) -> None:
+    content = bytes(range(256)) * 2000
+    put(tmp_path, zip_of({"a": content, "b": content}), "set.zip")
+    unpack(put(tmp_path, undecodable_zip(), "set.zip.odd"), tmp_path / "out")
+    assert files_below(tmp_path / "out") == {"a": content, "b": content}
+
+
 def test_a_damaged_zip_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archives, "SEVEN_ZIP", ())
     data = bytearray(zip_of({"a": bytes(range(256)) * 40, "b": b"fine"}))

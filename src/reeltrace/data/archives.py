@@ -192,9 +192,14 @@ def _opened(archive: Path) -> Iterator[Any]:
         with library.file_reader(str(archive), block_size=BLOCK) as entries:
             yield noted(entries)
     except library.ArchiveError as error:
-        reason = " ".join(str(error.msg or "no reason given").split())
         where = f"at or after entry {last[0]!r}" if last else "at its beginning"
-        raise UnreadableError(f"{archive}: cut off or damaged, or not an archive, {where} ({reason})") from error
+        raise UnreadableError(
+            f"{archive}: cut off or damaged, or not an archive, {where} ({_reason(error)})"
+        ) from error
+
+
+def _reason(error: Any) -> str:
+    return " ".join(str(error.msg or "no reason given").split())
 
 
 def _members(archive: Path) -> list[Member]:
@@ -218,6 +223,8 @@ def _members(archive: Path) -> list[Member]:
                 continue
             if path in found:
                 raise UserError(f"{archive}: entry {name!r} comes twice; nothing was unpacked, do not use this archive")
+            if entry.size is None:  # RAR 5 may store a file as a reference to another one
+                raise UnreadableError(f"{archive}: entry {name!r} has no size of its own")
             found[path] = Member(path, int(entry.size))
     if not found:
         raise UnreadableError(f"{archive}: holds no file: cut off or damaged, or an empty archive")
@@ -243,11 +250,22 @@ def _read_members(archive: Path, wanted: dict[PurePosixPath, int]) -> Iterator[t
 
 
 def _blocks(archive: Path, path: PurePosixPath, entry: Any) -> Iterator[bytes]:
-    """The content of an entry. The wrapper's own `get_blocks` takes a warning (a wrong checksum in a zip) for data."""
+    """The content of an entry; what the library complains about on the way is an UnreadableError here, too.
+
+    The wrapper's own `get_blocks` takes a warning (a wrong checksum in a zip) for data.
+    """
     library, buffer = _libarchive(), ctypes.create_string_buffer(BLOCK)
-    while got := library.ffi.read_data(entry._archive_p, buffer, BLOCK):
+    while True:
+        try:
+            got = library.ffi.read_data(entry._archive_p, buffer, BLOCK)
+        except library.ArchiveError as error:  # raised where the blocks are used, not where the archive is opened
+            raise UnreadableError(
+                f"{archive}: cut off or damaged: entry {str(path)!r} cannot be unpacked ({_reason(error)})"
+            ) from error
         if got < 0:
             raise UnreadableError(f"{archive}: cut off or damaged: entry {str(path)!r} does not fit its checksum")
+        if not got:
+            return
         yield ctypes.string_at(buffer, got)
 
 
