@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, TextIO, TypedDict, cast
+from typing import Any, BinaryIO, TextIO, TypedDict, cast
 
 import numpy as np
 
@@ -371,12 +371,20 @@ def _do(connection: Connection, setup: _Setup, shard: _Shard) -> None:
                 file.seek(start)
                 file.truncate()
                 broken.append({"video": video, "reason": str(reason)})
+            _begin_to_write_back(file, start)
         size = file.tell()
         file.flush()
         os.fsync(file.fileno())
     part.replace(final) if size else part.unlink()
     write_json(_note(setup.work, shard), {"bytes": size, "videos": list(shard.videos), "rows": rows, "broken": broken})
     connection.send(("done", _peak_memory()))
+
+
+def _begin_to_write_back(file: BinaryIO, start: int) -> None:
+    """Let the disk take what was written since `start` while the next video is decoded, not all at once at the end."""
+    file.flush()
+    if hasattr(os, "posix_fadvise"):  # Linux begins to write such pages; until they are on the disk they stay in memory
+        os.posix_fadvise(file.fileno(), start, file.tell() - start, os.POSIX_FADV_DONTNEED)
 
 
 class _Broken(Exception):
