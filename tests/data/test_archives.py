@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 import zipfile
 from pathlib import Path, PurePosixPath
@@ -207,6 +208,18 @@ def test_what_is_no_archive_is_refused(tmp_path: Path, data: bytes, monkeypatch:
     monkeypatch.setattr(archives, "SEVEN_ZIP", ())
     with pytest.raises(UserError, match=r"not an archive|holds no file"):
         unpack(put(tmp_path, data), tmp_path / "out")
+
+
+def test_a_kind_whose_checksums_nobody_compares_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "SEVEN_ZIP", ())
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w") as archive:
+        info = tarfile.TarInfo("set/a")
+        info.size = 4
+        archive.addfile(info, io.BytesIO(b"text"))
+    with pytest.raises(UserError, match="checksums are not compared"):
+        unpack(put(tmp_path, target.getvalue()), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_missing_archive_is_named(tmp_path: Path) -> None:

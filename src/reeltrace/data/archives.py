@@ -279,21 +279,24 @@ def _checked(archive: Path, path: PurePosixPath, blocks: Iterator[bytes], expect
         raise UnreadableError(f"{archive}: cut off or damaged: entry {str(path)!r} does not fit its checksum")
 
 
-RAR4 = b"Rar!\x1a\x07\x00"
+RAR4, ZIP = b"Rar!\x1a\x07\x00", b"PK"  # how they begin
 _RAR4_FILE, _RAR4_SERVICE, _RAR4_END = 0x74, 0x7A, 0x7B
 _RAR4_LARGE, _RAR4_DATA = 0x100, 0x8000  # flags: sizes of 64 bits; data follows the header
 
 
 def _rar4_checksums(archive: Path) -> list[tuple[int, int]] | None:
-    """Unpacked size and CRC-32 of each entry of a RAR 4 archive, in order; None for another kind of archive.
+    """Unpacked size and CRC-32 of each entry of a RAR 4 archive, in order; None for a zip.
 
-    libarchive (3.6) reads these sums and never compares them: it stops at the announced size. It does compare those of
-    zip and RAR 5. Headers that cannot be read end the list.
+    libarchive (3.6) compares the sums of a zip, and never those of a RAR: it stops at the announced size. Headers that
+    cannot be read end the list. Raises UnreadableError for other kinds, RAR 5 too: nobody would compare their sums.
     """
     found = []
     with archive.open("rb") as file:
-        if file.read(len(RAR4)) != RAR4:
+        start = file.read(len(RAR4))
+        if start.startswith(ZIP):
             return None
+        if start != RAR4:
+            raise UnreadableError(f"{archive}: neither a zip nor a RAR 4 archive: its checksums are not compared here")
         while len(head := file.read(7)) == 7:
             kind, flags, size = struct.unpack("<2xBHH", head)
             if kind == _RAR4_END or size < 7:
