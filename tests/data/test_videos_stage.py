@@ -174,6 +174,11 @@ def test_the_second_archive_serves_where_the_first_cannot_be_had(
     facts = bring("ucf101", tmp_path / "work")
     assert facts["served"]["videos"].endswith("/UCF101_videos.zip")
     check("ucf101", tmp_path / "work", made)
+    place.serve("UCF101.rar", place.answer((made["served"] / "UCF101.rar").read_bytes()))
+    (place.downloads / "UCF101_videos.zip").unlink()
+    assert bring("ucf101", tmp_path / "other")["served"]["videos"].endswith("/UCF101.rar")
+    for name in ("index.csv", "about.json"):  # whichever archive served, the set is the same to the byte
+        assert (tmp_path / "work" / name).read_bytes() == (tmp_path / "other" / name).read_bytes()
 
 
 def test_files_placed_by_hand_need_no_server(place: Place, made: dict[str, Path], tmp_path: Path) -> None:
@@ -225,6 +230,7 @@ def test_what_a_class_archive_may_hold(place: Place, made: dict[str, Path], tmp_
         redeclare(place, "hmdb51_org.rar", miniature.rar(members))
         with pytest.raises(UserError, match=said):
             bring("hmdb51", tmp_path / f"work{len(said)}")
+        assert not (tmp_path / f"work{len(said)}" / "videos").exists()
         (place.downloads / "hmdb51_org.rar").unlink()
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import functools
 import logging
 import os
 import sys
@@ -53,7 +54,7 @@ def run(spec: "VideosSpec", inputs: Mapping[str, Path], work: Path) -> dict[str,
             "schema": SCHEMA,
             "kind": "videos",
             "layout": spec.layout,
-            "source": standin.SOURCE[spec.layout] if source is None else f"{NAMES[spec.layout]}, {source.name}",
+            "source": standin.SOURCE[spec.layout] if source is None else NAMES[spec.layout],
             "licence": standin.LICENCE if source is None else source.licence,
             "citation": standin.CITATION if source is None else source.citation,
             "classes": list(splits.classes),
@@ -133,13 +134,17 @@ def _unpack_nested(archive: Path, work: Path, progress: _Progress | None) -> Non
         (marks / "all").touch()
     waiting = sorted(scratch.rglob("*.rar"))
     for number, path in enumerate(waiting, 1):
-        names = unpack(path, work / "videos")
-        wrong = next((name for name in names if len(name.parts) != 2 or name.parts[0] != path.stem), None)
-        if wrong is not None:
-            raise UserError(f"{archive}: {path.name}: entry {wrong}: expected {path.stem}/<video>.avi; bring it again")
+        unpack(path, work / "videos", place=functools.partial(_in_class, archive, path))
         path.unlink()
         if progress is not None:
             progress(number, len(waiting))
+
+
+def _in_class(archive: Path, inner: Path, path: PurePosixPath) -> PurePosixPath:
+    """Where a file of a class's archive goes: to its own path, if that is in the folder of the class."""
+    if len(path.parts) != 2 or path.parts[0] != inner.stem:
+        raise UserError(f"{archive}: {inner.name}: entry {path}: expected {inner.stem}/<video>.avi; bring it again")
+    return path
 
 
 def _unpack_flat(archive: Path, work: Path, progress: _Progress | None) -> None:
