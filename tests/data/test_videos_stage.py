@@ -337,6 +337,8 @@ def test_the_declared_sources_are_the_published_ones() -> None:
         ("https://www.crcv.ucf.edu/data/UCF101/UCF101.rar", "ftp://x/UCF101.rar", "is not an http"),
         ("ucf101-videos:", "ucf101-videos: 3\nother:", "ucf101-videos: found 3"),
         ("mnist-images:", "- x\nmnist-images:", "not readable"),
+        ("mnist-labels:", "mnist-images:", "key 'mnist-images' appears twice"),
+        ("  bytes: 113943", "  bytes: 113943\n  urls: [https://x/y]", "key 'urls' appears twice"),
     ],
 )
 def test_a_mistake_in_the_declared_sources_is_named(old: str, new: str, said: str, tmp_path: Path) -> None:
