@@ -244,6 +244,9 @@ def test_files_may_be_placed_elsewhere_but_not_on_one_another(tmp_path: Path) ->
     with pytest.raises(UserError, match="two entries would become one file"):
         unpack(archive, tmp_path / "two", place=lambda path: PurePosixPath("same"))
     assert not (tmp_path / "two").exists()
+    with pytest.raises(UserError, match="leads through other folders"):
+        unpack(archive, tmp_path / "two", place=lambda path: PurePosixPath("..", path.name))
+    assert not (tmp_path / "two").exists()
 
 
 def test_a_full_disk_is_one_line_and_a_rerun_completes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

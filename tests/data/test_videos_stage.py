@@ -181,6 +181,22 @@ def test_the_second_archive_serves_where_the_first_cannot_be_had(
         assert (tmp_path / "work" / name).read_bytes() == (tmp_path / "other" / name).read_bytes()
 
 
+def test_the_second_archive_s_other_spelling_makes_the_same_set(
+    place: Place, made: dict[str, Path], tmp_path: Path
+) -> None:
+    """As with v_HandstandPushups in the second archive and v_HandStandPushups in the lists and the first one."""
+    videos = miniature.files_below(made["ucf101"] / "videos")
+    assert any("_BounceBall_" in name for name in videos)
+    flat = {
+        f"UCF101/{name.rpartition('/')[2]}".replace("_BounceBall_", "_Bounceball_"): videos[name] for name in videos
+    }
+    miniature.zipped(flat, tmp_path / "flat.zip")
+    redeclare(place, "UCF101_videos.zip", (tmp_path / "flat.zip").read_bytes())
+    place.serve("UCF101.rar", place.answer(status=404))
+    bring("ucf101", tmp_path / "work")
+    check("ucf101", tmp_path / "work", made)
+
+
 def test_files_placed_by_hand_need_no_server(place: Place, made: dict[str, Path], tmp_path: Path) -> None:
     place.downloads.mkdir()
     for name in ARCHIVES["hmdb51"]:

@@ -112,7 +112,7 @@ def _unpack(
     place: Place,
     read: Read,
 ) -> list[PurePosixPath]:
-    places = {member.path: place(member.path) for member in members}
+    places = {member.path: safe_path(archive, str(place(member.path))) for member in members}
     sizes = {places[member.path]: member.size for member in members}
     if len(sizes) < len(places):
         raise UserError(f"{archive}: two entries would become one file; nothing was unpacked, do not use this archive")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 from reeltrace.artifacts import SCRATCH, atomic_write, sha256_file, write_json
 from reeltrace.data import declared, sources, standin
 from reeltrace.data.archives import unpack
-from reeltrace.data.official_splits import SPLITS, Layout, Splits, read_splits
+from reeltrace.data.official_splits import SPLITS, UCF_FOLDER, Layout, Splits, read_splits
 from reeltrace.data.sources import Source, UnreachableError
 from reeltrace.errors import UserError
 
@@ -148,20 +148,35 @@ def _in_class(archive: Path, inner: Path, path: PurePosixPath) -> PurePosixPath:
 
 
 def _unpack_flat(archive: Path, work: Path, progress: _Progress | None) -> None:
-    """UCF-101's second archive has all videos in one folder: each goes into the folder of its class."""
-    index = work / "splits" / "ucfTrainTestlist" / "classInd.txt"
+    """UCF-101's second archive has all videos in one folder: each goes into the folder of its class.
+
+    It also writes v_HandstandPushups where the lists and the first archive have v_HandStandPushups. A file gets the
+    name that the lists give it, so that the set does not depend on which archive it came from.
+    """
+    folder = work / "splits" / UCF_FOLDER
+    index = folder / "classInd.txt"
     try:
         lines = [line.split() for line in index.read_text(encoding="utf-8").splitlines() if line.strip()]
         classes = {line[1].casefold(): line[1] for line in lines}
+        listed = {
+            PurePosixPath(line.split()[0]).name
+            for path in folder.glob("t*list*.txt")
+            for line in path.read_text(encoding="utf-8").splitlines()
+            if line.strip()
+        }
     except (OSError, UnicodeDecodeError, IndexError) as error:
         raise UserError(f"{index}: not a list of classes ({error}); bring the official split files") from error
+    spelled: dict[str, list[str]] = {}
+    for name in sorted(listed):
+        spelled.setdefault(name.casefold(), []).append(name)
 
     def place(path: PurePosixPath) -> PurePosixPath:
         parts = path.stem.split("_")  # v_<Class>_gNN_cNN
         target = classes.get(parts[1].casefold()) if len(parts) == 4 and parts[0] == "v" else None
         if target is None or path.suffix != ".avi":
             raise UserError(f"{archive}: entry {path}: expected v_<Class>_gNN_cNN.avi of a class of classInd.txt")
-        return PurePosixPath("UCF-101", target, path.name)
+        names = spelled.get(path.name.casefold(), [])
+        return PurePosixPath("UCF-101", target, names[0] if len(names) == 1 else path.name)
 
     unpack(archive, work / "videos", progress, place)
 
