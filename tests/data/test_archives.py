@@ -319,7 +319,9 @@ def other_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "archive = zipfile.ZipFile(sys.argv[sys.argv.index('--') + 1][: -len('.odd')])\n"
         "if sys.argv[1] == 'l':\n"
         "    for info in archive.infolist():\n"
-        "        print(f'Path = {info.filename}\\nSize = {info.file_size}\\nAttributes = A')\n"
+        "        print(f'Path = {info.filename}\\nSize = {info.file_size}')\n"
+        "        mode = 'lrwxrwxrwx' if info.external_attr >> 28 == 0o12 else '-rw-r--r--'\n"
+        "        print(f'Attributes = A {mode}')\n"
         "        print(f'CRC = {info.CRC:08X}\\n')\n"
         "else:\n"
         "    everything = b''.join(archive.read(info) for info in archive.infolist())\n"
@@ -339,6 +341,15 @@ def test_what_libarchive_cannot_read_goes_to_7_zip_under_the_same_rules(tmp_path
     assert files_below(tmp_path / "out") == FILES
     put(tmp_path, zip_of({**FILES, "../evil": b""}), "set.zip")
     with pytest.raises(UserError, match="leads through other folders"):
+        unpack(odd, tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+    target = io.BytesIO(zip_of(FILES))
+    with zipfile.ZipFile(target, "a") as more:
+        info = zipfile.ZipInfo("set/link")
+        info.create_system, info.external_attr = 3, 0o120777 << 16
+        more.writestr(info, "/etc/passwd")
+    put(tmp_path, target.getvalue(), "set.zip")
+    with pytest.raises(UserError, match="entry 'set/link': a link"):
         unpack(odd, tmp_path / "other")
     assert not (tmp_path / "other").exists()
 

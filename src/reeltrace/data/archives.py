@@ -339,7 +339,12 @@ def _list_with(tool: str, archive: Path) -> list[Member]:
         path = safe_path(archive, facts["Path"])
         if facts.get("Folder") == "+" or facts.get("Attributes", "").startswith("D"):
             continue
-        if facts.get("Symbolic Link") or facts.get("Hard Link") or path in found:
+        # the mode as `ls -l` shows it tells of a link where 7-Zip has no line of its own for it
+        mode = facts.get("Attributes", "").split()[-1:]
+        link = (
+            facts.get("Symbolic Link") or facts.get("Hard Link") or any(len(m) == 10 and m[0] not in "-0" for m in mode)
+        )
+        if link or path in found:
             raise UserError(
                 f"{archive}: entry {str(path)!r}: a link, or a name that comes twice; nothing was unpacked, do not use "
                 "this archive"
