@@ -74,6 +74,6 @@ rule frames:
         key=keys("frames"),
     conda:
         "../../environment.yml"
-    threads: workflow.cores
+    threads: workflow.resource_settings.cores or 8  # all of them here; where a cluster decides, eight
     shell:
         "reeltrace run frames {wildcards.key:q} > {log:q} 2>&1"
