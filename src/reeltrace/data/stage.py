@@ -1,6 +1,5 @@
 """The stage `data`: a pool of digit images, or a dataset of moving digits made from a pool."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from reeltrace.registry import ImagesSpec, MovingDigitsSpec
 
 SCHEMA = 1
-DOWNLOADS = "REELTRACE_DOWNLOADS"
 
 
 def run(spec: "ImagesSpec | MovingDigitsSpec", inputs: Mapping[str, Path], work: Path) -> dict[str, Any]:
@@ -33,19 +31,12 @@ def run(spec: "ImagesSpec | MovingDigitsSpec", inputs: Mapping[str, Path], work:
     return _moving_digits(spec, inputs[f"data/{spec.images}"], work)
 
 
-def downloads() -> Path:
-    """Where downloads are kept: the folder that REELTRACE_DOWNLOADS names, else `downloads` in the current
-    folder.
-    """
-    return Path(os.environ.get(DOWNLOADS) or "downloads")
-
-
 def _images(spec: "ImagesSpec", work: Path) -> dict[str, Any]:
     # Imported here: making moving digits needs neither the download libraries nor scikit-learn.
     if spec.source == "mnist":
-        from reeltrace.data import mnist
+        from reeltrace.data import mnist, sources
 
-        pool, about = mnist.load(downloads()), mnist.ABOUT
+        pool, about = mnist.load(sources.downloads()), mnist.ABOUT
     else:
         from reeltrace.data import digits
 

@@ -4,7 +4,6 @@ import contextlib
 import csv
 import functools
 import logging
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -72,11 +71,6 @@ def run(spec: "VideosSpec", inputs: Mapping[str, Path], work: Path) -> dict[str,
     return facts
 
 
-def downloads() -> Path:
-    """Where downloads are kept: the folder that REELTRACE_DOWNLOADS names, else `downloads` in the current folder."""
-    return Path(os.environ.get("REELTRACE_DOWNLOADS") or "downloads")
-
-
 def _generate(spec: "VideosSpec", work: Path) -> dict[str, Any]:
     assert spec.generated is not None
     with _shown(f"{spec.key}: drawing") as progress:
@@ -95,7 +89,7 @@ def _generate(spec: "VideosSpec", work: Path) -> dict[str, Any]:
 
 def _bring(layout: Layout, work: Path) -> tuple[dict[str, Any], Source]:
     """Download, check and unpack the official archives; which addresses served, and the source of the videos."""
-    lists = sources.obtain(declared.source(LISTS[layout]), downloads())
+    lists = sources.obtain(declared.source(LISTS[layout]), sources.downloads())
     videos, source = _first_reachable([declared.source(key) for key in VIDEOS[layout]])
     with _shown(f"{layout}: split lists") as progress:
         unpack(lists.path, work / "splits", progress)
@@ -112,10 +106,10 @@ def _bring(layout: Layout, work: Path) -> tuple[dict[str, Any], Source]:
 def _first_reachable(wanted: list[Source]) -> tuple[sources.Fetched, Source]:
     """The first of several archives of the same videos that is there or can be had."""
     reasons = []
-    here = [source for source in wanted if (downloads() / source.name).exists()]
+    here = [source for source in wanted if (sources.downloads() / source.name).exists()]
     for source in [*here, *(source for source in wanted if source not in here)]:
         try:
-            return sources.obtain(source, downloads()), source
+            return sources.obtain(source, sources.downloads()), source
         except UnreachableError as error:
             reasons.append(str(error))
     raise UnreachableError("; or else: ".join(reasons))

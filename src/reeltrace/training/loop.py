@@ -1,4 +1,5 @@
-"""The training loop. Read it from `train` down: a run is a seeded net, SGD on shuffled clips, a validation per epoch.
+"""The training loop. Read it from `train` down: a run is a seeded net, an optimiser on shuffled clips, a score
+per epoch.
 
 Nothing random outlives an epoch: the initial weights depend on the seed, the order and the augmentation of an epoch on
 (seed, epoch). A run that was killed therefore continues from its last epoch to the same bytes, see `resume`.
@@ -17,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.optim.sgd import sgd  # the function: the class would import the compiler first, a second per run
 
 from reeltrace.artifacts import atomic_write, sha256_json
 from reeltrace.data.store import CHANNELS
@@ -26,6 +26,7 @@ from reeltrace.models import build_model
 from reeltrace.training import resume
 from reeltrace.training.evaluation import Clips, Score, evaluate, score_split, to_input
 from reeltrace.training.loading import Loader, derived_seed
+from reeltrace.training.optimizers import Optimizer
 from reeltrace.training.precision import keep_small_convolutions_in_float32
 from reeltrace.training.progress import watch
 from reeltrace.training.resume import Best, Epoch
@@ -56,7 +57,7 @@ class Trained:
 def train(spec: TrainSpec, clips: Clips, validation: Clips, work: Path, data_sha256: str) -> Trained:
     """Train one run with one seed (basu2021, sections 4.4 to 4.7) and write `history.jsonl` into `work`.
 
-    SGD with momentum and weight decay, cross entropy, the learning rate of `learning_rate`. After each epoch the net is
+    The optimiser of the protocol, cross entropy, the learning rate of `learning_rate`. After each epoch the net is
     scored on the validation clips, and a resume checkpoint lands in `work`/scratch; if one is there already, training
     goes on from it. `data_sha256` stands for the dataset: a checkpoint made on another one is refused.
 
@@ -68,14 +69,14 @@ def train(spec: TrainSpec, clips: Clips, validation: Clips, work: Path, data_sha
     if device.type == "cpu":
         keep_small_convolutions_in_float32(model)
     parameters: list[Tensor] = list(model.parameters())
-    momenta: list[Tensor | None] = [None] * len(parameters)
+    optimizer = Optimizer(protocol, parameters)
 
     spec_sha256, checkpoint = sha256_json(spec.model_dump(mode="json")), resume.resume_path(work)
     now = resume.load(checkpoint, spec_sha256, data_sha256, architecture(spec))
     resumed_after = now["epoch"] if now else None
     if now:
         model.load_state_dict(now["model"])
-        momenta = [None if buffer is None else buffer.to(device) for buffer in now["momenta"]]
+        optimizer.load(now["optimizer"])
         write_history(work, now["history"])
 
     seconds: list[float] = []
@@ -101,19 +102,7 @@ def train(spec: TrainSpec, clips: Clips, validation: Clips, work: Path, data_sha
                 with torch.autocast(device.type, torch.bfloat16, enabled=spec.device.precision == "bfloat16"):
                     logits = model(x.contiguous(memory_format=torch.channels_last_3d))
                 loss = F.cross_entropy(logits.float(), y)
-                gradients = torch.autograd.grad(loss, parameters)
-                with torch.no_grad():
-                    sgd(
-                        parameters,
-                        list(gradients),
-                        momenta,
-                        lr=rate,
-                        momentum=protocol.momentum,
-                        weight_decay=protocol.weight_decay,
-                        dampening=0,
-                        nesterov=False,
-                        maximize=False,
-                    )
+                optimizer.step(torch.autograd.grad(loss, parameters), rate)
 
                 loss_sum += loss.detach() * len(y)
                 correct += (logits.argmax(1) == y).sum()
@@ -145,7 +134,7 @@ def train(spec: TrainSpec, clips: Clips, validation: Clips, work: Path, data_sha
             now = {
                 "epoch": epoch,
                 "model": state,
-                "momenta": [None if buffer is None else buffer.cpu() for buffer in momenta],
+                "optimizer": optimizer.state(),
                 "history": [*(now["history"] if now else []), line],
                 "validation": scored,
                 "best": best,

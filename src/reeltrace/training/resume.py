@@ -17,8 +17,9 @@ from torch import Tensor
 from reeltrace.artifacts import SCRATCH, atomic_write
 from reeltrace.errors import UserError
 from reeltrace.training.evaluation import Score
+from reeltrace.training.optimizers import State
 
-SCHEMA = 1
+SCHEMA = 2
 REMEDY = "delete it and run the same command again; training then starts at epoch 1"
 
 
@@ -42,11 +43,11 @@ class Best(TypedDict):
 
 
 class Progressed(TypedDict):
-    """Where a run stands after an epoch. `momenta` are SGD's buffers in the order of the model's parameters."""
+    """Where a run stands after an epoch. `optimizer` is the state of `Optimizer`."""
 
     epoch: int
     model: dict[str, Tensor]
-    momenta: list[Tensor | None]
+    optimizer: State
     history: list[Epoch]
     validation: Score
     best: Best
