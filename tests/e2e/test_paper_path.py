@@ -7,6 +7,7 @@ splits, extracts frames and trains one epoch.
 import csv
 import functools
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -164,3 +165,36 @@ def test_a_set_whose_archive_is_gone_does_not_stop_the_other(
     finally:
         hidden.rename(served / "UCF101.rar")
     snakemake(workspace, *wanted)
+
+
+def test_a_broken_video_of_an_archive_is_named_and_left_out_once_it_is_allowed(
+    workspace: Path, archives: tuple[Path, Served], tmp_path: Path
+) -> None:
+    served, made = tmp_path / "served", tmp_path / "made"
+    shutil.copytree(archives[0], served)
+    standin.generate("hmdb51", made, classes=CLASSES, groups=8, clips_per_group=1, frames=(20, 24), seed=5)
+    broken = min((made / "videos").rglob("*.avi"))
+    broken.write_text("no video, for all its name")
+    miniature.archives("hmdb51", made, served)
+    miniature.declare(workspace / "src/reeltrace/data/declared.yaml", archives[1].url, served)
+    (workspace / "downloads").mkdir()
+    for name in ("hmdb51_org.rar", "test_train_splits.rar"):
+        shutil.copy(served / name, workspace / "downloads" / name)
+
+    target = "results/paper/train/hmdb-cnn4-z3-s0/manifest.json"
+    run_in(workspace, "snakemake", "--cores", "2", target, code=1)
+    log = (workspace / "results/paper/logs/train-hmdb-cnn4-z3-s0.log").read_text()
+    assert broken.name in log
+    assert "broken_videos" in log
+    manifest = workspace / "results/paper/frames/hmdb51/manifest.json"
+    before = manifest.read_bytes()
+    [entry] = read(manifest.with_name("broken.json"))
+    assert Path(entry["video"]).name == broken.name
+
+    path = workspace / "params.yaml"
+    params = yaml.safe_load(path.read_text())
+    params["datasets"]["hmdb51"]["broken_videos"] = 1
+    path.write_text(yaml.safe_dump(params, sort_keys=False))
+    snakemake(workspace, target)
+    assert manifest.read_bytes() == before
+    assert (workspace / target).is_file()
