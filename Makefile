@@ -13,7 +13,7 @@ report: $(VENV)/.ready
 	@reeltrace status --where
 
 test: $(VENV)/.ready system lint
-	python -m pytest
+	python -m pytest -n auto --maxprocesses 4 --dist loadgroup
 
 lint: $(VENV)/.ready
 	ruff check .

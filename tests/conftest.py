@@ -15,6 +15,14 @@ settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")
 
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several workers a file stays in one of them, for its fixtures; all end-to-end tests share one workspace."""
+    for item in items:
+        folder = item.path.parent.name
+        item.add_marker(pytest.mark.xdist_group("e2e" if folder == "e2e" else f"{folder}/{item.path.name}"))
+
+
 PROJECT = Path(__file__).resolve().parents[1]
 PARTS = (
     "Snakefile",
