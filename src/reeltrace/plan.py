@@ -16,13 +16,14 @@ from reeltrace.artifacts import MANIFEST, RECEIPT, SPEC, sha256_file
 from reeltrace.errors import UserError
 from reeltrace.registry import (
     PARAMS,
+    LatencyMeasurement,
     MovingDigitsDataset,
     MovingDigitsSpec,
     Registry,
     Spec,
-    StructureTable,
     VideoDataset,
     VideosSpec,
+    measurements_of,
 )
 
 Stage = Literal["data", "frames", "measure", "train", "aggregate", "report"]
@@ -158,14 +159,14 @@ class Plan:
                     outputs=FRAMES_OUTPUTS,
                     params=(f"datasets.{key}",),
                 )
-        used = {t.measurement for t in params.tables.values() if isinstance(t, StructureTable)}
+        used = {name for table in params.tables.values() for name in measurements_of(table)}
         for key in params.measurements:
             if key in used:
                 yield self._task(
                     registry.measure_spec(key),
                     inputs=(),
                     outputs=MEASURE_OUTPUTS,
-                    params=(f"measurements.{key}",),
+                    params=tuple(f"measurements.{name}" for name in self._measured_with(key)),
                 )
         for run in registry.used_runs():
             for seed in params.seeds:
@@ -179,10 +180,10 @@ class Plan:
             runs = registry.table_runs(key)
             paths = dict.fromkeys(path for run in runs for path in registry.run_paths(run))
             inputs = [f"train/{registry.train_key(run, seed)}" for run in runs for seed in params.seeds]
-            if isinstance(table, StructureTable):
-                inputs.append(f"measure/{table.measurement}")
-                paths[f"measurements.{table.measurement}"] = None
-            else:
+            for measurement in measurements_of(table):
+                inputs.append(f"measure/{measurement}")
+                paths[f"measurements.{measurement}"] = None
+            if runs:
                 paths["seeds"] = None
             yield self._task(
                 registry.aggregate_spec(key),
@@ -204,6 +205,11 @@ class Plan:
             params=("seeds", "device", "datasets", "models", "protocols", "runs", "measurements", "tables"),
             texts=tuple(report_texts(self.root)),
         )
+
+    def _measured_with(self, key: str) -> tuple[str, ...]:
+        """A measurement and, where it speaks of the nets of another one, that one."""
+        asked = self.registry.params.measurements[key]
+        return (key, asked.of) if isinstance(asked, LatencyMeasurement) else (key,)
 
     def _clips_of(self, dataset: str) -> tuple[str, ...]:
         """The artifacts that a training on `dataset` reads: for videos its splits and its frames."""

@@ -292,6 +292,76 @@ class StructureMeasurement(_Strict):
     search: Search | None = None
 
 
+Json = Any  # a plain value of YAML; what it must be is checked where it is used
+Architecture = Literal["slowfast", "nonlocal_i3d", "r2plus1d"]
+NetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ()+.,_-]*$", max_length=60)]
+
+
+class View(_Strict):
+    """What one inference looks at: frames, and the side of the square crop in pixels. `boxes` is for detection."""
+
+    frames: PositiveInt
+    crop: PositiveInt
+    boxes: Annotated[int, Field(ge=0, le=1000, strict=True)] = 0
+
+
+class Network(_Strict):
+    """A net at its published size: `config` holds the values in which it differs from the architecture's defaults."""
+
+    architecture: Architecture
+    config: dict[str, Json]
+    views: Annotated[dict[Name, View], Field(min_length=1)]
+
+
+class NetworksMeasurement(_Strict):
+    """Parameters, multiply-adds per view and the sizes of stages of whole nets, counted without memory for weights."""
+
+    kind: Literal["networks"]
+    document: Name
+    networks: Annotated[dict[Name, Network], Field(min_length=1)]
+
+
+class Printed(_Strict):
+    """A net as one configuration, and the number of parameters that the document prints for it."""
+
+    architecture: Architecture
+    config: dict[str, Json]
+    parameters: Annotated[int, Field(ge=1, strict=True)]
+
+
+class SearchMeasurement(_Strict):
+    """Which of the open choices gives every printed parameter count: each choice has settings, by label."""
+
+    kind: Literal["search"]
+    document: Name
+    networks: Annotated[dict[Name, Printed], Field(min_length=1)]
+    choices: Annotated[dict[Name, dict[str, dict[str, Json]]], Field(min_length=1)]
+
+
+class LatencyMeasurement(_Strict):
+    """Time and memory of one view of each net, on this machine: `views` names one of the net's views.
+
+    `checkpoint` may name files with weights, by net; without them a net has its initial weights, which cost the same.
+    """
+
+    kind: Literal["latency"]
+    document: Name
+    of: Name
+    views: Annotated[dict[Name, Name], Field(min_length=1)]
+    precisions: Annotated[tuple[Literal["float32", "bfloat16"], ...], Field(min_length=1)]
+    warm_up: Annotated[int, Field(ge=0, le=1000, strict=True)]
+    repeats: PositiveInt
+    device: Literal["auto", "cpu", "cuda"]
+    threads: Annotated[int, Field(ge=1, le=1024, strict=True)]
+    checkpoint: dict[Name, str] = {}
+
+
+Measurement = Annotated[
+    StructureMeasurement | NetworksMeasurement | SearchMeasurement | LatencyMeasurement,
+    Field(discriminator="kind"),
+]
+
+
 class AccuracyTable(_Strict):
     """A table of top-1 accuracies: each row is a run, each column a transform of the test set."""
 
@@ -319,6 +389,42 @@ class VideoTable(_Strict):
     rows: Annotated[dict[str, dict[Name, Name]], Field(min_length=1)]
 
 
+class MeasuredCell(_Strict):
+    """Where a cell's own value is read: a measurement, a pointer into its metrics.json, and a unit to divide by."""
+
+    measurement: Name
+    pointer: str
+    divisor: PositiveFloat = 1.0
+
+
+class DerivedCell(_Strict):
+    """A cell that follows from two published cells, each "row/column" or "table/row/column": quotient or product.
+
+    `divisor` divides the result.
+    """
+
+    operation: Literal["quotient", "product"]
+    of: tuple[str, str]
+    divisor: PositiveFloat = 1.0
+
+
+class MeasuredTable(_Strict):
+    """A table of quantities: each cell, "row/column", is measured, derived, or published only (not named here)."""
+
+    document: Name
+    table: str
+    kind: Literal["measured"]
+    measured: dict[str, MeasuredCell] = {}
+    derived: dict[str, DerivedCell] = {}
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        both = sorted(self.measured.keys() & self.derived.keys())
+        if both:
+            raise ValueError(f"cell {both[0]!r} is both measured and derived; give one")
+        return self
+
+
 class StructureTable(_Strict):
     """A table of architecture facts, read off one measurement."""
 
@@ -328,7 +434,7 @@ class StructureTable(_Strict):
     measurement: Name
 
 
-Table = Annotated[AccuracyTable | VideoTable | StructureTable, Field(discriminator="kind")]
+Table = Annotated[AccuracyTable | VideoTable | StructureTable | MeasuredTable, Field(discriminator="kind")]
 
 
 class CellSource(_Strict):
@@ -340,7 +446,7 @@ class CellSource(_Strict):
     transform: Transform
 
 
-def cell_sources(table: AccuracyTable | VideoTable | StructureTable) -> tuple[CellSource, ...]:
+def cell_sources(table: AccuracyTable | VideoTable | StructureTable | MeasuredTable) -> tuple[CellSource, ...]:
     """The cells of a table of accuracies, row by row; none for a table of architecture facts."""
     if isinstance(table, AccuracyTable):
         return tuple(
@@ -357,6 +463,15 @@ def cell_sources(table: AccuracyTable | VideoTable | StructureTable) -> tuple[Ce
     return ()
 
 
+def measurements_of(table: AccuracyTable | VideoTable | StructureTable | MeasuredTable) -> tuple[str, ...]:
+    """The measurements that a table reads, each once."""
+    if isinstance(table, StructureTable):
+        return (table.measurement,)
+    if isinstance(table, MeasuredTable):
+        return tuple(dict.fromkeys(cell.measurement for cell in table.measured.values()))
+    return ()
+
+
 class Params(_Strict):
     """`params.yaml`, resolved at one scale."""
 
@@ -367,7 +482,7 @@ class Params(_Strict):
     models: dict[Name, Model]
     protocols: dict[Name, Protocol]
     runs: dict[Name, Run]
-    measurements: dict[Name, StructureMeasurement]
+    measurements: dict[Name, Measurement]
     tables: Annotated[dict[Name, Table], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -464,9 +579,10 @@ class TrainSpec(Spec):
 
 
 class MeasureSpec(Spec):
-    """Stage `measure`: architecture facts of one measurement."""
+    """Stage `measure`: one measurement. `networks` are the nets that a latency measurement speaks of."""
 
-    measurement: StructureMeasurement
+    measurement: Measurement
+    networks: dict[str, Network] = {}
 
 
 class AggregateSpec(Spec):
@@ -595,13 +711,23 @@ def _check_names(params: Params) -> None:
         check(f"runs.{name}.dataset", "dataset", run.dataset, sets)
         check(f"runs.{name}.model", "model", run.model, params.models)
         check(f"runs.{name}.protocol", "protocol", run.protocol, params.protocols)
+    for name, asked in params.measurements.items():
+        if isinstance(asked, LatencyMeasurement):
+            nets = {n: m.networks for n, m in params.measurements.items() if isinstance(m, NetworksMeasurement)}
+            check(f"measurements.{name}.of", "measurement of networks", asked.of, nets)
+            for net, view in asked.views.items():
+                check(f"measurements.{name}.views.{net}", "network", net, nets[asked.of])
+                check(f"measurements.{name}.views.{net}", "view", view, nets[asked.of][net].views)
+            for net in asked.checkpoint:
+                check(f"measurements.{name}.checkpoint.{net}", "measured network", net, asked.views)
     for name, table in params.tables.items():
         if name != f"{table.document}-table{table.table.replace('.', '-')}":
             raise UserError(
                 f"params.yaml: tables.{name}: expected the key {table.document}-table{table.table.replace('.', '-')}"
             )
-        if isinstance(table, StructureTable):
-            check(f"tables.{name}.measurement", "measurement", table.measurement, params.measurements)
+        if isinstance(table, StructureTable | MeasuredTable):
+            for measurement in measurements_of(table):
+                check(f"tables.{name}", "measurement", measurement, params.measurements)
             continue
         if isinstance(table, VideoTable):
             for row, runs in table.rows.items():
@@ -711,7 +837,13 @@ class Registry:
 
     def measure_spec(self, key: str) -> MeasureSpec:
         """The spec of one measurement."""
-        return MeasureSpec(stage="measure", key=key, scale=self.scale, measurement=self.params.measurements[key])
+        asked = self.params.measurements[key]
+        networks: dict[str, Network] = {}
+        if isinstance(asked, LatencyMeasurement):
+            of = self.params.measurements[asked.of]
+            assert isinstance(of, NetworksMeasurement)
+            networks = {name: of.networks[name] for name in asked.views}
+        return MeasureSpec(stage="measure", key=key, scale=self.scale, measurement=asked, networks=networks)
 
     def table_runs(self, key: str) -> list[str]:
         """The runs behind one table, each once, in the order of its rows."""
@@ -723,9 +855,9 @@ class Registry:
         table = self.params.tables[key]
         runs = self.table_runs(key)
         paths = dict.fromkeys(path for run in runs for path in self.run_paths(run))
-        if isinstance(table, StructureTable):
-            paths[f"measurements.{table.measurement}"] = None
-        elif runs:
+        for measurement in measurements_of(table):
+            paths[f"measurements.{measurement}"] = None
+        if runs:
             paths["seeds"] = None
         stand_in = {}
         for run in runs:

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from reeltrace.artifacts import write_json
+from reeltrace.measure import networks
 from reeltrace.measure.structure import (
     count_parameters,
     feature_map_sizes,
@@ -21,17 +22,32 @@ from reeltrace.models import build_model
 if TYPE_CHECKING:
     from reeltrace.registry import MeasureSpec, StructureMeasurement
 
+SCHEMA = 1
+
 
 def run(spec: MeasureSpec, inputs: Mapping[str, Path], work: Path) -> dict[str, Any]:
-    """Write `metrics.json`: per net its classes, parameters, widths and feature-map sizes; per layer filter and stride.
+    """Write `metrics.json`; what it holds depends on the kind of measurement. Needs no inputs.
 
-    Where the spec asks for a search, the settings that explain the printed parameter counts are added. Needs
-    no inputs, and has nothing for the receipt.
+    "structure": per net classes, parameters, widths and feature-map sizes, per layer filter and stride, and the search
+    over open choices; "networks" and "search": see `networks`; "latency": times and memory, which differ between two
+    runs.
     """
     asked = spec.measurement
+    if asked.kind == "structure":
+        metrics = _structure(asked)
+    elif asked.kind == "networks":
+        metrics = networks.count(asked)
+    elif asked.kind == "search":
+        metrics = networks.search(asked)
+    else:
+        metrics = networks.time(asked, spec.networks)
+    write_json(work / "metrics.json", {"schema": SCHEMA, **metrics})
+    return {}
+
+
+def _structure(asked: StructureMeasurement) -> dict[str, Any]:
     nets = {group: _build(asked, group, classes) for group, classes in asked.classes.items()}
     metrics: dict[str, Any] = {
-        "schema": 1,
         "layers": layer_settings(next(iter(nets.values()))),  # the same in every net of one architecture
         "nets": {group: _facts(model, asked, asked.classes[group]) for group, model in nets.items()},
     }
@@ -44,8 +60,7 @@ def run(spec: MeasureSpec, inputs: Mapping[str, Path], work: Path) -> dict[str, 
             classes=dict(asked.search.classes.items()),
             printed=dict(asked.search.printed_thousands.items()),
         )
-    write_json(work / "metrics.json", metrics)
-    return {}
+    return metrics
 
 
 def _build(asked: StructureMeasurement, group: str, classes: int) -> nn.Module:
