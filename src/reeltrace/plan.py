@@ -17,6 +17,7 @@ from reeltrace.errors import UserError
 from reeltrace.registry import (
     PARAMS,
     LatencyMeasurement,
+    MeasureSpec,
     MovingDigitsDataset,
     MovingDigitsSpec,
     Registry,
@@ -85,6 +86,11 @@ class Task:
     @property
     def manifest(self) -> Path:
         return self.folder / MANIFEST
+
+    @property
+    def observes(self) -> bool:
+        """Whether its result is what was seen on one machine at one time, and differs when it is made again."""
+        return isinstance(self.spec, MeasureSpec) and isinstance(self.spec.measurement, LatencyMeasurement)
 
     @property
     def command(self) -> str:
@@ -167,6 +173,7 @@ class Plan:
                     inputs=(),
                     outputs=MEASURE_OUTPUTS,
                     params=tuple(f"measurements.{name}" for name in self._measured_with(key)),
+                    texts=self._weights_of(key),
                 )
         for run in registry.used_runs():
             for seed in params.seeds:
@@ -210,6 +217,11 @@ class Plan:
         """A measurement and, where it speaks of the nets of another one, that one."""
         asked = self.registry.params.measurements[key]
         return (key, asked.of) if isinstance(asked, LatencyMeasurement) else (key,)
+
+    def _weights_of(self, key: str) -> tuple[Path, ...]:
+        """The files of weights that a measurement loads; another content makes it stale, as other code does."""
+        asked = self.registry.params.measurements[key]
+        return tuple(map(Path, asked.checkpoint.values())) if isinstance(asked, LatencyMeasurement) else ()
 
     def _clips_of(self, dataset: str) -> tuple[str, ...]:
         """The artifacts that a training on `dataset` reads: for videos its splits and its frames."""
@@ -320,7 +332,9 @@ def code_sha256(task: Task, root: Path = Path()) -> str:
         try:
             digest.update(f"{path.as_posix()}\0{sha256_file(root / path)}\n".encode())
         except FileNotFoundError:
-            raise UserError(f"{path}: missing; {task.name} needs it. Restore it with `git checkout {path}`") from None
+            ours = path.parts[0] in ("src", "reports")
+            remedy = f"Restore it with `git checkout {path}`" if ours else "Put it there, or correct params.yaml"
+            raise UserError(f"{path}: missing; {task.name} needs it. {remedy}") from None
     return digest.hexdigest()
 
 

@@ -389,39 +389,71 @@ class VideoTable(_Strict):
     rows: Annotated[dict[str, dict[Name, Name]], Field(min_length=1)]
 
 
-class MeasuredCell(_Strict):
-    """Where a cell's own value is read: a measurement, a pointer into its metrics.json, and a unit to divide by."""
+class MeasuredColumn(_Strict):
+    """Where the values of a column are read: a measurement and a pointer into its metrics.json.
+
+    In the pointer `{row}` stands for the row's key and `{word}` for one of the row's own words; a row without that word
+    has no such value. What is read is divided by `divisor`, rounded to a whole number if `whole` says so, and
+    multiplied by `factor`: a number, or the word of the row that holds it. `machine` marks times and memory, which
+    belong to the machine that they were measured on.
+    """
 
     measurement: Name
-    pointer: str
+    pointer: Annotated[str, StringConstraints(pattern=r"^/")]
     divisor: PositiveFloat = 1.0
+    whole: Flag = False
+    factor: PositiveFloat | Name = 1.0
+    machine: Flag = False
 
 
-class DerivedCell(_Strict):
-    """A cell that follows from two published cells, each "row/column" or "table/row/column": quotient or product.
-
-    `divisor` divides the result.
-    """
+class DerivedColumn(_Strict):
+    """A column that follows from published values: `of` names two of them, "column", "table/column" or
+    "table/row/column"; without a row they stand in the cell's own."""
 
     operation: Literal["quotient", "product"]
     of: tuple[str, str]
-    divisor: PositiveFloat = 1.0
+
+
+class Scatter(_Strict):
+    """A drawing of one quantity over another, each [table, column]; a point per row."""
+
+    kind: Literal["scatter"]
+    title: str
+    across: tuple[str, str]
+    up: tuple[str, str]
+
+
+class Strips(_Strict):
+    """A drawing of several columns of the table side by side, on one logarithmic scale each; a line per row."""
+
+    kind: Literal["strips"]
+    title: str
+    columns: Annotated[tuple[str, ...], Field(min_length=1)]
 
 
 class MeasuredTable(_Strict):
-    """A table of quantities: each cell, "row/column", is measured, derived, or published only (not named here)."""
+    """A table of quantities. Each column is measured here, derived from published values, or published only.
+
+    `rows` holds, per row, the words that pointers and factors use. `published_only` says why nothing is set beside the
+    columns that are in neither list. `beside` names measurements that are shown whole below the table, `drawings` the
+    document's figures that are drawn again from this table, by number.
+    """
 
     document: Name
     table: str
     kind: Literal["measured"]
-    measured: dict[str, MeasuredCell] = {}
-    derived: dict[str, DerivedCell] = {}
+    published_only: Annotated[str, Field(min_length=1)]
+    rows: dict[str, dict[Name, str | int]] = {}
+    measured: dict[str, MeasuredColumn] = {}
+    derived: dict[str, DerivedColumn] = {}
+    beside: tuple[Name, ...] = ()
+    drawings: dict[str, Annotated[Scatter | Strips, Field(discriminator="kind")]] = {}
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
         both = sorted(self.measured.keys() & self.derived.keys())
         if both:
-            raise ValueError(f"cell {both[0]!r} is both measured and derived; give one")
+            raise ValueError(f"column {both[0]!r} is both measured and derived; give one")
         return self
 
 
@@ -434,7 +466,8 @@ class StructureTable(_Strict):
     measurement: Name
 
 
-Table = Annotated[AccuracyTable | VideoTable | StructureTable | MeasuredTable, Field(discriminator="kind")]
+AnyTable = AccuracyTable | VideoTable | StructureTable | MeasuredTable
+Table = Annotated[AnyTable, Field(discriminator="kind")]
 
 
 class CellSource(_Strict):
@@ -446,7 +479,7 @@ class CellSource(_Strict):
     transform: Transform
 
 
-def cell_sources(table: AccuracyTable | VideoTable | StructureTable | MeasuredTable) -> tuple[CellSource, ...]:
+def cell_sources(table: AnyTable) -> tuple[CellSource, ...]:
     """The cells of a table of accuracies, row by row; none for a table of architecture facts."""
     if isinstance(table, AccuracyTable):
         return tuple(
@@ -463,12 +496,12 @@ def cell_sources(table: AccuracyTable | VideoTable | StructureTable | MeasuredTa
     return ()
 
 
-def measurements_of(table: AccuracyTable | VideoTable | StructureTable | MeasuredTable) -> tuple[str, ...]:
+def measurements_of(table: AnyTable) -> tuple[str, ...]:
     """The measurements that a table reads, each once."""
     if isinstance(table, StructureTable):
         return (table.measurement,)
     if isinstance(table, MeasuredTable):
-        return tuple(dict.fromkeys(cell.measurement for cell in table.measured.values()))
+        return tuple(dict.fromkeys([*(column.measurement for column in table.measured.values()), *table.beside]))
     return ()
 
 
@@ -728,6 +761,8 @@ def _check_names(params: Params) -> None:
         if isinstance(table, StructureTable | MeasuredTable):
             for measurement in measurements_of(table):
                 check(f"tables.{name}", "measurement", measurement, params.measurements)
+            if isinstance(table, MeasuredTable):
+                _check_factors(name, table)
             continue
         if isinstance(table, VideoTable):
             for row, runs in table.rows.items():
@@ -742,6 +777,21 @@ def _check_names(params: Params) -> None:
                     f"params.yaml: tables.{name}.rows.{source.row}: run {source.run!r} does not evaluate "
                     f"{source.transform!r}; add it to runs.{source.run}.evaluation"
                 )
+
+
+def _check_factors(name: str, table: MeasuredTable) -> None:
+    """A word that a column multiplies by is a number in every row that has it, and some row has it."""
+    for column, asked in table.measured.items():
+        if isinstance(asked.factor, str):
+            where = f"params.yaml: tables.{name}.measured.{column}.factor"
+            found = {row: words[asked.factor] for row, words in table.rows.items() if asked.factor in words}
+            if not found:
+                raise UserError(f"{where}: no row has the word {asked.factor!r}; give a number or a word of the rows")
+            for row, value in found.items():
+                if not isinstance(value, int):
+                    raise UserError(
+                        f"{where}: in row {row!r} the word {asked.factor!r} is {value!r}, expected a number"
+                    )
 
 
 class Registry:

@@ -15,7 +15,7 @@ from reeltrace.errors import UserError
 from reeltrace.measure.latency import choose_device, measure_latency
 from reeltrace.measure.multiply_adds import count_multiply_adds
 from reeltrace.measure.search import search_configurations
-from reeltrace.measure.shapes import stage_shapes
+from reeltrace.measure.shapes import stage_kernels, stage_shapes
 from reeltrace.measure.structure import count_parameters
 from reeltrace.models.video import VideoConfig, build_video, video_config
 
@@ -26,9 +26,10 @@ CHANNELS = 3
 
 
 def count(asked: NetworksMeasurement) -> dict[str, Any]:
-    """Per network its whole configuration, parameters, and per view: input shapes, stages, multiply-adds.
+    """Per network its whole configuration, parameters, the kernels of its stages, and what each view takes.
 
-    Multiply-adds are of one view, with and without those of attention products (`attention`).
+    Of a view: the shapes of its inputs, the sizes of the maps after each stage, and multiply-adds, with and without
+    those of attention products (`attention`), and by part of the network as a share in percent.
     """
     found = {}
     for name, network in asked.networks.items():
@@ -46,12 +47,14 @@ def count(asked: NetworksMeasurement) -> dict[str, Any]:
                 "multiply_adds": counted.total,
                 "attention": counted.attention,
                 "without_attention": counted.without_attention,
+                "percent": {part: 100 * number / counted.total for part, number in counted.parts().items()},
                 "stages": stage_shapes(model, *shapes),
             }
         found[name] = {
             "architecture": network.architecture,
             "configuration": asdict(config),
             "parameters": count_parameters(model),
+            "kernels": stage_kernels(model),
             "views": views,
         }
     return {"networks": found}
@@ -81,8 +84,10 @@ def time(asked: LatencyMeasurement, networks: Mapping[str, Network]) -> dict[str
             "view": view_name,
             "input": [list(x.shape) for x in inputs],
             "checkpoint": asked.checkpoint.get(name),
-            **{
-                precision: measure_latency(
+        }
+        for precision in asked.precisions:
+            try:
+                found[name][precision] = measure_latency(
                     model,
                     inputs,
                     device=device,
@@ -91,9 +96,8 @@ def time(asked: LatencyMeasurement, networks: Mapping[str, Network]) -> dict[str
                     repeats=asked.repeats,
                     threads=asked.threads,
                 )
-                for precision in asked.precisions
-            },
-        }
+            except UserError as error:
+                raise UserError(f"params.yaml: network {name}, view {view_name}: {error}") from error
         del model
     return {"networks": found}
 
