@@ -423,10 +423,10 @@ class Scatter(_Strict):
     up: tuple[str, str]
 
 
-class Strips(_Strict):
+class Panels(_Strict):
     """A drawing of several columns of the table side by side, on one logarithmic scale each; a line per row."""
 
-    kind: Literal["strips"]
+    kind: Literal["panels"]
     title: str
     columns: Annotated[tuple[str, ...], Field(min_length=1)]
 
@@ -447,7 +447,7 @@ class MeasuredTable(_Strict):
     measured: dict[str, MeasuredColumn] = {}
     derived: dict[str, DerivedColumn] = {}
     beside: tuple[Name, ...] = ()
-    drawings: dict[str, Annotated[Scatter | Strips, Field(discriminator="kind")]] = {}
+    drawings: dict[str, Annotated[Scatter | Panels, Field(discriminator="kind")]] = {}
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:

@@ -62,7 +62,7 @@ class Claims(BaseModel):
 
 @dataclass(frozen=True)
 class Measured:
-    """A value and the interval around it; where there is none, as around a published value, both bounds are the value."""
+    """A value and the interval around it; without one, as around a published value, both bounds are the value."""
 
     value: float
     interval: Interval

@@ -183,7 +183,10 @@ class Table(_Strict):
 
 
 class Document(_Strict):
-    """A published document and the tables transcribed from it."""
+    """A published document and the tables transcribed from it.
+
+    `not_drawn` says which of its figures the report does not draw again, and why.
+    """
 
     document: str
     title: str
@@ -191,6 +194,7 @@ class Document(_Strict):
     author: str
     year: str
     venue: str
+    not_drawn: str | None = None
     tables: dict[str, Table] = Field(min_length=1)
 
 

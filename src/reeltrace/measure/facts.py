@@ -270,10 +270,11 @@ def googlenet_facts() -> Facts:
     """gavves-lecture5, "Inception", Table 1, and "Architecture": GoogLeNet row by row.
 
     `rows/<type>`: "patch size and stride", "output size", "depth" (layers with weights on the longest path),
-    `filters` by the printed headings, `kernels` (side of each), weights, biases, normalisation, parameters, multiply_adds, dropout.
-    The network is built after the table, with biases and without batch norm; `torchvision` has torchvision's, and the
-    list of `differences`: above all, its 5x5 filters are 3x3. Neither has the auxiliary classifiers, which the table
-    leaves out; `auxiliary_parameters` are torchvision's.
+    `filters` by the printed headings, `kernels` (side of each), weights, biases, normalisation, parameters,
+    multiply_adds, dropout. The network is built after the table, with biases and without batch norm; `torchvision` has
+    torchvision's, and the list of `differences`: above all, its 5x5 filters are 3x3. Neither has the auxiliary
+    classifiers, which the table leaves out; `auxiliary_parameters` are torchvision's. `architecture` has the counts
+    that the prose gives.
 
     `first_layer_separable` is the first layer as 8 filters per colour (depthwise) and 64 of 1x1 over these.
     """
@@ -288,9 +289,11 @@ def googlenet_facts() -> Facts:
     )
     return {
         "rows": table,
-        "inception_modules": sum(name.startswith("inception") for name in table),
-        "layers": layers,
-        "layers_with_pooling": layers + pools,
+        "architecture": {
+            "inception modules": sum(name.startswith("inception") for name in table),
+            "layers": layers,
+            "layers with pooling": layers + pools,
+        },
         **_totals(table),
         "first_layer_separable": {
             "parameters": count_parameters(separable),
@@ -435,7 +438,8 @@ def stack_facts() -> Facts:
 
     `stacks/<name>`: "receptive field", nonlinearities, "filter weights" (of one filter in each layer, as printed:
     "27·C"; a layer has C such filters), and per channel count the parameters (no biases) and multiply-adds on
-    VGG's maps. `against/<name>`: these over those of the one filter `of` the same receptive field, and the "more nonlinearities".
+    VGG's maps. `against/<name>`: these over those of the one filter `of` the same receptive field, and the "more
+    nonlinearities".
     """
     stacks: dict[str, Facts] = {name: _stack_facts(sides) for name, sides in STACKS.items()}
     against = {}
