@@ -552,7 +552,8 @@ def alexnet_facts() -> Facts:
     """mahler2020, Table 2.1 and section 2.3.6: AlexNet layer by layer.
 
     `rows/<layer>`: maps, size, kernel size, stride, padding ("SAME": as many positions as the input has, over the
-    stride; "VALID": none; a number of pixels otherwise), activation, parameters, multiply_adds. `variants`: parameters,
+    stride; "VALID": none; a number of pixels otherwise), activation, parameters, multiply_adds. `text`: what the
+    section says of the network, counted on the table as printed. `variants`: parameters,
     multiply-adds and neurons (outputs of convolutions and linear layers) of the table as printed and with what
     Krizhevsky et al. 2012 have beyond it: a pooling after C7, two groups in C3, C6 and C7, and maps of 55 x 55 in C1.
     `torchvision`: torchvision's network in the same rows, and the `differences`.
@@ -568,11 +569,18 @@ def alexnet_facts() -> Facts:
         "pooling after C7, two groups, C1 padded by 2": _rows(_alexnet(last_pool=True, groups=2, first_padding=2)),
         "torchvision": theirs,
     }
-    layers = [kind for row in printed.values() for kind in [_kind(row)]]
+    totals = {name: _alexnet_totals(rows) for name, rows in variants.items()}
+    kinds = [_kind(row) for row in printed.values()]
     return {
         "rows": table,
-        "layers": {kind: layers.count(kind) for kind in ("Convolution", "Max Pooling", "Fully Connected")},
-        "variants": {name: _alexnet_totals(rows) for name, rows in variants.items()},
+        "text": {
+            "parameters": totals["as printed"]["parameters"],
+            "neurons": totals["as printed"]["neurons"],
+            "convolutional layers": kinds.count("Convolution"),
+            "max pooling layers": kinds.count("Max Pooling"),
+            "fully connected layers": kinds.count("Fully Connected"),
+        },
+        "variants": totals,
         "torchvision": {"rows": other, "differences": _differences(table, other)},
     }
 
