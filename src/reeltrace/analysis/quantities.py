@@ -165,7 +165,7 @@ def describe_device(found: Mapping[str, Any]) -> str:
 
 def _measured_cell(cell: pub.Cell, asked: MeasuredColumn, reading: Reading | None, overridden: bool) -> dict[str, Any]:
     if reading is None:
-        why = cell.reason if cell.printed is None else f"{asked.measurement} did not measure it for this row here"
+        why = cell.reason if cell.printed is None else f"{asked.measurement} has no such value for this row, as made here"
         return _without_value("measured", "not measured", "not given" if cell.printed is None else "not run", why)
     if reading.device is not None:
         verdict, reason = judge_observed(cell, reading.device)

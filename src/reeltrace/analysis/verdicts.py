@@ -137,14 +137,19 @@ def judge_number(cell: Cell, value: Fraction, how: str) -> tuple[Verdict, str]:
     decimals, power = decimals_of(mantissa), int(exponent or 0)
     shown = value / Fraction(10) ** power
     rounded = printed(shown, decimals)
-    if shown == Fraction(mantissa):
-        return "exact", f"{how}, equal to the printed {cell.printed}"
     suffix = f"e{power}" if power else ""
-    long = printed(shown, decimals + 3).rstrip("0").rstrip(".") + suffix if shown.denominator > 1 else f"{int(shown):,}"
+    long = printed(shown, decimals + 3)
+    long = (long.rstrip("0").rstrip(".") if "." in long else long) + suffix
+    if shown.denominator == 1:
+        long = f"{int(shown):,}" if cell.unit == "count" else str(int(shown))
+    if shown == Fraction(mantissa):
+        return "exact", f"{how} {long}, equal to the printed {cell.printed}"
     if Fraction(rounded) == Fraction(mantissa):
         return "exact", f"{how} {long}, which rounds to the printed {cell.printed}"
     if cell.unit == "count":
         return "not exact", f"{how} {long}, {int(value - Fraction(mantissa)):+,} from the printed {cell.printed}"
+    if shown.denominator == 1:
+        return "not exact", f"{how} {long}, printed {cell.printed}"
     cut = Fraction(int(shown * 10**decimals), 10**decimals) == Fraction(mantissa)
     return "not exact", (
         f"{how} {long}, which rounds to {rounded}{suffix}, printed {cell.printed}"

@@ -7,6 +7,8 @@ belong to a machine: two runs differ, and what is measured says on what.
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import gc
 import platform
 import statistics
 import time
@@ -159,6 +161,9 @@ def _timed(step: Callable[[], object], device: torch.device) -> float:
 
 def _restart_peak(device: torch.device) -> dict[str, int]:
     """Let the peaks begin at what is in use now, and say how much that is, in bytes."""
+    gc.collect()
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)  # what earlier networks left behind goes back to the system
     # Where this is no Linux, or is not allowed, the peak is that of the whole process: an upper bound.
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # to the kernel: count the peak from here

@@ -155,6 +155,8 @@ def _show(value: Any) -> str:
         return "none"
     if isinstance(value, bool):
         return _yes(value)
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {_show(item)}" for key, item in value.items()) or "none"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(_show(item) for item in value) + "]"
     return str(value)
