@@ -38,6 +38,13 @@ MODULES: dict[str, str] = {
     "report": "reeltrace.report.stage",
 }
 VIDEOS = "reeltrace.data.videos_stage"  # on its own, so that a change there makes no moving digit stale
+MEASURES = {  # by kind of measurement, for the same reason
+    "structure": "reeltrace.measure.stage",
+    "networks": "reeltrace.measure.networks_stage",
+    "search": "reeltrace.measure.networks_stage",
+    "latency": "reeltrace.measure.networks_stage",
+    "facts": "reeltrace.measure.facts_stage",
+}
 RESULTS = Path("results")
 PACKAGE = Path("src/reeltrace")
 # What these compute reaches a stage only through its spec and its manifest, and both are compared on their own.
@@ -46,6 +53,8 @@ OUTSIDE_THE_CODE = {"reeltrace.registry", "reeltrace.artifacts", "reeltrace.erro
 
 def module_of(spec: Spec) -> str:
     """The module whose `run` does the work of a spec."""
+    if isinstance(spec, MeasureSpec):
+        return MEASURES[spec.measurement.kind]
     return VIDEOS if isinstance(spec, VideosSpec) else MODULES[spec.stage]
 
 

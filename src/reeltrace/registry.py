@@ -6,6 +6,7 @@ spec of a stage. Nothing here trains, reads results, or imports torch.
 """
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -356,8 +357,15 @@ class LatencyMeasurement(_Strict):
     checkpoint: dict[Name, str] = {}
 
 
+class FactsMeasurement(_Strict):
+    """Architecture facts that a document prints about image networks, counted on networks that are built here."""
+
+    kind: Literal["facts"]
+    document: Name
+
+
 Measurement = Annotated[
-    StructureMeasurement | NetworksMeasurement | SearchMeasurement | LatencyMeasurement,
+    StructureMeasurement | NetworksMeasurement | SearchMeasurement | LatencyMeasurement | FactsMeasurement,
     Field(discriminator="kind"),
 ]
 
@@ -392,10 +400,10 @@ class VideoTable(_Strict):
 class MeasuredColumn(_Strict):
     """Where the values of a column are read: a measurement and a pointer into its metrics.json.
 
-    In the pointer `{row}` stands for the row's key and `{word}` for one of the row's own words; a row without that word
-    has no such value. What is read is divided by `divisor`, rounded to a whole number if `whole` says so, and
-    multiplied by `factor`: a number, or the word of the row that holds it. `machine` marks times and memory, which
-    belong to the machine that they were measured on.
+    In the pointer `{row}` and `{column}` stand for the cell's keys and `{word}` for one of the row's own words; a row
+    without that word has no such value. What is read is divided by `divisor`, rounded to a whole number if `whole` says
+    so, and multiplied by `factor`: a number, or the word of the row that holds it. `machine` marks times and memory,
+    which belong to the machine that they were measured on.
     """
 
     measurement: Name
@@ -494,6 +502,17 @@ def cell_sources(table: AnyTable) -> tuple[CellSource, ...]:
             for name, column in table.columns.items()
         )
     return ()
+
+
+def is_numbered(table: str) -> bool:
+    """Whether a table is known by a number, such as 7.2, or by a name."""
+    return re.fullmatch(r"\d+(\.\d+)*", table) is not None
+
+
+def table_key(table: AnyTable) -> str:
+    """The key that a table has in params.yaml: `basu2021-table1`, `mahler2020-table7-2`, `gavves-lecture5-resnext`."""
+    slug = re.sub(r"[^a-z0-9]+", "-", table.table.lower()).strip("-")
+    return f"{table.document}-table{slug}" if is_numbered(table.table) else f"{table.document}-{slug}"
 
 
 def measurements_of(table: AnyTable) -> tuple[str, ...]:
@@ -754,10 +773,8 @@ def _check_names(params: Params) -> None:
             for net in asked.checkpoint:
                 check(f"measurements.{name}.checkpoint.{net}", "measured network", net, asked.views)
     for name, table in params.tables.items():
-        if name != f"{table.document}-table{table.table.replace('.', '-')}":
-            raise UserError(
-                f"params.yaml: tables.{name}: expected the key {table.document}-table{table.table.replace('.', '-')}"
-            )
+        if name != (expected := table_key(table)):
+            raise UserError(f"params.yaml: tables.{name}: expected the key {expected}")
         if isinstance(table, StructureTable | MeasuredTable):
             for measurement in measurements_of(table):
                 check(f"tables.{name}", "measurement", measurement, params.measurements)

@@ -31,6 +31,9 @@ Unit = Literal[
     "rate",
     "gigabytes",
     "ratio",
+    "thousands",
+    "millions",
+    "times",
     "text",
 ]
 Value = float | int | list[int | str] | str | None
@@ -42,6 +45,9 @@ QUANTITIES: Mapping[str, tuple[str, str]] = {
     "seconds": (rf"({_NUMBER})s", "a time such as '0.52s'"),
     "rate": (_NUMBER, "a number per second such as '2.5'"),
     "gigabytes": (rf"({_NUMBER}) ?G?B", "an amount of memory such as '2.888 GB'"),
+    "thousands": (rf"({_NUMBER})K", "a number of thousands such as '2.7K'"),
+    "millions": (rf"({_NUMBER})M?", "a number of millions such as '133' or '34M'"),
+    "times": (rf"({_NUMBER})x", "a multiple such as '2x'"),
     "ratio": (rf"{_NUMBER}(?:e-?\d+)?", "a ratio such as '1.344e-6'"),
 }
 _TUPLE = re.compile(r"^\((\w+(?:, \w+)*)\)$")
@@ -203,8 +209,9 @@ def parse(text: str, unit: Unit) -> Value:
 
     percent: float in [0, 100]; parameters: int, "687K parameters" is 687000; channels and shape: list of int (or of
     names such as N); "N/A" is the empty list; filter: list of three int; stride: int; count: int, "59,342,488" is
-    59342488; size: [T, S, S] of "TxS^2"; gigaflops, seconds, rate (per second), gigabytes and ratio: the number as a
-    float; text and blocks (kernels and channels of a stage): the string itself.
+    59342488; size: [T, S, S] of "TxS^2"; gigaflops, seconds, rate (per second), gigabytes, thousands,
+    millions, times and ratio: the number as a float; text (never measured) and blocks (a setting or description that
+    is): the string itself.
     """
     if unit in ("text", "blocks"):
         return text

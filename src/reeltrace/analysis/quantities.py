@@ -51,7 +51,8 @@ def quantity_cells(
                 asked = table.measured[column.key]
                 source = sources[f"measure/{asked.measurement}"]
                 overridden = any(o.path.startswith(f"measurements.{asked.measurement}.") for o in spec.overrides)
-                reading = _read(asked, row.key, table.rows.get(row.key, {}), source)
+                words = {"row": row.key, "column": column.key, **table.rows.get(row.key, {})}
+                reading = _read(asked, words, source)
                 made = _measured_cell(cell, asked, reading, overridden)
             elif column.key in table.derived:
                 made = _derived_cell(spec.key, cell, table.derived[column.key], table.table, document)
@@ -110,9 +111,8 @@ def _without_value(origin: str, circumstances: str, verdict: str, reason: str | 
 # --- measured ---
 
 
-def _read(asked: MeasuredColumn, row: str, words: Mapping[str, str | int], source: Source) -> Reading | None:
+def _read(asked: MeasuredColumn, known: Mapping[str, str | int], source: Source) -> Reading | None:
     """The value that a column asks for in one row; None where the row has no such value or it was not measured."""
-    known = {"row": row, **words}
     wanted = _WORD.findall(asked.pointer)
     if any(word not in known for word in wanted) or (isinstance(asked.factor, str) and asked.factor not in known):
         return None
@@ -165,7 +165,9 @@ def describe_device(found: Mapping[str, Any]) -> str:
 
 def _measured_cell(cell: pub.Cell, asked: MeasuredColumn, reading: Reading | None, overridden: bool) -> dict[str, Any]:
     if reading is None:
-        why = cell.reason if cell.printed is None else f"{asked.measurement} has no such value for this row, as made here"
+        why = (
+            cell.reason if cell.printed is None else f"{asked.measurement} has no such value for this row, as made here"
+        )
         return _without_value("measured", "not measured", "not given" if cell.printed is None else "not run", why)
     if reading.device is not None:
         verdict, reason = judge_observed(cell, reading.device)
@@ -252,7 +254,8 @@ def published_number(cell: pub.Cell) -> Fraction:
 
 # --- printing ---
 
-DECIMALS = {"percent": 2, "gigaflops": 2, "seconds": 2, "rate": 3, "gigabytes": 3}
+DECIMALS = {"gigabytes": 3, "rate": 3, "thousands": 1, "millions": 1}  # two for all others
+SUFFIXES = {"seconds": "s", "gigabytes": " GB", "thousands": "K", "millions": "M", "times": "x"}
 MICRO = Fraction(1, 1000)  # ratios below it are written in millionths, as the document writes them
 
 
@@ -270,8 +273,7 @@ def format_quantity(value: Fraction | str | list[int], unit: str) -> str:
         return f"{printed(value * 10**6, 3)}e-6" if value < MICRO else printed(value, 5)
     if unit == "gigaflops" and value.denominator == 1:
         return str(value.numerator)
-    text = printed(value, DECIMALS.get(unit, 2))
-    return text + {"seconds": "s", "gigabytes": " GB"}.get(unit, "")
+    return printed(value, DECIMALS.get(unit, 2)) + SUFFIXES.get(unit, "")
 
 
 def _plain(value: Fraction | str | list[int], unit: str) -> pub.Value:

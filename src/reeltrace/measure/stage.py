@@ -1,4 +1,4 @@
-"""The `measure` stage: structural facts of networks, at the document's own size on every scale."""
+"""The `measure` stage for group networks: structural facts, at the document's own size on every scale."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 from reeltrace.artifacts import write_json
-from reeltrace.measure import networks
 from reeltrace.measure.structure import (
     count_parameters,
     feature_map_sizes,
@@ -26,22 +25,11 @@ SCHEMA = 1
 
 
 def run(spec: MeasureSpec, inputs: Mapping[str, Path], work: Path) -> dict[str, Any]:
-    """Write `metrics.json`; what it holds depends on the kind of measurement. Needs no inputs.
-
-    "structure": per net classes, parameters, widths and feature-map sizes, per layer filter and stride, and the search
-    over open choices; "networks" and "search": see `networks`; "latency": times and memory, which differ between two
-    runs.
-    """
+    """Write `metrics.json`: per net classes, parameters, widths and feature-map sizes, per layer filter and stride, and
+    the search over open choices. Needs no inputs."""
     asked = spec.measurement
-    if asked.kind == "structure":
-        metrics = _structure(asked)
-    elif asked.kind == "networks":
-        metrics = networks.count(asked)
-    elif asked.kind == "search":
-        metrics = networks.search(asked)
-    else:
-        metrics = networks.time(asked, spec.networks)
-    write_json(work / "metrics.json", {"schema": SCHEMA, **metrics})
+    assert asked.kind == "structure"
+    write_json(work / "metrics.json", {"schema": SCHEMA, **_structure(asked)})
     return {}
 
 

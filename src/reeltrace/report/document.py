@@ -21,7 +21,7 @@ from reeltrace.analysis.statistics import CONFIDENCE
 from reeltrace.analysis.verdicts import MEANINGS, count
 from reeltrace.artifacts import SPEC, canonical_json, read_json, sha256_file
 from reeltrace.errors import CheckFailed, UserError
-from reeltrace.registry import ReportSpec
+from reeltrace.registry import ReportSpec, is_numbered
 from reeltrace.report import figures, quantities, videos
 from reeltrace.report.binding import Binder, Number
 from reeltrace.report.chains import artifact_name, describe, settings
@@ -143,10 +143,16 @@ def _environment(folder: Path) -> jinja2.Environment:
     )
     environment.filters["plain"] = lambda value: f"{value:g}"
     environment.filters["show"] = _show
+    environment.filters["table_words"] = table_words
     environment.filters["sentence"] = lambda text: text.rstrip(".") + "."
     environment.filters["artifact"] = artifact_name
     environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
     return environment
+
+
+def table_words(table: str) -> str:
+    """ "Table 7.2" for a numbered table, its name for another."""
+    return f"Table {table}" if is_numbered(table) else table
 
 
 def _show(value: Any) -> str:
@@ -199,7 +205,7 @@ def _bind_cells(binder: Binder, table: dict[str, Any]) -> list[dict[str, Any]]:
     cells = []
     for index, cell in enumerate(table["cells"]):
         identity = f"{table['document']}/{table['table']}/{cell['row']}/{cell['column']}"
-        title = f"{table['document']}, Table {table['table']}, {cell['row']}, {cell['column']}"
+        title = f"{table['document']}, {table_words(table['table'])}, {cell['row']}, {cell['column']}"
         trace = {
             "artifact": table["artifact"],
             "pointer": f"/cells/{index}/reproduced/value",
