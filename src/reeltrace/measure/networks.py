@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,7 +40,8 @@ def count(asked: NetworksMeasurement) -> dict[str, Any]:
         views = {}
         for label, view in network.views.items():
             shapes = input_shapes(view)
-            counted = count_multiply_adds(model, *shapes)
+            with _naming(name, label):
+                counted = count_multiply_adds(model, *shapes)
             views[label] = {
                 "frames": view.frames,
                 "crop": view.crop,
@@ -86,7 +88,7 @@ def time(asked: LatencyMeasurement, networks: Mapping[str, Network]) -> dict[str
             "checkpoint": asked.checkpoint.get(name),
         }
         for precision in asked.precisions:
-            try:
+            with _naming(name, view_name):
                 found[name][precision] = measure_latency(
                     model,
                     inputs,
@@ -96,10 +98,17 @@ def time(asked: LatencyMeasurement, networks: Mapping[str, Network]) -> dict[str
                     repeats=asked.repeats,
                     threads=asked.threads,
                 )
-            except UserError as error:
-                raise UserError(f"params.yaml: network {name}, view {view_name}: {error}") from error
         del model
     return {"networks": found}
+
+
+@contextlib.contextmanager
+def _naming(network: str, view: str) -> Iterator[None]:
+    """Put the place in params.yaml before what is wrong with a view."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"params.yaml: network {network}, view {view}: {error}") from error
 
 
 def config_of(name: str, architecture: str, values: Mapping[str, Any]) -> VideoConfig:
