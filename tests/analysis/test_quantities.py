@@ -100,7 +100,7 @@ def test_times_and_memory_belong_to_a_machine(
     assert time["reproduced"]["value"] == 30 * 2.5
     assert time["reproduced"]["range"] == [30 * 2.25, 30 * 3.0]
     assert time["verdict"] == "not given" and time["published"]["reason"] == "the document measured no time"
-    assert time["circumstances"] == "a processor of nobody, 2 threads, float32"
+    assert time["circumstances"] == "a processor of nobody, 2 threads, float32, view inference"
     ram = memory["SlowFast", "CPU RAM"]
     assert ram["verdict"] == "not comparable" and "a processor of nobody" in ram["reason"]
     metrics = sources["measure/mahler2020-latency"].metrics

@@ -153,7 +153,8 @@ def _device(source: Source, path: str) -> str:
         path = path.rpartition("/")[0]
         found = _at(source, path)
         if isinstance(found, dict) and "device" in found:
-            return describe_device(found)
+            view = _at(source, f"{path.rpartition('/')[0]}/view")
+            return describe_device(found) + (f", view {view}" if view else "")
     raise CheckFailed(f"{source.artifact}: does not say on which device it was measured; run its stage again")
 
 
