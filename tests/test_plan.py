@@ -1,5 +1,6 @@
 """The plan: one graph from the registry, and the code behind each task."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 
 from conftest import PROJECT, edit, environment
 from reeltrace.errors import UserError
-from reeltrace.plan import MODULES, OUTSIDE_THE_CODE, Plan, code_of, code_sha256, load_plan
+from reeltrace.plan import MEASURES, MODULES, OUTSIDE_THE_CODE, Plan, code_of, code_sha256, load_plan
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def test_an_unknown_task_is_refused_with_what_there_is(plan: Plan, name: str, sa
         plan[name]
 
 
-@pytest.mark.parametrize("module", sorted(MODULES.values()))
+@pytest.mark.parametrize("module", sorted({*MODULES.values(), *MEASURES.values()}))
 def test_the_code_of_a_stage_is_what_importing_it_loads(module: str) -> None:
     """Every file of ours that the interpreter loads for a stage is one of the stage's source files."""
     script = (
@@ -99,3 +100,29 @@ def test_an_import_for_type_checkers_is_no_dependency(workspace: Path) -> None:
     text = path.read_text().replace("if __debug__:", "if TYPE_CHECKING:")
     path.write_text(text)
     assert code_of("reeltrace.measure.stage", workspace) == before
+
+
+def test_times_are_observed_and_everything_else_is_not(plan: Plan) -> None:
+    assert [task.name for task in plan if task.observes] == ["measure/mahler2020-latency"]
+
+
+def test_measurements_of_different_kinds_do_not_share_their_code(plan: Plan) -> None:
+    slowfast = Path("src/reeltrace/models/slowfast.py")
+    assert slowfast in plan["measure/mahler2020-networks"].sources
+    assert slowfast not in plan["measure/basu2021-cnn4"].sources
+    assert slowfast not in plan["measure/gavves-lecture5-facts"].sources
+
+
+def test_weights_that_a_measurement_loads_belong_to_what_it_rests_on(tmp_path: Path) -> None:
+    text = (PROJECT / "params.yaml").read_text().replace("checkpoint: {}", "checkpoint: {slowfast: w.pt}")
+    (tmp_path / "params.yaml").write_text(text)
+    shutil.copytree(PROJECT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    task = load_plan(tmp_path)["measure/mahler2020-latency"]
+    assert Path("w.pt") in task.sources
+    with pytest.raises(UserError, match=r"w\.pt: missing; .* Put it there, or correct params\.yaml"):
+        code_sha256(task, tmp_path)
+    hashes = set()
+    for content in (b"one", b"two"):
+        (tmp_path / "w.pt").write_bytes(content)
+        hashes.add(code_sha256(task, tmp_path))
+    assert len(hashes) == 2

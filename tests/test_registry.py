@@ -280,3 +280,32 @@ def test_a_row_without_a_run_for_a_dataset_is_refused() -> None:
     text = with_videos().replace("ucf: ucf-t2", "hmdb: ucf-t2")
     with pytest.raises(UserError, match=r"tables\.basu2021-table7\.rows\.T2CNN: no run for dataset 'ucf'"):
         parse(text)
+
+
+# --- tables of quantities ---
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path", "words"),
+    [
+        ("of: mahler2020-networks", "of: basu2021-cnn4", "measurements.mahler2020-latency.of", "mahler2020-networks"),
+        ("smoke: {slowfast: small,", "smoke: {slowfost: small,", "mahler2020-latency.views.slowfost", "slowfast"),
+        ("smoke: {slowfast: small,", "smoke: {slowfast: smol,", "mahler2020-latency.views.slowfast", "small"),
+        ("checkpoint: {}", "checkpoint: {slowfost: w.pt}", "mahler2020-latency.checkpoint.slowfost", "slowfast"),
+        ("        factor: views\n", "        factor: viows\n", "mahler2020-table7-2.measured", "no row has the word"),
+        (
+            "{network: slowfast, views: 30}",
+            "{network: slowfast, views: many}",
+            "mahler2020-table7-2.measured",
+            "'many'",
+        ),
+        ("beside: [mahler2020-networks,", "beside: [mahler2020-netwerks,", "tables.mahler2020-table7-2", "netwerks"),
+        ("      RTX 8000: {operation", "      GFLOPS per view: {operation", "mahler2020-table7-2", "both measured and"),
+        ("  mahler2020-table7-1:\n", "  mahler2020-table7:\n", "tables.mahler2020-table7", "mahler2020-table7-1"),
+        ("  gavves-lecture5-c3d:", "  gavves-lecture5-c3-d:", "gavves-lecture5-c3-d", "gavves-lecture5-c3d"),
+        ("crop: 256} # section 7.1.1", "crop: -1} # section 7.1.1", "networks.slowfast.views.inference.crop", "-1"),
+    ],
+)
+def test_a_mistake_in_a_table_of_quantities_is_named(old: str, new: str, path: str, words: str) -> None:
+    message = broken(old, new)
+    assert path in message and words in message

@@ -16,13 +16,15 @@ from reeltrace.artifacts import MANIFEST, RECEIPT, SPEC, sha256_file
 from reeltrace.errors import UserError
 from reeltrace.registry import (
     PARAMS,
+    LatencyMeasurement,
+    MeasureSpec,
     MovingDigitsDataset,
     MovingDigitsSpec,
     Registry,
     Spec,
-    StructureTable,
     VideoDataset,
     VideosSpec,
+    measurements_of,
 )
 
 Stage = Literal["data", "frames", "measure", "train", "aggregate", "report"]
@@ -36,6 +38,13 @@ MODULES: dict[str, str] = {
     "report": "reeltrace.report.stage",
 }
 VIDEOS = "reeltrace.data.videos_stage"  # on its own, so that a change there makes no moving digit stale
+MEASURES = {  # by kind of measurement, for the same reason
+    "structure": "reeltrace.measure.stage",
+    "networks": "reeltrace.measure.networks_stage",
+    "search": "reeltrace.measure.networks_stage",
+    "latency": "reeltrace.measure.networks_stage",
+    "facts": "reeltrace.measure.facts_stage",
+}
 RESULTS = Path("results")
 PACKAGE = Path("src/reeltrace")
 # What these compute reaches a stage only through its spec and its manifest, and both are compared on their own.
@@ -44,6 +53,8 @@ OUTSIDE_THE_CODE = {"reeltrace.registry", "reeltrace.artifacts", "reeltrace.erro
 
 def module_of(spec: Spec) -> str:
     """The module whose `run` does the work of a spec."""
+    if isinstance(spec, MeasureSpec):
+        return MEASURES[spec.measurement.kind]
     return VIDEOS if isinstance(spec, VideosSpec) else MODULES[spec.stage]
 
 
@@ -84,6 +95,11 @@ class Task:
     @property
     def manifest(self) -> Path:
         return self.folder / MANIFEST
+
+    @property
+    def observes(self) -> bool:
+        """Whether its result is what was seen on one machine at one time, and differs when it is made again."""
+        return isinstance(self.spec, MeasureSpec) and isinstance(self.spec.measurement, LatencyMeasurement)
 
     @property
     def command(self) -> str:
@@ -158,14 +174,15 @@ class Plan:
                     outputs=FRAMES_OUTPUTS,
                     params=(f"datasets.{key}",),
                 )
-        used = {t.measurement for t in params.tables.values() if isinstance(t, StructureTable)}
+        used = {name for table in params.tables.values() for name in measurements_of(table)}
         for key in params.measurements:
             if key in used:
                 yield self._task(
                     registry.measure_spec(key),
                     inputs=(),
                     outputs=MEASURE_OUTPUTS,
-                    params=(f"measurements.{key}",),
+                    params=tuple(f"measurements.{name}" for name in self._measured_with(key)),
+                    texts=self._weights_of(key),
                 )
         for run in registry.used_runs():
             for seed in params.seeds:
@@ -179,10 +196,10 @@ class Plan:
             runs = registry.table_runs(key)
             paths = dict.fromkeys(path for run in runs for path in registry.run_paths(run))
             inputs = [f"train/{registry.train_key(run, seed)}" for run in runs for seed in params.seeds]
-            if isinstance(table, StructureTable):
-                inputs.append(f"measure/{table.measurement}")
-                paths[f"measurements.{table.measurement}"] = None
-            else:
+            for measurement in measurements_of(table):
+                inputs.append(f"measure/{measurement}")
+                paths[f"measurements.{measurement}"] = None
+            if runs:
                 paths["seeds"] = None
             yield self._task(
                 registry.aggregate_spec(key),
@@ -204,6 +221,16 @@ class Plan:
             params=("seeds", "device", "datasets", "models", "protocols", "runs", "measurements", "tables"),
             texts=tuple(report_texts(self.root)),
         )
+
+    def _measured_with(self, key: str) -> tuple[str, ...]:
+        """A measurement and, where it speaks of the nets of another one, that one."""
+        asked = self.registry.params.measurements[key]
+        return (key, asked.of) if isinstance(asked, LatencyMeasurement) else (key,)
+
+    def _weights_of(self, key: str) -> tuple[Path, ...]:
+        """The files of weights that a measurement loads; another content makes it stale, as other code does."""
+        asked = self.registry.params.measurements[key]
+        return tuple(map(Path, asked.checkpoint.values())) if isinstance(asked, LatencyMeasurement) else ()
 
     def _clips_of(self, dataset: str) -> tuple[str, ...]:
         """The artifacts that a training on `dataset` reads: for videos its splits and its frames."""
@@ -314,7 +341,9 @@ def code_sha256(task: Task, root: Path = Path()) -> str:
         try:
             digest.update(f"{path.as_posix()}\0{sha256_file(root / path)}\n".encode())
         except FileNotFoundError:
-            raise UserError(f"{path}: missing; {task.name} needs it. Restore it with `git checkout {path}`") from None
+            ours = path.parts[0] in ("src", "reports")
+            remedy = f"Restore it with `git checkout {path}`" if ours else "Put it there, or correct params.yaml"
+            raise UserError(f"{path}: missing; {task.name} needs it. {remedy}") from None
     return digest.hexdigest()
 
 

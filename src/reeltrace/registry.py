@@ -6,6 +6,7 @@ spec of a stage. Nothing here trains, reads results, or imports torch.
 """
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -292,6 +293,83 @@ class StructureMeasurement(_Strict):
     search: Search | None = None
 
 
+Json = Any  # a plain value of YAML; what it must be is checked where it is used
+Architecture = Literal["slowfast", "nonlocal_i3d", "r2plus1d"]
+NetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ()+.,_-]*$", max_length=60)]
+
+
+class View(_Strict):
+    """What one inference looks at: frames, and the side of the square crop in pixels. `boxes` is for detection."""
+
+    frames: PositiveInt
+    crop: PositiveInt
+    boxes: Annotated[int, Field(ge=0, le=1000, strict=True)] = 0
+
+
+class Network(_Strict):
+    """A net at its published size: `config` holds the values in which it differs from the architecture's defaults."""
+
+    architecture: Architecture
+    config: dict[str, Json]
+    views: Annotated[dict[Name, View], Field(min_length=1)]
+
+
+class NetworksMeasurement(_Strict):
+    """Parameters, multiply-adds per view and the sizes of stages of whole nets, counted without memory for weights."""
+
+    kind: Literal["networks"]
+    document: Name
+    networks: Annotated[dict[Name, Network], Field(min_length=1)]
+
+
+class Printed(_Strict):
+    """A net as one configuration, and the number of parameters that the document prints for it."""
+
+    architecture: Architecture
+    config: dict[str, Json]
+    parameters: Annotated[int, Field(ge=1, strict=True)]
+
+
+class SearchMeasurement(_Strict):
+    """Which of the open choices gives every printed parameter count: each choice has settings, by label."""
+
+    kind: Literal["search"]
+    document: Name
+    networks: Annotated[dict[Name, Printed], Field(min_length=1)]
+    choices: Annotated[dict[Name, dict[str, dict[str, Json]]], Field(min_length=1)]
+
+
+class LatencyMeasurement(_Strict):
+    """Time and memory of one view of each net, on this machine: `views` names one of the net's views.
+
+    `checkpoint` may name files with weights, by net; without them a net has its initial weights, which cost the same.
+    """
+
+    kind: Literal["latency"]
+    document: Name
+    of: Name
+    views: Annotated[dict[Name, Name], Field(min_length=1)]
+    precisions: Annotated[tuple[Literal["float32", "bfloat16"], ...], Field(min_length=1)]
+    warm_up: Annotated[int, Field(ge=0, le=1000, strict=True)]
+    repeats: PositiveInt
+    device: Literal["auto", "cpu", "cuda"]
+    threads: Annotated[int, Field(ge=1, le=1024, strict=True)]
+    checkpoint: dict[Name, str] = {}
+
+
+class FactsMeasurement(_Strict):
+    """Architecture facts that a document prints about image networks, counted on networks that are built here."""
+
+    kind: Literal["facts"]
+    document: Name
+
+
+Measurement = Annotated[
+    StructureMeasurement | NetworksMeasurement | SearchMeasurement | LatencyMeasurement | FactsMeasurement,
+    Field(discriminator="kind"),
+]
+
+
 class AccuracyTable(_Strict):
     """A table of top-1 accuracies: each row is a run, each column a transform of the test set."""
 
@@ -319,6 +397,74 @@ class VideoTable(_Strict):
     rows: Annotated[dict[str, dict[Name, Name]], Field(min_length=1)]
 
 
+class MeasuredColumn(_Strict):
+    """Where the values of a column are read: a measurement and a pointer into its metrics.json.
+
+    In the pointer `{row}` and `{column}` stand for the cell's keys and `{word}` for one of the row's own words; a row
+    without that word has no such value. What is read is divided by `divisor`, rounded to a whole number if `whole` says
+    so, and multiplied by `factor`: a number, or the word of the row that holds it. `machine` marks times and memory,
+    which belong to the machine that they were measured on.
+    """
+
+    measurement: Name
+    pointer: Annotated[str, StringConstraints(pattern=r"^/")]
+    divisor: PositiveFloat = 1.0
+    whole: Flag = False
+    factor: PositiveFloat | Name = 1.0
+    machine: Flag = False
+
+
+class DerivedColumn(_Strict):
+    """A column that follows from published values: `of` names two of them, "column", "table/column" or
+    "table/row/column"; without a row they stand in the cell's own."""
+
+    operation: Literal["quotient", "product"]
+    of: tuple[str, str]
+
+
+class Scatter(_Strict):
+    """A drawing of one quantity over another, each [table, column]; a point per row."""
+
+    kind: Literal["scatter"]
+    title: str
+    across: tuple[str, str]
+    up: tuple[str, str]
+
+
+class Panels(_Strict):
+    """A drawing of several columns of the table side by side, on one logarithmic scale each; a line per row."""
+
+    kind: Literal["panels"]
+    title: str
+    columns: Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class MeasuredTable(_Strict):
+    """A table of quantities. Each column is measured here, derived from published values, or published only.
+
+    `rows` holds, per row, the words that pointers and factors use. `published_only` says why nothing is set beside the
+    columns that are in neither list. `beside` names measurements that are shown whole below the table, `drawings` the
+    document's figures that are drawn again from this table, by number.
+    """
+
+    document: Name
+    table: str
+    kind: Literal["measured"]
+    published_only: Annotated[str, Field(min_length=1)]
+    rows: dict[str, dict[Name, str | int]] = {}
+    measured: dict[str, MeasuredColumn] = {}
+    derived: dict[str, DerivedColumn] = {}
+    beside: tuple[Name, ...] = ()
+    drawings: dict[str, Annotated[Scatter | Panels, Field(discriminator="kind")]] = {}
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        both = sorted(self.measured.keys() & self.derived.keys())
+        if both:
+            raise ValueError(f"column {both[0]!r} is both measured and derived; give one")
+        return self
+
+
 class StructureTable(_Strict):
     """A table of architecture facts, read off one measurement."""
 
@@ -328,7 +474,8 @@ class StructureTable(_Strict):
     measurement: Name
 
 
-Table = Annotated[AccuracyTable | VideoTable | StructureTable, Field(discriminator="kind")]
+AnyTable = AccuracyTable | VideoTable | StructureTable | MeasuredTable
+Table = Annotated[AnyTable, Field(discriminator="kind")]
 
 
 class CellSource(_Strict):
@@ -340,7 +487,7 @@ class CellSource(_Strict):
     transform: Transform
 
 
-def cell_sources(table: AccuracyTable | VideoTable | StructureTable) -> tuple[CellSource, ...]:
+def cell_sources(table: AnyTable) -> tuple[CellSource, ...]:
     """The cells of a table of accuracies, row by row; none for a table of architecture facts."""
     if isinstance(table, AccuracyTable):
         return tuple(
@@ -357,6 +504,26 @@ def cell_sources(table: AccuracyTable | VideoTable | StructureTable) -> tuple[Ce
     return ()
 
 
+def is_numbered(table: str) -> bool:
+    """Whether a table is known by a number, such as 7.2, or by a name."""
+    return re.fullmatch(r"\d+(\.\d+)*", table) is not None
+
+
+def table_key(table: AnyTable) -> str:
+    """The key that a table has in params.yaml: `basu2021-table1`, `mahler2020-table7-2`, `gavves-lecture5-resnext`."""
+    slug = re.sub(r"[^a-z0-9]+", "-", table.table.lower()).strip("-")
+    return f"{table.document}-table{slug}" if is_numbered(table.table) else f"{table.document}-{slug}"
+
+
+def measurements_of(table: AnyTable) -> tuple[str, ...]:
+    """The measurements that a table reads, each once."""
+    if isinstance(table, StructureTable):
+        return (table.measurement,)
+    if isinstance(table, MeasuredTable):
+        return tuple(dict.fromkeys([*(column.measurement for column in table.measured.values()), *table.beside]))
+    return ()
+
+
 class Params(_Strict):
     """`params.yaml`, resolved at one scale."""
 
@@ -367,7 +534,7 @@ class Params(_Strict):
     models: dict[Name, Model]
     protocols: dict[Name, Protocol]
     runs: dict[Name, Run]
-    measurements: dict[Name, StructureMeasurement]
+    measurements: dict[Name, Measurement]
     tables: Annotated[dict[Name, Table], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -464,9 +631,10 @@ class TrainSpec(Spec):
 
 
 class MeasureSpec(Spec):
-    """Stage `measure`: architecture facts of one measurement."""
+    """Stage `measure`: one measurement. `networks` are the nets that a latency measurement speaks of."""
 
-    measurement: StructureMeasurement
+    measurement: Measurement
+    networks: dict[str, Network] = {}
 
 
 class AggregateSpec(Spec):
@@ -595,13 +763,23 @@ def _check_names(params: Params) -> None:
         check(f"runs.{name}.dataset", "dataset", run.dataset, sets)
         check(f"runs.{name}.model", "model", run.model, params.models)
         check(f"runs.{name}.protocol", "protocol", run.protocol, params.protocols)
+    for name, asked in params.measurements.items():
+        if isinstance(asked, LatencyMeasurement):
+            nets = {n: m.networks for n, m in params.measurements.items() if isinstance(m, NetworksMeasurement)}
+            check(f"measurements.{name}.of", "measurement of networks", asked.of, nets)
+            for net, view in asked.views.items():
+                check(f"measurements.{name}.views.{net}", "network", net, nets[asked.of])
+                check(f"measurements.{name}.views.{net}", "view", view, nets[asked.of][net].views)
+            for net in asked.checkpoint:
+                check(f"measurements.{name}.checkpoint.{net}", "measured network", net, asked.views)
     for name, table in params.tables.items():
-        if name != f"{table.document}-table{table.table.replace('.', '-')}":
-            raise UserError(
-                f"params.yaml: tables.{name}: expected the key {table.document}-table{table.table.replace('.', '-')}"
-            )
-        if isinstance(table, StructureTable):
-            check(f"tables.{name}.measurement", "measurement", table.measurement, params.measurements)
+        if name != (expected := table_key(table)):
+            raise UserError(f"params.yaml: tables.{name}: expected the key {expected}")
+        if isinstance(table, StructureTable | MeasuredTable):
+            for measurement in measurements_of(table):
+                check(f"tables.{name}", "measurement", measurement, params.measurements)
+            if isinstance(table, MeasuredTable):
+                _check_factors(name, table)
             continue
         if isinstance(table, VideoTable):
             for row, runs in table.rows.items():
@@ -616,6 +794,21 @@ def _check_names(params: Params) -> None:
                     f"params.yaml: tables.{name}.rows.{source.row}: run {source.run!r} does not evaluate "
                     f"{source.transform!r}; add it to runs.{source.run}.evaluation"
                 )
+
+
+def _check_factors(name: str, table: MeasuredTable) -> None:
+    """A word that a column multiplies by is a number in every row that has it, and some row has it."""
+    for column, asked in table.measured.items():
+        if isinstance(asked.factor, str):
+            where = f"params.yaml: tables.{name}.measured.{column}.factor"
+            found = {row: words[asked.factor] for row, words in table.rows.items() if asked.factor in words}
+            if not found:
+                raise UserError(f"{where}: no row has the word {asked.factor!r}; give a number or a word of the rows")
+            for row, value in found.items():
+                if not isinstance(value, int):
+                    raise UserError(
+                        f"{where}: in row {row!r} the word {asked.factor!r} is {value!r}, expected a number"
+                    )
 
 
 class Registry:
@@ -711,7 +904,13 @@ class Registry:
 
     def measure_spec(self, key: str) -> MeasureSpec:
         """The spec of one measurement."""
-        return MeasureSpec(stage="measure", key=key, scale=self.scale, measurement=self.params.measurements[key])
+        asked = self.params.measurements[key]
+        networks: dict[str, Network] = {}
+        if isinstance(asked, LatencyMeasurement):
+            of = self.params.measurements[asked.of]
+            assert isinstance(of, NetworksMeasurement)
+            networks = {name: of.networks[name] for name in asked.views}
+        return MeasureSpec(stage="measure", key=key, scale=self.scale, measurement=asked, networks=networks)
 
     def table_runs(self, key: str) -> list[str]:
         """The runs behind one table, each once, in the order of its rows."""
@@ -723,9 +922,9 @@ class Registry:
         table = self.params.tables[key]
         runs = self.table_runs(key)
         paths = dict.fromkeys(path for run in runs for path in self.run_paths(run))
-        if isinstance(table, StructureTable):
-            paths[f"measurements.{table.measurement}"] = None
-        elif runs:
+        for measurement in measurements_of(table):
+            paths[f"measurements.{measurement}"] = None
+        if runs:
             paths["seeds"] = None
         stand_in = {}
         for run in runs:

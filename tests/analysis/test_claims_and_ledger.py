@@ -86,7 +86,7 @@ def test_a_certain_verdict_holds_everywhere_in_the_intervals(
 
 def test_every_claim_names_cells_of_the_document() -> None:
     document = load_published("basu2021", REPOSITORY / "reports/published")
-    found = claims.load(REPOSITORY / "reports/claims.yaml")
+    found = claims.load(REPOSITORY / "reports/claims.yaml")[0]
     assert found.document == "basu2021"
     for claim in found.claims:
         for rule in claim.rule:
@@ -107,7 +107,7 @@ def test_claims_are_quoted_from_the_document_s_own_numbers_consistently() -> Non
         for number, table in document.tables.items()
         if table.unit == "percent"
     }
-    by_id = {c["id"]: c for c in claims.judge_all(claims.load(REPOSITORY / "reports/claims.yaml"), tables)}
+    by_id = {c["id"]: c for c in claims.judge_all(claims.load(REPOSITORY / "reports/claims.yaml")[0], tables)}
     assert by_id["reversal-breaks-cnn4"]["published_verdict"] == "holds"
     assert by_id["t2-threefold-cnn4"]["published_verdict"] == "holds"
     assert by_id["reversal-augmentation-cnn4"]["published_verdict"] == "not given"
@@ -127,16 +127,18 @@ def test_claims_are_quoted_from_the_document_s_own_numbers_consistently() -> Non
 
 
 def test_the_ledger_names_registry_paths_and_files_that_exist() -> None:
-    ledger = assumptions.load(REPOSITORY / "reports/assumptions.yaml")
+    ledgers = assumptions.load(REPOSITORY / "reports/assumptions.yaml")
     params = yaml.safe_load((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))
-    assert assumptions.unknown_paths(ledger, params) == []
-    assert all((REPOSITORY / a.code).exists() for a in ledger.assumptions if a.code)
-    document = load_published("basu2021", REPOSITORY / "reports/published")
-    assert {t for a in ledger.assumptions for t in a.tables} <= set(document.tables)
+    assert {"basu2021", "mahler2020"} <= {ledger.document for ledger in ledgers}
+    for ledger in ledgers:
+        assert assumptions.unknown_paths(ledger, params) == []
+        assert all((REPOSITORY / a.code).exists() for a in ledger.assumptions if a.code)
+        document = load_published(ledger.document, REPOSITORY / "reports/published")
+        assert {t for a in ledger.assumptions for t in a.tables} <= set(document.tables)
 
 
 def test_an_unknown_path_is_noticed() -> None:
-    ledger = assumptions.load(REPOSITORY / "reports/assumptions.yaml")
+    ledger = assumptions.load(REPOSITORY / "reports/assumptions.yaml")[0]
     assert "seeds" in assumptions.unknown_paths(ledger, {"device": {}})
 
 

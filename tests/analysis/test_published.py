@@ -11,7 +11,7 @@ import yaml
 from reeltrace.analysis.published import Document, Table, load, parse
 from reeltrace.analysis.statistics import decimals_of, printed
 from reeltrace.errors import UserError
-from reeltrace.registry import StructureTable
+from reeltrace.registry import AccuracyTable, VideoTable
 from reeltrace.registry import load as load_registry
 
 REPOSITORY = Path(__file__).parents[2]
@@ -44,7 +44,7 @@ def test_tables_have_the_printed_shape(basu: Document, table: str, rows: int, co
 
 def test_rows_and_columns_are_those_of_the_registry(basu: Document) -> None:
     for table in load_registry(REPOSITORY / "params.yaml").params.tables.values():
-        if not isinstance(table, StructureTable):
+        if isinstance(table, AccuracyTable | VideoTable):
             heading = basu.tables[table.table]
             assert list(table.rows) == [row.key for row in heading.rows]
             assert list(table.columns) == [column.key for column in heading.columns]
@@ -182,9 +182,87 @@ def test_the_row_that_table_8_prints_twice_is_noted(basu: Document) -> None:
     assert noted == {("Z3CNN", f"HMDB-51 {turn}") for turn in TURNS}
 
 
+@pytest.fixture(scope="module")
+def mahler() -> Document:
+    return load("mahler2020", FOLDER)
+
+
+@pytest.mark.parametrize(
+    ("table", "rows", "columns", "added"),
+    [
+        ("2.1", 11, 7, 1),
+        ("5.1", 5, 4, 0),
+        ("6.1", 2, 2, 0),
+        ("6.2", 5, 3, 0),
+        ("7.1", 4, 1, 0),
+        ("7.2", 6, 6, 6),
+        ("7.3", 6, 3, 1),
+    ],
+)
+def test_tables_of_mahler_have_the_printed_shape(
+    mahler: Document, table: str, rows: int, columns: int, added: int
+) -> None:
+    found = mahler.tables[table]
+    assert (len(found.rows), sum(c.added is None for c in found.columns)) == (rows, columns)
+    assert sum(c.added is not None for c in found.columns) == added
+    assert len(found.cells) == rows * (columns + added)
+    assert all(cell.place.startswith("section ") for cell in found.cells)
+
+
+def test_relations_that_mahler_states(mahler: Document) -> None:
+    cost = {row.key: mahler.tables["7.2"].cell(row.key, "GFLOPS per run").value for row in mahler.tables["7.2"].rows}
+    view = mahler.tables["7.2"].cell("SlowFast", "GFLOPS per view").value
+    assert cost["SlowFast"] == 30 * view  # type: ignore[operator]
+    assert cost["R(2+1)D + optical flow"] == 2 * cost["R(2+1)D"]  # type: ignore[operator]
+    five = mahler.tables["5.1"]
+    for row in five.rows:
+        slow, fast = (five.cell(row.key, f"{path} size").value for path in ("slow", "fast"))
+        assert isinstance(slow, list) and isinstance(fast, list)
+        assert slow[1:] == fast[1:] and fast[0] == 4 * slow[0]  # type: ignore[operator]
+
+
+def test_contradictions_of_mahler_with_itself_are_recorded(mahler: Document) -> None:
+    found = {
+        (number, cell.row, cell.column): [other.printed for other in cell.contradicted_by]
+        for number, table in mahler.tables.items()
+        for cell in table.cells
+        if cell.contradicted_by
+    }
+    assert found == {("6.1", "Kinetics-600", "Top-5"): ["95.1"]}
+    noted = [cell for table in mahler.tables.values() for cell in table.cells if cell.contradicted_by]
+    assert all(cell.note for cell in noted)
+
+
+def test_a_column_set_beside_a_table_is_null_with_its_reason_unless_listed(mahler: Document) -> None:
+    table = mahler.tables["7.3"]
+    printed = {row.key: table.cell(row.key, "accuracy per parameter").printed for row in table.rows}
+    assert {row: text for row, text in printed.items() if text} == {"SlowFast": "1.344e-6", "R(2+1)D-152": "0.700e-6"}
+    assert "Figure 7.3" in (table.cell("R(2+1)D", "accuracy per parameter").reason or "")
+
+
+def test_the_lecture_is_transcribed_in_units_that_parse() -> None:
+    lecture = load("gavves-lecture5", FOLDER)
+    assert len(lecture.tables) == 12
+    assert lecture.tables["GoogLeNet"].cell("convolution 1", "params").value == 2.7
+    assert lecture.tables["ResNeXt"].cell("ResNeXt-101 (64x4d)", "complexity").value == 2.0
+
+
 @pytest.mark.parametrize(
     ("text", "unit", "value"),
     [
+        ("59,342,488", "count", 59342488),
+        ("8x56^2", "size", [8, 56, 56]),
+        ("235.8", "gigaflops", 235.8),
+        ("0.52s", "seconds", 0.52),
+        ("2.888 GB", "gigabytes", 2.888),
+        ("1.122GB", "gigabytes", 1.122),
+        ("4.191 B", "gigabytes", 4.191),
+        ("1.344e-6", "ratio", 1.344e-6),
+        ("2.7K", "thousands", 2.7),
+        ("133", "millions", 133.0),
+        ("34M", "millions", 34.0),
+        ("2x", "times", 2.0),
+        ("[1x1^2, 64; 1x3^2, 64] x 3", "blocks", "[1x1^2, 64; 1x3^2, 64] x 3"),
         ("24.13", "percent", 24.13),
         ("100", "percent", 100.0),
         ("687K parameters", "parameters", 687000),
@@ -211,6 +289,14 @@ def test_printed_strings_parse(text: str, unit: Any, value: object) -> None:
         ("3, 64", "channels"),
         ("3x3", "filter"),
         ("0", "stride"),
+        ("59342488", "count"),
+        ("59,34", "count"),
+        ("8x56", "size"),
+        ("0.52", "seconds"),
+        ("2.888 MB", "gigabytes"),
+        ("1.344e", "ratio"),
+        ("2.7M", "thousands"),
+        ("2", "times"),
     ],
 )
 def test_strings_of_another_unit_are_refused(text: str, unit: Any) -> None:

@@ -46,6 +46,8 @@ def flip(path: Path) -> None:
         f"{RESULTS}/data/moving-mnist-dir/clips-test.npy",
         f"{RESULTS}/data/moving-mnist-dir/index.csv",
         f"{RESULTS}/measure/basu2021-cnn4/metrics.json",
+        f"{RESULTS}/measure/mahler2020-latency/metrics.json",
+        f"{RESULTS}/aggregate/mahler2020-table7-2/cells.json",
         f"{RESULTS}/aggregate/basu2021-table4/cells.json",
         f"{RESULTS}/aggregate/basu2021-table4/curves.csv",
         f"{RESULTS}/report/all/report.html",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from reeltrace.errors import UserError
-from reeltrace.measure.latency import choose_device, measure_latency
+from reeltrace.measure import latency
+from reeltrace.measure.latency import available_memory, choose_device, measure_latency
 
 CPU = torch.device("cpu")
 
@@ -51,7 +53,7 @@ def test_memory_of_the_pass_is_seen_and_that_of_earlier_times_is_not() -> None:
     torch.ones(300 * 2**18)  # gone again before anything is measured
     light = measure(Sleeper(0.001), torch.zeros(1, 3))
     heavy = measure(Sleeper(0.001, megabytes=200), torch.zeros(1, 3))
-    extra = [int(found["peak_memory_bytes"]) - int(found["memory_before_bytes"]) for found in (light, heavy)]  # type: ignore[call-overload]
+    extra = [found["process_bytes"]["peak"] - found["process_bytes"]["before"] for found in (light, heavy)]  # type: ignore[index]
     assert extra[0] < 60 * 2**20
     assert 190 * 2**20 < extra[1] < 290 * 2**20
 
@@ -76,7 +78,7 @@ def test_too_little_memory_says_what_to_lower(error: Exception) -> None:
         def forward(self, x: Tensor) -> Tensor:
             raise error
 
-    with pytest.raises(UserError, match=r"memory does not suffice for a view of 1x3x4; lower the crop"):
+    with pytest.raises(UserError, match=r"memory does not suffice for a view of 1x3x4; lower its crop"):
         measure(Greedy(), torch.zeros(1, 3, 4))
 
 
@@ -85,3 +87,23 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(UserError, match="no CUDA device"):
         choose_device("cuda")
     assert choose_device("auto").type == "cpu"
+
+
+def test_memory_is_limited_so_that_the_process_is_not_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(latency, "available_memory", lambda: 300 * 2**20)
+    measure(Sleeper(0.001, megabytes=50), torch.zeros(1, 3))
+    with pytest.raises(UserError, match=r"cpu: memory does not suffice for a view of 1x3; lower its crop or frames"):
+        measure(Sleeper(0.001, megabytes=600), torch.zeros(1, 3))
+    torch.ones(600 * 2**18)  # the limit is gone again
+
+
+def test_available_memory_is_the_least_of_what_machine_and_group_leave(tmp_path: Path) -> None:
+    assert available_memory(tmp_path, tmp_path) is None
+    (tmp_path / "meminfo").write_text("MemTotal: 9 kB\nMemAvailable:   2048 kB\n")
+    assert available_memory(tmp_path, tmp_path) == 2048 * 1024
+    (tmp_path / "memory.current").write_text("1000\n")
+    (tmp_path / "memory.stat").write_text("anon 800\nfile 150\n")
+    (tmp_path / "memory.max").write_text("max\n")
+    assert available_memory(tmp_path, tmp_path) == 2048 * 1024
+    (tmp_path / "memory.max").write_text("5000\n")
+    assert available_memory(tmp_path, tmp_path) == 4150

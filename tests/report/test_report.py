@@ -17,6 +17,7 @@ from reeltrace.artifacts import pointer, read_json, sha256_file, tree_entry, wri
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.report import figures, stage, videos
 from reeltrace.report.document import build, check_templates
+from reeltrace.report.verify import verify
 
 SCHEMA = REPOSITORY / "workflow/schemas/report.schema.json"
 
@@ -116,11 +117,13 @@ def test_scale_and_data_are_said_everywhere(html: str, content: Any) -> None:
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", html[html.index("<main") :]))
     before = re.sub(r"<[^>]+>", "", html[html.index("<body") : html.index("<main")])
     assert "Quick scale on stand-in data: not a reproduction." in before
-    for cell in content["cells"]:
+    trained = [cell for cell in content["cells"] if cell["document"] == "basu2021"]
+    for cell in trained:
         expected = "quick scale, stand-in data" if cell["unit"] == "percent" else "full size"
         assert cell["circumstances"].startswith(expected)
-    percent = sum(c["unit"] == "percent" for c in content["cells"])
-    assert text.count("quick scale, stand-in data") >= percent + len(content["claims"])
+    percent = sum(c["unit"] == "percent" for c in trained)
+    claims = sum(c["document"] == "basu2021" for c in content["claims"])
+    assert text.count("quick scale, stand-in data") >= percent + claims
     for table in "345678":
         section = html[html.index(f'id="basu2021-table{table}"') :]
         heading = section[: section.index("<table")]
@@ -384,3 +387,62 @@ def test_the_report_never_imports_torch() -> None:
         "reeltrace.analysis.stage; sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY / "src", check=False).returncode == 0
+
+
+# --- tables of quantities ---
+
+
+def test_origins_are_told_apart_on_the_page_and_in_report_json(html: str, content: Any) -> None:
+    cells = {cell["id"]: cell for cell in content["cells"]}
+    assert cells["mahler2020/7.2/SlowFast/GFLOPS per run"]["origin"] == "measured"
+    assert cells["mahler2020/7.2/SlowFast/2080Ti"]["origin"] == "derived"
+    assert cells["mahler2020/7.2/SlowFast/Top-1 Acc."]["origin"] == "published"
+    section = html[html.index('id="mahler2020-table7-2"') : html.index('id="mahler2020-table7-3"')]
+    for words in ("measured here", "derived from published values", "published only"):
+        assert f">{words}</span>" in section
+    for cell in content["cells"]:
+        assert (cell["derivation"] is not None) <= (cell["origin"] == "derived")
+        assert cell["origin"] != "published" or cell["reproduced"] is None
+
+
+def test_a_derived_number_opens_a_chain_that_says_what_it_follows_from(html: str) -> None:
+    start = html.index('id="chain-mahler2020_2f_7.2_2f_SlowFast_2f_2080Ti"')
+    chain = re.sub(r"<[^>]+>", " ", html[start : html.index("</article>", start)])
+    assert "Derived" in chain and "13450" in chain and "GeForce RTX 2080Ti" in chain
+
+
+def test_figures_are_drawn_again_and_the_others_are_said_to_be_missing(html: str) -> None:
+    for number in ("7.1", "7.2", "7.3"):
+        figure = html[html.index(f'data-figure="figure/mahler2020/{number}"') :]
+        figure = figure[: figure.index("</svg>")]
+        given = 2 if number == "7.3" else 6  # the document prints two accuracies per parameter
+        assert figure.count('class="theirs"') >= given and figure.count('class="ours"') >= 6
+        assert "nan" not in figure and "inf" not in figure.replace("inference", "")
+    assert "Figures 7.4 to 7.10" in html and 'data-figure="figure/mahler2020/7.4"' not in html
+
+
+def test_the_search_is_shown_with_the_artifact_it_stands_in(html: str, content: Any) -> None:
+    numbers = {number["id"]: number for number in content["numbers"]}
+    number = numbers["mahler2020/7.3/mahler2020-search-slowfast/exact"]
+    assert number["printed"] == "1"
+    assert number["trace"]["pointer"].startswith("/beside/")
+    assert 'href="#artifact-measure-mahler2020-search-slowfast"' in html
+
+
+def test_altered_times_are_noticed_even_with_their_manifest(copied: Project) -> None:
+    path = copied.folder("measure/mahler2020-latency") / "metrics.json"
+    metrics = read_json(path)
+    metrics["networks"]["slowfast"]["float32"]["seconds"]["median"] = 0.5
+    write_json(path, metrics)
+    copied.seal("measure/mahler2020-latency")
+    found = [p for p in verify(copied.root, scale=copied.scale) if p.kind == "tampered artifact"]
+    assert any("its passes give 2.5" in p.found for p in found)
+
+
+@pytest.mark.parametrize("values", [[1.0], [0.0005, 3000.0], [7019.0, 7020.0], [1.0, 10.0, 100.0]])
+def test_a_logarithmic_scale_holds_its_values_and_a_few_ticks(values: list[float]) -> None:
+    scale, ticks = figures.log_scale(values, 100, 200)
+    places = [scale(value) for value in values]
+    assert all(100 <= place <= 200 for place in places)
+    assert places == sorted(places)
+    assert len(ticks) <= 8 and all(100 <= scale(tick) <= 200 for tick in ticks)

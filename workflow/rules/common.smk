@@ -57,3 +57,15 @@ def folders(stage, names):
         for name in names
         if name.endswith("/")
     ]
+
+
+def measuring_threads(wildcards):
+    """The threads of a measurement: a measurement of time gets those that it computes with, and no job beside it."""
+    measurement = PLAN[f"measure/{wildcards.key}"].spec.measurement
+    return measurement.threads if measurement.kind == "latency" else 1
+
+
+def measuring_gpus(wildcards):
+    """How many GPUs a measurement may use."""
+    measurement = PLAN[f"measure/{wildcards.key}"].spec.measurement
+    return int(measurement.kind == "latency" and measurement.device != "cpu")

@@ -38,6 +38,8 @@ rule measure:
         key=keys("measure"),
     conda:
         "../../environment.yml"
-    threads: 1
+    threads: measuring_threads
+    resources:
+        gpu=measuring_gpus,
     shell:
         "reeltrace run measure {wildcards.key:q} > {log:q} 2>&1"

@@ -5,7 +5,8 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from reeltrace.analysis.published import read_yaml
+from reeltrace.analysis.published import read_documents
+from reeltrace.errors import UserError
 
 LEDGER = Path("reports/assumptions.yaml")
 
@@ -50,9 +51,14 @@ class Ledger(BaseModel):
         return self
 
 
-def load(path: Path = LEDGER) -> Ledger:
-    """Read and check the ledger. Raises `UserError` with the place and what was expected."""
-    return read_yaml(path, Ledger)
+def load(path: Path = LEDGER) -> tuple[Ledger, ...]:
+    """Read and check the ledger, document by document. Raises `UserError` with the place and what was expected."""
+    found = read_documents(path, Ledger)
+    ids = [assumption.id for ledger in found for assumption in ledger.assumptions]
+    twice = [i for i in ids if ids.count(i) > 1]
+    if twice:
+        raise UserError(f"{path}: assumption {twice[0]!r} appears in two documents; ids must differ")
+    return found
 
 
 def unknown_paths(ledger: Ledger, params: Any) -> list[str]:

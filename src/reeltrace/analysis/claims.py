@@ -11,7 +11,8 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from reeltrace.analysis.published import read_yaml
+from reeltrace.analysis.published import read_documents
+from reeltrace.errors import UserError
 
 CLAIMS = Path("reports/claims.yaml")
 Operation = Literal["below", "above", "level", "times"]
@@ -20,7 +21,7 @@ Interval = tuple[float, float]
 
 
 class Comparison(BaseModel):
-    """`left op right`, with `by` percentage points (for `times` a factor) in between."""
+    """`left op right`, with `by` in the unit of the cells (percentage points; for `times` a factor) in between."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -61,7 +62,7 @@ class Claims(BaseModel):
 
 @dataclass(frozen=True)
 class Measured:
-    """A value in percent and the interval around it; a published value has no interval: both bounds are the value."""
+    """A value and the interval around it; without one, as around a published value, both bounds are the value."""
 
     value: float
     interval: Interval
@@ -70,9 +71,14 @@ class Measured:
 Lookup = Callable[[Place], Measured | None]
 
 
-def load(path: Path = CLAIMS) -> Claims:
-    """Read and check the claims. Raises `UserError` with the place and what was expected."""
-    return read_yaml(path, Claims)
+def load(path: Path = CLAIMS) -> tuple[Claims, ...]:
+    """Read and check the claims, document by document. Raises `UserError` with the place and what was expected."""
+    found = read_documents(path, Claims)
+    ids = [claim.id for claims in found for claim in claims.claims]
+    twice = [i for i in ids if ids.count(i) > 1]
+    if twice:
+        raise UserError(f"{path}: claim {twice[0]!r} appears in two documents; ids must differ")
+    return found
 
 
 def holds(comparison: Comparison, left: float, right: float) -> bool:
@@ -123,6 +129,15 @@ def judge(claim: Claim, lookup: Lookup) -> tuple[bool | None, bool]:
     return True, all(sure for _, sure in outcomes)
 
 
+def _circumstances(
+    place: Place, tables: Mapping[str, Mapping[str, Any]], cells: Mapping[Place, Mapping[str, Any]]
+) -> str:
+    """How the numbers of a place were made: its table's circumstances, or its own where they differ by column."""
+    table = tables[place[0]]
+    found = cells.get(place, {}) if table.get("kind") == "measured" else table
+    return str(found.get("circumstances", table["circumstances"]))
+
+
 def judge_all(claims: Claims, tables: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Each claim with two verdicts. `tables` maps a table's number to the content of its cells.json."""
     cells = {(number, cell["row"], cell["column"]): cell for number, table in tables.items() for cell in table["cells"]}
@@ -131,8 +146,9 @@ def judge_all(claims: Claims, tables: Mapping[str, Mapping[str, Any]]) -> list[d
         reproduced = cells.get(place, {}).get("reproduced")
         if reproduced is None:
             return None
-        low, high = reproduced["interval"]
-        return Measured(reproduced["value"], (low, high))
+        value = reproduced["value"]
+        low, high = reproduced.get("interval") or reproduced.get("range") or (value, value)
+        return Measured(value, (low, high))
 
     def theirs(place: Place) -> Measured | None:
         value = cells.get(place, {}).get("published", {}).get("value")
@@ -141,8 +157,8 @@ def judge_all(claims: Claims, tables: Mapping[str, Mapping[str, Any]]) -> list[d
     judged = []
     for claim in claims.claims:
         held, sure = judge(claim, ours)
-        used = {c.left[0] for c in claim.rule} | {c.right[0] for c in claim.rule}
-        words = sorted({tables[number]["circumstances"] for number in used if number in tables})
+        used = {place for c in claim.rule for place in (c.left, c.right)}
+        words = sorted({_circumstances(place, tables, cells) for place in used if place[0] in tables})
         published_held, _ = judge(claim, theirs)
         judged.append(
             {

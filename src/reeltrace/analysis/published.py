@@ -16,9 +16,40 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from reeltrace.errors import UserError
 
 FOLDER = Path("reports/published")
-Unit = Literal["percent", "parameters", "channels", "shape", "filter", "stride", "text"]
+Unit = Literal[
+    "percent",
+    "parameters",
+    "channels",
+    "shape",
+    "filter",
+    "stride",
+    "count",
+    "size",
+    "blocks",
+    "gigaflops",
+    "seconds",
+    "rate",
+    "gigabytes",
+    "ratio",
+    "thousands",
+    "millions",
+    "times",
+    "text",
+]
 Value = float | int | list[int | str] | str | None
 
+_NUMBER = r"\d+(?:\.\d+)?"
+# Units whose strings are one number and the letters around it.
+QUANTITIES: Mapping[str, tuple[str, str]] = {
+    "gigaflops": (_NUMBER, "a number of GFLOPS such as '235.8'"),
+    "seconds": (rf"({_NUMBER})s", "a time such as '0.52s'"),
+    "rate": (_NUMBER, "a number per second such as '2.5'"),
+    "gigabytes": (rf"({_NUMBER}) ?G?B", "an amount of memory such as '2.888 GB'"),
+    "thousands": (rf"({_NUMBER})K", "a number of thousands such as '2.7K'"),
+    "millions": (rf"({_NUMBER})M?", "a number of millions such as '133' or '34M'"),
+    "times": (rf"({_NUMBER})x", "a multiple such as '2x'"),
+    "ratio": (rf"{_NUMBER}(?:e-?\d+)?", "a ratio such as '1.344e-6'"),
+}
 _TUPLE = re.compile(r"^\((\w+(?:, \w+)*)\)$")
 NOT_APPLICABLE = "N/A"
 M = TypeVar("M", bound=BaseModel)
@@ -70,11 +101,17 @@ class Cell(_Strict):
 
 
 class Column(_Strict):
-    """A column: its key in the registry, the printed heading, and the heading that spans it and its neighbours."""
+    """A column: its key in the registry, the printed heading, and the heading that spans it and its neighbours.
+
+    `unit` is that of its cells where it is not the table's. `added` marks a column that the document's table does not
+    have and that is set beside it here; it is the reason why a cell of it is null, and such cells need not be listed.
+    """
 
     key: str
     label: str
     group: str | None = None
+    unit: Unit | None = None
+    added: str | None = None
 
 
 class Row(_Strict):
@@ -104,7 +141,20 @@ class Table(_Strict):
         if not isinstance(data, dict) or not isinstance(data.get("cells"), list):
             return data
         defaults = {key: data[key] for key in ("unit", "place") if key in data}
-        return {**data, "cells": [{**defaults, **cell} if isinstance(cell, dict) else cell for cell in data["cells"]]}
+        columns = [c for c in data.get("columns") or () if isinstance(c, dict)]
+        units = {c.get("key"): {"unit": c["unit"]} for c in columns if "unit" in c}
+        cells = [
+            {**defaults, **units.get(cell.get("column"), {}), **cell} if isinstance(cell, dict) else cell
+            for cell in data["cells"]
+        ]
+        there = {(cell.get("row"), cell.get("column")) for cell in cells if isinstance(cell, dict)}
+        for row in data.get("rows") or ():
+            for column in columns:
+                if isinstance(row, dict) and "added" in column and (row.get("key"), column.get("key")) not in there:
+                    place = {"row": row.get("key"), "column": column.get("key")}
+                    empty = {"printed": None, "reason": column["added"]}
+                    cells.append({**defaults, **units.get(column.get("key"), {}), **place, **empty})
+        return {**data, "cells": cells}
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -139,7 +189,10 @@ class Table(_Strict):
 
 
 class Document(_Strict):
-    """A published document and the tables transcribed from it."""
+    """A published document and the tables transcribed from it.
+
+    `not_drawn` says which of its figures the report does not draw again, and why.
+    """
 
     document: str
     title: str
@@ -147,6 +200,7 @@ class Document(_Strict):
     author: str
     year: str
     venue: str
+    not_drawn: str | None = None
     tables: dict[str, Table] = Field(min_length=1)
 
 
@@ -154,10 +208,24 @@ def parse(text: str, unit: Unit) -> Value:
     """A printed string as a value of its unit. Raises `ValueError` when it is not one.
 
     percent: float in [0, 100]; parameters: int, "687K parameters" is 687000; channels and shape: list of int (or of
-    names such as N); "N/A" is the empty list; filter: list of three int; stride: int; text: the string itself.
+    names such as N); "N/A" is the empty list; filter: list of three int; stride: int; count: int, "59,342,488" is
+    59342488; size: [T, S, S] of "TxS^2"; gigaflops, seconds, rate (per second), gigabytes, thousands,
+    millions, times and ratio: the number as a float; text (never measured) and blocks (a setting or description that
+    is): the string itself.
     """
-    if unit == "text":
+    if unit in ("text", "blocks"):
         return text
+    if unit in QUANTITIES:
+        return float(number_in(text, unit))
+    if unit == "count":
+        if not re.fullmatch(r"\d{1,3}(,\d{3})*", text):
+            raise ValueError(f"{text!r} is not a count such as '59,342,488'")
+        return int(text.replace(",", ""))
+    if unit == "size":
+        match = re.fullmatch(r"(\d+)x(\d+)\^2", text)
+        if not match:
+            raise ValueError(f"{text!r} is not a size such as '8x56^2'")
+        return [int(match[1]), int(match[2]), int(match[2])]
     if unit == "percent":
         if not re.fullmatch(r"\d{1,3}(\.\d+)?", text) or not 0 <= float(text) <= 100:
             raise ValueError(f"{text!r} is not a percentage in 0..100")
@@ -183,6 +251,15 @@ def parse(text: str, unit: Unit) -> Value:
     return [int(part) if part.isdigit() else part for part in match[1].split(", ")]
 
 
+def number_in(text: str, unit: str) -> str:
+    """The number in a printed string of one of the `QUANTITIES`: "0.52" of "0.52s". Raises `ValueError`."""
+    pattern, what = QUANTITIES[unit]
+    match = re.fullmatch(pattern, text)
+    if not match:
+        raise ValueError(f"{text!r} is not {what}")
+    return match[1] if match.groups() else match[0]
+
+
 def load(document: str, folder: Path = FOLDER) -> Document:
     """Read and check one transcription.
 
@@ -197,20 +274,31 @@ def load(document: str, folder: Path = FOLDER) -> Document:
 
 def read_yaml(path: Path, model: type[M]) -> M:
     """A YAML file, validated. Raises `UserError` naming the file and the place in it."""
+    found = read_documents(path, model)
+    if len(found) != 1:
+        raise UserError(f"{path}: found {len(found)} YAML documents, expected one")
+    return found[0]
+
+
+def read_documents(path: Path, model: type[M]) -> tuple[M, ...]:
+    """A file of YAML documents separated by `---`, each validated. Raises `UserError` as `read_yaml`."""
     try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 - a safe loader
+        documents = list(yaml.load_all(path.read_text(encoding="utf-8"), Loader=_LOADER))
     except FileNotFoundError:
         raise UserError(f"{path}: not found; restore it with `git checkout {path}`") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
-    try:
-        return model.model_validate(raw)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        named = _named_cell(raw, first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
-        raise UserError(f"{path}: {where}{named}: {message}; found {_short(first['input'])}") from None
+    found = []
+    for raw in documents:
+        try:
+            found.append(model.model_validate(raw))
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"]) or "the file"
+            named = _named_cell(raw, first["loc"])
+            message = first["msg"].removeprefix("Value error, ")
+            raise UserError(f"{path}: {where}{named}: {message}; found {_short(first['input'])}") from None
+    return tuple(found)
 
 
 def _named_cell(raw: Any, loc: tuple[int | str, ...]) -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from reeltrace.analysis.published import FOLDER, load
-from reeltrace.analysis.tables import Source, aggregate
+from reeltrace.analysis.source import Source
+from reeltrace.analysis.tables import aggregate
 from reeltrace.artifacts import SPEC, atomic_write, canonical_json, read_json, sha256_file
 from reeltrace.errors import CheckFailed
 from reeltrace.registry import AggregateSpec, cell_sources

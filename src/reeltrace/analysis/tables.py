@@ -5,34 +5,32 @@ holds. Files are touched in `stage.py` only.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 from reeltrace.analysis import published as pub
+from reeltrace.analysis.beside import block
+from reeltrace.analysis.quantities import base_cell, quantity_cells
+from reeltrace.analysis.source import Source
 from reeltrace.analysis.statistics import hull, mean, percent, printed, sample_deviation, wilson
 from reeltrace.analysis.verdicts import Circumstances, Rounding, format_value, judge_accuracy, judge_structure
 from reeltrace.artifacts import escape_pointer
 from reeltrace.errors import CheckFailed, UserError
-from reeltrace.registry import AccuracyTable, AggregateSpec, CellSource, StructureTable, VideoTable, cell_sources
+from reeltrace.registry import (
+    AccuracyTable,
+    AggregateSpec,
+    CellSource,
+    MeasuredTable,
+    StructureTable,
+    VideoTable,
+    cell_sources,
+    measurements_of,
+)
 
 SCHEMA = 1
 DECIMALS = 2  # of printed percentages, as in basu2021
 NETS = {"Z3CNN": "z3", "T2CNN": "t2", "P43DCNN": "p43d"}  # basu2021's names of the 4-layer networks
-
-
-@dataclass(frozen=True)
-class Source:
-    """A metrics.json or a spec.json: its path below the project's root, its content, its sha256."""
-
-    artifact: str
-    metrics: Any
-    sha256: str
-    spec: "Source | None" = None
-
-    def trace(self, pointer: str) -> dict[str, str]:
-        """Where a value stands: file, JSON pointer, hash of the file."""
-        return {"artifact": self.artifact, "pointer": pointer, "sha256": self.sha256}
 
 
 def aggregate(spec: AggregateSpec, document: pub.Document, sources: Mapping[str, Source]) -> dict[str, Any]:
@@ -57,12 +55,19 @@ def aggregate(spec: AggregateSpec, document: pub.Document, sources: Mapping[str,
         "kind": table.kind,
         "scale": spec.scale,
         "stand_in": "; ".join(stand_in) or None,
-        "circumstances": "full size" if isinstance(table, StructureTable) else circumstances.words,
+        "circumstances": circumstances.words if isinstance(table, AccuracyTable | VideoTable) else "full size",
         "columns": [{"key": c.key, "label": c.label, "group": c.group} for c in print_.columns],
         "rows": [{"key": r.key, "label": r.label, "type": r.type} for r in print_.rows],
         "overrides": [o.model_dump(mode="json") for o in spec.overrides],
     }
-    if not isinstance(table, StructureTable):
+    if isinstance(table, MeasuredTable):
+        measured = {name: _source(sources, f"measure/{name}") for name in measurements_of(table)}
+        result["cells"] = quantity_cells(spec, table, document, sources)
+        result["origins"] = {c.key: _origin(table, c.key) for c in print_.columns}
+        result["added"] = [c.key for c in print_.columns if c.added is not None]
+        result["drawings"] = {number: drawing.model_dump(mode="json") for number, drawing in table.drawings.items()}
+        result["beside"] = [block(name, measured[name]) for name in table.beside]
+    elif not isinstance(table, StructureTable):
         result["seeds"] = list(spec.seeds)
         result["runs"] = {row: runs if isinstance(runs, str) else dict(runs) for row, runs in table.rows.items()}
         result["cells"] = _accuracy_cells(spec, table, print_, sources, circumstances)
@@ -74,6 +79,10 @@ def aggregate(spec: AggregateSpec, document: pub.Document, sources: Mapping[str,
         if any(cell.unit == "parameters" for cell in print_.cells):
             result["search"] = _search(source)
     return result
+
+
+def _origin(table: MeasuredTable, column: str) -> str:
+    return "measured" if column in table.measured else "derived" if column in table.derived else "published"
 
 
 def _source(sources: Mapping[str, Source], name: str) -> Source:
@@ -89,22 +98,6 @@ def _get(source: Source, *path: str) -> Any:
             raise CheckFailed(f"{source.artifact}: /{'/'.join(path)} is missing; run its stage again")
         value = value[token]
     return value
-
-
-def _base_cell(cell: pub.Cell) -> dict[str, Any]:
-    return {
-        "row": cell.row,
-        "column": cell.column,
-        "unit": cell.unit,
-        "published": {
-            "printed": cell.printed,
-            "value": cell.value,
-            "place": cell.place,
-            "reason": cell.reason,
-            "note": cell.note,
-            "contradicted_by": [other.model_dump(mode="json") for other in cell.contradicted_by],
-        },
-    }
 
 
 # --- accuracies ---
@@ -125,7 +118,7 @@ def _accuracy_cells(
         for column in print_.columns:
             cell = print_.cell(row.key, column.key)
             place = filled_by.get((row.key, column.key))
-            entry = _base_cell(cell)
+            entry = base_cell(cell)
             interval, under = None, circumstances
             if place is None:
                 entry |= {"reproduced": None, "trace": []}
@@ -139,7 +132,8 @@ def _accuracy_cells(
                     entry["reproduced"]["clip"] = of_clips(of_seed, place)
                     under = _of_set(spec, table.columns[column.key].dataset, of_seed, circumstances)
             verdict, reason = judge_accuracy(cell, interval, under)
-            cells.append({**entry, "verdict": verdict, "reason": reason, "circumstances": under.words})
+            made = {"origin": "measured", "derivation": None, "circumstances": under.words}
+            cells.append({**entry, **made, "verdict": verdict, "reason": reason})
     return cells
 
 
@@ -304,8 +298,10 @@ def _structure_cells(
                 reproduced = {"value": value, "printed": format_value(value, cell.unit)}
             cells.append(
                 {
-                    **_base_cell(cell),
+                    **base_cell(cell),
+                    "origin": "measured",
                     "reproduced": reproduced,
+                    "derivation": None,
                     "trace": trace if reproduced else [],
                     "verdict": verdict,
                     "reason": reason,

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
-from reeltrace.analysis.published import Cell, Value
-from reeltrace.analysis.statistics import overlap, printed, rounding_interval
+from reeltrace.analysis.published import QUANTITIES, Cell, Value, number_in
+from reeltrace.analysis.statistics import decimals_of, overlap, printed, rounding_interval
 
 Verdict = Literal["matches", "differs", "exact", "not exact", "not comparable", "not given", "not run"]
 Rounding = Literal["nearest", "truncated"]
@@ -28,7 +28,9 @@ MEANINGS: dict[Verdict, str] = {
     "differs": "same protocol, scale and data, and the published value lies outside our interval",
     "exact": "no randomness is involved, and the two are equal at the printed precision",
     "not exact": "no randomness is involved, and the two are not equal",
-    "not comparable": "reduced scale, stand-in or missing data: beside the published value, no reproduction of it",
+    "not comparable": (
+        "reduced scale, stand-in or missing data, or another machine: beside the published value, no reproduction of it"
+    ),
     "not given": "the text of the document has no value",
     "not run": "nobody has run it yet",
 }
@@ -115,6 +117,54 @@ def judge_structure(
     if value == expected:
         return "exact", "equal to the print"
     return "not exact", f"measured {format_value(value, cell.unit)}, printed {cell.printed}"
+
+
+def judge_equal(cell: Cell, value: Value, ours: str) -> tuple[Verdict, str]:
+    """Verdict on a size or a description of kernels; `ours` is how it is printed here."""
+    if cell.printed is None:
+        return "not given", cell.reason or ""
+    if value == cell.value:
+        return "exact", "equal to the print"
+    return "not exact", f"measured {ours}, printed {cell.printed}"
+
+
+def judge_number(cell: Cell, value: Fraction, how: str) -> tuple[Verdict, str]:
+    """Verdict on a number without randomness, at the precision of the print. `how` says where ours comes from."""
+    if cell.printed is None:
+        return "not given", cell.reason or ""
+    text = number_in(cell.printed, cell.unit) if cell.unit in QUANTITIES else cell.printed.replace(",", "")
+    mantissa, _, exponent = text.partition("e")
+    decimals, power = decimals_of(mantissa), int(exponent or 0)
+    shown = value / Fraction(10) ** power
+    rounded = printed(shown, decimals)
+    suffix = f"e{power}" if power else ""
+    long = printed(shown, decimals + 3)
+    long = (long.rstrip("0").rstrip(".") if "." in long else long) + suffix
+    if shown.denominator == 1:
+        long = f"{int(shown):,}" if cell.unit == "count" else str(int(shown))
+    if shown == Fraction(mantissa):
+        return "exact", f"{how} {long}, equal to the printed {cell.printed}"
+    if Fraction(rounded) == Fraction(mantissa):
+        return "exact", f"{how} {long}, which rounds to the printed {cell.printed}"
+    if cell.unit == "count":
+        return "not exact", f"{how} {long}, {int(value - Fraction(mantissa)):+,} from the printed {cell.printed}"
+    if shown.denominator == 1:
+        return "not exact", f"{how} {long}, printed {cell.printed}"
+    cut = Fraction(int(shown * 10**decimals), 10**decimals) == Fraction(mantissa)
+    return "not exact", (
+        f"{how} {long}, which rounds to {rounded}{suffix}, printed {cell.printed}"
+        + (": what is left when further digits are cut off" if cut else "")
+    )
+
+
+def judge_observed(cell: Cell, device: str) -> tuple[Verdict, str]:
+    """Verdict on a time or an amount of memory, which belongs to the machine that it was measured on."""
+    if cell.printed is None:
+        return "not given", cell.reason or ""
+    return (
+        "not comparable",
+        f"measured on {device}, with another implementation: no reproduction of the published value",
+    )
 
 
 def format_value(value: Value, unit: str) -> str:

@@ -7,10 +7,12 @@ belong to a machine: two runs differ, and what is measured says on what.
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import gc
 import platform
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,45 +37,44 @@ def measure_latency(
     """Time `repeats` forward passes of one view after `warm_up` that do not count.
 
     `inputs` are the net's arguments, each with a batch axis of one view. Returned: `seconds` (median, fastest and
-    slowest, and all of them in order), `views_per_second` (of the median), `peak_memory_bytes` while it ran and
-    `memory_before_bytes`, `device`, `precision`, `threads`, `warm_up`, `repeats`.
+    slowest, and all of them in order), `views_per_second` (of the median), `process_bytes` and `gpu_bytes` (memory
+    `before` and at its `peak` while it ran: of the process, and of the allocator, None on a CPU), `device`, `kind`,
+    `precision`, `threads`, `warm_up`, `repeats`.
 
     Raises UserError, saying what to change, where memory does not suffice or the net does not take the input.
     """
     torch.set_num_threads(threads)
     shapes = " and ".join("x".join(map(str, x.shape)) for x in inputs)
+    too_little = f"{device}: memory does not suffice for a view of {shapes}; lower its crop or frames, or free memory"
+    on_gpu = device.type == "cuda"
     try:
-        model = model.eval().to(device)
-        given = [x.to(device) for x in inputs]
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-            for _ in range(warm_up):
-                model(*given)
-            before = _restart_peak(device)
-            seconds = [_timed(lambda: model(*given), device) for _ in range(repeats)]
-        peak = _peak(device)
-    except torch.OutOfMemoryError as error:
-        raise UserError(
-            f"{device}: memory does not suffice for a view of {shapes}; lower the crop or the frames of the measurement"
-        ) from error
-    except MemoryError as error:
-        raise UserError(
-            f"{device}: memory does not suffice for a view of {shapes}; lower the crop or the frames of the measurement"
-        ) from error
+        with within_memory(None if on_gpu else available_memory()):
+            model = model.eval().to(device)
+            given = [x.to(device) for x in inputs]
+            with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+                for _ in range(warm_up):
+                    model(*given)
+                before = _restart_peak(device)
+                seconds = [_timed(lambda: model(*given), device) for _ in range(repeats)]
+            peak = _peak(device)
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise UserError(too_little) from error
+    except UserError as error:  # the net's own words on an input that it cannot take
+        raise UserError(f"a view of {shapes}: {error}") from error
     except RuntimeError as error:
         first = str(error).splitlines()[0]
-        if "memory" in first.lower() and "alloc" in first.lower():
-            raise UserError(
-                f"{device}: memory does not suffice for a view of {shapes}; "
-                "lower the crop or the frames of the measurement"
-            ) from error
-        raise UserError(f"a view of {shapes} does not fit the net ({first}); change the measurement's input") from error
+        # Of torch's own allocator, of the C++ library's, and of oneDNN.
+        if any(words in first.lower() for words in ("alloc", "out of memory", "could not create a memory")):
+            raise UserError(too_little) from error
+        raise UserError(f"a view of {shapes} does not fit the net ({first}); change its frames or crop") from error
     median = statistics.median(seconds)
     return {
         "seconds": {"median": median, "fastest": min(seconds), "slowest": max(seconds), "all": seconds},
         "views_per_second": 1 / median,
-        "peak_memory_bytes": peak,
-        "memory_before_bytes": before,
+        "process_bytes": {"before": before["process"], "peak": peak["process"]},
+        "gpu_bytes": {"before": before["gpu"], "peak": peak["gpu"]} if on_gpu else None,
         "device": device_name(device),
+        "kind": device.type,
         "precision": precision,
         "threads": threads,
         "warm_up": warm_up,
@@ -81,11 +82,54 @@ def measure_latency(
     }
 
 
+def available_memory(proc: Path = Path("/proc"), groups: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """Bytes that a process can still take here: what the machine has free, and what its control group leaves.
+
+    None where nothing says so, as elsewhere than on Linux.
+    """
+    found = []
+    with contextlib.suppress(OSError, ValueError, IndexError, StopIteration):
+        lines = (proc / "meminfo").read_text(encoding="utf-8").splitlines()
+        found.append(next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")))
+    with contextlib.suppress(OSError, ValueError):  # "max" is no number: no limit
+        limit, used = (int((groups / f"memory.{name}").read_text(encoding="ascii")) for name in ("max", "current"))
+        statistics_ = (groups / "memory.stat").read_text(encoding="ascii").split()
+        cached = int(statistics_[statistics_.index("file") + 1])  # given back when it is needed
+        found.append(max(0, limit - used + cached))
+    return min(found, default=None)
+
+
+@contextlib.contextmanager
+def within_memory(available: int | None) -> Iterator[None]:
+    """Let an allocation of more than `available` bytes fail, where the kernel would sooner or later kill the process.
+
+    A killed process says nothing; an allocation that fails can be reported. None: no limit.
+    """
+    try:
+        import resource
+    except ImportError:  # not on this system
+        available = None
+    if available is None:
+        yield
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    ceiling = _status("VmData") + available
+    if hard != resource.RLIM_INFINITY:
+        ceiling = min(ceiling, hard)
+    if soft != resource.RLIM_INFINITY:
+        ceiling = min(ceiling, soft)
+    resource.setrlimit(resource.RLIMIT_DATA, (ceiling, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
 def choose_device(kind: str) -> torch.device:
     """`auto` takes a GPU where there is one. Raises UserError for a device that is not there."""
     there = torch.cuda.is_available()
     if kind == "cuda" and not there:
-        raise UserError("device.kind in params.yaml is cuda, but no CUDA device is available here; use auto or cpu")
+        raise UserError("params.yaml: device is cuda, but no CUDA device is available here; use auto or cpu")
     return torch.device("cuda" if there and kind != "cpu" else "cpu")
 
 
@@ -115,19 +159,26 @@ def _timed(step: Callable[[], object], device: torch.device) -> float:
     return time.perf_counter() - clock
 
 
-def _restart_peak(device: torch.device) -> int:
-    """Let the peak begin at what is in use now, and say how much that is, in bytes."""
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-        return torch.cuda.memory_allocated(device)
+def _restart_peak(device: torch.device) -> dict[str, int]:
+    """Let the peaks begin at what is in use now, and say how much that is, in bytes."""
+    gc.collect()
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)  # what earlier networks left behind goes back to the system
     # Where this is no Linux, or is not allowed, the peak is that of the whole process: an upper bound.
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # to the kernel: count the peak from here
-    return _status("VmRSS")
+    found = {"process": _status("VmRSS")}
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        found["gpu"] = torch.cuda.memory_allocated(device)
+    return found
 
 
-def _peak(device: torch.device) -> int:
-    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else _status("VmHWM")
+def _peak(device: torch.device) -> dict[str, int]:
+    found = {"process": _status("VmHWM")}
+    if device.type == "cuda":
+        found["gpu"] = torch.cuda.max_memory_allocated(device)
+    return found
 
 
 def _status(field: str) -> int:

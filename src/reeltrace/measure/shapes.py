@@ -1,14 +1,17 @@
-"""Sizes of the maps after each stage of a video network, to set beside mahler2020, Table 5.1."""
+"""The stages of a video network, kernels and sizes of maps, to set beside mahler2020, Table 5.1."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
 from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
 
 from reeltrace.measure.multiply_adds import meta_copy
+from reeltrace.models.nonlocal_block import NonLocal
+from reeltrace.models.residual3d import Residual
 
 
 class Staged(Protocol):
@@ -39,3 +42,36 @@ def stage_shapes(network: nn.Module, *inputs: Sequence[int]) -> dict[str, dict[s
     with torch.no_grad():
         probe(*(torch.empty(*shape, device="meta") for shape in inputs))
     return shapes
+
+
+def stage_kernels(network: nn.Module) -> dict[str, dict[str, str]]:
+    """The convolutions of a stage by stage and pathway, as Table 5.1 writes them: `[3x1^2, 8; 1x3^2, 8] x 3`.
+
+    Blocks that follow each other and are alike are counted. Shortcuts and non-local blocks are left out, as there.
+    """
+    return {
+        f"ResStage{number}": {
+            pathway: _kernels(stages[number - 1]) for pathway, stages in cast(Staged, network).pathways().items()
+        }
+        for number in range(1, 1 + len(next(iter(cast(Staged, network).pathways().values()))))
+    }
+
+
+def _kernels(stage: nn.Module) -> str:
+    blocks = [_block(child.branch) for child in stage.children() if isinstance(child, Residual)]
+    if blocks:
+        return ", ".join(f"[{block}] x {len(list(same))}" for block, same in groupby(blocks))
+    return _block(stage)
+
+
+def _block(module: nn.Module) -> str:
+    return "; ".join(_convolutions(module))
+
+
+def _convolutions(module: nn.Module) -> Iterator[str]:
+    for child in module.children():
+        if isinstance(child, nn.Conv3d):
+            t, h, w = child.kernel_size
+            yield f"{t}x{h}^2, {child.out_channels}" if h == w else f"{t}x{h}x{w}, {child.out_channels}"
+        elif not isinstance(child, NonLocal):
+            yield from _convolutions(child)

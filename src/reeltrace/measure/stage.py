@@ -1,4 +1,4 @@
-"""The `measure` stage: structural facts of networks, at the document's own size on every scale."""
+"""The `measure` stage for group networks: structural facts, at the document's own size on every scale."""
 
 from __future__ import annotations
 
@@ -21,17 +21,21 @@ from reeltrace.models import build_model
 if TYPE_CHECKING:
     from reeltrace.registry import MeasureSpec, StructureMeasurement
 
+SCHEMA = 1
+
 
 def run(spec: MeasureSpec, inputs: Mapping[str, Path], work: Path) -> dict[str, Any]:
-    """Write `metrics.json`: per net its classes, parameters, widths and feature-map sizes; per layer filter and stride.
-
-    Where the spec asks for a search, the settings that explain the printed parameter counts are added. Needs
-    no inputs, and has nothing for the receipt.
-    """
+    """Write `metrics.json`: per net classes, parameters, widths and feature-map sizes, per layer filter and stride, and
+    the search over open choices. Needs no inputs."""
     asked = spec.measurement
+    assert asked.kind == "structure"
+    write_json(work / "metrics.json", {"schema": SCHEMA, **_structure(asked)})
+    return {}
+
+
+def _structure(asked: StructureMeasurement) -> dict[str, Any]:
     nets = {group: _build(asked, group, classes) for group, classes in asked.classes.items()}
     metrics: dict[str, Any] = {
-        "schema": 1,
         "layers": layer_settings(next(iter(nets.values()))),  # the same in every net of one architecture
         "nets": {group: _facts(model, asked, asked.classes[group]) for group, model in nets.items()},
     }
@@ -44,8 +48,7 @@ def run(spec: MeasureSpec, inputs: Mapping[str, Path], work: Path) -> dict[str, 
             classes=dict(asked.search.classes.items()),
             printed=dict(asked.search.printed_thousands.items()),
         )
-    write_json(work / "metrics.json", metrics)
-    return {}
+    return metrics
 
 
 def _build(asked: StructureMeasurement, group: str, classes: int) -> nn.Module:

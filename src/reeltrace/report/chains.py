@@ -81,6 +81,8 @@ def settings(spec: Mapping[str, Any]) -> dict[str, str]:
         return {"stored frames": f"short side of {spec['short_side']} pixels"}
     if stage == "measure":
         asked = spec["measurement"]
+        if asked["kind"] != "structure":
+            return _measurement(asked)
         return {
             "architecture": asked["architecture"],
             "base widths": _list(asked["widths"]),
@@ -91,6 +93,34 @@ def settings(spec: Mapping[str, Any]) -> dict[str, str]:
     if stage == "aggregate":
         return {"table": f"{spec['table']['document']}, Table {spec['table']['table']}", "seeds": _list(spec["seeds"])}
     return {}
+
+
+def _measurement(asked: Mapping[str, Any]) -> dict[str, str]:
+    """What was asked of whole networks: their configurations, the choices of a search, or how times were taken."""
+    if asked["kind"] == "networks":
+        return {
+            name: f"{net['architecture']}; "
+            + "; ".join(f"{key} {_plain(value)}" for key, value in net["config"].items())
+            for name, net in asked["networks"].items()
+        }
+    if asked["kind"] == "search":
+        printed = {name: f"printed {net['parameters']:,} parameters" for name, net in asked["networks"].items()}
+        return {**printed, **{name: _list(choice) for name, choice in asked["choices"].items()}}
+    if asked["kind"] == "latency":
+        return {
+            "views": _list(f"{net} {view}" for net, view in asked["views"].items()),
+            "precision": _list(asked["precisions"]),
+            "passes": f"{asked['repeats']} after {asked['warm_up']} that do not count",
+            "device": f"{asked['device']}, {asked['threads']} thread(s)",
+            "weights": _list(f"{net} {path}" for net, path in asked["checkpoint"].items()),
+        }
+    return {"kind": str(asked["kind"])}
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_plain, value)) + "]"
+    return "none" if value is None else str(value)
 
 
 def _view(video: Mapping[str, Any] | None) -> dict[str, str]:

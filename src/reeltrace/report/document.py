@@ -21,8 +21,8 @@ from reeltrace.analysis.statistics import CONFIDENCE
 from reeltrace.analysis.verdicts import MEANINGS, count
 from reeltrace.artifacts import SPEC, canonical_json, read_json, sha256_file
 from reeltrace.errors import CheckFailed, UserError
-from reeltrace.registry import ReportSpec
-from reeltrace.report import figures, videos
+from reeltrace.registry import ReportSpec, is_numbered
+from reeltrace.report import figures, quantities, videos
 from reeltrace.report.binding import Binder, Number
 from reeltrace.report.chains import artifact_name, describe, settings
 
@@ -54,16 +54,22 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], reports: Path) -> Report
     documents = {
         name: published.load(name, reports / "published") for name in dict.fromkeys(t["document"] for t in tables)
     }
-    judged_from = claims.load(reports / "claims.yaml")
-    ledger = assumptions.load(reports / "assumptions.yaml")
+    all_claims = claims.load(reports / "claims.yaml")
+    ledgers = assumptions.load(reports / "assumptions.yaml")
     binder = Binder()
     cells = [cell for table in tables for cell in _bind_cells(binder, table)]
     equivariance = _bind_equivariance(binder, tables)
     for table in tables:
         _bind_search(binder, table)
-    judged = claims.judge_all(
-        judged_from, {t["table"]: t for t in tables if t["document"] == judged_from.document and "runs" in t}
-    )
+        quantities.bind_beside(binder, table)
+    judged = [
+        claim
+        for of_document in all_claims
+        for claim in claims.judge_all(
+            of_document,
+            {t["table"]: t for t in tables if t["document"] == of_document.document and t["kind"] != "structure"},
+        )
+    ]
     summary = _summary(binder, cells, judged)
     datasets = [_dataset(binder, key, spec, inputs, artifacts) for key in spec.datasets]
     content = {
@@ -75,17 +81,23 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], reports: Path) -> Report
         "cells": cells,
         "equivariance": equivariance,
         "claims": judged,
-        "assumptions": [{"document": ledger.document, **a.model_dump(mode="json")} for a in ledger.assumptions],
+        "assumptions": [
+            {"document": ledger.document, **a.model_dump(mode="json")} for ledger in ledgers for a in ledger.assumptions
+        ],
         "overrides": [o.model_dump(mode="json") for o in spec.overrides],
         "datasets": [{k: v for k, v in d.items() if k != "strips"} for d in datasets],
         "artifacts": artifacts,
     }
     environment = _environment(reports / TEMPLATES)
+    views = [_table_view(t, documents[t["document"]], binder, cells) for t in tables]
+    for view in views:
+        view["drawn"] = quantities.drawings(view, cells, binder)
     page = environment.get_template(PAGE).render(
         **{k: v for k, v in content.items() if k not in ("cells", "equivariance", "datasets")},
         binder=binder,
         name=binder.name,
-        tables=[_table_view(t, documents[t["document"]], binder, cells) for t in tables],
+        tables=views,
+        units={(c["document"], c["table"], c["row"], c["column"]): quantities.WORDS.get(c["unit"], "") for c in cells},
         documents=documents,
         datasets=datasets,
         equivariance=_equivariance_view(equivariance),
@@ -131,10 +143,16 @@ def _environment(folder: Path) -> jinja2.Environment:
     )
     environment.filters["plain"] = lambda value: f"{value:g}"
     environment.filters["show"] = _show
+    environment.filters["table_words"] = table_words
     environment.filters["sentence"] = lambda text: text.rstrip(".") + "."
     environment.filters["artifact"] = artifact_name
     environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
     return environment
+
+
+def table_words(table: str) -> str:
+    """ "Table 7.2" for a numbered table, its name for another."""
+    return f"Table {table}" if is_numbered(table) else table
 
 
 def _show(value: Any) -> str:
@@ -143,6 +161,8 @@ def _show(value: Any) -> str:
         return "none"
     if isinstance(value, bool):
         return _yes(value)
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {_show(item)}" for key, item in value.items()) or "none"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(_show(item) for item in value) + "]"
     return str(value)
@@ -185,7 +205,7 @@ def _bind_cells(binder: Binder, table: dict[str, Any]) -> list[dict[str, Any]]:
     cells = []
     for index, cell in enumerate(table["cells"]):
         identity = f"{table['document']}/{table['table']}/{cell['row']}/{cell['column']}"
-        title = f"{table['document']}, Table {table['table']}, {cell['row']}, {cell['column']}"
+        title = f"{table['document']}, {table_words(table['table'])}, {cell['row']}, {cell['column']}"
         trace = {
             "artifact": table["artifact"],
             "pointer": f"/cells/{index}/reproduced/value",
@@ -203,6 +223,16 @@ def _bind_cells(binder: Binder, table: dict[str, Any]) -> list[dict[str, Any]]:
                     facts=_cell_facts(cell),
                 )
             )
+            if "range" in reproduced:
+                binder.add(
+                    Number(
+                        id=f"{identity}/range",
+                        printed=" to ".join(reproduced["range_printed"]),
+                        title="Fastest to slowest",
+                        trace={**trace, "pointer": f"/cells/{index}/reproduced/range"},
+                        chain=identity,
+                    )
+                )
             if "interval" in reproduced:
                 _bind_parts(binder, identity, index, trace, reproduced)
             if "clip" in reproduced:
@@ -216,7 +246,8 @@ def _bind_cells(binder: Binder, table: dict[str, Any]) -> list[dict[str, Any]]:
                 "id": identity,
                 "document": table["document"],
                 "table": table["table"],
-                **{k: cell[k] for k in ("row", "column", "unit", "published", "reproduced", "verdict", "reason")},
+                **{k: cell[k] for k in ("row", "column", "unit", "origin", "published", "reproduced", "derivation")},
+                **{k: cell[k] for k in ("verdict", "reason")},
                 "circumstances": cell["circumstances"],
                 "trace": trace if reproduced is not None else None,
                 "sources": cell["trace"],
@@ -230,6 +261,8 @@ def _cell_facts(cell: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     facts = [("Published", f"{print_['printed']} ({print_['place']})" if print_["printed"] else print_["reason"])]
     if print_["note"]:
         facts.append(("Contradiction" if print_["contradicted_by"] else "Note", print_["note"]))
+    if cell["derivation"]:
+        facts.append(("Derived", quantities.derivation_words(cell["derivation"])))
     facts.append(("Verdict", f"{cell['verdict']} ({cell['circumstances']}): {cell['reason']}"))
     return tuple(facts)
 
@@ -381,6 +414,11 @@ def _summary(binder: Binder, cells: list[dict[str, Any]], judged: list[dict[str,
     for verdict in verdicts:
         of = tuple(cell["id"] for cell in cells if cell["verdict"] == verdict)
         binder.add(Number(f"count/{verdict}", str(len(of)), f"Cells with the verdict {verdict}", rule="count", of=of))
+    derived = [cell for cell in cells if cell["origin"] == "derived"]
+    for verdict in ("exact", "not exact") if derived else ():
+        of = tuple(cell["id"] for cell in derived if cell["verdict"] == verdict)
+        title = f"Cells derived from published values with the verdict {verdict}"
+        binder.add(Number(f"count/derived/{verdict}", str(len(of)), title, rule="count", of=of))
     every = tuple(cell["id"] for cell in cells)
     binder.add(Number("count/cells", str(len(every)), "All cells", rule="count", of=every))
     for verdict in TREND_VERDICTS:

@@ -10,6 +10,7 @@ from reeltrace.analysis.stage import CELLS
 from reeltrace.artifacts import MANIFEST, RECEIPT, read_json, sha256_file
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.report.chains import artifact_name, describe
+from reeltrace.report.quantities import derivation_words
 
 
 def explain(root: Path, cell_id: str, scale: str) -> dict[str, Any]:
@@ -61,8 +62,10 @@ def _explain(root: Path, cell_id: str, scale: str) -> dict[str, Any]:
         "cell": cell_id,
         "scale": scale,
         "unit": cell["unit"],
+        "origin": cell["origin"],
         "published": cell["published"],
         "reproduced": cell["reproduced"],
+        "derivation": cell["derivation"],
         "verdict": cell["verdict"],
         "reason": cell["reason"],
         "circumstances": cell["circumstances"],
@@ -104,6 +107,10 @@ def _format(chain: dict[str, Any]) -> str:
     else:
         interval = ours.get("interval_printed")
         add("here", ours["printed"] + (f"  [{interval[0]}, {interval[1]}]" if interval else ""))
+        if "range_printed" in ours:
+            add("range", " to ".join(ours["range_printed"]))
+        if chain["derivation"]:
+            add("derived", derivation_words(chain["derivation"]))
         for seed, entry in ours.get("seeds", {}).items():
             judged = " videos" if "clip" in ours else ""
             words = f"{entry['correct']} of {entry['total']}{judged}, epoch {entry['epoch']}"

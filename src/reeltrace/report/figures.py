@@ -6,7 +6,8 @@ dark, stays small, and holds no date, no random id and no font outline.
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +36,15 @@ class Dot:
     ours: float | None
     interval: tuple[float, float] | None
     published: float | None
+
+
+@dataclass(frozen=True)
+class Point:
+    """One model in a drawing of two quantities: (x, y) here and published; either may be missing."""
+
+    label: str
+    ours: tuple[float, float] | None
+    published: tuple[float, float] | None
 
 
 def _n(value: float) -> str:
@@ -137,6 +147,158 @@ def accuracy_chart(
                 Markup('<circle class="ours" cx="{}" cy="{}" r="3.6"/>').format(_n(x(dot.column, dot.ours)), _n(middle))
             )
     return Markup("").join([*parts, Markup("</svg>")])
+
+
+def panels_chart(
+    title: str,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    dots: Sequence[Dot],
+    attributes: Markup,
+) -> Markup:
+    """An SVG, a panel per column with a logarithmic scale of its own, and a line per row: here a dot, published a
+    diamond. Values must be positive."""
+    label, panel, gap, line, top, bottom = 24 + 7 * max(map(len, rows), default=0), 112, 32, 26, 26, 24
+    width = label + len(columns) * (panel + gap) - gap + 16
+    base = top + len(rows) * line
+    height = base + bottom
+    parts = [_open(width, height, title, "dots", attributes)]
+    for index, column in enumerate(columns):
+        left = label + index * (panel + gap)
+        own = [value for dot in dots if dot.column == index for value in (dot.ours, dot.published) if value is not None]
+        parts.append(
+            Markup('<text class="head mid" x="{}" y="{}">{}</text>').format(_n(left + panel / 2), top - 10, column)
+        )
+        if not own:
+            parts.append(
+                Markup('<text class="tick mid" x="{}" y="{}">not measured</text>').format(
+                    _n(left + panel / 2), base + 15
+                )
+            )
+            continue
+        scale, ticks = log_scale(own, left, left + panel)
+        for tick in ticks:
+            parts.append(Markup('<path class="grid" d="M{} {}V{}"/>').format(_n(scale(tick)), top, base))
+            parts.append(
+                Markup('<text class="tick mid" x="{}" y="{}">{:g}</text>').format(_n(scale(tick)), base + 15, tick)
+            )
+        for dot in dots:
+            if dot.column == index:
+                middle = top + (dot.row + 0.5) * line
+                parts += _marks(
+                    None if dot.published is None else (scale(dot.published), middle),
+                    None if dot.ours is None else (scale(dot.ours), middle),
+                    rows[dot.row],
+                )
+    for index, row in enumerate(rows):
+        parts.append(Markup('<text class="row" x="2" y="{}">{}</text>').format(_n(top + (index + 0.5) * line + 4), row))
+    return Markup("").join([*parts, Markup("</svg>")])
+
+
+def scatter(title: str, across: str, up: str, points: Sequence[Point], attributes: Markup) -> Markup:
+    """An SVG of 640 x 320 units: one quantity to the right on a logarithmic scale, the other upwards.
+
+    A point per model, named beside it: here a dot, published a diamond.
+    """
+    width, height, left, right, top, bottom = 640, 320, 60, 150, 14, 40
+    pairs = [pair for point in points for pair in (point.ours, point.published) if pair is not None]
+    parts = [_open(width, height, title, "dots scatter", attributes)]
+    if pairs:
+        x, x_ticks = log_scale([pair[0] for pair in pairs], left, width - right)
+        y, y_ticks = _scale([pair[1] for pair in pairs], height - bottom, top)
+        for tick in x_ticks:
+            parts.append(Markup('<path class="grid" d="M{} {}V{}"/>').format(_n(x(tick)), top, height - bottom))
+            parts.append(
+                Markup('<text class="tick mid" x="{}" y="{}">{:g}</text>').format(
+                    _n(x(tick)), height - bottom + 15, tick
+                )
+            )
+        for tick in y_ticks:
+            parts.append(Markup('<path class="grid" d="M{} {}H{}"/>').format(left, _n(y(tick)), width - right))
+            parts.append(
+                Markup('<text class="tick end" x="{}" y="{}">{:.3g}</text>').format(left - 6, _n(y(tick) + 4), tick)
+            )
+        for point in points:
+            theirs, ours = (
+                None if pair is None else (x(pair[0]), y(pair[1])) for pair in (point.published, point.ours)
+            )
+            parts += _marks(theirs, ours, point.label)
+            at = theirs or ours
+            if at is not None:
+                parts.append(
+                    Markup('<text class="tick" x="{}" y="{}">{}</text>').format(
+                        _n(max(at[0], ours[0] if ours else 0) + 9), _n(at[1] - 5), point.label
+                    )
+                )
+    middle = (left + width - right) / 2
+    parts.append(Markup('<text class="axis mid" x="{}" y="{}">{}</text>').format(_n(middle), height - 6, across))
+    parts.append(
+        Markup('<text class="axis mid" transform="rotate(-90)" x="{}" y="12">{}</text>').format(
+            _n(-(top + height - bottom) / 2), up
+        )
+    )
+    return Markup("").join([*parts, Markup("</svg>")])
+
+
+def _open(width: float, height: float, title: str, css: str, attributes: Markup) -> Markup:
+    return Markup(
+        '<svg width="{0}" height="{1}" viewBox="0 0 {0} {1}" role="img" aria-label="{2}" class="{3}" {4}>'
+    ).format(width, height, title, css, attributes)
+
+
+def _marks(theirs: tuple[float, float] | None, ours: tuple[float, float] | None, label: str) -> list[Markup]:
+    """A diamond for what is published and a dot for what was found here."""
+    parts = []
+    if theirs is not None:
+        parts.append(
+            Markup('<path class="theirs" d="M{} {}l5 5l-5 5l-5 -5z"><title>{}, published</title></path>').format(
+                _n(theirs[0]), _n(theirs[1] - 5), label
+            )
+        )
+    if ours is not None:
+        parts.append(
+            Markup('<circle class="ours" cx="{}" cy="{}" r="3.6"><title>{}, here</title></circle>').format(
+                _n(ours[0]), _n(ours[1]), label
+            )
+        )
+    return parts
+
+
+Scale = Callable[[float], float]
+
+
+def log_scale(values: Sequence[float], start: float, end: float) -> tuple[Scale, list[float]]:
+    """A logarithmic scale over positive `values` from `start` to `end`, and at most five round ticks on it."""
+    low, high = math.log10(min(values)) - 0.08, math.log10(max(values)) + 0.08
+
+    def place(value: float) -> float:
+        return start + (end - start) * (math.log10(value) - low) / (high - low)
+
+    for steps in ((1, 2, 5), (1, 3), (1,)):
+        ticks = [
+            step * 10.0**power
+            for power in range(math.floor(low), math.ceil(high) + 1)
+            for step in steps
+            if low <= math.log10(step * 10.0**power) <= high
+        ]
+        if len(ticks) <= 4:
+            break
+    return place, ticks
+
+
+def _scale(values: Sequence[float], start: float, end: float) -> tuple[Scale, list[float]]:
+    """A scale over `values` from `start` to `end` with room at both ends, and round ticks on it."""
+    low, high = min(values), max(values)
+    room = 0.1 * (high - low) or abs(high) * 0.1 or 1.0
+    low, high = low - room, high + room
+    unit = 10.0 ** math.floor(math.log10((high - low) / 4))
+    step = next(unit * factor for factor in (1, 2, 5, 10) if (high - low) / (unit * factor) <= 6)
+    ticks = [step * index for index in range(math.ceil(low / step), math.floor(high / step) + 1)]
+
+    def place(value: float) -> float:
+        return start + (end - start) * (value - low) / (high - low)
+
+    return place, ticks
 
 
 def transformed(clip: NDArray[np.uint8]) -> dict[str, NDArray[np.uint8]]:

@@ -6,6 +6,7 @@ predictions, cells from metrics, the report from cells. Never imports torch.
 """
 
 import json
+import statistics
 import zipfile
 from collections.abc import Callable
 from functools import partial
@@ -58,7 +59,8 @@ def verify(root: Path, *, scale: str, data: bool = False) -> list[Problem]:
     problems: list[Problem] = []
     limit = None if data else SMALL
     for name, folder in folders.items():
-        problems += _guarded(folder / MANIFEST, partial(check_outputs, folder, limit=limit))
+        whole = name == REPORT  # it is read again below, however large it is
+        problems += _guarded(folder / MANIFEST, partial(check_outputs, folder, limit=None if whole else limit))
         problems += _guarded(folder / MANIFEST, partial(_links, name, folder, results))
     for name, folder in folders.items():
         stage = name.split("/")[0]
@@ -68,6 +70,8 @@ def verify(root: Path, *, scale: str, data: bool = False) -> list[Problem]:
             problems += _guarded(folder / INDEX, partial(_sides, folder))
         elif stage == "frames":
             problems += _guarded(folder / FRAMES, partial(_stored, folder, results))
+        elif stage == "measure":
+            problems += _guarded(folder / METRICS, partial(_times, folder))
         elif stage == "aggregate":
             problems += _guarded(folder / CELLS, partial(_cells, folder, results, root / "reports"))
     if REPORT in folders:
@@ -192,6 +196,31 @@ def _videos_used(folder: Path, metrics: Any, predictions: dict[str, Any], spec: 
         for name, (found, right) in expected.items()
         if found != right
     ]
+
+
+def _times(folder: Path) -> list[Problem]:
+    """What a measurement of times says of its passes follows from them; the others have nothing to recompute."""
+    asked, metrics = read_json(folder / SPEC)["measurement"], read_json(folder / METRICS)
+    if asked["kind"] != "latency":
+        return []
+    problems = []
+    for name, net in metrics["networks"].items():
+        for precision in asked["precisions"]:
+            found = net[precision]
+            passes = found["seconds"]["all"]
+            expected = {
+                "seconds/median": statistics.median(passes),
+                "seconds/fastest": min(passes),
+                "seconds/slowest": max(passes),
+                "views_per_second": 1 / statistics.median(passes),
+                "repeats": len(passes),
+            }
+            for path, value in expected.items():
+                stored = found["seconds"][path.partition("/")[2]] if "/" in path else found[path]
+                if abs(stored - value) > TOLERANCE * max(1.0, value):
+                    where = f"/networks/{name}/{precision}/{path} is {stored}, its passes give {value:.10g}"
+                    problems.append(Problem(TAMPERED, str(folder / METRICS), where))
+    return problems
 
 
 # --- sets of videos ---
@@ -331,7 +360,7 @@ def _cells(folder: Path, results: Path, reports: Path) -> list[Problem]:
             problems.append(Problem(TAMPERED, str(path), "the histories of its runs give another text"))
             continue
         found = _first_difference(read_json(path), json.loads(text))
-        ours = any(part in found for part in ("reproduced", "trace", "equivariance", "search"))
+        ours = any(part in found for part in ("reproduced", "trace", "equivariance", "search", "beside", "derivation"))
         problems.append(Problem(TAMPERED if ours else STALE, str(path), found))
     return problems
 

@@ -1,0 +1,285 @@
+"""The cells of a table of quantities: measured here, derived from published values, or published only.
+
+A measured quantity without randomness (parameters, sizes, multiply-adds) is compared to the last printed digit. A time
+or an amount of memory belongs to a machine and is never compared. A derived value uses nothing but what the document
+prints: it says whether the document agrees with itself.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from reeltrace.analysis import published as pub
+from reeltrace.analysis.source import Source
+from reeltrace.analysis.statistics import printed
+from reeltrace.analysis.verdicts import judge_equal, judge_number, judge_observed
+from reeltrace.artifacts import escape_pointer, pointer
+from reeltrace.errors import CheckFailed, UserError
+from reeltrace.registry import AggregateSpec, DerivedColumn, MeasuredColumn, MeasuredTable
+
+_WORD = re.compile(r"\{([^{}]+)\}")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a measurement says of a cell, as the cell's own quantity, and where it stands.
+
+    `bounds` are the fastest and the slowest of several times; `device` is said of times and memory.
+    """
+
+    value: Fraction | str | list[int]
+    trace: Mapping[str, str]
+    bounds: tuple[Fraction, Fraction] | None = None
+    device: str | None = None
+
+
+def quantity_cells(
+    spec: AggregateSpec, table: MeasuredTable, document: pub.Document, sources: Mapping[str, Source]
+) -> list[dict[str, Any]]:
+    """Every cell of a table of quantities that is one, with its origin: "measured", "derived" or "published"."""
+    print_ = document.tables[table.table]
+    _check_known(spec.key, table, print_)
+    cells = []
+    for row in print_.rows:
+        for column in print_.columns:
+            cell = print_.cell(row.key, column.key)
+            if cell.unit == "text":
+                continue
+            if column.key in table.measured:
+                asked = table.measured[column.key]
+                source = sources[f"measure/{asked.measurement}"]
+                overridden = any(o.path.startswith(f"measurements.{asked.measurement}.") for o in spec.overrides)
+                words = {"row": row.key, "column": column.key, **table.rows.get(row.key, {})}
+                reading = _read(asked, words, source)
+                made = _measured_cell(cell, asked, reading, overridden)
+            elif column.key in table.derived:
+                made = _derived_cell(spec.key, cell, table.derived[column.key], table.table, document)
+            else:
+                verdict = ("not given", cell.reason) if cell.printed is None else ("not run", table.published_only)
+                made = _without_value("published", "published only", *verdict)
+            cells.append({**base_cell(cell), **made})
+    return cells
+
+
+def base_cell(cell: pub.Cell) -> dict[str, Any]:
+    """What the document says of a cell."""
+    return {
+        "row": cell.row,
+        "column": cell.column,
+        "unit": cell.unit,
+        "published": {
+            "printed": cell.printed,
+            "value": cell.value,
+            "place": cell.place,
+            "reason": cell.reason,
+            "note": cell.note,
+            "contradicted_by": [other.model_dump(mode="json") for other in cell.contradicted_by],
+        },
+    }
+
+
+def _check_known(key: str, table: MeasuredTable, print_: pub.Table) -> None:
+    """The registry speaks of rows and columns that the transcription has."""
+    columns = [column.key for column in print_.columns]
+    for part, names, known in (
+        ("rows", table.rows, [row.key for row in print_.rows]),
+        ("measured", table.measured, columns),
+        ("derived", table.derived, columns),
+    ):
+        for name in names:
+            if name not in known:
+                raise UserError(
+                    f"params.yaml: tables.{key}.{part}: {name!r} is not in table {table.table} of "
+                    f"reports/published/{table.document}.yaml, which has: {', '.join(known)}"
+                )
+
+
+def _without_value(origin: str, circumstances: str, verdict: str, reason: str | None) -> dict[str, Any]:
+    return {
+        "origin": origin,
+        "reproduced": None,
+        "derivation": None,
+        "trace": [],
+        "verdict": verdict,
+        "reason": reason or "",
+        "circumstances": circumstances,
+    }
+
+
+# --- measured ---
+
+
+def _read(asked: MeasuredColumn, known: Mapping[str, str | int], source: Source) -> Reading | None:
+    """The value that a column asks for in one row; None where the row has no such value or it was not measured."""
+    wanted = _WORD.findall(asked.pointer)
+    if any(word not in known for word in wanted) or (isinstance(asked.factor, str) and asked.factor not in known):
+        return None
+    path = _WORD.sub(lambda match: escape_pointer(str(known[match[1]])), asked.pointer)
+    found = _at(source, path)
+    if found is None:
+        return None
+    trace = source.trace(path)
+    if isinstance(found, str):
+        return Reading(found, trace)
+    if isinstance(found, list) and all(isinstance(part, int) for part in found):
+        return Reading(found, trace)
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        raise CheckFailed(f"{source.artifact}: {path} is {found!r}, not a quantity; correct the pointer in params.yaml")
+    factor = Fraction(str(known[asked.factor] if isinstance(asked.factor, str) else asked.factor))
+
+    def scaled(number: float) -> Fraction:
+        exact = Fraction(number) / Fraction(str(asked.divisor))
+        return (Fraction(printed(exact, 0)) if asked.whole else exact) * factor
+
+    bounds = None
+    if path.endswith("/median"):
+        ends = [_at(source, f"{path.removesuffix('median')}{end}") for end in ("fastest", "slowest")]
+        bounds = (scaled(ends[0]), scaled(ends[1]))
+    return Reading(scaled(found), trace, bounds, _device(source, path) if asked.machine else None)
+
+
+def _at(source: Source, path: str) -> Any:
+    try:
+        return pointer(source.metrics, path)
+    except KeyError:
+        return None
+
+
+def _device(source: Source, path: str) -> str:
+    """On what a time or an amount of memory was measured: the nearest words above it."""
+    while path:
+        path = path.rpartition("/")[0]
+        found = _at(source, path)
+        if isinstance(found, dict) and "device" in found:
+            view = _at(source, f"{path.rpartition('/')[0]}/view")
+            return describe_device(found) + (f", view {view}" if view else "")
+    raise CheckFailed(f"{source.artifact}: does not say on which device it was measured; run its stage again")
+
+
+def describe_device(found: Mapping[str, Any]) -> str:
+    """`AMD EPYC 7763, 2 threads, float32`."""
+    threads = f"{found['threads']} thread" + ("s" if found["threads"] != 1 else "")
+    return f"{found['device']}, {threads if found['kind'] == 'cpu' else 'GPU'}, {found['precision']}"
+
+
+def _measured_cell(cell: pub.Cell, asked: MeasuredColumn, reading: Reading | None, overridden: bool) -> dict[str, Any]:
+    if reading is None:
+        why = (
+            cell.reason if cell.printed is None else f"{asked.measurement} has no such value for this row, as made here"
+        )
+        return _without_value("measured", "not measured", "not given" if cell.printed is None else "not run", why)
+    if reading.device is not None:
+        verdict, reason = judge_observed(cell, reading.device)
+    elif overridden and cell.printed is not None:
+        verdict, reason = "not comparable", "measured with overridden values: not the published network"
+    elif isinstance(reading.value, Fraction):
+        verdict, reason = judge_number(cell, reading.value, "measured")
+    else:
+        verdict, reason = judge_equal(cell, _plain(reading.value, cell.unit), format_quantity(reading.value, cell.unit))
+    reproduced: dict[str, Any] = {
+        "value": _plain(reading.value, cell.unit),
+        "printed": format_quantity(reading.value, cell.unit),
+    }
+    if reading.bounds is not None:
+        reproduced["range"] = [float(bound) for bound in reading.bounds]
+        reproduced["range_printed"] = [format_quantity(bound, cell.unit) for bound in reading.bounds]
+    return {
+        "origin": "measured",
+        "reproduced": reproduced,
+        "derivation": None,
+        "trace": [dict(reading.trace)],
+        "verdict": verdict,
+        "reason": reason,
+        "circumstances": "full size" if reading.device is None else reading.device,
+    }
+
+
+# --- derived ---
+
+
+def _derived_cell(key: str, cell: pub.Cell, asked: DerivedColumn, table: str, document: pub.Document) -> dict[str, Any]:
+    places = [_place(of, table, cell.row) for of in asked.of]
+    operands = []
+    for number, row, column in places:
+        try:
+            operands.append(document.tables[number].cell(row, column))
+        except KeyError:
+            raise UserError(
+                f"params.yaml: tables.{key}.derived.{cell.column}.of: table {number} of "
+                f"reports/published/{document.document}.yaml has no cell {row!r}, {column!r}"
+            ) from None
+    if any(operand.printed is None for operand in operands):
+        return _without_value("derived", "from published values", "not given", "what it follows from is not given")
+    left, right = (published_number(operand) for operand in operands)
+    if asked.operation == "quotient" and right == 0:
+        raise UserError(f"params.yaml: tables.{key}.derived.{cell.column}: divides by a published zero")
+    value = left / right if asked.operation == "quotient" else left * right
+    sign = "/" if asked.operation == "quotient" else "x"
+    how = f"{operands[0].printed} {sign} {operands[1].printed} ="
+    verdict, reason = judge_number(cell, value, how)
+    return {
+        "origin": "derived",
+        "reproduced": {"value": float(value), "printed": format_quantity(value, cell.unit)},
+        "derivation": {
+            "operation": asked.operation,
+            "of": [
+                {"table": number, "row": row, "column": column, "printed": operand.printed, "place": operand.place}
+                for (number, row, column), operand in zip(places, operands, strict=True)
+            ],
+        },
+        "trace": [],
+        "verdict": verdict,
+        "reason": reason,
+        "circumstances": "from published values",
+    }
+
+
+def _place(text: str, table: str, row: str) -> tuple[str, str, str]:
+    parts = text.split("/")
+    if len(parts) == 1:
+        return table, row, parts[0]
+    return (parts[0], row, parts[1]) if len(parts) == 2 else (parts[0], parts[1], "/".join(parts[2:]))
+
+
+def published_number(cell: pub.Cell) -> Fraction:
+    """The exact number that a cell prints."""
+    assert cell.printed is not None
+    if cell.unit in pub.QUANTITIES:
+        return Fraction(pub.number_in(cell.printed, cell.unit))
+    if cell.unit == "count":
+        return Fraction(cell.printed.replace(",", ""))
+    return Fraction(cell.printed)
+
+
+# --- printing ---
+
+DECIMALS = {"gigabytes": 3, "rate": 3, "thousands": 1, "millions": 1}  # two for all others
+SUFFIXES = {"seconds": "s", "gigabytes": " GB", "thousands": "K", "millions": "M", "times": "x"}
+MICRO = Fraction(1, 1000)  # ratios below it are written in millionths, as the document writes them
+
+
+def format_quantity(value: Fraction | str | list[int], unit: str) -> str:
+    """A quantity as the document would print it: `59,342,488`, `8x56^2`, `0.52s`, `2.888 GB`, `1.344e-6`."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        if unit == "size" and len(value) == 3 and value[1] == value[2]:
+            return f"{value[0]}x{value[1]}^2"
+        return "x".join(map(str, value))
+    if unit == "count" and value.denominator == 1:
+        return f"{value.numerator:,}"
+    if unit == "ratio":
+        return f"{printed(value * 10**6, 3)}e-6" if value < MICRO else printed(value, 5)
+    if unit == "gigaflops" and value.denominator == 1:
+        return str(value.numerator)
+    return printed(value, DECIMALS.get(unit, 2)) + SUFFIXES.get(unit, "")
+
+
+def _plain(value: Fraction | str | list[int], unit: str) -> pub.Value:
+    if isinstance(value, list):
+        return [*value]
+    if isinstance(value, str):
+        return value
+    return value.numerator if unit == "count" and value.denominator == 1 else float(value)
