@@ -131,6 +131,7 @@ PRETRAIN_OUTPUTS = ("about.json", "weights.pt")
 LEARNED_OUTPUTS = (*PRETRAIN_OUTPUTS, "history.jsonl")
 FEATURES_OUTPUTS = ("about.json", "block2.npy", "block3.npy", "block4.npy")
 TIMING_OUTPUTS = ("timing.json",)
+SECTIONS = ("datasets", "backbones", "models", "protocols", "runs", "measurements", "tables")  # of params.yaml
 AGGREGATE_OUTPUTS = ("cells.json", "curves.csv")
 REPORT_OUTPUTS = ("report.html", "report.json")
 MEASURE_OUTPUTS = ("metrics.json",)
@@ -246,7 +247,17 @@ class Plan:
                 *(f"train/{registry.train_key(run, seed)}" for run in registry.used_runs() for seed in params.seeds),
             ),
             outputs=REPORT_OUTPUTS,
-            params=("seeds", "device", "datasets", "backbones", "models", "protocols", "runs", "measurements", "tables"),
+            params=(
+                "seeds",
+                "device",
+                "datasets",
+                "backbones",
+                "models",
+                "protocols",
+                "runs",
+                "measurements",
+                "tables",
+            ),
             texts=tuple(report_texts(self.root)),
         )
 

@@ -161,10 +161,11 @@ class Normalise(_Strict):
 class VideoDataset(_Strict):
     """UCF-101 or HMDB-51 (basu2021, section 4.8), a stand-in set in the same layout, or a folder that the user names.
 
-    `folder` belongs to the layout `listed`: it holds the videos and the lists of them, see docs/videos.md. `classes` is how many the set must have. `generated` is null for the official files. Frames are stored with their
-    short side at `short_side` pixels. `split` is one of the three official ones; of its training groups the fraction
-    `validation` is held out. A test video is judged by the mean probability over `test_clips` clips. `broken_videos`
-    says how many unreadable videos a training may do without.
+    `folder` belongs to the layout `listed`: it holds the videos and the lists of them, see docs/videos.md. `classes` is
+    how many the set must have. `generated` is null for the official files. Frames are stored with their short side at
+    `short_side` pixels. `split` is one of the three official ones; of its training groups the fraction `validation` is
+    held out. A test video is judged by the mean probability over `test_clips` clips. `broken_videos` says how many
+    unreadable videos a training may do without.
     """
 
     kind: Literal["videos"]
@@ -467,7 +468,7 @@ class ResultTable(_Strict):
     """A table of results of runs: each column is a quantity, each row says which run has it.
 
     A row is one run for all columns, or a run per column, or several runs whose mean is meant. A row or a column of the
-    document that is not named here was not run.
+    document that is not named here was not run. Times are also compared as multiples of that of the row `time_unit`.
     """
 
     document: Name
@@ -475,6 +476,13 @@ class ResultTable(_Strict):
     kind: Literal["results"]
     columns: Annotated[dict[str, Quantity], Field(min_length=1)]
     rows: Annotated[dict[str, RowRuns], Field(min_length=1)]
+    time_unit: str | None = None
+
+    @model_validator(mode="after")
+    def _unit_of_time(self) -> Self:
+        if self.timed != (self.time_unit is not None) or (self.timed and self.time_unit not in self.rows):
+            raise ValueError("time_unit names the row to whose training time the others are compared, if there is one")
+        return self
 
     def runs_of(self, row: str, column: str) -> tuple[Name, ...]:
         """The runs behind one cell; none where the cell was not run."""
@@ -803,12 +811,13 @@ def _check_backbone(params: Params, name: str, backbone: Backbone, check: Callab
         check(f"{where}.protocol", "protocol", backbone.stills.protocol, params.protocols)
     if backbone.initial is not None:
         check(f"backbones.{name}.initial", "backbone", backbone.initial, params.backbones)
-        seen, other = {name}, backbone.initial
-        while other is not None:
+        seen: set[str] = {name}
+        other: str | None = backbone.initial
+        while other is not None and other in params.backbones:
             if other in seen:
-                raise UserError(f"params.yaml: backbones.{name}.initial: {other!r} begins with itself; break the circle")
+                raise UserError(f"params.yaml: backbones.{name}.initial: {other!r} begins with itself; take it out")
             seen.add(other)
-            other = params.backbones[other].initial if other in params.backbones else None
+            other = params.backbones[other].initial
         for field in ("architecture", "width", "stem_kernel", "stem_stride", "max_pool"):
             mine, theirs = getattr(backbone, field), getattr(params.backbones[backbone.initial], field)
             if mine != theirs:
@@ -822,9 +831,8 @@ def _check_frame_model(params: Params, name: str, model: FrameModel) -> None:
     wanted = "resnet18" if isinstance(model, RCNModel) else "resnet50"
     found = params.backbones[model.backbone].architecture
     if found != wanted:
-        raise UserError(
-            f"params.yaml: models.{name}.backbone: {model.backbone!r} is a {found}; {model.architecture} needs a {wanted}"
-        )
+        needs = f"{model.architecture} needs a {wanted}"
+        raise UserError(f"params.yaml: models.{name}.backbone: {model.backbone!r} is a {found}; {needs}")
 
 
 def _check_frame_run(params: Params, name: str, run: Run) -> None:

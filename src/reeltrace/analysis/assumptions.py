@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from reeltrace.analysis.published import read_yaml
+from reeltrace.analysis.published import read_documents
 
 LEDGER = Path("reports/assumptions.yaml")
 
@@ -50,9 +50,9 @@ class Ledger(BaseModel):
         return self
 
 
-def load(path: Path = LEDGER) -> Ledger:
-    """Read and check the ledger. Raises `UserError` with the place and what was expected."""
-    return read_yaml(path, Ledger)
+def load(path: Path = LEDGER) -> list[Ledger]:
+    """Read and check the ledgers, document by document. Raises `UserError` with the place and what was expected."""
+    return read_documents(path, Ledger)
 
 
 def unknown_paths(ledger: Ledger, params: Any) -> list[str]:

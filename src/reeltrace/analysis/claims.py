@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from reeltrace.analysis.published import read_yaml
+from reeltrace.analysis.published import read_documents
 
 CLAIMS = Path("reports/claims.yaml")
 Operation = Literal["below", "above", "level", "times"]
@@ -67,12 +67,13 @@ class Measured:
     interval: Interval
 
 
+SCALES = {"error rate": 100}  # into percent, the unit of rules
 Lookup = Callable[[Place], Measured | None]
 
 
-def load(path: Path = CLAIMS) -> Claims:
-    """Read and check the claims. Raises `UserError` with the place and what was expected."""
-    return read_yaml(path, Claims)
+def load(path: Path = CLAIMS) -> list[Claims]:
+    """Read and check the claims, document by document. Raises `UserError` with the place and what was expected."""
+    return read_documents(path, Claims)
 
 
 def holds(comparison: Comparison, left: float, right: float) -> bool:
@@ -128,15 +129,20 @@ def judge_all(claims: Claims, tables: Mapping[str, Mapping[str, Any]]) -> list[d
     cells = {(number, cell["row"], cell["column"]): cell for number, table in tables.items() for cell in table["cells"]}
 
     def ours(place: Place) -> Measured | None:
-        reproduced = cells.get(place, {}).get("reproduced")
+        cell = cells.get(place, {})
+        reproduced, scale = cell.get("reproduced"), SCALES.get(cell.get("unit", ""), 1)
         if reproduced is None:
             return None
-        low, high = reproduced["interval"]
-        return Measured(reproduced["value"], (low, high))
+        low, high = reproduced.get("interval", (reproduced["value"], reproduced["value"]))
+        return Measured(scale * reproduced["value"], (scale * low, scale * high))
 
     def theirs(place: Place) -> Measured | None:
-        value = cells.get(place, {}).get("published", {}).get("value")
-        return None if value is None else Measured(value, (value, value))
+        cell = cells.get(place, {})
+        value = cell.get("published", {}).get("value")
+        if not isinstance(value, int | float):
+            return None
+        value *= SCALES.get(cell["unit"], 1)
+        return Measured(value, (value, value))
 
     judged = []
     for claim in claims.claims:

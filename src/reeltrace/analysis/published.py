@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from reeltrace.errors import UserError
 
 FOLDER = Path("reports/published")
-Unit = Literal["percent", "parameters", "channels", "shape", "filter", "stride", "text"]
+Unit = Literal["percent", "error rate", "hours", "parameters", "channels", "shape", "filter", "stride", "text"]
 Value = float | int | list[int | str] | str | None
 
 _TUPLE = re.compile(r"^\((\w+(?:, \w+)*)\)$")
@@ -153,8 +153,9 @@ class Document(_Strict):
 def parse(text: str, unit: Unit) -> Value:
     """A printed string as a value of its unit. Raises `ValueError` when it is not one.
 
-    percent: float in [0, 100]; parameters: int, "687K parameters" is 687000; channels and shape: list of int (or of
-    names such as N); "N/A" is the empty list; filter: list of three int; stride: int; text: the string itself.
+    percent: float in [0, 100]; error rate: float in [0, 1]; hours: int, "161 Hrs" is 161; parameters: int, "687K
+    parameters" is 687000; channels and shape: list of int (or of names such as N); "N/A" is the empty list; filter:
+    list of three int; stride: int; text: the string itself.
     """
     if unit == "text":
         return text
@@ -162,6 +163,15 @@ def parse(text: str, unit: Unit) -> Value:
         if not re.fullmatch(r"\d{1,3}(\.\d+)?", text) or not 0 <= float(text) <= 100:
             raise ValueError(f"{text!r} is not a percentage in 0..100")
         return float(text)
+    if unit == "error rate":
+        if not re.fullmatch(r"[01]\.\d+", text) or not 0 <= float(text) <= 1:
+            raise ValueError(f"{text!r} is not an error rate such as '0.197'")
+        return float(text)
+    if unit == "hours":
+        match = re.fullmatch(r"(\d+) Hrs", text)
+        if not match:
+            raise ValueError(f"{text!r} is not a time such as '161 Hrs'")
+        return int(match[1])
     if unit == "parameters":
         match = re.fullmatch(r"(\d+)K parameters", text)
         if not match:
@@ -203,6 +213,10 @@ def read_yaml(path: Path, model: type[M]) -> M:
         raise UserError(f"{path}: not found; restore it with `git checkout {path}`") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
+    return _validated(path, raw, model)
+
+
+def _validated(path: Path, raw: Any, model: type[M]) -> M:
     try:
         return model.model_validate(raw)
     except ValidationError as error:
@@ -211,6 +225,17 @@ def read_yaml(path: Path, model: type[M]) -> M:
         named = _named_cell(raw, first["loc"])
         message = first["msg"].removeprefix("Value error, ")
         raise UserError(f"{path}: {where}{named}: {message}; found {_short(first['input'])}") from None
+
+
+def read_documents(path: Path, model: type[M]) -> list[M]:
+    """A file of several YAML documents, divided by lines of three dashes, each validated. Errors as in `read_yaml`."""
+    try:
+        raws = list(yaml.load_all(path.read_text(encoding="utf-8"), Loader=_LOADER))
+    except FileNotFoundError:
+        raise UserError(f"{path}: not found; restore it with `git checkout {path}`") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
+    return [_validated(path, raw, model) for raw in raws]
 
 
 def _named_cell(raw: Any, loc: tuple[int | str, ...]) -> str:

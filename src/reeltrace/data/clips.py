@@ -111,9 +111,7 @@ class VideoClips:
         height, width = int(self.store.heights[video]), int(self.store.widths[video])
         return int(down * (height - self.clip.crop + 1)), int(right * (width - self.clip.crop + 1))
 
-    def cut(
-        self, cuts: Sequence[tuple[K, int, int]], frames: Callable[[K], tuple[int, NDArray[np.int64]]]
-    ) -> Tensor:
+    def cut(self, cuts: Sequence[tuple[K, int, int]], frames: Callable[[K], tuple[int, NDArray[np.int64]]]) -> Tensor:
         """Squares out of videos: uint8 (B, 3, T, H, W).
 
         Each cut is a key, the first row and the first column; `frames` gives a key's video and frame numbers (T,).
@@ -127,7 +125,7 @@ class VideoClips:
             return pixels
         flat = pixels.transpose(1, 2).flatten(0, 1)
         small = F.interpolate(flat, size=(self.clip.size, self.clip.size), mode="bilinear", antialias=True)
-        return small.unflatten(0, (len(cuts), -1)).transpose(1, 2)
+        return small.reshape(len(cuts), -1, *small.shape[1:]).transpose(1, 2)
 
     def _clip(self, key: tuple[int, int]) -> tuple[int, NDArray[np.int64]]:
         video, start = key

@@ -139,4 +139,3 @@ def open_video_features(
     array = open_features(features, block, splits[0].store)
     train, validation, test = (VideoFeatures.over(videos, array, pool) for videos in splits)
     return train, validation, test
-

@@ -1,7 +1,7 @@
 """The stage `data` for a set of videos in a folder that the user names, such as Kinetics: its lists, checked.
 
-The videos stay where they are. Each side has a list, `train.txt` and `validation.txt`, with lines `path class`: the path
-of a video below the folder, and after the last space the name of its class.
+The videos stay where they are. Each side has a list, `train.txt` and `validation.txt`, with lines `path class`: the
+path of a video below the folder, and after the last space the name of its class.
 """
 
 import csv
@@ -40,7 +40,9 @@ def run(spec: "VideosSpec", inputs: Mapping[str, Path], work: Path) -> dict[str,
             if video in sides:
                 raise UserError(f"{folder / name} line {number}: {video} is listed twice; keep it on one side, once")
             if not (folder / video).is_file():
-                raise UserError(f"{folder / name} line {number}: {video} is not there; bring it, or take it off the list")
+                raise UserError(
+                    f"{folder / name} line {number}: {video} is not there; bring it, or take it off the list"
+                )
             sides[video] = (label, side)
     classes = sorted({label for label, _ in sides.values()})
     if len(classes) != spec.classes:

@@ -77,7 +77,7 @@ class FrameSequences:
         wanted = np.asarray(indices, dtype=np.int64).reshape(-1)
         if wanted.size and (wanted.min() < 0 or wanted.max() >= len(self)):
             raise IndexError(f"{self.split}: sequence indices must lie in 0..{len(self) - 1}")
-        return self.of.cut([(index, *self.of.middle(self._video(index))) for index in wanted], self._frames)
+        return self.of.cut([(index, *self.of.middle(self._video(index))) for index in wanted.tolist()], self._frames)
 
     def draw(self, indices: Tensor, generator: torch.Generator) -> Tensor:
         """The same for training; the square is cut from a random place where the set says so.

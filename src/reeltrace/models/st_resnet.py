@@ -155,6 +155,11 @@ class StResNet(nn.Module):
         self.connections = tuple(connections)
         self.wires = nn.ModuleList(self._wire(connection) for connection in self.connections)
 
+    def begin_as_shortcuts(self) -> None:
+        """Let each block begin as its shortcut alone: a net this deep then trains from random weights."""
+        for _, _, block in self._blocks:
+            nn.init.zeros_(block.bn3.weight)
+
     def layer(self, number: int) -> nn.Module:
         """The convolution or batch norm that the thesis calls layer `number`. Raises UserError when there is none."""
         if not 0 <= number < len(self.layer_names):

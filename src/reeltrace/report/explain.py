@@ -105,9 +105,17 @@ def _format(chain: dict[str, Any]) -> str:
         interval = ours.get("interval_printed")
         add("here", ours["printed"] + (f"  [{interval[0]}, {interval[1]}]" if interval else ""))
         for seed, entry in ours.get("seeds", {}).items():
-            judged = " videos" if "clip" in ours else ""
-            words = f"{entry['correct']} of {entry['total']}{judged}, epoch {entry['epoch']}"
+            judged = f" {ours['of']}" if "of" in ours else " videos" if "clip" in ours else ""
+            epochs = entry["epoch"] if isinstance(entry["epoch"], list) else [entry["epoch"]]
+            words = f"{entry['correct']} of {entry['total']}{judged} right, epoch {', '.join(map(str, epochs))}"
             add(f"seed {seed}", f"{entry['printed']}  {words}")
+        if "ratio" in ours:
+            theirs = ours["ratio"]["published"]
+            add(
+                "ratio",
+                f"{ours['ratio']['printed']} to {ours['ratio']['to']}"
+                + (f", published {theirs['printed']}" if theirs else ""),
+            )
         if "last" in ours:
             add("last epoch", ours["last"]["printed"])
         if "clip" in ours:

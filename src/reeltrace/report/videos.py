@@ -32,8 +32,7 @@ def describe_set(
     Every number in it is registered with the binder. Raises `CheckFailed` where a file is not what its stage writes.
     """
     data, frames = inputs[f"data/{key}"], inputs[f"frames/{key}"]
-    # Every run on the set sees it in the same way; the first by name, as a spec read back has its runs sorted.
-    run = f"train/{min(name for name, run in spec.runs.items() if run.dataset == key)}-s{spec.seeds[0]}"
+    run = _seen_by(key, spec)
     about, view = read_json(data / ABOUT), read_json(inputs[run] / SPEC)["video"]
     stored = {row["video"]: row for row in read_rows(frames / FRAMES, *FRAME_COLUMNS)}
     broken = read_json(frames / BROKEN_VIDEOS)
@@ -93,6 +92,16 @@ def describe_set(
         },
         "pixels": clip,
     }
+
+
+def _seen_by(key: str, spec: ReportSpec) -> str:
+    """A run on the set: they all see its own split in the same way.
+
+    The first by name, as a spec read back has its runs sorted; a run on another split or on single frames last.
+    """
+    runs = {name: run for name, run in spec.runs.items() if run.dataset == key}
+    first = min(runs, key=lambda name: (runs[name].split is not None, runs[name].every is not None, name))
+    return f"train/{first}-s{spec.seeds[0]}"
 
 
 def _every(stride: int) -> str:

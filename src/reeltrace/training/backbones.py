@@ -118,6 +118,8 @@ def initial_net(spec: TrainSpec, weights: Path | None) -> Net:
         net = build(architecture)
     if weights is not None:
         take_weights(net, weights)
+    elif isinstance(net, StResNet):
+        net.begin_as_shortcuts()
     if isinstance(net, RCN) and spec.sequences is not None and spec.sequences.frames == 1:
         for unit in net.units:
             unit.hidden.weight.requires_grad_(False)  # a frame on its own has no past

@@ -1,4 +1,4 @@
-"""The stage `features`: one pass of a backbone over every frame of a set; all classifiers on features read its arrays."""
+"""The stage `features`: one pass of a backbone over every frame of a set, for all classifiers on its features."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def run(spec: FeaturesSpec, inputs: Mapping[str, Path], work: Path) -> dict[str,
     small = [name for name, h, w in zip(store.names, store.heights, store.widths, strict=True) if min(h, w) < spec.crop]
     if small:
         raise UserError(
-            f"{store.folder}: {small[0]} is stored smaller than the crop of {spec.crop}; lower clip.crop of the dataset "
-            "in params.yaml"
+            f"{store.folder}: {small[0]} is stored smaller than the crop of {spec.crop}; lower clip.crop of the "
+            "dataset in params.yaml"
         )
     net = build({**describe_backbone(spec.backbone), "classes": 1})
     assert isinstance(net, StResNet)

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from reeltrace.artifacts import explain_full_disk, write_json
 from reeltrace.data import declared, sources
 from reeltrace.data.sequences import open_sequences
 from reeltrace.errors import UserError
-from reeltrace.models.checkpoint import save_checkpoint
+from reeltrace.models.checkpoint import save_state
 from reeltrace.training import loop
 from reeltrace.training.backbones import WEIGHTS, build, describe_backbone, image_state, initial_net
 from reeltrace.training.evaluation import evaluate, score_split
@@ -25,17 +25,6 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 CLASSES = 1000  # of ImageNet
-
-
-class _Weights(nn.Module):
-    """Weights under their names, for a checkpoint."""
-
-    def __init__(self, state: Mapping[str, Tensor]) -> None:
-        super().__init__()
-        self.state = dict(state)
-
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
-        return self.state
 
 
 def run(spec: PretrainSpec, inputs: Mapping[str, Path], work: Path) -> dict[str, Any]:
@@ -105,4 +94,4 @@ def _learn(spec: TrainSpec, inputs: Mapping[str, Path], work: Path) -> dict[str,
 
 def _save(work: Path, architecture: dict[str, Any], epoch: int, state: Mapping[str, Tensor]) -> None:
     with explain_full_disk(work / WEIGHTS):
-        save_checkpoint(work / WEIGHTS, architecture, epoch, _Weights(state))
+        save_state(work / WEIGHTS, architecture, epoch, state)
