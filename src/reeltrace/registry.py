@@ -606,7 +606,7 @@ class VideosSpec(Spec):
 
     kind: Literal["videos"]
     layout: Literal["ucf101", "hmdb51", "listed"]
-    folder: str | None
+    folder: str | None = None
     classes: int
     generated: Generated | None
 

@@ -116,7 +116,11 @@ def _rate(
         trace += [{"seed": seed, **source.trace(path)} for source in of]
     decimals = DECIMALS[quantity]
     exact = {seed: mean([_value(quantity, score) for score in scores]) for seed, scores in best.items()}
-    intervals = {seed: _interval(quantity, scores) for seed, scores in best.items()}
+    videos = {
+        seed: [read_score(source_of(sources, f"train/{run}-s{seed}"), "best", "test", "original")[1] for run in runs]
+        for seed in spec.seeds
+    }
+    intervals = {seed: _interval(quantity, scores, videos[seed]) for seed, scores in best.items()}
     low, high = hull(list(intervals.values()))
     value, deviation = mean(list(exact.values())), sample_deviation(list(exact.values()))
     of_last = mean([mean([_value(quantity, score) for score in scores]) for scores in last.values()])
@@ -152,9 +156,13 @@ def _value(quantity: Quantity, score: tuple[int, int]) -> Fraction:
     return Fraction(total - correct, total) if quantity == "error" else percent(correct, total)
 
 
-def _interval(quantity: Quantity, scores: list[tuple[int, int]]) -> tuple[float, float]:
-    """Wilson's interval; of a mean over test sets the mean of their bounds, wider than the mean's own interval is."""
-    bounds = [wilson(*score) for score in scores]
+def _interval(quantity: Quantity, scores: list[tuple[int, int]], videos: list[int]) -> tuple[float, float]:
+    """Wilson's interval; of a mean over test sets the mean of their bounds, wider than the mean's own interval is.
+
+    The clips of one video are not independent of each other: on clips the share counts as if it came from as many
+    tests as there are videos.
+    """
+    bounds = [wilson(correct * n / total, n) for (correct, total), n in zip(scores, videos, strict=True)]
     low, high = (sum(bound[side] for bound in bounds) / len(bounds) for side in (0, 1))
     return ((100 - high) / 100, (100 - low) / 100) if quantity == "error" else (low, high)
 
