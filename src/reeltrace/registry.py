@@ -546,7 +546,7 @@ class Params(_Strict):
     device: Device
     datasets: dict[Name, Dataset]
     backbones: dict[Name, Backbone] = Field(default_factory=dict)
-    models: dict[Name, Model | FrameModel]
+    models: dict[Name, Annotated[Model | FrameModel, Field(discriminator="architecture")]]
     protocols: dict[Name, Protocol]
     runs: dict[Name, Run]
     measurements: dict[Name, StructureMeasurement]

@@ -64,7 +64,7 @@ def aggregate(spec: AggregateSpec, document: pub.Document, sources: Mapping[str,
         result["runs"] = {row: list(runs) if isinstance(runs, tuple) else runs for row, runs in table.rows.items()}
         result["cells"] = result_cells(spec, table, print_, sources, circumstances)
         result["equivariance"] = []
-        result["hidden"] = hidden(spec, sources)
+        result["hidden"] = hidden(spec, [row.key for row in print_.rows], sources)
     elif not isinstance(table, StructureTable):
         result["seeds"] = list(spec.seeds)
         result["runs"] = {row: runs if isinstance(runs, str) else dict(runs) for row, runs in table.rows.items()}

@@ -97,6 +97,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], reports: Path) -> Report
         datasets=datasets,
         equivariance=_equivariance_view(equivariance),
         panels=_panels(spec, inputs, binder),
+        hidden_quantities=tuple(frame_nets.QUANTITIES.values()),
         hidden={t["key"]: frame_nets.hidden_figures(t, inputs, binder) for t in tables if t.get("hidden")},
         strips_after=figures.STRIPS_AFTER,
         swatch=figures.legend_swatch,

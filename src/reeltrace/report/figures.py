@@ -121,12 +121,6 @@ def unit_curves(title: str, curves: Mapping[str, Sequence[tuple[int, float]]], a
     for style, (label, points) in enumerate(curves.items()):
         path = "".join(f"{'L' if n else 'M'}{_n(x(unit))} {_n(y(value))}" for n, (unit, value) in enumerate(points))
         parts.append(Markup('<path class="line s{}" d="{}"><title>{}</title></path>').format(style, path, label))
-        if points:
-            parts.append(
-                Markup('<text class="tick end" x="{}" y="{}">{}</text>').format(
-                    width - right, _n(y(points[-1][1]) - 4), label
-                )
-            )
     return Markup("").join([*parts, Markup("</svg>")])
 
 

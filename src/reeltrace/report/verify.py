@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from reeltrace.analysis.stage import CELLS, METRICS
 from reeltrace.analysis.stage import outputs as aggregate_outputs
+from reeltrace.analysis.timing import TIMING
 from reeltrace.artifacts import (
     MANIFEST,
     RECEIPT,
@@ -29,6 +30,7 @@ from reeltrace.artifacts import (
 )
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.registry import AggregateSpec, ReportSpec
+from reeltrace.report.check_frames import hidden_states, times
 from reeltrace.report.document import build
 from reeltrace.report.stage import HTML, JSON
 from reeltrace.report.videos import ABOUT, BROKEN_VIDEOS, FRAME_COLUMNS, FRAMES, INDEX, SHARDS, SIDES, read_rows
@@ -64,6 +66,9 @@ def verify(root: Path, *, scale: str, data: bool = False) -> list[Problem]:
         stage = name.split("/")[0]
         if stage == "train":
             problems += _guarded(folder / METRICS, partial(_scores, folder, results))
+            problems += _guarded(folder / METRICS, partial(hidden_states, folder))
+        elif stage == "timing":
+            problems += _guarded(folder / TIMING, partial(times, folder, results))
         elif stage == "data" and (folder / INDEX).is_file():
             problems += _guarded(folder / INDEX, partial(_sides, folder))
         elif stage == "frames":
@@ -331,7 +336,7 @@ def _cells(folder: Path, results: Path, reports: Path) -> list[Problem]:
             problems.append(Problem(TAMPERED, str(path), "the histories of its runs give another text"))
             continue
         found = _first_difference(read_json(path), json.loads(text))
-        ours = any(part in found for part in ("reproduced", "trace", "equivariance", "search"))
+        ours = any(part in found for part in ("reproduced", "trace", "equivariance", "search", "hidden"))
         problems.append(Problem(TAMPERED if ours else STALE, str(path), found))
     return problems
 
