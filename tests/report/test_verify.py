@@ -305,8 +305,9 @@ def resealed(project: Project, name: str) -> list[Problem]:
     project.seal(name)
     if name.startswith("data/"):
         project.seal(name.replace("data/", "frames/"))
-    for run in project.registry.used_runs():
-        project.seal(project.train(run, 0))
+    for stage in ("pretrain", "features", "train", "timing"):
+        for task in project.plan.of(stage):
+            project.seal(task.name)
     for key in project.registry.params.tables:
         project.aggregate(key)
     project.report()

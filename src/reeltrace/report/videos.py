@@ -97,10 +97,15 @@ def describe_set(
 def _seen_by(key: str, spec: ReportSpec) -> str:
     """A run on the set: they all see its own split in the same way.
 
-    The first by name, as a spec read back has its runs sorted; a run on another split or on single frames last.
+    The first by name, as a spec read back has its runs sorted; runs on another split or on frames come last.
     """
     runs = {name: run for name, run in spec.runs.items() if run.dataset == key}
-    first = min(runs, key=lambda name: (runs[name].split is not None, runs[name].every is not None, name))
+
+    def rank(name: str) -> tuple[bool, bool, bool, str]:
+        run = runs[name]
+        return run.split is not None, run.every is not None, run.evaluation == ("original",), name
+
+    first = min(runs, key=rank)
     return f"train/{first}-s{spec.seeds[0]}"
 
 
