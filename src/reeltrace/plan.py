@@ -143,6 +143,7 @@ class Plan:
     def __init__(self, registry: Registry, root: Path = Path()) -> None:
         self.registry = registry
         self.root = root
+        self._sources: dict[str, tuple[Path, ...]] = {}
         self.tasks: dict[str, Task] = {task.name: task for task in self._tasks()}
 
     def __getitem__(self, name: str) -> Task:
@@ -300,6 +301,11 @@ class Plan:
         is_video = isinstance(self.registry.params.datasets[dataset], VideoDataset)
         return (f"data/{dataset}", f"frames/{dataset}") if is_video else (f"data/{dataset}",)
 
+    def _code(self, module: str) -> tuple[Path, ...]:
+        if module not in self._sources:  # many tasks share few modules
+            self._sources[module] = code_of(module, self.root)
+        return self._sources[module]
+
     def _task(
         self,
         spec: Spec,
@@ -312,7 +318,7 @@ class Plan:
             spec=spec,
             inputs=tuple(dict.fromkeys(inputs)),
             outputs=outputs,
-            sources=(*code_of(module_of(spec), self.root), *texts),
+            sources=(*self._code(module_of(spec)), *texts),
             params=("scale", *params),
         )
 
