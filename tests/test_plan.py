@@ -8,8 +8,20 @@ from pathlib import Path
 import pytest
 
 from conftest import PROJECT, edit, environment
+from reeltrace.data.declared import source
 from reeltrace.errors import UserError
-from reeltrace.plan import MEASURES, MODULES, OUTSIDE_THE_CODE, Plan, code_of, code_sha256, load_plan
+from reeltrace.plan import (
+    LISTED_OUTPUTS,
+    MEASURES,
+    MODULES,
+    OUTSIDE_THE_CODE,
+    PRETRAIN_OUTPUTS,
+    Plan,
+    code_of,
+    code_sha256,
+    load_plan,
+)
+from reeltrace.registry import load
 
 
 @pytest.fixture(scope="module")
@@ -33,12 +45,47 @@ def test_every_run_that_tables_share_is_one_task(plan: Plan) -> None:
         assert readers == [f"basu2021-table{number}" for number in tables]
 
 
+def test_the_best_st_resnet_stands_in_seven_tables_and_is_trained_once(plan: Plan) -> None:
+    readers = [task.key for task in plan.of("aggregate") if "train/st-98-104-s0" in task.inputs]
+    assert readers == [f"iqbal2017-table5-{number}" for number in range(3, 10)]
+
+
+def test_all_rows_of_a_feature_table_read_one_pass_over_the_frames(plan: Plan) -> None:
+    runs = [name for name in plan["aggregate/iqbal2017-table5-1"].inputs if name.startswith("train/")]
+    assert len(runs) == 12 * len(plan.registry.params.seeds)
+    read = {name for run in runs for name in plan[run].inputs if name.startswith("features/")}
+    assert read == {"features/ucf101-imagenet-resnet50"}
+    assert plan["pretrain/finetuned-resnet50"].inputs[-1] == "pretrain/imagenet-resnet50"
+
+
+def test_other_splits_decode_nothing_again(plan: Plan) -> None:
+    for run in ("st-98-104-s0", "st-98-104-split-2-s0"):
+        assert plan[f"train/{run}"].inputs == ("data/ucf101", "frames/ucf101", "pretrain/imagenet-resnet50")
+
+
+def test_only_a_table_with_times_reads_receipts(plan: Plan) -> None:
+    assert [task.key for task in plan.of("timing")] == ["iqbal2017-table5-6"]
+    assert [t.key for t in plan.of("aggregate") if any(n.startswith("timing/") for n in t.inputs)] == [
+        "iqbal2017-table5-6"
+    ]
+
+
+def test_at_paper_scale_weights_are_downloaded_and_kinetics_is_the_user_s() -> None:
+    plan = Plan(load(PROJECT / "params.yaml", "paper"), PROJECT)
+    for backbone in ("imagenet-resnet50", "imagenet-resnet18"):
+        assert (plan[f"pretrain/{backbone}"].inputs, plan[f"pretrain/{backbone}"].outputs) == ((), PRETRAIN_OUTPUTS)
+        weights = plan.registry.params.backbones[backbone].weights
+        assert weights is not None and source(weights).sha256.startswith(source(weights).name[9:17])
+    assert plan["data/kinetics"].outputs == LISTED_OUTPUTS
+    assert "pretrain/imagenet-resnet18" not in plan["train/rcn-random-identity-s0"].inputs
+
+
 def test_the_report_reads_every_table(plan: Plan) -> None:
     assert {f"aggregate/{key}" for key in plan.registry.params.tables} <= set(plan["report/all"].inputs)
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("trian/x", "expected one of data, frames, measure"), ("train/x", "it has: dir-cnn4-z3-s0")]
+    ("name", "said"), [("trian/x", "expected one of data, frames, pretrain"), ("train/x", "it has: dir-cnn4-z3-s0")]
 )
 def test_an_unknown_task_is_refused_with_what_there_is(plan: Plan, name: str, said: str) -> None:
     with pytest.raises(UserError, match=said):
@@ -75,7 +122,7 @@ def test_one_changed_source_file_changes_the_code_of_its_stages_only(workspace: 
     path = workspace / "src/reeltrace/models/group_conv.py"
     path.write_text(path.read_text() + "\n# changed\n")
     changed = {name.partition("/")[0] for name, code in codes().items() if code != before[name]}
-    assert changed == {"train", "measure"}
+    assert changed == {"pretrain", "features", "train", "measure"}
 
 
 def test_a_missing_source_file_is_named(workspace: Path) -> None:

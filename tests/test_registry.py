@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import PROJECT
@@ -177,6 +177,7 @@ def test_specs_survive_their_json() -> None:
     assert type(spec).model_validate(spec_json(spec)) == spec
 
 
+@settings(deadline=None)
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5), lambda c: st.lists(c, max_size=3)))
 def test_any_value_in_place_of_a_protocol_is_refused_in_one_line(value: object) -> None:
     raw = yaml.safe_load(TEXT)
@@ -309,3 +310,77 @@ def test_a_row_without_a_run_for_a_dataset_is_refused() -> None:
 def test_a_mistake_in_a_table_of_quantities_is_named(old: str, new: str, path: str, words: str) -> None:
     message = broken(old, new)
     assert path in message and words in message
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("frames: 2\n    connections", "frames: 3\n    connections", "no chain of connections reaches back 3 frames"),
+        ("source: 5, target: 11", "source: 11, target: 5", "leads to a later layer, found 11 to 5"),
+        ("source: 5, target: 11", "source: 5, target: 106", "models.st-5-11-conv.connections.0.target"),
+        ("kind: linear}]", "kind: curved}]", "models.st-5-11-conv.connections.0.kind"),
+        ("update_after: 0.01", "update_after: 0", "update_after must be above 0"),
+        ("update_after: 0.01", "update_after: 1.5", "protocols.st-adam-1.update_after"),
+        (
+            "block: block4, z_norm: false}",
+            "block: block4, z_norm: false, units: 9}",
+            "units belong to gru, and only to it",
+        ),
+        ("z_norm: false, units: 128", "z_norm: false", "units belong to gru, and only to it"),
+        (", block: block4,", ", block: block5,", "models.block4-pool.block"),
+        (
+            "architecture: gru, backbone: imagenet-resnet50",
+            "architecture: gru, backbone: nowhere",
+            "no backbone is named",
+        ),
+        (
+            "architecture: rcn, backbone: imagenet-resnet18",
+            "architecture: rcn, backbone: imagenet-resnet50",
+            "'imagenet-resnet50' is a resnet50; rcn needs a resnet18",
+        ),
+        ("    initial: imagenet-resnet50", "    initial: finetuned-resnet50", "begins with itself"),
+        ("    initial: imagenet-resnet50", "    initial: imagenet-resnet18", "found 'resnet50'; expected 'resnet18'"),
+        ("imagenet-resnet50, quick: null", "imagenet-resnet50, quick: x", "give one of the two"),
+        ("dataset: hmdb51, split: 1, every", "dataset: moving-mnist, split: 1, every", "no set of videos is named"),
+        (
+            "st-adam-1, every: {paper: 10, quick: 3, smoke: 2}",
+            "st-adam-1",
+            "runs.st-98-104.every: belongs to runs of an st-resnet",
+        ),
+        ("model: block4-pool, protocol", "model: block4-pool, every: 2, protocol", "runs.block4-pool.every"),
+        (
+            "protocol: baseline, evaluation: [original]",
+            "protocol: baseline, evaluation: [original, r90]",
+            "evaluated on [original] only",
+        ),
+        (
+            "dir-cnn4, evaluation: [original, treverse]}",
+            "dir-cnn4, split: 2, evaluation: [original, treverse]}",
+            "runs.dir-cnn4-z3.split: dataset 'moving-mnist-dir' has no official splits",
+        ),
+        ("time_unit: every 10th", "time_unit: every 11th", "time_unit names the row"),
+        (
+            "{z-norm: error, no z-norm: error}",
+            "{z-norm: mistakes, no z-norm: error}",
+            "tables.iqbal2017-table5-1.columns.z-norm",
+        ),
+        ("{z-norm: block4-pool-z, no", "{znorm: block4-pool-z, no", "no column is named 'znorm'"),
+        ("ADAM 1 percent: st-98-104", "ADAM 1 percent: st-98", "no run is named 'st-98'"),
+        ("layout: listed\n    folder: kinetics", "layout: listed", "folder names where a listed set lies"),
+        ("layout: listed\n    folder", "layout: ucf101\n    folder", "folder names where a listed set lies"),
+    ],
+)
+def test_a_mistake_about_nets_on_frames_is_named(old: str, new: str, words: str) -> None:
+    assert words in broken(old, new)
+
+
+def test_splits_and_stand_ins_of_a_run() -> None:
+    registry = load(PROJECT / "params.yaml", "quick")
+    one, two = (registry.train_spec(run, 0) for run in ("st-98-104", "st-98-104-split-2"))
+    assert one.video is not None and two.video is not None
+    assert (one.video.split, two.video.split) == (1, 2)
+    assert one.model_dump(exclude={"key", "run", "video"}) == two.model_dump(exclude={"key", "run", "video"})
+    assert one.backbone is not None and one.video.normalise == one.backbone.normalise
+    sentences = registry.aggregate_spec("singh2019supp-table1").stand_in
+    assert list(sentences) == ["ucf101"] and "Kinetics" in str(sentences["ucf101"])
+    assert load(PROJECT / "params.yaml", "paper").aggregate_spec("singh2019supp-table1").stand_in == {"kinetics": None}

@@ -20,20 +20,36 @@ from reeltrace.registry import (
     MeasureSpec,
     MovingDigitsDataset,
     MovingDigitsSpec,
+    RCNModel,
     Registry,
+    ResultTable,
     Spec,
+    TrainSpec,
     VideoDataset,
     VideosSpec,
     measurements_of,
 )
 
-Stage = Literal["data", "frames", "measure", "train", "aggregate", "report"]
-STAGES: tuple[Stage, ...] = ("data", "frames", "measure", "train", "aggregate", "report")
+Stage = Literal["data", "frames", "pretrain", "features", "measure", "train", "timing", "aggregate", "report"]
+STAGES: tuple[Stage, ...] = (
+    "data",
+    "frames",
+    "pretrain",
+    "features",
+    "measure",
+    "train",
+    "timing",
+    "aggregate",
+    "report",
+)
 MODULES: dict[str, str] = {
     "data": "reeltrace.data.stage",
     "frames": "reeltrace.data.frames_stage",
+    "pretrain": "reeltrace.training.pretrain_stage",
+    "features": "reeltrace.training.features_stage",
     "measure": "reeltrace.measure.stage",
     "train": "reeltrace.training.stage",
+    "timing": "reeltrace.analysis.timing",
     "aggregate": "reeltrace.analysis.stage",
     "report": "reeltrace.report.stage",
 }
@@ -45,6 +61,8 @@ MEASURES = {  # by kind of measurement, for the same reason
     "latency": "reeltrace.measure.networks_stage",
     "facts": "reeltrace.measure.facts_stage",
 }
+LISTED = "reeltrace.data.listed_stage"
+ON_FRAMES = "reeltrace.training.frame_stage"  # likewise: nets on frames, and nets on clips
 RESULTS = Path("results")
 PACKAGE = Path("src/reeltrace")
 # What these compute reaches a stage only through its spec and its manifest, and both are compared on their own.
@@ -55,7 +73,11 @@ def module_of(spec: Spec) -> str:
     """The module whose `run` does the work of a spec."""
     if isinstance(spec, MeasureSpec):
         return MEASURES[spec.measurement.kind]
-    return VIDEOS if isinstance(spec, VideosSpec) else MODULES[spec.stage]
+    if isinstance(spec, VideosSpec):
+        return LISTED if spec.folder else VIDEOS
+    if isinstance(spec, TrainSpec) and spec.backbone is not None:
+        return ON_FRAMES
+    return MODULES[spec.stage]
 
 
 @dataclass(frozen=True)
@@ -117,8 +139,15 @@ DATA_OUTPUTS = {
     "moving-digits": ("about.json", "clips-test.npy", "clips-train.npy", "clips-validation.npy", "index.csv"),
     "videos": ("about.json", "index.csv", "splits/", "videos/"),
 }
+LISTED_OUTPUTS = ("about.json", "index.csv")  # of a set of videos in a folder of the user's
 FRAMES_OUTPUTS = ("about.json", "broken.json", "frames.csv", "shards/")
 TRAIN_OUTPUTS = ("best.pt", "history.jsonl", "last.pt", "metrics.json", "predictions.npz", "scores.json")
+RECURRENT_OUTPUTS = (*TRAIN_OUTPUTS, "hidden.npz")
+PRETRAIN_OUTPUTS = ("about.json", "weights.pt")
+LEARNED_OUTPUTS = (*PRETRAIN_OUTPUTS, "history.jsonl")
+FEATURES_OUTPUTS = ("about.json", "block2.npy", "block3.npy", "block4.npy")
+TIMING_OUTPUTS = ("timing.json",)
+SECTIONS = ("datasets", "backbones", "models", "protocols", "runs", "measurements", "tables")  # of params.yaml
 AGGREGATE_OUTPUTS = ("cells.json", "curves.csv")
 REPORT_OUTPUTS = ("report.html", "report.json")
 MEASURE_OUTPUTS = ("metrics.json",)
@@ -130,6 +159,7 @@ class Plan:
     def __init__(self, registry: Registry, root: Path = Path()) -> None:
         self.registry = registry
         self.root = root
+        self._sources: dict[str, tuple[Path, ...]] = {}
         self.tasks: dict[str, Task] = {task.name: task for task in self._tasks()}
 
     def __getitem__(self, name: str) -> Task:
@@ -163,7 +193,7 @@ class Plan:
             yield self._task(
                 spec,
                 inputs=(f"data/{spec.images}",) if isinstance(spec, MovingDigitsSpec) else (),
-                outputs=DATA_OUTPUTS[spec.kind],
+                outputs=LISTED_OUTPUTS if getattr(spec, "folder", None) else DATA_OUTPUTS[spec.kind],
                 params=(f"datasets.{key}",),
             )
         for key in data:
@@ -175,6 +205,7 @@ class Plan:
                     params=(f"datasets.{key}",),
                 )
         used = {name for table in params.tables.values() for name in measurements_of(table)}
+        yield from self._pretrained()
         for key in params.measurements:
             if key in used:
                 yield self._task(
@@ -188,10 +219,21 @@ class Plan:
             for seed in params.seeds:
                 yield self._task(
                     registry.train_spec(run, seed),
-                    inputs=self._clips_of(params.runs[run].dataset),
-                    outputs=TRAIN_OUTPUTS,
+                    inputs=(*self._clips_of(params.runs[run].dataset), *self._learned_before(run)),
+                    outputs=RECURRENT_OUTPUTS if self._is_recurrent(run) else TRAIN_OUTPUTS,
                     params=registry.run_paths(run),
                 )
+        for key in self._timed():
+            yield self._task(
+                registry.timing_spec(key),
+                inputs=tuple(
+                    f"train/{registry.train_key(run, seed)}"
+                    for run in registry.table_runs(key)
+                    for seed in params.seeds
+                ),
+                outputs=TIMING_OUTPUTS,
+                params=(f"tables.{key}", "seeds"),
+            )
         for key, table in params.tables.items():
             runs = registry.table_runs(key)
             paths = dict.fromkeys(path for run in runs for path in registry.run_paths(run))
@@ -201,6 +243,8 @@ class Plan:
                 paths[f"measurements.{measurement}"] = None
             if runs:
                 paths["seeds"] = None
+            if key in self._timed():
+                inputs.append(f"timing/{key}")
             yield self._task(
                 registry.aggregate_spec(key),
                 inputs=tuple(inputs),
@@ -215,10 +259,23 @@ class Plan:
                 *(f"data/{key}" for key in data),
                 *(f"frames/{key}" for key in data if isinstance(params.datasets[key], VideoDataset)),
                 *(f"measure/{key}" for key in params.measurements if key in used),
+                *(f"pretrain/{key}" for key in registry.used_backbones()),
+                *(f"features/{key}" for key in registry.features_specs()),
+                *(f"timing/{key}" for key in self._timed()),
                 *(f"train/{registry.train_key(run, seed)}" for run in registry.used_runs() for seed in params.seeds),
             ),
             outputs=REPORT_OUTPUTS,
-            params=("seeds", "device", "datasets", "models", "protocols", "runs", "measurements", "tables"),
+            params=(
+                "seeds",
+                "device",
+                "datasets",
+                "backbones",
+                "models",
+                "protocols",
+                "runs",
+                "measurements",
+                "tables",
+            ),
             texts=tuple(report_texts(self.root)),
         )
 
@@ -232,10 +289,49 @@ class Plan:
         asked = self.registry.params.measurements[key]
         return tuple(map(Path, asked.checkpoint.values())) if isinstance(asked, LatencyMeasurement) else ()
 
+    def _pretrained(self) -> Iterator[Task]:
+        """Backbones, and the features of frames that they give."""
+        registry, params = self.registry, self.registry.params
+        for name in registry.used_backbones():
+            backbone = params.backbones[name]
+            initial = () if backbone.initial is None else (f"pretrain/{backbone.initial}",)
+            yield self._task(
+                registry.pretrain_spec(name),
+                inputs=initial if backbone.stills is None else (*self._clips_of(backbone.stills.dataset), *initial),
+                outputs=PRETRAIN_OUTPUTS if backbone.stills is None else LEARNED_OUTPUTS,
+                params=(*registry.backbone_paths(name), "device", "seeds"),
+            )
+        for spec in registry.features_specs().values():
+            yield self._task(
+                spec,
+                inputs=(f"frames/{spec.dataset}", f"pretrain/{spec.backbone_name}"),
+                outputs=FEATURES_OUTPUTS,
+                params=(*registry.backbone_paths(spec.backbone_name), f"datasets.{spec.dataset}", "device"),
+            )
+
+    def _learned_before(self, run: str) -> tuple[str, ...]:
+        """The weights that a run begins with, or the features that it reads."""
+        if (features := self.registry.features_key(run)) is not None:
+            return (f"features/{features}",)
+        backbone = self.registry.weights_of(run)
+        return () if backbone is None else (f"pretrain/{backbone}",)
+
+    def _is_recurrent(self, run: str) -> bool:
+        return isinstance(self.registry.params.models[self.registry.params.runs[run].model], RCNModel)
+
+    def _timed(self) -> list[str]:
+        """The tables that print training times."""
+        return [key for key, t in self.registry.params.tables.items() if isinstance(t, ResultTable) and t.timed]
+
     def _clips_of(self, dataset: str) -> tuple[str, ...]:
         """The artifacts that a training on `dataset` reads: for videos its splits and its frames."""
         is_video = isinstance(self.registry.params.datasets[dataset], VideoDataset)
         return (f"data/{dataset}", f"frames/{dataset}") if is_video else (f"data/{dataset}",)
+
+    def _code(self, module: str) -> tuple[Path, ...]:
+        if module not in self._sources:  # many tasks share few modules
+            self._sources[module] = code_of(module, self.root)
+        return self._sources[module]
 
     def _task(
         self,
@@ -249,7 +345,7 @@ class Plan:
             spec=spec,
             inputs=tuple(dict.fromkeys(inputs)),
             outputs=outputs,
-            sources=(*code_of(module_of(spec), self.root), *texts),
+            sources=(*self._code(module_of(spec)), *texts),
             params=("scale", *params),
         )
 

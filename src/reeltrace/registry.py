@@ -7,7 +7,7 @@ spec of a stage. Nothing here trains, reads results, or imports torch.
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -160,17 +160,19 @@ class Normalise(_Strict):
 
 
 class VideoDataset(_Strict):
-    """UCF-101 or HMDB-51 (basu2021, section 4.8), or a stand-in set in the same layout.
+    """UCF-101 or HMDB-51 (basu2021, section 4.8), a stand-in set in the same layout, or a folder that the user names.
 
-    `classes` is how many the set must have. `generated` is null for the official files. Frames are stored with their
-    short side at `short_side` pixels. `split` is one of the three official ones; of its training groups the fraction
-    `validation` is held out. A test video is judged by the mean probability over `test_clips` clips. `broken_videos`
-    says how many unreadable videos a training may do without.
+    `folder` belongs to the layout `listed`: it holds the videos and the lists of them, see docs/videos.md. `classes` is
+    how many the set must have. `generated` is null for the official files. Frames are stored with their short side at
+    `short_side` pixels. `split` is one of the three official ones; of its training groups the fraction `validation` is
+    held out. A test video is judged by the mean probability over `test_clips` clips. `broken_videos` says how many
+    unreadable videos a training may do without.
     """
 
     kind: Literal["videos"]
     document: Name
-    layout: Literal["ucf101", "hmdb51"]
+    layout: Literal["ucf101", "hmdb51", "listed"]
+    folder: Annotated[str, Field(min_length=1)] | None = None
     classes: Annotated[int, Field(ge=2, le=10**4, strict=True)]
     stand_in: str | None
     generated: Generated | None
@@ -188,6 +190,10 @@ class VideoDataset(_Strict):
             raise ValueError(f"clip.crop {self.clip.crop} is larger than short_side {self.short_side}")
         if (self.generated is None) != (self.stand_in is None):
             raise ValueError("stand_in says what `generated` stands in for; give both or neither")
+        if (self.layout == "listed") != (self.folder is not None):
+            raise ValueError("folder names where a listed set lies; give it with the layout `listed`, and only there")
+        if self.layout == "listed" and (self.generated is not None or self.split != 1):
+            raise ValueError("a listed set is not generated and has one split; set generated to null and split to 1")
         return self
 
 
@@ -219,10 +225,126 @@ class Model(_Strict):
         return self
 
 
+# --- nets on frames: iqbal2017 and singh2019supp ---
+
+
+class Stills(_Strict):
+    """Still frames that a backbone is trained on: every n-th frame of the videos of a set, under one protocol."""
+
+    dataset: Name
+    split: Literal[1, 2, 3]
+    every: PositiveInt
+    protocol: Name
+
+
+class Backbone(_Strict):
+    """A pre-trained 2D ResNet. Stage `pretrain` makes its weights; all nets built on it have its sizes.
+
+    `width` is that of the first stage. The weights are a declared download (`weights`, a key of declared.yaml), or are
+    learned from `stills`, beginning with those of the backbone `initial` where one is named. `normalise` is what its
+    pixels are scaled with.
+    """
+
+    architecture: Literal["resnet18", "resnet50"]
+    width: PositiveInt
+    stem_kernel: PositiveInt
+    stem_stride: PositiveInt
+    max_pool: Flag
+    normalise: Normalise
+    weights: str | None = None
+    stills: Stills | None = None
+    initial: Name | None = None
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if (self.weights is None) == (self.stills is None):
+            raise ValueError("weights come from a declared download or from stills; give one of the two")
+        if self.initial is not None and self.stills is None:
+            raise ValueError("initial is where a training on stills begins; give stills too")
+        return self
+
+
+class Connection(_Strict):
+    """A connection through time between two layers, counted from zero (iqbal2017, sections 4.2 and 5.4)."""
+
+    source: Annotated[int, Field(ge=0, le=105, strict=True)]
+    target: Annotated[int, Field(ge=0, le=105, strict=True)]
+    kind: Literal["identity", "linear", "non-linear"]
+    delay: PositiveInt = 1
+
+    @model_validator(mode="after")
+    def _forward(self) -> Self:
+        if self.source >= self.target:
+            raise ValueError(f"a connection leads to a later layer, found {self.source} to {self.target}")
+        return self
+
+
+class StResNetModel(_Strict):
+    """A spatio-temporal residual network on sequences of `frames` frames; the last step is the output.
+
+    With `fixed_statistics` batch norm keeps the mean and variance of the pre-training: a gradient is then the same in
+    however many pieces it is accumulated.
+    """
+
+    architecture: Literal["st-resnet"]
+    backbone: Name
+    frames: PositiveInt
+    connections: tuple[Connection, ...]
+    fixed_statistics: Flag
+
+    @model_validator(mode="after")
+    def _context(self) -> Self:
+        if self.frames > 1 + sum(connection.delay for connection in self.connections):
+            raise ValueError(f"no chain of connections reaches back {self.frames} frames; lower frames")
+        return self
+
+
+class BaselineModel(_Strict):
+    """A classifier on features of frames (iqbal2017, section 5.2): their mean with a linear layer, or a GRU.
+
+    `units` is the width of the GRU. With `z_norm` each feature is first brought to mean 0 and deviation 1 over the
+    frames of the training split.
+    """
+
+    architecture: Literal["average-pool", "gru"]
+    backbone: Name
+    block: Literal["block2", "block3", "block4"]
+    z_norm: Flag
+    units: PositiveInt | None = None
+
+    @model_validator(mode="after")
+    def _units(self) -> Self:
+        if (self.architecture == "gru") != (self.units is not None):
+            raise ValueError("units belong to gru, and only to it")
+        return self
+
+
+class RCNModel(_Strict):
+    """A recurrent convolutional network (singh2019supp). `input_init` is that of w_xh, `hidden_init` that of w_hh."""
+
+    architecture: Literal["rcn"]
+    backbone: Name
+    input_init: Literal["random", "pretrained"]
+    hidden_init: Literal["random", "identity"]
+    halve: Flag
+
+
+class StillsModel(_Strict):
+    """A backbone itself, in training on still frames."""
+
+    architecture: Literal["stills"]
+    backbone: Name
+
+
+FrameModel = StResNetModel | BaselineModel | RCNModel
+AnyModel = Annotated[Model | FrameModel | StillsModel, Field(discriminator="architecture")]
+
+
 class Protocol(_Strict):
     """A training schedule: an optimiser, its rate multiplied by `gamma` after each epoch in `milestones`.
 
-    `momentum` is that of SGD and Adam's first decay rate; RPROP has neither momentum nor weight decay.
+    `momentum` is that of SGD and Adam's first decay rate; RPROP has neither momentum nor weight decay. The optimiser
+    steps after the share `update_after` of the training clips, or after each batch where that is null.
     """
 
     optimizer: Literal["sgd", "adam", "rprop"]
@@ -233,9 +355,12 @@ class Protocol(_Strict):
     momentum: Fraction
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     batch_size: PositiveInt
+    update_after: Fraction | None = None
 
     @model_validator(mode="after")
     def _order(self) -> Self:
+        if self.update_after == 0:
+            raise ValueError("update_after must be above 0 and at most 1, or null for every batch")
         if self.optimizer == "rprop" and (self.momentum or self.weight_decay):
             raise ValueError("rprop has no momentum and no weight decay; set both to 0")
         if self.momentum == 1:
@@ -255,13 +380,20 @@ class Augment(_Strict):
 
 
 class Run(_Strict):
-    """A dataset, a model, a protocol and an evaluation; trained once per seed."""
+    """A dataset, a model, a protocol and an evaluation; trained once per seed.
+
+    `split` is the official split where it is not the dataset's own, `every` the sampling of frames that an ST-ResNet
+    sees, `stand_in` says what the dataset stands in for where that is not what the dataset itself says.
+    """
 
     dataset: Name
     model: Name
     protocol: Name
     augment: Augment | None = None
     evaluation: Annotated[tuple[Transform, ...], Field(min_length=1)]
+    split: Literal[1, 2, 3] | None = None
+    every: PositiveInt | None = None
+    stand_in: str | None = None
 
     @model_validator(mode="after")
     def _original(self) -> Self:
@@ -474,7 +606,46 @@ class StructureTable(_Strict):
     measurement: Name
 
 
-AnyTable = AccuracyTable | VideoTable | StructureTable | MeasuredTable
+Quantity = Literal["error", "clip-top1", "top1", "training-time"]
+RowRuns = Name | Annotated[tuple[Name, ...], Field(min_length=2)] | dict[str, Name]
+
+
+class ResultTable(_Strict):
+    """A table of results of runs: each column is a quantity, each row says which run has it.
+
+    A row is one run for all columns, or a run per column, or several runs whose mean is meant. A row or a column of the
+    document that is not named here was not run. Times are also compared as multiples of that of the row `time_unit`.
+    """
+
+    document: Name
+    table: str
+    kind: Literal["results"]
+    columns: Annotated[dict[str, Quantity], Field(min_length=1)]
+    rows: Annotated[dict[str, RowRuns], Field(min_length=1)]
+    time_unit: str | None = None
+
+    @model_validator(mode="after")
+    def _unit_of_time(self) -> Self:
+        if self.timed != (self.time_unit is not None) or (self.timed and self.time_unit not in self.rows):
+            raise ValueError("time_unit names the row to whose training time the others are compared, if there is one")
+        return self
+
+    def runs_of(self, row: str, column: str) -> tuple[Name, ...]:
+        """The runs behind one cell; none where the cell was not run."""
+        if row not in self.rows or column not in self.columns:
+            return ()
+        runs = self.rows[row]
+        if isinstance(runs, dict):
+            return (runs[column],) if column in runs else ()
+        return (runs,) if isinstance(runs, str) else runs
+
+    @property
+    def timed(self) -> bool:
+        """Whether a column is about the time that training took."""
+        return "training-time" in self.columns.values()
+
+
+AnyTable = AccuracyTable | VideoTable | StructureTable | MeasuredTable | ResultTable
 Table = Annotated[AnyTable, Field(discriminator="kind")]
 
 
@@ -488,7 +659,17 @@ class CellSource(_Strict):
 
 
 def cell_sources(table: AnyTable) -> tuple[CellSource, ...]:
-    """The cells of a table of accuracies, row by row; none for a table of architecture facts."""
+    """The cells of a table of accuracies, row by row; none for a table of architecture facts.
+
+    A cell that is the mean of several runs comes once per run.
+    """
+    if isinstance(table, ResultTable):
+        return tuple(
+            CellSource(row=row, column=column, run=run, transform="original")
+            for row in table.rows
+            for column in table.columns
+            for run in table.runs_of(row, column)
+        )
     if isinstance(table, AccuracyTable):
         return tuple(
             CellSource(row=row, column=column, run=run, transform=column)
@@ -531,7 +712,8 @@ class Params(_Strict):
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
     device: Device
     datasets: dict[Name, Dataset]
-    models: dict[Name, Model]
+    backbones: dict[Name, Backbone] = Field(default_factory=dict)
+    models: dict[Name, Annotated[Model | FrameModel, Field(discriminator="architecture")]]
     protocols: dict[Name, Protocol]
     runs: dict[Name, Run]
     measurements: dict[Name, Measurement]
@@ -590,7 +772,8 @@ class VideosSpec(Spec):
     """Stage `data`: the videos and official splits of a set, downloaded and unpacked, or generated."""
 
     kind: Literal["videos"]
-    layout: Literal["ucf101", "hmdb51"]
+    layout: Literal["ucf101", "hmdb51", "listed"]
+    folder: str | None = None
     classes: int
     generated: Generated | None
 
@@ -599,9 +782,20 @@ DataSpec = ImagesSpec | MovingDigitsSpec | VideosSpec
 
 
 class FramesSpec(Spec):
-    """Stage `frames`: every video of a set decoded once, its short side resized to `short_side` pixels."""
+    """Stage `frames`: every video of a set decoded once, its short side resized to `short_side` pixels.
+
+    `folder` holds the videos where they are the user's own and not part of the `data` artifact.
+    """
 
     short_side: int
+    folder: str | None = None
+
+
+class FrameView(_Strict):
+    """How a net on frames samples a video: sequences of `frames` frames, each `every` frames after the last one."""
+
+    frames: int
+    every: int
 
 
 class VideoView(_Strict):
@@ -616,18 +810,48 @@ class VideoView(_Strict):
 
 
 class TrainSpec(Spec):
-    """Stage `train`: one run with one seed. `video` is None for a dataset of finished clips."""
+    """Stage `train`: one run with one seed. `video` is None for a dataset of finished clips.
+
+    `backbone` and `sequences` are those of a net on frames; a net on clips has neither.
+    """
 
     run: str
     seed: int
     dataset: str
     classes: int
     video: VideoView | None = None
-    model: Model
+    sequences: FrameView | None = None
+    backbone: Backbone | None = None
+    model: AnyModel
     protocol: Protocol
     augment: Augment | None
     evaluation: tuple[Transform, ...]
     device: Device
+
+
+class PretrainSpec(Spec):
+    """Stage `pretrain`: the weights of one backbone; `training` is how, null where they are a declared download."""
+
+    backbone: Backbone
+    training: TrainSpec | None
+
+
+class FeaturesSpec(Spec):
+    """Stage `features`: pooled features of every frame of a set from one backbone."""
+
+    dataset: str
+    backbone_name: str
+    backbone: Backbone
+    crop: int
+    size: int
+    device: Device
+
+
+class TimingSpec(Spec):
+    """Stage `timing`: how long the runs of one table took to train, as their receipts say."""
+
+    runs: tuple[str, ...]
+    seeds: tuple[int, ...]
 
 
 class MeasureSpec(Spec):
@@ -747,6 +971,56 @@ def _complaint(error: ValidationError, raw: Any, scale: str) -> str:
     return f"params.yaml: {path} (scale {scale}): found {found}; expected: {expected[0].lower()}{expected[1:]}"
 
 
+def _check_backbone(params: Params, name: str, backbone: Backbone, check: Callable[..., None]) -> None:
+    if backbone.stills is not None:
+        where = f"backbones.{name}.stills"
+        sets = {key: d for key, d in params.datasets.items() if isinstance(d, VideoDataset)}
+        check(f"{where}.dataset", "set of videos", backbone.stills.dataset, sets)
+        check(f"{where}.protocol", "protocol", backbone.stills.protocol, params.protocols)
+    if backbone.initial is not None:
+        check(f"backbones.{name}.initial", "backbone", backbone.initial, params.backbones)
+        seen: set[str] = {name}
+        other: str | None = backbone.initial
+        while other is not None and other in params.backbones:
+            if other in seen:
+                raise UserError(f"params.yaml: backbones.{name}.initial: {other!r} begins with itself; take it out")
+            seen.add(other)
+            other = params.backbones[other].initial
+        for field in ("architecture", "width", "stem_kernel", "stem_stride", "max_pool"):
+            mine, theirs = getattr(backbone, field), getattr(params.backbones[backbone.initial], field)
+            if mine != theirs:
+                raise UserError(
+                    f"params.yaml: backbones.{name}.{field}: found {mine!r}; expected {theirs!r}, "
+                    f"that of {backbone.initial!r}, with whose weights it begins"
+                )
+
+
+def _check_frame_model(params: Params, name: str, model: FrameModel) -> None:
+    wanted = "resnet18" if isinstance(model, RCNModel) else "resnet50"
+    found = params.backbones[model.backbone].architecture
+    if found != wanted:
+        needs = f"{model.architecture} needs a {wanted}"
+        raise UserError(f"params.yaml: models.{name}.backbone: {model.backbone!r} is a {found}; {needs}")
+
+
+def _check_frame_run(params: Params, name: str, run: Run) -> None:
+    """What only nets on frames have, and what they cannot have."""
+    model, is_video = params.models[run.model], isinstance(params.datasets[run.dataset], VideoDataset)
+    if not is_video and run.split is not None:
+        raise UserError(f"params.yaml: runs.{name}.split: dataset {run.dataset!r} has no official splits; remove it")
+    if (run.every is not None) != isinstance(model, StResNetModel):
+        raise UserError(f"params.yaml: runs.{name}.every: belongs to runs of an st-resnet, and each of them needs it")
+    if isinstance(model, Model):
+        return
+    if not is_video:
+        raise UserError(f"params.yaml: runs.{name}.dataset: {model.architecture} needs a set of videos")
+    if run.augment is not None or (run.evaluation != ("original",) and not isinstance(model, RCNModel)):
+        raise UserError(
+            f"params.yaml: runs.{name}: {model.architecture} is trained without augmentation and evaluated on "
+            "[original] only"
+        )
+
+
 def _check_names(params: Params) -> None:
     """Every name that one entry gives to another exists."""
 
@@ -759,10 +1033,17 @@ def _check_names(params: Params) -> None:
     for name, dataset in params.datasets.items():
         if isinstance(dataset, MovingDigitsDataset):
             check(f"datasets.{name}.images", "image pool", dataset.images, pools)
+    for name, backbone in params.backbones.items():
+        _check_backbone(params, name, backbone, check)
+    for name, model in params.models.items():
+        if not isinstance(model, Model):
+            check(f"models.{name}.backbone", "backbone", model.backbone, params.backbones)
+            _check_frame_model(params, name, model)
     for name, run in params.runs.items():
         check(f"runs.{name}.dataset", "dataset", run.dataset, sets)
         check(f"runs.{name}.model", "model", run.model, params.models)
         check(f"runs.{name}.protocol", "protocol", run.protocol, params.protocols)
+        _check_frame_run(params, name, run)
     for name, asked in params.measurements.items():
         if isinstance(asked, LatencyMeasurement):
             nets = {n: m.networks for n, m in params.measurements.items() if isinstance(m, NetworksMeasurement)}
@@ -787,6 +1068,8 @@ def _check_names(params: Params) -> None:
                     check(f"tables.{name}.columns", "dataset", column.dataset, sets)
                     if column.dataset not in runs:
                         raise UserError(f"params.yaml: tables.{name}.rows.{row}: no run for dataset {column.dataset!r}")
+        if isinstance(table, ResultTable):
+            _check_result_rows(name, table)
         for source in cell_sources(table):
             check(f"tables.{name}.rows.{source.row}", "run", source.run, params.runs)
             if source.transform not in params.runs[source.run].evaluation:
@@ -809,6 +1092,16 @@ def _check_factors(name: str, table: MeasuredTable) -> None:
                     raise UserError(
                         f"{where}: in row {row!r} the word {asked.factor!r} is {value!r}, expected a number"
                     )
+
+
+def _check_result_rows(name: str, table: ResultTable) -> None:
+    for row, runs in table.rows.items():
+        for column in runs if isinstance(runs, dict) else ():
+            if column not in table.columns:
+                raise UserError(
+                    f"params.yaml: tables.{name}.rows.{row}: no column is named {column!r}; "
+                    f"known: {', '.join(table.columns)}"
+                )
 
 
 class Registry:
@@ -838,14 +1131,28 @@ class Registry:
         r = self.params.runs[run]
         dataset = self.params.datasets[r.dataset]
         pool = (f"datasets.{dataset.images}",) if isinstance(dataset, MovingDigitsDataset) else ()
-        return (
+        model = self.params.models[r.model]
+        backbone = () if isinstance(model, Model) else self.backbone_paths(model.backbone)
+        paths = (
             f"runs.{run}",
             f"models.{r.model}",
             f"protocols.{r.protocol}",
             f"datasets.{r.dataset}",
             *pool,
+            *backbone,
             "device",
         )
+        return tuple(dict.fromkeys(paths))
+
+    def backbone_paths(self, name: str) -> tuple[str, ...]:
+        """The registry paths on which a backbone's weights rest."""
+        backbone = self.params.backbones[name]
+        paths = [f"backbones.{name}"]
+        if backbone.stills is not None:
+            paths += [f"protocols.{backbone.stills.protocol}", f"datasets.{backbone.stills.dataset}"]
+        if backbone.initial is not None:
+            paths += self.backbone_paths(backbone.initial)
+        return tuple(paths)
 
     def data_spec(self, key: str) -> DataSpec:
         """The spec of one dataset."""
@@ -859,6 +1166,7 @@ class Registry:
                 scale=self.scale,
                 kind="videos",
                 layout=dataset.layout,
+                folder=dataset.folder,
                 classes=dataset.classes,
                 generated=dataset.generated,
             )
@@ -873,19 +1181,28 @@ class Registry:
         """The spec of the frame store of one video set."""
         dataset = self.params.datasets[key]
         assert isinstance(dataset, VideoDataset)
-        return FramesSpec(stage="frames", key=key, scale=self.scale, short_side=dataset.short_side)
+        return FramesSpec(
+            stage="frames", key=key, scale=self.scale, short_side=dataset.short_side, folder=dataset.folder
+        )
 
     def train_spec(self, run: str, seed: int) -> TrainSpec:
         """The spec of one run with one seed."""
         r, p = self.params.runs[run], self.params
-        dataset = p.datasets[r.dataset]
+        dataset, model = p.datasets[r.dataset], p.models[r.model]
         assert not isinstance(dataset, ImagesDataset)
-        video = None
+        video, backbone, sequences = None, None, None
         if isinstance(dataset, MovingDigitsDataset):
             classes = CLASSES[dataset.task]
         else:
             classes = dataset.classes
-            video = VideoView(**{name: getattr(dataset, name) for name in VideoView.model_fields})
+            video = self._view(dataset, r.split)
+        if not isinstance(model, Model):
+            assert video is not None
+            backbone = p.backbones[model.backbone]
+            video = video.model_copy(update={"normalise": backbone.normalise})
+        if isinstance(model, StResNetModel):
+            assert r.every is not None
+            sequences = FrameView(frames=model.frames, every=r.every)
         return TrainSpec(
             stage="train",
             key=self.train_key(run, seed),
@@ -895,11 +1212,101 @@ class Registry:
             dataset=r.dataset,
             classes=classes,
             video=video,
-            model=p.models[r.model],
+            sequences=sequences,
+            backbone=backbone,
+            model=model,
             protocol=p.protocols[r.protocol],
             augment=r.augment,
             evaluation=r.evaluation,
             device=p.device,
+        )
+
+    def _view(self, dataset: VideoDataset, split: Literal[1, 2, 3] | None) -> VideoView:
+        view = VideoView(**{name: getattr(dataset, name) for name in VideoView.model_fields})
+        return view if split is None else view.model_copy(update={"split": split})
+
+    def pretrain_spec(self, name: str) -> PretrainSpec:
+        """The spec of one backbone."""
+        p, backbone = self.params, self.params.backbones[name]
+        training = None
+        if (stills := backbone.stills) is not None:
+            dataset = p.datasets[stills.dataset]
+            assert isinstance(dataset, VideoDataset)
+            view = self._view(dataset, stills.split).model_copy(update={"normalise": backbone.normalise})
+            training = TrainSpec(
+                stage="pretrain",
+                key=name,
+                scale=self.scale,
+                run=name,
+                seed=p.seeds[0],
+                dataset=stills.dataset,
+                classes=dataset.classes,
+                video=view,
+                sequences=FrameView(frames=1, every=stills.every),
+                backbone=backbone,
+                model=StillsModel(architecture="stills", backbone=name),
+                protocol=p.protocols[stills.protocol],
+                augment=None,
+                evaluation=("original",),
+                device=p.device,
+            )
+        return PretrainSpec(stage="pretrain", key=name, scale=self.scale, backbone=backbone, training=training)
+
+    def features_key(self, run: str) -> str | None:
+        """The key of the features that a run reads; None where it reads none."""
+        r = self.params.runs[run]
+        model = self.params.models[r.model]
+        return f"{r.dataset}-{model.backbone}" if isinstance(model, BaselineModel) else None
+
+    def features_specs(self) -> dict[str, FeaturesSpec]:
+        """The features that the used runs read, by key."""
+        found: dict[str, FeaturesSpec] = {}
+        for run in self.used_runs():
+            key = self.features_key(run)
+            if key is None or key in found:
+                continue
+            r, p = self.params.runs[run], self.params
+            model, dataset = p.models[r.model], p.datasets[r.dataset]
+            assert isinstance(model, BaselineModel) and isinstance(dataset, VideoDataset)
+            found[key] = FeaturesSpec(
+                stage="features",
+                key=key,
+                scale=self.scale,
+                dataset=r.dataset,
+                backbone_name=model.backbone,
+                backbone=p.backbones[model.backbone],
+                crop=dataset.clip.crop,
+                size=dataset.clip.size,
+                device=p.device,
+            )
+        return found
+
+    def used_backbones(self) -> list[str]:
+        """The backbones whose weights some used run needs, each after the one that it begins with."""
+        found: dict[str, None] = {}
+
+        def need(name: str) -> None:
+            initial = self.params.backbones[name].initial
+            if initial is not None:
+                need(initial)
+            found[name] = None
+
+        for run in self.used_runs():
+            if (name := self.weights_of(run)) is not None:
+                need(name)
+        return list(found)
+
+    def weights_of(self, run: str) -> str | None:
+        """The backbone whose weights a run begins with, or whose features it reads; None where it has none."""
+        model = self.params.models[self.params.runs[run].model]
+        if isinstance(model, Model) or (isinstance(model, RCNModel) and model.input_init == "random"):
+            return None
+        return model.backbone
+
+    def timing_spec(self, key: str) -> TimingSpec:
+        """The spec of the training times of one table."""
+        return TimingSpec(
+            stage="timing", key=key, scale=self.scale, runs=tuple(self.table_runs(key)), seeds=self.params.seeds
         )
 
     def measure_spec(self, key: str) -> MeasureSpec:
@@ -931,7 +1338,7 @@ class Registry:
             name = self.params.runs[run].dataset
             dataset = self.params.datasets[name]
             assert not isinstance(dataset, ImagesDataset)
-            stand_in[name] = dataset.stand_in
+            stand_in[name] = self.params.runs[run].stand_in or dataset.stand_in
         return AggregateSpec(
             stage="aggregate",
             key=key,
@@ -948,8 +1355,9 @@ class Registry:
         return [run for run in self.params.runs if run in needed]
 
     def used_datasets(self) -> list[str]:
-        """The datasets that those runs train on, in registry order."""
+        """The datasets that those runs and their backbones train on, in registry order."""
         needed = {self.params.runs[run].dataset for run in self.used_runs()}
+        needed |= {b.stills.dataset for name in self.used_backbones() if (b := self.params.backbones[name]).stills}
         return [name for name in self.params.datasets if name in needed]
 
     def report_spec(self) -> ReportSpec:

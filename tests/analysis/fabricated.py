@@ -13,6 +13,7 @@ import numpy as np
 from reeltrace import registry
 from reeltrace.analysis.stage import outputs as aggregate_outputs
 from reeltrace.artifacts import MANIFEST, RECEIPT, SPEC, make_manifest, write_json
+from reeltrace.plan import Plan
 from reeltrace.registry import (
     LatencyMeasurement,
     MovingDigitsDataset,
@@ -22,7 +23,6 @@ from reeltrace.registry import (
     Spec,
     StructureMeasurement,
     VideoDataset,
-    measurements_of,
     spec_json,
 )
 
@@ -54,6 +54,7 @@ class Project:
         (root / "params.yaml").write_text(text, encoding="utf-8")
         self.registry: Registry = registry.load(root / "params.yaml", scale)  # type: ignore[arg-type]
         self.scale = scale
+        self.plan = Plan(self.registry, REPOSITORY)
 
     @property
     def results(self) -> Path:
@@ -64,28 +65,7 @@ class Project:
 
     def inputs_of(self, name: str) -> dict[str, Path]:
         """ "stage/key" -> folder of each input artifact."""
-        stage, _, key = name.partition("/")
-        names: list[str] = []
-        if stage == "train":
-            run = key.rpartition("-s")[0]
-            names = [f"data/{self.registry.params.runs[run].dataset}"]
-            names += [f"frames/{key}" for key in self.video_sets() if f"data/{key}" in names]
-        elif stage == "data" and isinstance(dataset := self.registry.params.datasets[key], MovingDigitsDataset):
-            names = [f"data/{dataset.images}"]
-        elif stage == "frames":
-            names = [f"data/{key}"]
-        elif stage == "aggregate":
-            table = self.registry.params.tables[key]
-            names = [f"measure/{measurement}" for measurement in measurements_of(table)] + [
-                self.train(run, seed) for run in self.registry.table_runs(key) for seed in self.registry.params.seeds
-            ]
-        elif stage == "report":
-            names = [f"aggregate/{key}" for key in self.registry.params.tables]
-            names += [f"data/{key}" for key in self.registry.used_datasets()]
-            names += [f"frames/{key}" for key in self.video_sets()]
-            names += [f"measure/{key}" for key in self.registry.params.measurements]
-            names += [self.train(run, seed) for run in self.registry.used_runs() for seed in self.registry.params.seeds]
-        return {name: self.folder(name) for name in names}
+        return {other: self.folder(other) for other in self.plan[name].inputs}
 
     def video_sets(self) -> list[str]:
         sets = self.registry.params.datasets
@@ -126,13 +106,31 @@ class Project:
         """Everything up to the report."""
         self.data()
         self.measure()
+        self.pretrained()
         for run in self.registry.used_runs():
             for seed in self.registry.params.seeds:
                 self.trained(run, seed)
+        self.timed()
         for key in self.registry.params.tables:
             self.aggregate(key)
         self.report()
         return self
+
+    def pretrained(self) -> None:
+        """Backbones and features, of which only the manifests matter here."""
+        for task in self.plan.of("pretrain"):
+            files = {"about.json": {"schema": 1}, "weights.pt": b"weights", "history.jsonl": ""}
+            self.finish(task.name, task.spec, {name: files[name] for name in task.outputs})
+        for task in self.plan.of("features"):
+            arrays = {f"block{block}.npy": np.zeros((3, 4), np.float16) for block in (2, 3, 4)}
+            self.finish(task.name, task.spec, {"about.json": {"schema": 1}, **arrays})
+
+    def timed(self) -> None:
+        for task in self.plan.of("timing"):
+            runs = [name.partition("/")[2] for name in task.inputs]
+            entry = {"epochs": 4, "timed_epochs": 4, "device": "a processor", "receipt_sha256": "0" * 64}
+            times = {run: {**entry, "seconds": 10.0 + 5 * number} for number, run in enumerate(runs)}
+            self.finish(task.name, task.spec, {"timing.json": {"schema": 1, "runs": times}})
 
     def data(self) -> None:
         for key in self.registry.used_datasets():
@@ -251,9 +249,9 @@ class Project:
         files |= {f"shards/{number:05d}.bin": content for number, content in enumerate(shards)}
         self.finish(f"frames/{key}", self.registry.frames_spec(key), files)
 
-    def video_labels(self, key: str) -> tuple[list[int], dict[str, int]]:
+    def video_labels(self, key: str, number: int | None = None) -> tuple[list[int], dict[str, int]]:
         """The labels of the test videos that could be decoded, and how the videos of the split are used."""
-        split = f"split{self.registry.params.datasets[key].split}"  # type: ignore[union-attr]
+        split = f"split{number or self.registry.params.datasets[key].split}"  # type: ignore[union-attr]
         with (self.folder(f"frames/{key}") / "frames.csv").open(newline="") as handle:
             there = {row["video"] for row in csv.DictReader(handle)}
         with (self.folder(f"data/{key}") / "index.csv").open(newline="") as handle:
@@ -275,14 +273,16 @@ class Project:
 
     def trained(self, run: str, seed: int) -> None:
         spec = self.registry.train_spec(run, seed)
-        labels = np.array(self.labels(spec.dataset), np.int16)
+        split = None if spec.video is None else spec.video.split
+        of = self.labels(spec.dataset) if split is None else self.video_labels(spec.dataset, split)[0]
+        labels = np.array(of, np.int16)
         rng = np.random.default_rng(sum(map(ord, run)) + seed)
         arrays: dict[str, Any] = {"label": labels}
         metrics: dict[str, Any] = {"schema": 1, "model": {"parameters": 1000, "widths": [4, 8, 8, 8]}}
         of_clips = ""
         if spec.video is not None:
             of_clips = "clip_"
-            metrics["videos"] = self.video_labels(spec.dataset)[1]
+            metrics["videos"] = self.video_labels(spec.dataset, split)[1]
             arrays["video"] = np.repeat(np.arange(len(labels)), spec.video.test_clips).astype(np.int16)
             arrays["clip_label"] = labels[arrays["video"]]
         for checkpoint in ("best", "last"):
@@ -339,6 +339,18 @@ class Project:
         name = self.train(run, seed)
         self.folder(name).mkdir(parents=True, exist_ok=True)
         np.savez(self.folder(name) / "predictions.npz", **arrays)
+        if spec.model.architecture == "rcn":
+            matrices = [rng.normal(0, 0.1, (4, 4)) + np.eye(4) for _ in range(16)]
+            np.savez(self.folder(name) / "hidden.npz", **{f"{n:02}": m for n, m in enumerate(matrices, start=1)})
+            metrics["hidden"] = [
+                {
+                    "mean": m.mean(),
+                    "std": m.std(),
+                    "diagonal_mean": m.diagonal().mean(),
+                    "diagonal_std": m.diagonal().std(),
+                }
+                for m in matrices
+            ]
         self.finish(
             name,
             spec,

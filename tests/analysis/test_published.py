@@ -11,7 +11,7 @@ import yaml
 from reeltrace.analysis.published import Document, Table, load, parse
 from reeltrace.analysis.statistics import decimals_of, printed
 from reeltrace.errors import UserError
-from reeltrace.registry import AccuracyTable, VideoTable
+from reeltrace.registry import MeasuredTable, ResultTable, StructureTable
 from reeltrace.registry import load as load_registry
 
 REPOSITORY = Path(__file__).parents[2]
@@ -44,10 +44,13 @@ def test_tables_have_the_printed_shape(basu: Document, table: str, rows: int, co
 
 def test_rows_and_columns_are_those_of_the_registry(basu: Document) -> None:
     for table in load_registry(REPOSITORY / "params.yaml").params.tables.values():
-        if isinstance(table, AccuracyTable | VideoTable):
-            heading = basu.tables[table.table]
-            assert list(table.rows) == [row.key for row in heading.rows]
-            assert list(table.columns) == [column.key for column in heading.columns]
+        if not isinstance(table, StructureTable | MeasuredTable):
+            heading = load(table.document, REPOSITORY / "reports/published").tables[table.table]
+            rows, columns = [row.key for row in heading.rows], [column.key for column in heading.columns]
+            if isinstance(table, ResultTable):  # what is not run is not named, see Table 5.9
+                rows, columns = [r for r in rows if r in table.rows], [c for c in columns if c in table.columns]
+            assert list(table.rows) == rows
+            assert list(table.columns) == columns
 
 
 def test_every_null_has_a_reason_and_every_cell_a_place(basu: Document) -> None:

@@ -11,7 +11,7 @@ from analysis.fabricated import REPOSITORY, invented_metrics
 from reeltrace.analysis import claims
 from reeltrace.analysis.published import Cell, Document, load
 from reeltrace.analysis.quantities import format_quantity, published_number
-from reeltrace.analysis.source import Source
+from reeltrace.analysis.sources import Source
 from reeltrace.analysis.tables import aggregate
 from reeltrace.analysis.verdicts import judge_number
 from reeltrace.artifacts import pointer

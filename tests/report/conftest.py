@@ -20,5 +20,5 @@ def copied(finished: Project, tmp_path: Path) -> Project:
     root = tmp_path / "copy"
     shutil.copytree(finished.root, root)
     copy = Project.__new__(Project)
-    copy.root, copy.scale, copy.registry = root, finished.scale, finished.registry
+    copy.root, copy.scale, copy.registry, copy.plan = root, finished.scale, finished.registry, finished.plan
     return copy

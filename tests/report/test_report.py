@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from reeltrace.report import figures, stage, videos
 from reeltrace.report.document import build, check_templates
 from reeltrace.report.verify import verify
 
+DOCUMENTS = {"basu2021", "mahler2020", "gavves-lecture5", "iqbal2017", "singh2019supp"}
 SCHEMA = REPOSITORY / "workflow/schemas/report.schema.json"
 
 
@@ -106,7 +108,12 @@ def test_counts_name_what_they_count(content: Any) -> None:
 
 
 def test_all_tables_are_complete(content: Any) -> None:
-    counts = {t: sum(c["table"] == t for c in content["cells"]) for t in "12345678"}
+    assert {c["document"] for c in content["cells"]} == DOCUMENTS
+    of_iqbal = Counter(c["table"] for c in content["cells"] if c["document"] == "iqbal2017")
+    sizes = {"5.1": 12, "5.2": 8, "5.3": 3, "5.4": 4, "5.5": 3, "5.6": 8, "5.7": 4, "5.8": 3, "5.9": 18}
+    assert of_iqbal == sizes
+    assert sum(c["document"] == "singh2019supp" for c in content["cells"]) == 8
+    counts = Counter(c["table"] for c in content["cells"] if c["document"] == "basu2021")
     assert (counts["6"], counts["7"], counts["8"]) == (12, 8, 24)
     assert counts["3"] == 4 and counts["4"] == 12 and counts["5"] == 24
     assert counts["1"] == 3 + 7 * 3 and counts["2"] == 6 * 2 + 8 * 3
@@ -117,11 +124,11 @@ def test_scale_and_data_are_said_everywhere(html: str, content: Any) -> None:
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", html[html.index("<main") :]))
     before = re.sub(r"<[^>]+>", "", html[html.index("<body") : html.index("<main")])
     assert "Quick scale on stand-in data: not a reproduction." in before
-    trained = [cell for cell in content["cells"] if cell["document"] == "basu2021"]
+    trained = [c for c in content["cells"] if c["document"] in ("basu2021", "iqbal2017", "singh2019supp")]
     for cell in trained:
-        expected = "quick scale, stand-in data" if cell["unit"] == "percent" else "full size"
-        assert cell["circumstances"].startswith(expected)
-    percent = sum(c["unit"] == "percent" for c in trained)
+        results = cell["unit"] in ("percent", "error rate", "hours")
+        assert cell["circumstances"].startswith("quick scale, stand-in data" if results else "full size")
+    percent = sum(c["unit"] == "percent" and c["document"] == "basu2021" for c in trained)
     claims = sum(c["document"] == "basu2021" for c in content["claims"])
     assert text.count("quick scale, stand-in data") >= percent + claims
     for table in "345678":
@@ -446,3 +453,29 @@ def test_a_logarithmic_scale_holds_its_values_and_a_few_ticks(values: list[float
     assert all(100 <= place <= 200 for place in places)
     assert places == sorted(places)
     assert len(ticks) <= 8 and all(100 <= scale(tick) <= 200 for tick in ticks)
+
+
+def test_a_time_shows_its_ratio_and_that_of_the_document(html: str, content: Any) -> None:
+    section = html[html.index('id="iqbal2017-table5-6"') : html.index('id="iqbal2017-table5-7"')]
+    cell = next(c for c in content["cells"] if c["id"] == "iqbal2017/5.6/every 2nd/training time")
+    for part in ("ratio", "published-ratio"):
+        assert f'data-trace="{cell["id"]}/{part}"' in section
+    assert ">4.60</a>" in section
+
+
+def test_what_an_rcn_carries_is_drawn_for_each_initialisation(html: str) -> None:
+    section = html[html.index('id="singh2019supp-table1"') :]
+    section = section[: section.index("</section>")]
+    assert section.count('data-figure="hidden/singh2019supp-table1/') == 4
+    assert section.count('width="36"') == 4 * 16
+
+
+def test_the_settings_of_nets_on_frames_are_told(content: Any) -> None:
+    told = content["artifacts"]["train/st-98-104-s0"]["settings"]
+    assert "98 to 104 identity, delay 1" in told["model"] and "update after 1 % of the data" in told["protocol"]
+    assert (
+        "trained on every 4 frames of hmdb51"
+        in content["artifacts"]["pretrain/imagenet-resnet50"]["settings"]["weights"]
+    )
+    assert {c["document"] for c in content["claims"]} == DOCUMENTS - {"gavves-lecture5"}
+    assert {a["document"] for a in content["assumptions"]} == DOCUMENTS

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from analysis.fabricated import Project
-from reeltrace.artifacts import Problem, read_json, write_json
+from reeltrace.artifacts import Problem, read_json, sha256_file, write_json
 from reeltrace.errors import UserError
 from reeltrace.report.verify import KINDS, verify
 
@@ -305,8 +305,9 @@ def resealed(project: Project, name: str) -> list[Problem]:
     project.seal(name)
     if name.startswith("data/"):
         project.seal(name.replace("data/", "frames/"))
-    for run in project.registry.used_runs():
-        project.seal(project.train(run, 0))
+    for stage in ("pretrain", "features", "train", "timing"):
+        for task in project.plan.of(stage):
+            project.seal(task.name)
     for key in project.registry.params.tables:
         project.aggregate(key)
     project.report()
@@ -412,3 +413,30 @@ def test_a_broken_video_renamed_in_the_page_is_unbound(copied: Project) -> None:
     path.write_text(html.replace("v_Action0_g02_c01.avi", "v_Action0_g03_c01.avi"), encoding="utf-8")
     copied.seal("report/all")
     assert any("datasets/ucf101/broken/0 shows" in p.found for p in problems(copied) if p.kind == "unbound number")
+
+
+def test_statistics_that_the_recurrent_weights_do_not_have_are_found(copied: Project) -> None:
+    name = "train/rcn-random-identity-s0"
+    edit(copied.folder(name) / "metrics.json", lambda metrics: metrics["hidden"][3].update(mean=9.0))
+    copied.seal(name)
+    found = [p for p in problems(copied) if p.where == f"results/quick/{name}/metrics.json"]
+    assert {p.kind for p in found} == {"tampered artifact"}
+    assert any("/hidden/3/mean is 9.0, hidden.npz gives" in p.found for p in found)
+
+
+def test_a_time_that_its_receipt_does_not_say_is_found(copied: Project) -> None:
+    name = "timing/iqbal2017-table5-6"
+    path = copied.folder("train/st-98-104-s0") / "receipt.json"
+    edit(path, lambda receipt: receipt.update(facts={"seconds_per_epoch": [1.0], "resumed_after_epoch": None,
+                                                     "device": "a processor"}))  # fmt: skip
+    told = sha256_file(path)
+    edit(copied.folder(name) / "timing.json", lambda t: t["runs"]["st-98-104-s0"].update(receipt_sha256=told))
+    copied.seal(name)
+    found = [p.found for p in problems(copied) if p.where == f"results/quick/{name}/timing.json"]
+    assert any("/runs/st-98-104-s0/seconds is" in words and "its receipt says 1.0" in words for words in found)
+
+
+def test_a_receipt_that_is_another_one_now_is_no_problem_of_its_time(copied: Project) -> None:
+    path = copied.folder("train/st-98-104-s0") / "receipt.json"
+    edit(path, lambda receipt: receipt.update(duration_s=99.0))
+    assert problems(copied) == []

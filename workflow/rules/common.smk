@@ -14,9 +14,10 @@ FOLDER = f"results/{PLAN.registry.scale}"
 DEVICE = PLAN.registry.params.device
 
 
-def keys(stage, kind=None):
-    """A wildcard constraint: the keys of one stage, or of those tasks whose spec is of one kind."""
+def keys(stage, kind=None, outputs=None):
+    """A wildcard constraint: the keys of one stage, of one kind, or of those tasks that leave these files behind."""
     tasks = [task for task in PLAN.of(stage) if kind is None or task.spec.kind == kind]
+    tasks = [task for task in tasks if outputs is None or task.outputs == outputs]
     return "|".join(task.key for task in tasks) or "(?!)"
 
 

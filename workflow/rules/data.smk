@@ -1,6 +1,6 @@
 # Datasets: pools of digit images, the moving digits drawn from them, sets of videos, and their frames.
 
-from reeltrace.plan import DATA_OUTPUTS, FRAMES_OUTPUTS
+from reeltrace.plan import DATA_OUTPUTS, FRAMES_OUTPUTS, LISTED_OUTPUTS
 
 
 rule images:
@@ -51,7 +51,25 @@ rule videos:
     log:
         f"{FOLDER}/logs/data-{{key}}.log",
     wildcard_constraints:
-        key=keys("data", "videos"),
+        key=keys("data", "videos", DATA_OUTPUTS["videos"]),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    shell:
+        "reeltrace run data {wildcards.key:q} > {log:q} 2>&1"
+
+
+rule listed_videos:
+    input:
+        spec=f"{FOLDER}/data/{{key}}/spec.json",
+        sources=sources("data"),
+    output:
+        manifest=f"{FOLDER}/data/{{key}}/manifest.json",
+        files=files("data", LISTED_OUTPUTS),
+    log:
+        f"{FOLDER}/logs/data-{{key}}.log",
+    wildcard_constraints:
+        key=keys("data", "videos", LISTED_OUTPUTS),
     conda:
         "../../environment.yml"
     threads: 1

@@ -1,6 +1,14 @@
-# Training with evaluation, and measurements of nets that are built but not trained.
+# Pre-training, features, training with evaluation, and measurements of nets that are built but not trained.
 
-from reeltrace.plan import MEASURE_OUTPUTS, TRAIN_OUTPUTS
+from reeltrace.plan import (
+    FEATURES_OUTPUTS,
+    LEARNED_OUTPUTS,
+    MEASURE_OUTPUTS,
+    PRETRAIN_OUTPUTS,
+    RECURRENT_OUTPUTS,
+    TIMING_OUTPUTS,
+    TRAIN_OUTPUTS,
+)
 
 
 rule train:
@@ -14,7 +22,7 @@ rule train:
     log:
         f"{FOLDER}/logs/train-{{key}}.log",
     wildcard_constraints:
-        key=keys("train"),
+        key=keys("train", outputs=TRAIN_OUTPUTS),
     conda:
         "../../environment.yml"
     threads: DEVICE.threads
@@ -43,3 +51,104 @@ rule measure:
         gpu=measuring_gpus,
     shell:
         "reeltrace run measure {wildcards.key:q} > {log:q} 2>&1"
+
+
+rule pretrain_learned:
+    input:
+        spec=f"{FOLDER}/pretrain/{{key}}/spec.json",
+        manifests=manifests("pretrain"),
+        sources=sources("pretrain"),
+    output:
+        manifest=f"{FOLDER}/pretrain/{{key}}/manifest.json",
+        files=files("pretrain", LEARNED_OUTPUTS),
+    log:
+        f"{FOLDER}/logs/pretrain-{{key}}.log",
+    wildcard_constraints:
+        key=keys("pretrain", outputs=LEARNED_OUTPUTS),
+    conda:
+        "../../environment.yml"
+    threads: DEVICE.threads
+    resources:
+        gpu=int(DEVICE.kind != "cpu"),
+    shell:
+        "reeltrace run pretrain {wildcards.key:q} > {log:q} 2>&1"
+
+
+rule pretrain_downloaded:
+    input:
+        spec=f"{FOLDER}/pretrain/{{key}}/spec.json",
+        manifests=manifests("pretrain"),
+        sources=sources("pretrain"),
+    output:
+        manifest=f"{FOLDER}/pretrain/{{key}}/manifest.json",
+        files=files("pretrain", PRETRAIN_OUTPUTS),
+    log:
+        f"{FOLDER}/logs/pretrain-{{key}}.log",
+    wildcard_constraints:
+        key=keys("pretrain", outputs=PRETRAIN_OUTPUTS),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    shell:
+        "reeltrace run pretrain {wildcards.key:q} > {log:q} 2>&1"
+
+
+rule features:
+    input:
+        spec=f"{FOLDER}/features/{{key}}/spec.json",
+        manifests=manifests("features"),
+        sources=sources("features"),
+    output:
+        manifest=f"{FOLDER}/features/{{key}}/manifest.json",
+        files=files("features", FEATURES_OUTPUTS),
+    log:
+        f"{FOLDER}/logs/features-{{key}}.log",
+    wildcard_constraints:
+        key=keys("features"),
+    conda:
+        "../../environment.yml"
+    threads: DEVICE.threads
+    resources:
+        gpu=int(DEVICE.kind != "cpu"),
+    shell:
+        "reeltrace run features {wildcards.key:q} > {log:q} 2>&1"
+
+
+rule train_recurrent:
+    input:
+        spec=f"{FOLDER}/train/{{key}}/spec.json",
+        manifests=manifests("train"),
+        sources=sources("train"),
+    output:
+        manifest=f"{FOLDER}/train/{{key}}/manifest.json",
+        files=files("train", RECURRENT_OUTPUTS),
+    log:
+        f"{FOLDER}/logs/train-{{key}}.log",
+    wildcard_constraints:
+        key=keys("train", outputs=RECURRENT_OUTPUTS),
+    conda:
+        "../../environment.yml"
+    threads: DEVICE.threads
+    resources:
+        gpu=int(DEVICE.kind != "cpu"),
+    shell:
+        "reeltrace run train {wildcards.key:q} > {log:q} 2>&1"
+
+
+rule timing:
+    input:
+        spec=f"{FOLDER}/timing/{{key}}/spec.json",
+        manifests=manifests("timing"),
+        sources=sources("timing"),
+    output:
+        manifest=f"{FOLDER}/timing/{{key}}/manifest.json",
+        files=files("timing", TIMING_OUTPUTS),
+    log:
+        f"{FOLDER}/logs/timing-{{key}}.log",
+    wildcard_constraints:
+        key=keys("timing"),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    shell:
+        "reeltrace run timing {wildcards.key:q} > {log:q} 2>&1"

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from reeltrace.analysis.quantities import describe_device, format_quantity
-from reeltrace.analysis.source import Source
+from reeltrace.analysis.sources import Source
 from reeltrace.artifacts import escape_pointer
 from reeltrace.errors import CheckFailed
 

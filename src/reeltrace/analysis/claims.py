@@ -68,6 +68,7 @@ class Measured:
     interval: Interval
 
 
+SCALES = {"error rate": 100}  # into percent, the unit of rules
 Lookup = Callable[[Place], Measured | None]
 
 
@@ -143,16 +144,21 @@ def judge_all(claims: Claims, tables: Mapping[str, Mapping[str, Any]]) -> list[d
     cells = {(number, cell["row"], cell["column"]): cell for number, table in tables.items() for cell in table["cells"]}
 
     def ours(place: Place) -> Measured | None:
-        reproduced = cells.get(place, {}).get("reproduced")
+        cell = cells.get(place, {})
+        reproduced, scale = cell.get("reproduced"), SCALES.get(cell.get("unit", ""), 1)
         if reproduced is None:
             return None
         value = reproduced["value"]
         low, high = reproduced.get("interval") or reproduced.get("range") or (value, value)
-        return Measured(value, (low, high))
+        return Measured(scale * value, (scale * low, scale * high))
 
     def theirs(place: Place) -> Measured | None:
-        value = cells.get(place, {}).get("published", {}).get("value")
-        return None if value is None else Measured(value, (value, value))
+        cell = cells.get(place, {})
+        value = cell.get("published", {}).get("value")
+        if not isinstance(value, int | float):
+            return None
+        value *= SCALES.get(cell["unit"], 1)
+        return Measured(value, (value, value))
 
     judged = []
     for claim in claims.claims:

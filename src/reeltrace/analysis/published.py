@@ -18,6 +18,8 @@ from reeltrace.errors import UserError
 FOLDER = Path("reports/published")
 Unit = Literal[
     "percent",
+    "error rate",
+    "hours",
     "parameters",
     "channels",
     "shape",
@@ -207,11 +209,11 @@ class Document(_Strict):
 def parse(text: str, unit: Unit) -> Value:
     """A printed string as a value of its unit. Raises `ValueError` when it is not one.
 
-    percent: float in [0, 100]; parameters: int, "687K parameters" is 687000; channels and shape: list of int (or of
-    names such as N); "N/A" is the empty list; filter: list of three int; stride: int; count: int, "59,342,488" is
-    59342488; size: [T, S, S] of "TxS^2"; gigaflops, seconds, rate (per second), gigabytes, thousands,
-    millions, times and ratio: the number as a float; text (never measured) and blocks (a setting or description that
-    is): the string itself.
+    percent: float in [0, 100]; error rate: float in [0, 1]; hours: int, "161 Hrs" is 161; parameters: int, "687K
+    parameters" is 687000; channels and shape: list of int (or of names such as N); "N/A" is the empty list; filter:
+    list of three int; stride: int; count: int, "59,342,488" is 59342488; size: [T, S, S] of "TxS^2"; gigaflops,
+    seconds, rate (per second), gigabytes, thousands, millions, times and ratio: the number as a float; text (never
+    measured) and blocks (a setting or description that is): the string itself.
     """
     if unit in ("text", "blocks"):
         return text
@@ -230,6 +232,15 @@ def parse(text: str, unit: Unit) -> Value:
         if not re.fullmatch(r"\d{1,3}(\.\d+)?", text) or not 0 <= float(text) <= 100:
             raise ValueError(f"{text!r} is not a percentage in 0..100")
         return float(text)
+    if unit == "error rate":
+        if not re.fullmatch(r"[01]\.\d+", text) or not 0 <= float(text) <= 1:
+            raise ValueError(f"{text!r} is not an error rate such as '0.197'")
+        return float(text)
+    if unit == "hours":
+        match = re.fullmatch(r"(\d+) Hrs", text)
+        if not match:
+            raise ValueError(f"{text!r} is not a time such as '161 Hrs'")
+        return int(match[1])
     if unit == "parameters":
         match = re.fullmatch(r"(\d+)K parameters", text)
         if not match:

@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 from reeltrace.analysis import published as pub
-from reeltrace.analysis.source import Source
+from reeltrace.analysis.sources import Source
 from reeltrace.analysis.statistics import printed
 from reeltrace.analysis.verdicts import judge_equal, judge_number, judge_observed
 from reeltrace.artifacts import escape_pointer, pointer

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from reeltrace.analysis.published import FOLDER, load
-from reeltrace.analysis.source import Source
+from reeltrace.analysis.sources import Source
 from reeltrace.analysis.tables import aggregate
+from reeltrace.analysis.timing import TIMING
 from reeltrace.artifacts import SPEC, atomic_write, canonical_json, read_json, sha256_file
 from reeltrace.errors import CheckFailed
 from reeltrace.registry import AggregateSpec, cell_sources
@@ -31,14 +32,15 @@ def outputs(spec: AggregateSpec, inputs: Mapping[str, Path], published: Path) ->
     sources = {
         name: _source(f"results/{spec.scale}/{name}", folder)
         for name, folder in sorted(inputs.items())
-        if name.split("/")[0] in ("train", "measure")
+        if name.split("/")[0] in ("train", "measure", "timing")
     }
     return {CELLS: canonical_json(aggregate(spec, document, sources)), CURVES: curves(spec, inputs)}
 
 
 def _source(artifact: str, folder: Path) -> Source:
     spec = Source(f"{artifact}/{SPEC}", read_json(folder / SPEC), sha256_file(folder / SPEC))
-    return Source(f"{artifact}/{METRICS}", read_json(folder / METRICS), sha256_file(folder / METRICS), spec)
+    file = TIMING if artifact.split("/")[2] == "timing" else METRICS
+    return Source(f"{artifact}/{file}", read_json(folder / file), sha256_file(folder / file), spec)
 
 
 def curves(spec: AggregateSpec, inputs: Mapping[str, Path]) -> str:

@@ -12,7 +12,7 @@ CONFIDENCE = 0.95
 Z = 1.959963984540054  # two-sided 95 % quantile of the normal distribution
 
 
-def wilson(correct: int, total: int, z: float = Z) -> tuple[float, float]:
+def wilson(correct: float, total: int, z: float = Z) -> tuple[float, float]:
     """Wilson's score interval of a proportion, in percent, for `correct` of `total` test clips.
 
     Unlike the normal approximation it stays inside [0, 100] and does not shrink to a point at 0 or 100 %, where most

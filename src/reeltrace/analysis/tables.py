@@ -11,17 +11,20 @@ from typing import Any
 
 from reeltrace.analysis import published as pub
 from reeltrace.analysis.beside import block
+from reeltrace.analysis.hidden import hidden
 from reeltrace.analysis.quantities import base_cell, quantity_cells
-from reeltrace.analysis.source import Source
+from reeltrace.analysis.results import result_cells
+from reeltrace.analysis.sources import Source, get, read_score, source_of
 from reeltrace.analysis.statistics import hull, mean, percent, printed, sample_deviation, wilson
 from reeltrace.analysis.verdicts import Circumstances, Rounding, format_value, judge_accuracy, judge_structure
 from reeltrace.artifacts import escape_pointer
-from reeltrace.errors import CheckFailed, UserError
+from reeltrace.errors import UserError
 from reeltrace.registry import (
     AccuracyTable,
     AggregateSpec,
     CellSource,
     MeasuredTable,
+    ResultTable,
     StructureTable,
     VideoTable,
     cell_sources,
@@ -55,25 +58,31 @@ def aggregate(spec: AggregateSpec, document: pub.Document, sources: Mapping[str,
         "kind": table.kind,
         "scale": spec.scale,
         "stand_in": "; ".join(stand_in) or None,
-        "circumstances": circumstances.words if isinstance(table, AccuracyTable | VideoTable) else "full size",
+        "circumstances": circumstances.words if cell_sources(table) else "full size",
         "columns": [{"key": c.key, "label": c.label, "group": c.group} for c in print_.columns],
         "rows": [{"key": r.key, "label": r.label, "type": r.type} for r in print_.rows],
         "overrides": [o.model_dump(mode="json") for o in spec.overrides],
     }
     if isinstance(table, MeasuredTable):
-        measured = {name: _source(sources, f"measure/{name}") for name in measurements_of(table)}
+        measured = {name: source_of(sources, f"measure/{name}") for name in measurements_of(table)}
         result["cells"] = quantity_cells(spec, table, document, sources)
         result["origins"] = {c.key: _origin(table, c.key) for c in print_.columns}
         result["added"] = [c.key for c in print_.columns if c.added is not None]
         result["drawings"] = {number: drawing.model_dump(mode="json") for number, drawing in table.drawings.items()}
         result["beside"] = [block(name, measured[name]) for name in table.beside]
+    elif isinstance(table, ResultTable):
+        result["seeds"] = list(spec.seeds)
+        result["runs"] = {row: list(runs) if isinstance(runs, tuple) else runs for row, runs in table.rows.items()}
+        result["cells"] = result_cells(spec, table, print_, sources, circumstances)
+        result["equivariance"] = []
+        result["hidden"] = hidden(spec, [row.key for row in print_.rows], sources)
     elif not isinstance(table, StructureTable):
         result["seeds"] = list(spec.seeds)
         result["runs"] = {row: runs if isinstance(runs, str) else dict(runs) for row, runs in table.rows.items()}
         result["cells"] = _accuracy_cells(spec, table, print_, sources, circumstances)
         result["equivariance"] = _equivariance(spec, table, print_, sources)
     else:
-        source = _source(sources, f"measure/{table.measurement}")
+        source = source_of(sources, f"measure/{table.measurement}")
         result["measurement"] = table.measurement
         result["cells"] = _structure_cells(table, print_, source, circumstances)
         if any(cell.unit == "parameters" for cell in print_.cells):
@@ -83,21 +92,6 @@ def aggregate(spec: AggregateSpec, document: pub.Document, sources: Mapping[str,
 
 def _origin(table: MeasuredTable, column: str) -> str:
     return "measured" if column in table.measured else "derived" if column in table.derived else "published"
-
-
-def _source(sources: Mapping[str, Source], name: str) -> Source:
-    if name not in sources:
-        raise CheckFailed(f"{name}: missing; run `reeltrace run {name.replace('/', ' ')}` first")
-    return sources[name]
-
-
-def _get(source: Source, *path: str) -> Any:
-    value = source.metrics
-    for token in path:
-        if not isinstance(value, dict) or token not in value:
-            raise CheckFailed(f"{source.artifact}: /{'/'.join(path)} is missing; run its stage again")
-        value = value[token]
-    return value
 
 
 # --- accuracies ---
@@ -138,7 +132,7 @@ def _accuracy_cells(
 
 
 def _of_seeds(spec: AggregateSpec, sources: Mapping[str, Source], run: str) -> dict[int, Source]:
-    return {seed: _source(sources, f"train/{run}-s{seed}") for seed in spec.seeds}
+    return {seed: source_of(sources, f"train/{run}-s{seed}") for seed in spec.seeds}
 
 
 def _traces(of_seed: Mapping[int, Source], place: CellSource, *within: str) -> list[dict[str, Any]]:
@@ -152,7 +146,7 @@ def _of_set(
 ) -> Circumstances:
     """The circumstances of one cell where a table spans sets of videos: its own set's, and what is missing of it."""
     sentence = spec.stand_in[dataset]
-    missing = max(int(_get(source, "videos", "missing")) for source in of_seed.values())
+    missing = max(int(get(source, "videos", "missing")) for source in of_seed.values())
     return replace(circumstances, stand_in=(sentence,) if sentence else (), missing=missing)
 
 
@@ -170,8 +164,8 @@ def accuracy(of_seed: Mapping[int, Source], transform: str) -> dict[str, Any]:
 
     Percentages come from counts; a `top1` that does not agree with its counts is refused (`CheckFailed`).
     """
-    best = {seed: _score(source, "best", "test", transform) for seed, source in of_seed.items()}
-    last = {seed: _score(source, "last", "test", transform) for seed, source in of_seed.items()}
+    best = {seed: read_score(source, "best", "test", transform) for seed, source in of_seed.items()}
+    last = {seed: read_score(source, "last", "test", transform) for seed, source in of_seed.items()}
     exact = {seed: percent(*score) for seed, score in best.items()}
     intervals = {seed: wilson(*score) for seed, score in best.items()}
     low, high = hull(list(intervals.values()))
@@ -188,7 +182,7 @@ def accuracy(of_seed: Mapping[int, Source], transform: str) -> dict[str, Any]:
                 "total": best[seed][1],
                 "printed": printed(exact[seed], DECIMALS),
                 "interval": list(intervals[seed]),
-                "epoch": _get(of_seed[seed], "best", "epoch"),
+                "epoch": get(of_seed[seed], "best", "epoch"),
             }
             for seed in of_seed
         },
@@ -205,7 +199,7 @@ def of_clips(of_seed: Mapping[int, Source], place: CellSource) -> dict[str, Any]
 
     It has no interval: clips of one video are not independent of each other.
     """
-    scores = {seed: _score(source, "best", "test", place.transform, "clip") for seed, source in of_seed.items()}
+    scores = {seed: read_score(source, "best", "test", place.transform, "clip") for seed, source in of_seed.items()}
     exact = {seed: percent(*score) for seed, score in scores.items()}
     value = mean(list(exact.values()))
     return {
@@ -223,20 +217,6 @@ def of_clips(of_seed: Mapping[int, Source], place: CellSource) -> dict[str, Any]
     }
 
 
-def _score(source: Source, *path: str) -> tuple[int, int]:
-    score = _get(source, *path)
-    try:
-        correct, total, top1 = score["correct"], score["total"], float(score["top1"])
-        consistent = 0 <= correct <= total and total > 0 and abs(100 * correct / total - top1) < 1e-6
-    except (KeyError, TypeError, ValueError):
-        consistent = False
-    if not consistent:
-        raise CheckFailed(
-            f"{source.artifact}: /{'/'.join(path)}: correct, total and top1 do not agree; run its stage again"
-        )
-    return correct, total
-
-
 def _equivariance(
     spec: AggregateSpec, table: AccuracyTable | VideoTable, print_: pub.Table, sources: Mapping[str, Source]
 ) -> list[dict[str, Any]]:
@@ -251,7 +231,7 @@ def _equivariance(
         entry: dict[str, Any] = place.model_dump()
         for quantity in ("relative_error", "agreement"):
             values = {
-                seed: float(_get(source, "equivariance", "best", place.transform, quantity))
+                seed: float(get(source, "equivariance", "best", place.transform, quantity))
                 for seed, source in of_seed.items()
             }
             value = mean([Fraction(v) for v in values.values()])
@@ -323,20 +303,20 @@ def _structure_value(
     if name not in NETS:
         raise UserError(f"reports/published: column {cell.column!r} names no network; expected {', '.join(NETS)}")
     net = f"/nets/{NETS[name]}"
-    classes: int = _get(source, "nets", NETS[name], "classes")
-    maps = _get(source, "nets", NETS[name], "feature_maps")
+    classes: int = get(source, "nets", NETS[name], "classes")
+    maps = get(source, "nets", NETS[name], "feature_maps")
     if cell.unit == "parameters":
-        return _get(source, "nets", NETS[name], "parameters"), [source.trace(f"{net}/parameters")], classes
+        return get(source, "nets", NETS[name], "parameters"), [source.trace(f"{net}/parameters")], classes
     if cell.unit == "shape":
         size = list(maps[layer] or []) if layer in maps else None  # null: the plain network has no such layer
         return size, [source.trace(f"{net}/feature_maps/{escape_pointer(layer)}")], classes
-    widths = _get(source, "nets", NETS[name], "widths")
+    widths = get(source, "nets", NETS[name], "widths")
     trace = [source.trace(f"{net}/widths")]
     if row.key.startswith("fc"):
         return [widths[3], classes], [*trace, source.trace(f"{net}/classes")], classes
     if layer == "conv1":
         assert source.spec is not None
-        channels = [_get(source.spec, "measurement", "input")[0], widths[0]]
+        channels = [get(source.spec, "measurement", "input")[0], widths[0]]
         trace.append(source.spec.trace("/measurement/input/0"))
     else:
         before, after = {"maxPool": (0, 0), "conv2": (0, 1), "conv3": (1, 2), "smoothing": (2, 2), "conv4": (2, 3)}[

@@ -69,20 +69,40 @@ def judge_accuracy(
     cell: Cell, interval: tuple[float, float] | None, circumstances: Circumstances
 ) -> tuple[Verdict, str]:
     """Verdict on a percentage and the reason in words. `interval` is ours, in percent; None when nothing was run."""
+    return judge_result(cell, interval, circumstances, decimals=2)
+
+
+def judge_result(
+    cell: Cell, interval: tuple[float, float] | None, circumstances: Circumstances, decimals: int = 4
+) -> tuple[Verdict, str]:
+    """Verdict on a percentage or an error rate; the interval has the unit of the cell."""
     if interval is None:
         return "not run", "no run in params.yaml stands behind this cell"
     if cell.printed is None:
         return "not given", cell.reason or ""
     if not circumstances.faithful:
-        why = [f"made at {circumstances.scale} scale"]
-        why += [f"on stand-in data ({'; '.join(circumstances.stand_in)})"] if circumstances.stand_in else []
-        why += ["with overridden values of the protocol"] if circumstances.overridden else []
-        why += [f"without {_videos(circumstances.missing)} of the set"] if circumstances.missing else []
-        return "not comparable", f"{', '.join(why)}: not a reproduction of the published value"
-    ours = f"[{printed(interval[0], 2)}, {printed(interval[1], 2)}]"
+        return "not comparable", f"{_reduced(circumstances)}: not a reproduction of the published value"
+    ours = f"[{printed(interval[0], decimals)}, {printed(interval[1], decimals)}]"
     if overlap(rounding_interval(cell.printed), interval):
         return "matches", f"the published {cell.printed}, at its printed precision, lies in our interval {ours}"
     return "differs", f"the published {cell.printed} lies outside our interval {ours}"
+
+
+def judge_time(cell: Cell, circumstances: Circumstances) -> tuple[Verdict, str]:
+    """Verdict on a measured time: it belongs to the machine, so only its ratio to another one says something."""
+    if cell.printed is None:
+        return "not given", cell.reason or ""
+    why = "measured on this machine, while the document does not name its own: compare the ratios, not the times"
+    return "not comparable", why if circumstances.faithful else f"{_reduced(circumstances)}, and {why}"
+
+
+def _reduced(circumstances: Circumstances) -> str:
+    """How a number was made that is not as the document has it."""
+    why = [f"made at {circumstances.scale} scale"]
+    why += [f"on stand-in data ({'; '.join(circumstances.stand_in)})"] if circumstances.stand_in else []
+    why += ["with overridden values of the protocol"] if circumstances.overridden else []
+    why += [f"without {_videos(circumstances.missing)} of the set"] if circumstances.missing else []
+    return ", ".join(why)
 
 
 def judge_structure(

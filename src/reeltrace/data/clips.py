@@ -5,10 +5,10 @@ The pixels come from a frame store, the sides from the official split. Nothing h
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +21,8 @@ from reeltrace.errors import UserError
 
 if TYPE_CHECKING:
     from reeltrace.registry import Clip, VideoView
+
+K = TypeVar("K")
 
 
 class Video(NamedTuple):
@@ -81,8 +83,8 @@ class VideoClips:
         for number, place in zip(*np.divmod(wanted, self.per_video), strict=True):
             video = int(self.chosen[number])
             start = uniform_starts(int(self.store.counts[video]), self.clip, self.per_video)[place]
-            cuts.append(self._cut(video, start, *self._middle(video)))
-        return self._tensor(cuts)
+            cuts.append(((video, start), *self.middle(video)))
+        return self.cut(cuts, self._clip)
 
     def draw(self, indices: Tensor, generator: torch.Generator) -> Tensor:
         """The same for training, cut at a random time, and at a random place where the set says so.
@@ -94,28 +96,40 @@ class VideoClips:
         for index, (time, down, right) in zip(indices.tolist(), draws, strict=True):
             video = int(self.chosen[index // self.per_video])
             latest = last_start(int(self.store.counts[video]), self.clip)
-            top, left = self._middle(video)
-            if self.clip.place == "random":
-                top = int(down * (self.store.heights[video] - self.clip.crop + 1))
-                left = int(right * (self.store.widths[video] - self.clip.crop + 1))
-            cuts.append(self._cut(video, int(time * (latest + 1)), top, left))
-        return self._tensor(cuts)
+            cuts.append(((video, int(time * (latest + 1))), *self.drawn(video, down, right)))
+        return self.cut(cuts, self._clip)
 
-    def _middle(self, video: int) -> tuple[int, int]:
+    def middle(self, video: int) -> tuple[int, int]:
+        """The first row and column of the square in the middle of a video's frames."""
         height, width = int(self.store.heights[video]), int(self.store.widths[video])
         return (height - self.clip.crop) // 2, (width - self.clip.crop) // 2
 
-    def _cut(self, video: int, start: int, top: int, left: int) -> NDArray[np.uint8]:
-        frames = clip_frames(int(self.store.counts[video]), start, self.clip)
-        return self.store.read(video, frames, top, left, self.clip.crop, self.clip.crop)
+    def drawn(self, video: int, down: float, right: float) -> tuple[int, int]:
+        """The first row and column of a training clip's square; `down` and `right`, in [0, 1), were drawn for it."""
+        if self.clip.place == "center":
+            return self.middle(video)
+        height, width = int(self.store.heights[video]), int(self.store.widths[video])
+        return int(down * (height - self.clip.crop + 1)), int(right * (width - self.clip.crop + 1))
 
-    def _tensor(self, cuts: list[NDArray[np.uint8]]) -> Tensor:
-        pixels = torch.from_numpy(np.stack(cuts)).permute(0, 4, 1, 2, 3)  # (B, T, H, W, 3) seen as (B, 3, T, H, W)
-        if self.clip.size == self.clip.crop:
+    def cut(self, cuts: Sequence[tuple[K, int, int]], frames: Callable[[K], tuple[int, NDArray[np.int64]]]) -> Tensor:
+        """Squares out of videos: uint8 (B, 3, T, H, W).
+
+        Each cut is a key, the first row and the first column; `frames` gives a key's video and frame numbers (T,).
+        """
+        side, squares = self.clip.crop, []
+        for key, top, left in cuts:
+            video, numbers = frames(key)
+            squares.append(self.store.read(video, numbers, top, left, side, side))
+        pixels = torch.from_numpy(np.stack(squares)).permute(0, 4, 1, 2, 3)  # (B, T, H, W, 3) seen as (B, 3, T, H, W)
+        if self.clip.size == side:
             return pixels
         flat = pixels.transpose(1, 2).flatten(0, 1)
         small = F.interpolate(flat, size=(self.clip.size, self.clip.size), mode="bilinear", antialias=True)
-        return small.reshape(len(cuts), self.clip.frames, *small.shape[1:]).transpose(1, 2)
+        return small.reshape(len(cuts), -1, *small.shape[1:]).transpose(1, 2)
+
+    def _clip(self, key: tuple[int, int]) -> tuple[int, NDArray[np.int64]]:
+        video, start = key
+        return video, clip_frames(int(self.store.counts[video]), start, self.clip)
 
 
 def span(clip: "Clip") -> int:

@@ -25,9 +25,10 @@ def run(spec: "FramesSpec", inputs: Mapping[str, Path], work: Path) -> dict[str,
     """
     folder = inputs[f"data/{spec.key}"]
     names = read_names(folder / "index.csv")
+    videos = folder / "videos" if spec.folder is None else Path(spec.folder).expanduser()
     count = workers()
     with _shown(f"{spec.key}: frames") as progress:
-        done = extract(folder / "videos", names, work, short_side=spec.short_side, workers=count, progress=progress)
+        done = extract(videos, names, work, short_side=spec.short_side, workers=count, progress=progress)
     return {
         "workers": count,
         "frames_per_second": round(done.frames / done.seconds, 1),

@@ -39,6 +39,7 @@ def run(spec: "VideosSpec", inputs: Mapping[str, Path], work: Path) -> dict[str,
 
     Raises UserError when an archive cannot be had or unpacked, or when the lists and the videos do not agree.
     """
+    assert spec.layout != "listed"  # the work of `listed_stage`
     if spec.generated is not None:
         facts, source = _generate(spec, work), None
     else:
@@ -72,7 +73,7 @@ def run(spec: "VideosSpec", inputs: Mapping[str, Path], work: Path) -> dict[str,
 
 
 def _generate(spec: "VideosSpec", work: Path) -> dict[str, Any]:
-    assert spec.generated is not None
+    assert spec.generated is not None and spec.layout != "listed"
     with _shown(f"{spec.key}: drawing") as progress:
         standin.generate(
             spec.layout,

@@ -27,7 +27,11 @@ def save_checkpoint(path: Path, architecture: Mapping[str, Any], epoch: int, mod
     Equal content gives equal bytes whatever the file is called. `architecture` must be plain JSON data: the
     arguments of `build_model`.
     """
-    state = model.state_dict()
+    save_state(path, architecture, epoch, model.state_dict())
+
+
+def save_state(path: Path, architecture: Mapping[str, Any], epoch: int, state: Mapping[str, Tensor]) -> None:
+    """`save_checkpoint` of weights that are in no model."""
     # The pickle inside notes when one string object occurs twice; fresh copies make that depend on content
     # alone.
     architecture, names = json.loads(json.dumps([dict(architecture), list(state)], sort_keys=True))

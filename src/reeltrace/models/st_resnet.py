@@ -54,6 +54,14 @@ class Bottleneck(nn.Module):
                 nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels)
             )
 
+    def forward(self, x: Tensor) -> Tensor:
+        """One frame at a time, without any connection through time."""
+        shortcut = x if self.downsample is None else self.downsample(x)
+        branch = self.relu(self.bn1(self.conv1(x)))
+        branch = self.bn3(self.conv3(self.relu(self.bn2(self.conv2(branch)))))
+        out: Tensor = self.relu(branch + shortcut)
+        return out
+
     def layers(self) -> list[tuple[str, nn.Module]]:
         """Convolutions and batch norms in the thesis's order: the projection, then the residual branch."""
         found: list[tuple[str, nn.Module]] = []
@@ -147,6 +155,11 @@ class StResNet(nn.Module):
         self.connections = tuple(connections)
         self.wires = nn.ModuleList(self._wire(connection) for connection in self.connections)
 
+    def begin_as_shortcuts(self) -> None:
+        """Let each block begin as its shortcut alone: a net this deep then trains from random weights."""
+        for _, _, block in self._blocks:
+            nn.init.zeros_(block.bn3.weight)
+
     def layer(self, number: int) -> nn.Module:
         """The convolution or batch norm that the thesis calls layer `number`. Raises UserError when there is none."""
         if not 0 <= number < len(self.layer_names):
@@ -196,6 +209,19 @@ class StResNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Classify sequences of frames (N, T, 3, H, W), or single frames (N, 3, H, W)."""
         return self.classify(self.features(x))
+
+    def blocks_of(self, x: Tensor) -> dict[str, Tensor]:
+        """Features of single frames (N, 3, H, W): the outputs of stages 2, 3 and 4, averaged over the frame.
+
+        They stand behind the thesis's layers 48, 85 and 105, where the frame is halved or ends (section 5.2).
+        """
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        found: dict[str, Tensor] = {}
+        for stage in (1, 2, 3, 4):
+            x = getattr(self, f"layer{stage}")(x)
+            if stage > 1:
+                found[f"block{stage}"] = self.avgpool(x).flatten(1)
+        return found
 
     def classify(self, features: Tensor) -> Tensor:
         """Logits (N, classes) of features (N, C) behind the last stage."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from reeltrace.artifacts import MANIFEST, RECEIPT, SPEC, read_json, sha256_file
 from reeltrace.errors import CheckFailed
+from reeltrace.report.frame_nets import backbone_settings, model_settings
 
 
 def describe(name: str, folder: Path, scale: str) -> dict[str, Any]:
@@ -41,17 +42,16 @@ def settings(spec: Mapping[str, Any]) -> dict[str, str]:
     """What a reader wants to know of a spec, in one line each."""
     stage = spec.get("stage")
     if stage == "train":
-        model, protocol = spec["model"], spec["protocol"]
-        augment = spec.get("augment")
+        model, augment = spec["model"], spec.get("augment")
+        on_frames = spec.get("backbone") is not None
         return {
             "seed": str(spec["seed"]),
             "dataset": f"{spec['dataset']}, {spec['classes']} classes",
-            "model": f"{model['architecture']}, group {model['group']}, base widths {_list(model['widths'])}",
-            "protocol": (
-                f"{protocol['optimizer'].upper()}, {protocol['epochs']} epochs, rate {protocol['learning_rate']} "
-                f"times {protocol['gamma']} after {_list(protocol['milestones'])}, momentum {protocol['momentum']}, "
-                f"weight decay {protocol['weight_decay']}, batches of {protocol['batch_size']}"
-            ),
+            "model": model_settings(model, spec["sequences"])
+            if on_frames
+            else f"{model['architecture']}, group {model['group']}, base widths {_list(model['widths'])}",
+            **(backbone_settings(spec["backbone"]) if on_frames else {}),
+            "protocol": _protocol(spec["protocol"]),
             "augmentation": f"{augment['kind']}, p = {augment['probability']}" if augment else "none",
             "device": f"{spec['device']['kind']}, {spec['device']['threads']} thread(s), {spec['device']['precision']}",
             **_view(spec.get("video")),
@@ -77,6 +77,12 @@ def settings(spec: Mapping[str, Any]) -> dict[str, str]:
                 f"{drawn['frames'][0]} to {drawn['frames'][1]} frames, seed {drawn['seed']}"
             ),
         }
+    if stage == "pretrain":
+        training = {} if spec["training"] is None else {"protocol": _protocol(spec["training"]["protocol"])}
+        return {**backbone_settings(spec["backbone"]), **training}
+    if stage == "features":
+        square = f"{spec['crop']} x {spec['crop']} pixels from the middle, seen as {spec['size']} x {spec['size']}"
+        return {"dataset": spec["dataset"], "frames": square, **backbone_settings(spec["backbone"])}
     if stage == "frames":
         return {"stored frames": f"short side of {spec['short_side']} pixels"}
     if stage == "measure":
@@ -121,6 +127,16 @@ def _plain(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(map(_plain, value)) + "]"
     return "none" if value is None else str(value)
+
+
+def _protocol(protocol: Mapping[str, Any]) -> str:
+    share = protocol.get("update_after")
+    return (
+        f"{protocol['optimizer'].upper()}, {protocol['epochs']} epochs, rate {protocol['learning_rate']} "
+        f"times {protocol['gamma']} after {_list(protocol['milestones'])}, momentum {protocol['momentum']}, "
+        f"weight decay {protocol['weight_decay']}, batches of {protocol['batch_size']}"
+        + (f", update after {100 * share:g} % of the data" if share else "")
+    )
 
 
 def _view(video: Mapping[str, Any] | None) -> dict[str, str]:

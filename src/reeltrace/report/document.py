@@ -22,7 +22,7 @@ from reeltrace.analysis.verdicts import MEANINGS, count
 from reeltrace.artifacts import SPEC, canonical_json, read_json, sha256_file
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.registry import ReportSpec, is_numbered
-from reeltrace.report import figures, quantities, videos
+from reeltrace.report import figures, frame_nets, quantities, videos
 from reeltrace.report.binding import Binder, Number
 from reeltrace.report.chains import artifact_name, describe, settings
 
@@ -30,6 +30,7 @@ SCHEMA = "reeltrace-report/1"
 TEMPLATES = Path("templates")
 PAGE = "report.html.j2"
 QUANTITIES = {"relative_error": "relative error", "agreement": "agreement"}
+RATES = {"percent": 1, "error rate": 100}  # units that a chart draws, and what brings them to percent
 COMPACT = 4  # columns of accuracies beyond which a table is set tightly
 TREND_VERDICTS = ("trend holds", "trend fails", "not run")
 
@@ -102,6 +103,8 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], reports: Path) -> Report
         datasets=datasets,
         equivariance=_equivariance_view(equivariance),
         panels=_panels(spec, inputs, binder),
+        hidden_quantities=tuple(frame_nets.QUANTITIES.values()),
+        hidden={t["key"]: frame_nets.hidden_figures(t, inputs, binder) for t in tables if t.get("hidden")},
         strips_after=figures.STRIPS_AFTER,
         swatch=figures.legend_swatch,
         meanings=MEANINGS,
@@ -130,6 +133,10 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], reports: Path) -> Report
         for number in binder.numbers.values()
     ]
     return Report(html=page, json=canonical_json(content), binder=binder)
+
+
+def _judged_tables(document: str, tables: list[dict[str, Any]]) -> dict[str, Any]:
+    return {t["table"]: t for t in tables if t["document"] == document and "runs" in t}
 
 
 def _environment(folder: Path) -> jinja2.Environment:
@@ -233,6 +240,8 @@ def _bind_cells(binder: Binder, table: dict[str, Any]) -> list[dict[str, Any]]:
                         chain=identity,
                     )
                 )
+            if "ratio" in reproduced:
+                frame_nets.bind_ratio(binder, identity, title, trace, cell)
             if "interval" in reproduced:
                 _bind_parts(binder, identity, index, trace, reproduced)
             if "clip" in reproduced:
@@ -284,12 +293,16 @@ def _bind_parts(
         )
 
     low, high = reproduced["interval_printed"]
-    judged = "videos" if "clip" in reproduced else "clips"
+    judged = reproduced.get("of") or ("videos" if "clip" in reproduced else "clips")
     part("interval", f"[{low}, {high}]", "Interval", "interval")
     if reproduced["deviation"] is not None:
         part("deviation", f"± {reproduced['deviation_printed']}", "Standard deviation over seeds", "deviation")
     for seed, entry in reproduced["seeds"].items():
-        words = f"{entry['printed']} ({entry['correct']} of {entry['total']} {judged}, epoch {entry['epoch']})"
+        epochs = entry["epoch"] if isinstance(entry["epoch"], list) else [entry["epoch"]]
+        right = f"{entry['correct']} of {entry['total']} {judged} right"
+        words = (
+            f"{entry['printed']} ({right}, {'epoch' if len(epochs) == 1 else 'epochs'} {', '.join(map(str, epochs))})"
+        )
         part(f"seed-{seed}", words, f"Seed {seed}, best on validation", f"seeds/{seed}")
     part("last", reproduced["last"]["printed"], "Last checkpoint", "last/value")
 
@@ -494,7 +507,9 @@ def _table_view(
     if "runs" in table:
         chart = _chart(table, print_, of_table, binder)
     return {
+        "hidden": [],
         **table,
+        "in_errors": any(cell["unit"] == "error rate" for cell in table["cells"]),
         "print": print_,
         "groups": groups,
         "compact": COMPACT,
@@ -533,28 +548,36 @@ def _chart(
     table: dict[str, Any], print_: published.Table, of_table: Mapping[tuple[str, str], Any], binder: Binder
 ) -> Markup:
     dots, shown = [], []
+    rates = [c for c in print_.columns if any(of_table[r.key, c.key]["unit"] in RATES for r in print_.rows)]
     for r, row in enumerate(print_.rows):
-        for c, column in enumerate(print_.columns):
+        for c, column in enumerate(rates):
             cell = of_table[row.key, column.key]
-            ours = cell["reproduced"]
+            ours, size = cell["reproduced"], RATES[cell["unit"]]
             dots.append(
                 figures.Dot(
                     row=r,
                     column=c,
-                    ours=None if ours is None else ours["value"],
-                    interval=None if ours is None else (ours["interval"][0], ours["interval"][1]),
-                    published=cell["published"]["value"],
+                    ours=None if ours is None else size * ours["value"],
+                    interval=None if ours is None else (size * ours["interval"][0], size * ours["interval"][1]),
+                    published=None if (theirs := cell["published"]["value"]) is None else size * theirs,
                 )
             )
             shown.append(cell["id"])
     identity = f"chart/{table['key']}"
+    rates_are_errors = any(cell["unit"] == "error rate" for cell in of_table.values())
     return figures.accuracy_chart(
-        f"Table {table['table']} drawn: top-1 accuracy in percent, published and here",
-        [row.label for row in print_.rows],
-        [column.key for column in print_.columns],  # unlike labels they say which set they belong to
+        f"Table {table['table']} drawn: {'error rate' if rates_are_errors else 'top-1 accuracy'} in percent, "
+        "published and here",
+        [_short_label(row, print_) for row in print_.rows],
+        [column.key for column in rates],  # unlike labels they say which set they belong to
         dots,
         binder.figure(identity, shown),
     )
+
+
+def _short_label(row: published.Row, print_: published.Table) -> str:
+    """A row's label, with its key where labels repeat."""
+    return row.label if [other.label for other in print_.rows].count(row.label) == 1 else row.key
 
 
 def _equivariance_view(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -577,7 +600,7 @@ def _panels(spec: ReportSpec, inputs: Mapping[str, Path], binder: Binder) -> lis
         for seed in spec.seeds:
             key = f"train/{name}-s{seed}"
             model = read_json(inputs[key] / SPEC)["model"]
-            style = 2 if model["group"] != "z3" else 1 if run.augment else 0
+            style = 2 if model.get("group", "z3") != "z3" else 1 if run.augment else 0
             history = read_history(inputs[key] / HISTORY)
             place = (run.dataset, model["architecture"])
             panels.setdefault(place, []).append(
@@ -588,7 +611,7 @@ def _panels(spec: ReportSpec, inputs: Mapping[str, Path], binder: Binder) -> lis
                 )
             )
             drawn.setdefault(place, []).append(f"results/{spec.scale}/{key}/{HISTORY}")
-    titles = {"cnn4": "4-layer CNN", "resnet18": "3D ResNet-18"}
+    titles = {"cnn4": "4-layer CNN", "resnet18": "3D ResNet-18", **frame_nets.TITLES}
     return [
         {
             "title": f"{place[0]}, {titles[place[1]]}",

@@ -112,9 +112,17 @@ def _format(chain: dict[str, Any]) -> str:
         if chain["derivation"]:
             add("derived", derivation_words(chain["derivation"]))
         for seed, entry in ours.get("seeds", {}).items():
-            judged = " videos" if "clip" in ours else ""
-            words = f"{entry['correct']} of {entry['total']}{judged}, epoch {entry['epoch']}"
+            judged = f" {ours['of']}" if "of" in ours else " videos" if "clip" in ours else ""
+            epochs = entry["epoch"] if isinstance(entry["epoch"], list) else [entry["epoch"]]
+            words = f"{entry['correct']} of {entry['total']}{judged} right, epoch {', '.join(map(str, epochs))}"
             add(f"seed {seed}", f"{entry['printed']}  {words}")
+        if "ratio" in ours:
+            theirs = ours["ratio"]["published"]
+            add(
+                "ratio",
+                f"{ours['ratio']['printed']} to {ours['ratio']['to']}"
+                + (f", published {theirs['printed']}" if theirs else ""),
+            )
         if "last" in ours:
             add("last epoch", ours["last"]["printed"])
         if "clip" in ours:

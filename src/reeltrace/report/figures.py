@@ -95,6 +95,45 @@ def learning_curves(title: str, curves: Sequence[Curve], attributes: Markup) -> 
     return Markup("").join([*parts, Markup("</svg>")])
 
 
+def unit_curves(title: str, curves: Mapping[str, Sequence[tuple[int, float]]], attributes: Markup) -> Markup:
+    """An SVG of 360 x 216 units: one line per quantity over the units 1, 2, ... of a net, with zero marked."""
+    width, height, left, right, top, bottom = 360, 216, 44, 12, 12, 34
+    values = [value for points in curves.values() for _, value in points]
+    low, high = min([0.0, *values]), max([0.0, *values])
+    high = high if high > low else low + 1
+    last = max((unit for points in curves.values() for unit, _ in points), default=1)
+
+    def x(unit: float) -> float:
+        return left + (width - left - right) * ((unit - 1) / (last - 1) if last > 1 else 0.5)
+
+    def y(value: float) -> float:
+        return top + (height - top - bottom) * (1 - (value - low) / (high - low))
+
+    parts = [
+        Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}" class="curves" {}>').format(
+            width, height, title, attributes
+        )
+    ]
+    for tick in sorted({low, 0.0, high}):
+        parts.append(Markup('<path class="grid" d="M{} {}H{}"/>').format(left, _n(y(tick)), width - right))
+        parts.append(
+            Markup('<text class="tick end" x="{}" y="{}">{}</text>').format(left - 6, _n(y(tick) + 4), f"{tick:.2g}")
+        )
+    for unit in range(1, last + 1, 3):
+        parts.append(
+            Markup('<text class="tick mid" x="{}" y="{}">{}</text>').format(_n(x(unit)), height - bottom + 15, unit)
+        )
+    parts.append(
+        Markup('<text class="axis mid" x="{}" y="{}">recurrent unit</text>').format(
+            (left + width - right) / 2, height - 4
+        )
+    )
+    for style, (label, points) in enumerate(curves.items()):
+        path = "".join(f"{'L' if n else 'M'}{_n(x(unit))} {_n(y(value))}" for n, (unit, value) in enumerate(points))
+        parts.append(Markup('<path class="line s{}" d="{}"><title>{}</title></path>').format(style, path, label))
+    return Markup("").join([*parts, Markup("</svg>")])
+
+
 def _ticks(last: int) -> list[int]:
     """A few round epochs from 1 to `last`."""
     step = next(s for s in (1, 2, 5, 10, 20, 25, 50, 100, 200, 500, 10**9) if last / s <= 6)

@@ -18,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from reeltrace.analysis.stage import CELLS, METRICS
 from reeltrace.analysis.stage import outputs as aggregate_outputs
+from reeltrace.analysis.timing import TIMING
 from reeltrace.artifacts import (
     MANIFEST,
     RECEIPT,
@@ -30,6 +31,7 @@ from reeltrace.artifacts import (
 )
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.registry import AggregateSpec, ReportSpec
+from reeltrace.report.check_frames import hidden_states, times
 from reeltrace.report.document import build
 from reeltrace.report.stage import HTML, JSON
 from reeltrace.report.videos import ABOUT, BROKEN_VIDEOS, FRAME_COLUMNS, FRAMES, INDEX, SHARDS, SIDES, read_rows
@@ -37,6 +39,7 @@ from reeltrace.report.videos import ABOUT, BROKEN_VIDEOS, FRAME_COLUMNS, FRAMES,
 TAMPERED, STALE, BROKEN = "tampered artifact", "stale", "broken chain"
 UNBOUND, DIFFERS = "unbound number", "report differs from artifacts"
 KINDS = (TAMPERED, STALE, BROKEN, UNBOUND, DIFFERS)
+OURS = ("reproduced", "trace", "equivariance", "search", "beside", "derivation", "hidden")  # parts of cells.json
 SMALL = 1_000_000  # bytes; larger files are hashed only on request
 REPORT = "report/all"
 TOLERANCE = 1e-6
@@ -59,13 +62,16 @@ def verify(root: Path, *, scale: str, data: bool = False) -> list[Problem]:
     problems: list[Problem] = []
     limit = None if data else SMALL
     for name, folder in folders.items():
-        whole = name == REPORT  # it is read again below, however large it is
-        problems += _guarded(folder / MANIFEST, partial(check_outputs, folder, limit=None if whole else limit))
+        small = None if name == REPORT else limit  # the report is read whole anyway
+        problems += _guarded(folder / MANIFEST, partial(check_outputs, folder, limit=small))
         problems += _guarded(folder / MANIFEST, partial(_links, name, folder, results))
     for name, folder in folders.items():
         stage = name.split("/")[0]
         if stage == "train":
             problems += _guarded(folder / METRICS, partial(_scores, folder, results))
+            problems += _guarded(folder / METRICS, partial(hidden_states, folder))
+        elif stage == "timing":
+            problems += _guarded(folder / TIMING, partial(times, folder, results))
         elif stage == "data" and (folder / INDEX).is_file():
             problems += _guarded(folder / INDEX, partial(_sides, folder))
         elif stage == "frames":
@@ -360,7 +366,7 @@ def _cells(folder: Path, results: Path, reports: Path) -> list[Problem]:
             problems.append(Problem(TAMPERED, str(path), "the histories of its runs give another text"))
             continue
         found = _first_difference(read_json(path), json.loads(text))
-        ours = any(part in found for part in ("reproduced", "trace", "equivariance", "search", "beside", "derivation"))
+        ours = any(part in found for part in OURS)
         problems.append(Problem(TAMPERED if ours else STALE, str(path), found))
     return problems
 

@@ -32,8 +32,7 @@ def describe_set(
     Every number in it is registered with the binder. Raises `CheckFailed` where a file is not what its stage writes.
     """
     data, frames = inputs[f"data/{key}"], inputs[f"frames/{key}"]
-    # Every run on the set sees it in the same way; the first by name, as a spec read back has its runs sorted.
-    run = f"train/{min(name for name, run in spec.runs.items() if run.dataset == key)}-s{spec.seeds[0]}"
+    run = _seen_by(key, spec)
     about, view = read_json(data / ABOUT), read_json(inputs[run] / SPEC)["video"]
     stored = {row["video"]: row for row in read_rows(frames / FRAMES, *FRAME_COLUMNS)}
     broken = read_json(frames / BROKEN_VIDEOS)
@@ -93,6 +92,21 @@ def describe_set(
         },
         "pixels": clip,
     }
+
+
+def _seen_by(key: str, spec: ReportSpec) -> str:
+    """A run on the set: they all see its own split in the same way.
+
+    The first by name, as a spec read back has its runs sorted; runs on another split or on frames come last.
+    """
+    runs = {name: run for name, run in spec.runs.items() if run.dataset == key}
+
+    def rank(name: str) -> tuple[bool, bool, bool, str]:
+        run = runs[name]
+        return run.split is not None, run.every is not None, run.evaluation == ("original",), name
+
+    first = min(runs, key=rank)
+    return f"train/{first}-s{spec.seeds[0]}"
 
 
 def _every(stride: int) -> str:

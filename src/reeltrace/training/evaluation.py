@@ -89,12 +89,22 @@ class Equivariance(TypedDict):
 
 
 def to_input(pixels: Tensor, clips: Clips, dtype: torch.dtype = torch.float32) -> Tensor:
-    """What a net is given of uint8 clips (B, 3, T, H, W): scaled to [0, 1] and normalised as the set says."""
+    """What a net is given of uint8 clips (B, 3, T, H, W): scaled to [0, 1] and normalised as the set says.
+
+    Features, which are no pixels, stay as they are.
+    """
+    if pixels.is_floating_point():
+        return pixels.to(dtype)
     x = to_float(pixels, dtype)
     if clips.normalise is None:
         return x
     mean, std = (torch.tensor(values, dtype=dtype, device=x.device).view(3, 1, 1, 1) for values in clips.normalise)
     return x.sub_(mean).div_(std)
+
+
+def channels_last(x: Tensor) -> Tensor:
+    """Clips (B, C, T, H, W) in the order of memory that convolutions are fastest in; other batches as they are."""
+    return x.contiguous(memory_format=torch.channels_last_3d) if x.dim() == 5 else x
 
 
 def evaluate(model: nn.Module, clips: Clips, transforms: Iterable[str], batch: int = BATCH) -> dict[str, Tensor]:
@@ -113,8 +123,7 @@ def evaluate(model: nn.Module, clips: Clips, transforms: Iterable[str], batch: i
             pixels = clips.batch(range(start, min(start + batch, len(clips)))).to(weight.device)
             seen = to_input(pixels, clips, weight.dtype)
             for name in names:
-                view = TRANSFORMS[name](seen).contiguous(memory_format=torch.channels_last_3d)
-                logits[name].append(model(view).cpu())
+                logits[name].append(model(channels_last(TRANSFORMS[name](seen))).cpu())
     model.train(training)
     return {name: torch.cat(parts) for name, parts in logits.items()}
 

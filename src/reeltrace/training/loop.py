@@ -24,7 +24,7 @@ from reeltrace.data.store import CHANNELS
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.models import build_model
 from reeltrace.training import resume
-from reeltrace.training.evaluation import Clips, Score, evaluate, score_split, to_input
+from reeltrace.training.evaluation import Clips, Score, channels_last, evaluate, score_split, to_input
 from reeltrace.training.loading import Loader, derived_seed
 from reeltrace.training.optimizers import Optimizer
 from reeltrace.training.precision import keep_small_convolutions_in_float32
@@ -54,10 +54,26 @@ class Trained:
     resumed_after: int | None
 
 
-def train(spec: TrainSpec, clips: Clips, validation: Clips, work: Path, data_sha256: str) -> Trained:
+@dataclass(frozen=True)
+class Net:
+    """A net with its initial weights, and the plain JSON data that describes it in checkpoints.
+
+    `autocast` is whether it may compute in bfloat16 on a CPU; on a GPU the spec decides alone.
+    """
+
+    module: nn.Module
+    architecture: dict[str, Any]
+    autocast: bool = True
+
+
+def train(
+    spec: TrainSpec, clips: Clips, validation: Clips, work: Path, data_sha256: str, net: Net | None = None
+) -> Trained:
     """Train one run with one seed (basu2021, sections 4.4 to 4.7) and write `history.jsonl` into `work`.
 
-    The optimiser of the protocol, cross entropy, the learning rate of `learning_rate`. After each epoch the net is
+    The optimiser of the protocol, cross entropy, the learning rate of `learning_rate`. `net` is the one to train, the
+    spec's own where none is given. The optimiser steps after each batch or, with `update_after`, on the mean gradient
+    over that share of the clips, in however many batches they come. After each epoch the net is
     scored on the validation clips, and a resume checkpoint lands in `work`/scratch; if one is there already, training
     goes on from it. `data_sha256` stands for the dataset: a checkpoint made on another one is refused.
 
@@ -65,14 +81,16 @@ def train(spec: TrainSpec, clips: Clips, validation: Clips, work: Path, data_sha
     """
     protocol = spec.protocol
     device = prepare(spec)
-    model = new_model(spec).to(device)
+    net = net or Net(new_model(spec), architecture(spec))
+    model = net.module.to(device)
     if device.type == "cpu":
         keep_small_convolutions_in_float32(model)
-    parameters: list[Tensor] = list(model.parameters())
+    autocast = spec.device.precision == "bfloat16" and (net.autocast or device.type == "cuda")
+    parameters: list[Tensor] = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = Optimizer(protocol, parameters)
 
     spec_sha256, checkpoint = sha256_json(spec.model_dump(mode="json")), resume.resume_path(work)
-    now = resume.load(checkpoint, spec_sha256, data_sha256, architecture(spec))
+    now = resume.load(checkpoint, spec_sha256, data_sha256, net.architecture)
     resumed_after = now["epoch"] if now else None
     if now:
         model.load_state_dict(now["model"])
@@ -90,19 +108,22 @@ def train(spec: TrainSpec, clips: Clips, validation: Clips, work: Path, data_sha
             model.train()
             loss_sum, correct, seen = torch.zeros((), device=device), torch.zeros((), device=device), 0
             reading = loader.epoch(epoch)
-            while True:
+            gradients: list[Tensor] = []
+            for place in loader.places(epoch):
                 asked = time.perf_counter()
-                read = next(reading, None)
+                read = next(reading)
                 waited += time.perf_counter() - asked
-                if read is None:
-                    break
                 x, y = to_input(read[0].to(device, non_blocking=True), clips), read[1].to(device)
                 # bfloat16 and channels-last pay together: measured on one CPU core, forward and backward of the quick
                 # Z3 net take 3.3 ms per clip without both, 2.0 and 2.6 with one of them, 1.5 with both.
-                with torch.autocast(device.type, torch.bfloat16, enabled=spec.device.precision == "bfloat16"):
-                    logits = model(x.contiguous(memory_format=torch.channels_last_3d))
+                with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
+                    logits = model(channels_last(x))
                 loss = F.cross_entropy(logits.float(), y)
-                optimizer.step(torch.autograd.grad(loss, parameters), rate)
+                found = torch.autograd.grad(loss * (len(y) / place.size), parameters)
+                gradients = [a + b for a, b in zip(gradients, found, strict=True)] if gradients else list(found)
+                if place.last:
+                    optimizer.step(gradients, rate)
+                    gradients = []
 
                 loss_sum += loss.detach() * len(y)
                 correct += (logits.argmax(1) == y).sum()
@@ -139,7 +160,7 @@ def train(spec: TrainSpec, clips: Clips, validation: Clips, work: Path, data_sha
                 "validation": scored,
                 "best": best,
             }
-            resume.save(checkpoint, spec_sha256, data_sha256, architecture(spec), now)
+            resume.save(checkpoint, spec_sha256, data_sha256, net.architecture, now)
             write_history(work, now["history"])
 
     assert now is not None  # a protocol has at least one epoch
@@ -147,16 +168,21 @@ def train(spec: TrainSpec, clips: Clips, validation: Clips, work: Path, data_sha
 
 
 def prepare(spec: TrainSpec) -> torch.device:
-    """Choose the device and make what it computes repeatable: fixed threads, deterministic algorithms."""
+    """Choose the device and make what it computes repeatable."""
     device = choose_device(spec.device.kind)
-    torch.set_num_threads(spec.device.threads)
+    make_repeatable(device, spec.device.threads)
+    return device
+
+
+def make_repeatable(device: torch.device, threads: int) -> None:
+    """Fixed threads and deterministic algorithms."""
+    torch.set_num_threads(threads)
     if device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.backends.cudnn.benchmark = False
     # CUDA has no deterministic gradient of 3D pooling: there it can only warn. On a CPU it is strict.
     torch.use_deterministic_algorithms(True, warn_only=device.type == "cuda")
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # a guard against bugs that costs time in each layer
-    return device
 
 
 def choose_device(kind: str) -> torch.device:
@@ -169,6 +195,8 @@ def choose_device(kind: str) -> torch.device:
 def architecture(spec: TrainSpec) -> dict[str, Any]:
     """The arguments of `build_model` for this run, as plain JSON data; checkpoints carry them."""
     model = spec.model.model_dump(mode="json")
+    if "options" not in model:
+        raise UserError(f"run {spec.run}: {model['architecture']} is a net on frames, which `frame_stage` trains")
     options = model.pop("options") or {}
     return {**model, "classes": spec.classes, "in_channels": CHANNELS, **options}
 

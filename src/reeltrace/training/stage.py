@@ -6,7 +6,7 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,22 +39,38 @@ def run(spec: TrainSpec, inputs: Mapping[str, Path], work: Path) -> dict[str, An
 
     Raises UserError when the dataset does not fit the run, CheckFailed when training diverges.
     """
-    clips, validation, test = _open(spec, inputs)
-    check_dataset(spec, clips, validation, test)
+    splits = _open(spec, inputs)
+    check_dataset(spec, *splits)
+    net = loop.Net(loop.new_model(spec), loop.architecture(spec))
+    return train_and_score(spec, net, splits, identity(inputs), work)
 
-    trained = loop.train(spec, clips, validation, work, _identity(inputs))
+
+def train_and_score(
+    spec: TrainSpec,
+    net: loop.Net,
+    splits: tuple[Clips, Clips, Clips],
+    data_sha256: str,
+    work: Path,
+    more: Callable[[nn.Module], dict[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """Train a net, evaluate its last and its best epoch, and write what `run` says; returned are the facts.
+
+    `more` adds to metrics.json what it finds in the best model.
+    """
+    clips, validation, test = splits
+    trained = loop.train(spec, clips, validation, work, data_sha256, net)
     model, best = trained.model, trained.best
 
     began = time.perf_counter()
     epochs = {"last": trained.history[-1]["epoch"], "best": best["epoch"]}
     logits = {"last": evaluate(model, test, spec.evaluation)}
-    _save(work / "last.pt", spec, epochs["last"], model)
+    _save(work / "last.pt", net, epochs["last"], model)
     if epochs["best"] == epochs["last"]:
         logits["best"] = logits["last"]
     else:
         model.load_state_dict(best["state"])
         logits["best"] = evaluate(model, test, spec.evaluation)
-    _save(work / "best.pt", spec, epochs["best"], model)
+    _save(work / "best.pt", net, epochs["best"], model)
     evaluation_seconds = time.perf_counter() - began
 
     validations = {"last": trained.validation, "best": best["validation"]}
@@ -62,8 +78,9 @@ def run(spec: TrainSpec, inputs: Mapping[str, Path], work: Path) -> dict[str, An
         "schema": SCHEMA,
         "model": {
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
-            "widths": list(model.widths),  # type: ignore[arg-type]  # both nets have it as a list of int
+            "widths": list(getattr(model, "widths", ())),
         },
+        **({} if more is None else more(model)),
         "equivariance": {
             which: {
                 name: equivariance(under["original"], under[name]) for name in spec.evaluation if name != "original"
@@ -143,20 +160,20 @@ def check_dataset(spec: TrainSpec, clips: Clips, validation: Clips, test: Clips)
         ) from error
 
 
-def _identity(inputs: Mapping[str, Path]) -> str:
-    """What stands for a dataset's content: its manifests; for one not made by the workflow, its index."""
+def identity(inputs: Mapping[str, Path]) -> str:
+    """What stands for the content of a run's inputs: their manifests; for one not made by the workflow, its index."""
 
     def of(folder: Path) -> str:
-        names = (MANIFEST, "index.csv", "frames.csv")
+        names = (MANIFEST, "index.csv", "frames.csv", "about.json")
         return sha256_file(next(folder / name for name in names if (folder / name).is_file()))
 
     hashes = [of(folder) for folder in inputs.values()]
     return hashes[0] if len(hashes) == 1 else sha256_json(hashes)
 
 
-def _save(path: Path, spec: TrainSpec, epoch: int, model: nn.Module) -> None:
+def _save(path: Path, net: loop.Net, epoch: int, model: nn.Module) -> None:
     with explain_full_disk(path):
-        save_checkpoint(path, loop.architecture(spec), epoch, model)
+        save_checkpoint(path, net.architecture, epoch, model)
 
 
 def _write_predictions(path: Path, test: Clips, logits: Mapping[str, Mapping[str, Tensor]]) -> None:

@@ -1,0 +1,204 @@
+"""The cells of a table of results: error rates, accuracies on clips and videos, and training times of runs."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+from reeltrace.analysis import published as pub
+from reeltrace.analysis.quantities import base_cell
+from reeltrace.analysis.sources import Source, get, read_score, source_of
+from reeltrace.analysis.statistics import hull, mean, percent, printed, sample_deviation, wilson
+from reeltrace.analysis.verdicts import Circumstances, Verdict, judge_result, judge_time
+from reeltrace.artifacts import escape_pointer
+from reeltrace.errors import UserError
+from reeltrace.registry import AggregateSpec, Quantity, ResultTable
+
+DECIMALS: dict[Quantity, int] = {"error": 3, "top1": 1, "clip-top1": 1}  # as in iqbal2017 and singh2019supp
+UNITS: dict[Quantity, str] = {
+    "error": "error rate",
+    "top1": "percent",
+    "clip-top1": "percent",
+    "training-time": "hours",
+}
+
+
+def result_cells(
+    spec: AggregateSpec,
+    table: ResultTable,
+    print_: pub.Table,
+    sources: Mapping[str, Source],
+    circumstances: Circumstances,
+) -> list[dict[str, Any]]:
+    """Each cell of the print with its published value, ours, verdict and trace; cells without a run are `not run`."""
+    _check(spec, table, print_)
+    cells = []
+    for row in print_.rows:
+        for column in print_.columns:
+            cell = print_.cell(row.key, column.key)
+            runs = table.runs_of(row.key, column.key)
+            quantity = table.columns.get(column.key)
+            entry = base_cell(cell)
+            under = circumstances
+            verdict: Verdict
+            if not runs or quantity is None:
+                entry |= {"reproduced": None, "trace": []}
+                verdict, reason = judge_result(cell, None, under)
+            elif quantity == "training-time":
+                entry |= _time(spec, table, print_, sources, cell, runs[0])
+                verdict, reason = judge_time(cell, under)
+            else:
+                entry |= _rate(spec, sources, quantity, runs)
+                missing = max(
+                    int(get(source_of(sources, f"train/{run}-s{seed}"), "videos", "missing"))
+                    for run in runs
+                    for seed in spec.seeds
+                )
+                under = replace(circumstances, missing=missing)
+                low, high = entry["reproduced"]["interval"]
+                verdict, reason = judge_result(cell, (low, high), under)
+            made = {"origin": "measured" if runs else "published", "derivation": None, "circumstances": under.words}
+            cells.append({**entry, **made, "verdict": verdict, "reason": reason})
+    return cells
+
+
+def _check(spec: AggregateSpec, table: ResultTable, print_: pub.Table) -> None:
+    where = f"params.yaml: tables.{spec.key}"
+    rows, columns = [row.key for row in print_.rows], [column.key for column in print_.columns]
+    for kind, names, known in (("rows", table.rows, rows), ("columns", table.columns, columns)):
+        for name in names:
+            if name not in known:
+                raise UserError(
+                    f"{where}.{kind}: {name!r} is not in table {table.table} of "
+                    f"reports/published/{table.document}.yaml, which has: {', '.join(known)}"
+                )
+    for name, quantity in table.columns.items():
+        for row in table.rows:
+            if table.runs_of(row, name) and (unit := print_.cell(row, name).unit) != UNITS[quantity]:
+                raise UserError(
+                    f"{where}.columns.{name}: {quantity} is of the unit {UNITS[quantity]!r}; "
+                    f"reports/published/{table.document}.yaml prints {unit!r} in row {row!r}"
+                )
+
+
+# --- rates ---
+
+
+def _rate(
+    spec: AggregateSpec, sources: Mapping[str, Source], quantity: Quantity, runs: tuple[str, ...]
+) -> dict[str, Any]:
+    """An error rate or an accuracy over seeds; of several runs their mean, seed by seed."""
+    within = ("clip",) if quantity == "clip-top1" else ()
+    best: dict[int, list[tuple[int, int]]] = {}
+    last: dict[int, list[tuple[int, int]]] = {}
+    trace, epochs = [], {}
+    for seed in spec.seeds:
+        of = [source_of(sources, f"train/{run}-s{seed}") for run in runs]
+        best[seed] = [read_score(source, "best", "test", "original", *within) for source in of]
+        last[seed] = [read_score(source, "last", "test", "original", *within) for source in of]
+        epochs[seed] = [get(source, "best", "epoch") for source in of]
+        path = "/".join(["/best/test/original", *within, "top1"])
+        trace += [{"seed": seed, **source.trace(path)} for source in of]
+    decimals = DECIMALS[quantity]
+    exact = {seed: mean([_value(quantity, score) for score in scores]) for seed, scores in best.items()}
+    videos = {
+        seed: [read_score(source_of(sources, f"train/{run}-s{seed}"), "best", "test", "original")[1] for run in runs]
+        for seed in spec.seeds
+    }
+    intervals = {seed: _interval(quantity, scores, videos[seed]) for seed, scores in best.items()}
+    low, high = hull(list(intervals.values()))
+    value, deviation = mean(list(exact.values())), sample_deviation(list(exact.values()))
+    of_last = mean([mean([_value(quantity, score) for score in scores]) for scores in last.values()])
+    judged = "clips" if quantity == "clip-top1" else "videos"
+    return {
+        "reproduced": {
+            "value": float(value),
+            "printed": printed(value, decimals),
+            "values": {str(seed): float(share) for seed, share in exact.items()},
+            "of": judged,
+            "seeds": {
+                str(seed): {
+                    "correct": sum(correct for correct, _ in best[seed]),
+                    "total": sum(total for _, total in best[seed]),
+                    "printed": printed(exact[seed], decimals),
+                    "interval": list(intervals[seed]),
+                    "epoch": epochs[seed][0] if len(runs) == 1 else epochs[seed],
+                }
+                for seed in spec.seeds
+            },
+            "deviation": deviation,
+            "deviation_printed": None if deviation is None else printed(deviation, decimals),
+            "interval": [low, high],
+            "interval_printed": [printed(low, decimals), printed(high, decimals)],
+            "last": {"value": float(of_last), "printed": printed(of_last, decimals)},
+        },
+        "trace": trace,
+    }
+
+
+def _value(quantity: Quantity, score: tuple[int, int]) -> Fraction:
+    correct, total = score
+    return Fraction(total - correct, total) if quantity == "error" else percent(correct, total)
+
+
+def _interval(quantity: Quantity, scores: list[tuple[int, int]], videos: list[int]) -> tuple[float, float]:
+    """Wilson's interval; of a mean over test sets the mean of their bounds, wider than the mean's own interval is.
+
+    The clips of one video are not independent of each other: on clips the share counts as if it came from as many
+    tests as there are videos.
+    """
+    bounds = [wilson(correct * n / total, n) for (correct, total), n in zip(scores, videos, strict=True)]
+    low, high = (sum(bound[side] for bound in bounds) / len(bounds) for side in (0, 1))
+    return ((100 - high) / 100, (100 - low) / 100) if quantity == "error" else (low, high)
+
+
+# --- times ---
+
+
+def _time(
+    spec: AggregateSpec,
+    table: ResultTable,
+    print_: pub.Table,
+    sources: Mapping[str, Source],
+    cell: pub.Cell,
+    run: str,
+) -> dict[str, Any]:
+    """The time that training took here, in hours, and its ratio to that of the row `time_unit`, here and in print."""
+    assert table.time_unit is not None
+    source = source_of(sources, f"timing/{spec.key}")
+    seconds, trace = _seconds(spec, source, run)
+    base, base_trace = _seconds(spec, source, table.runs_of(table.time_unit, cell.column)[0])
+    theirs, of = cell.value, print_.cell(table.time_unit, cell.column).value
+    published = None
+    if isinstance(theirs, int) and isinstance(of, int) and of:
+        published = {"value": theirs / of, "printed": printed(Fraction(theirs, of), 2)}
+    ratio = seconds / base
+    return {
+        "reproduced": {
+            "value": float(seconds / 3600),
+            "printed": duration(float(seconds)),
+            "ratio": {
+                "value": float(ratio),
+                "printed": printed(ratio, 2),
+                "to": table.time_unit,
+                "published": published,
+                "trace": [*trace, *base_trace],
+            },
+        },
+        "trace": trace,
+    }
+
+
+def _seconds(spec: AggregateSpec, source: Source, run: str) -> tuple[Fraction, list[dict[str, Any]]]:
+    keys = {seed: f"{run}-s{seed}" for seed in spec.seeds}
+    values = [Fraction(str(get(source, "runs", key, "seconds"))) for key in keys.values()]
+    trace = [{"seed": seed, **source.trace(f"/runs/{escape_pointer(key)}/seconds")} for seed, key in keys.items()]
+    return mean(values), trace
+
+
+def duration(seconds: float) -> str:
+    """`12.3 s`, `4.5 min` or `35.0 h`."""
+    for unit, size in (("h", 3600), ("min", 120)):
+        if seconds >= size:
+            return f"{seconds / (60 if unit == 'min' else size):.1f} {unit}"
+    return f"{seconds:.1f} s"

@@ -1,0 +1,122 @@
+"""What the report says of nets on frames: their settings, ratios of training times, and what an RCN carries in time."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reeltrace.errors import CheckFailed
+from reeltrace.report import figures
+from reeltrace.report.binding import Binder, Number
+
+TITLES = {
+    "st-resnet": "ST-ResNet",
+    "rcn": "RCN ResNet-18",
+    "average-pool": "average pooling on features",
+    "gru": "GRU on features",
+}
+QUANTITIES = {
+    "mean": "mean",
+    "std": "deviation",
+    "diagonal_mean": "mean of the diagonal",
+    "diagonal_std": "its deviation",
+}
+HIDDEN = "hidden.npz"
+
+
+def model_settings(model: Mapping[str, Any], sequences: Mapping[str, Any] | None) -> str:
+    """A net on frames in one line."""
+    name = TITLES.get(str(model["architecture"]), str(model["architecture"]))
+    words = [f"{name}, backbone {model['backbone']}"]
+    if model["architecture"] == "st-resnet":
+        words += [f"{w['source']} to {w['target']} {w['kind']}, delay {w['delay']}" for w in model["connections"]]
+        words.append(f"{'fixed' if model['fixed_statistics'] else 'batch'} statistics")
+    elif model["architecture"] == "rcn":
+        words.append(
+            f"w_xh {model['input_init']}, w_hh {model['hidden_init']}, sum {'' if model['halve'] else 'not '}halved"
+        )
+    elif model["architecture"] in ("average-pool", "gru"):
+        words.append(f"{model['block']}, {'with' if model['z_norm'] else 'without'} z-normalisation")
+        words += [f"{model['units']} units"] if model["units"] else []
+    if sequences:
+        words.append(f"sequences of {sequences['frames']}, every {sequences['every']} frames")
+    return "; ".join(words)
+
+
+def backbone_settings(backbone: Mapping[str, Any]) -> dict[str, str]:
+    """A backbone as the report lists it."""
+    stem = f"stem {backbone['stem_kernel']} x {backbone['stem_kernel']} with stride {backbone['stem_stride']}"
+    pool = "with" if backbone["max_pool"] else "without"
+    origin = f"declared download {backbone['weights']}"
+    if (stills := backbone["stills"]) is not None:
+        origin = f"trained on every {stills['every']} frames of {stills['dataset']}, split {stills['split']}"
+        origin += f", from {backbone['initial']}" if backbone["initial"] else ""
+    return {
+        "backbone": f"{backbone['architecture']}, width {backbone['width']}, {stem}, {pool} max-pool",
+        "weights": origin,
+    }
+
+
+def bind_ratio(binder: Binder, identity: str, title: str, trace: Mapping[str, str], cell: Mapping[str, Any]) -> None:
+    """The time of a row as a multiple of another row's, ours and the document's."""
+    ratio = cell["reproduced"]["ratio"]
+    base = trace["pointer"].removesuffix("/value")
+    theirs = ratio["published"]
+    if theirs is not None:
+        binder.add(
+            Number(
+                id=f"{identity}/published-ratio",
+                printed=theirs["printed"],
+                title=f"{title}: published time over that of {ratio['to']}",
+                trace={**trace, "pointer": f"{base}/ratio/published/value"},
+                facts=(("Computed from", f"{cell['published']['printed']} and the value of {ratio['to']}"),),
+            )
+        )
+    binder.add(
+        Number(
+            id=f"{identity}/ratio",
+            printed=ratio["printed"],
+            title=f"{title}: time here over that of {ratio['to']}",
+            trace={**trace, "pointer": f"{base}/ratio/value"},
+            sources=tuple(ratio["trace"]),
+        )
+    )
+
+
+def hidden_figures(table: Mapping[str, Any], inputs: Mapping[str, Path], binder: Binder) -> list[dict[str, Any]]:
+    """Per row of a table: curves of the four quantities of w_hh over the units, and a heat map of each matrix."""
+    found = []
+    for entry in table["hidden"]:
+        name = f"train/{entry['run']}-s{entry['seed']}"
+        curves = {
+            words: tuple((unit, float(values[key]["value"])) for unit, values in enumerate(entry["units"], start=1))
+            for key, words in QUANTITIES.items()
+        }
+        identity = f"hidden/{table['key']}/{entry['row']}"
+        found.append(
+            {
+                "row": entry["row"],
+                "run": name,
+                "svg": figures.unit_curves(
+                    f"w_hh by unit: {entry['row']}", curves, binder.figure(identity, [entry["trace"]["artifact"]])
+                ),
+                "maps": heat_maps(inputs[name] / HIDDEN),
+            }
+        )
+    return found
+
+
+def heat_maps(path: Path) -> list[str]:
+    """Each matrix as a PNG data URI, dark to bright from its least to its largest value."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            matrices = [stored[name] for name in sorted(stored.files)]
+    except (OSError, ValueError, EOFError, KeyError) as error:
+        raise CheckFailed(f"{path}: not readable as matrices ({type(error).__name__}); run its stage again") from None
+    images = []
+    for matrix in matrices:
+        low, high = float(matrix.min()), float(matrix.max())
+        scaled = (matrix - low) / (high - low) if high > low else np.zeros_like(matrix)
+        images.append(figures.png(np.round(255 * scaled).astype(np.uint8)))
+    return images
