@@ -162,7 +162,8 @@ NUMBER = f'td a[data-trace="{CELL}"]'
 def test_the_page_loads_clean_and_fits_the_window(browser: Browser, report: Path, width: int, dark: bool) -> None:
     browser.open(report, width, dark=dark)
     assert browser.js("document.querySelectorAll('table.accuracy').length") == 6
-    assert browser.js("document.querySelectorAll('table.structure').length") == 2
+    assert browser.js("document.querySelectorAll('table.structure:not(.quantities)').length") == 2
+    assert browser.js("document.querySelectorAll('table.quantities').length") == 8 + 12
     assert browser.js("window.innerWidth") == width
     assert browser.js("document.documentElement.scrollWidth <= window.innerWidth")
     assert browser.js("[...document.images].every((image) => image.complete && image.naturalWidth > 0)")
@@ -198,6 +199,11 @@ def test_selecting_a_number_opens_its_chain(browser: Browser, report: Path, widt
     [
         ("basu2021/8/Z3CNN/HMDB-51 r90", ["/best/test/r90/top1", "train/hmdb-cnn4-z3-s0", "frames/hmdb51"]),
         ("basu2021/8/Z3CNN/HMDB-51 r90/clip", ["/best/test/r90/clip/top1", "compared with the accuracy on videos"]),
+        ("mahler2020/7.2/SlowFast/2080Ti", ["Derived", "7020", "13450", "GeForce RTX 2080Ti"]),
+        (
+            "mahler2020/7.3/SlowFast/# of Parameters",
+            ["/networks/slowfast-detection/parameters", "measure/mahler2020-networks"],
+        ),
         ("datasets/ucf101/broken/0", ["frames/ucf101/broken.json", "/0/video", "no frame can be decoded"]),
         ("datasets/ucf101/side/test", ["data/ucf101/about.json", "/counts/split1/test"]),
     ],

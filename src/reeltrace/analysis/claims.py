@@ -18,6 +18,10 @@ CLAIMS = Path("reports/claims.yaml")
 Operation = Literal["below", "above", "level", "times"]
 Place = tuple[str, str, str]  # table, row, column
 Interval = tuple[float, float]
+OVERLAP = {  # by whether the numbers are times that were measured here
+    False: "intervals overlap: the opposite cannot be excluded on this test set",
+    True: "times overlap: the opposite cannot be excluded on this machine",
+}
 
 
 class Comparison(BaseModel):
@@ -179,7 +183,7 @@ def judge_all(claims: Claims, tables: Mapping[str, Mapping[str, Any]]) -> list[d
                 "circumstances": "; ".join(words),
                 "uncertainty": None
                 if held is None or sure
-                else "intervals overlap: the opposite cannot be excluded on this test set",
+                else OVERLAP[any(tables[place[0]].get("kind") == "measured" for place in used if place[0] in tables)],
                 "published_verdict": "not given" if published_held is None else "holds" if published_held else "fails",
             }
         )

@@ -239,7 +239,7 @@ def scatter(title: str, across: str, up: str, points: Sequence[Point], attribute
 
     A point per model, named beside it: here a dot, published a diamond.
     """
-    width, height, left, right, top, bottom = 640, 320, 60, 150, 14, 40
+    width, height, left, right, top, bottom = 640, 320, 76, 150, 14, 40
     pairs = [pair for point in points for pair in (point.ours, point.published) if pair is not None]
     parts = [_open(width, height, title, "dots scatter", attributes)]
     if pairs:
