@@ -12,11 +12,12 @@ import pytest
 import torch
 
 from reeltrace.artifacts import outputs_in
+from reeltrace.data import sources
 from reeltrace.data.features import open_video_features
 from reeltrace.data.sequences import open_sequences
 from reeltrace.errors import UserError
 from reeltrace.models.checkpoint import load_checkpoint
-from reeltrace.plan import FEATURES_OUTPUTS, LEARNED_OUTPUTS, RECURRENT_OUTPUTS, TRAIN_OUTPUTS
+from reeltrace.plan import FEATURES_OUTPUTS, LEARNED_OUTPUTS, PRETRAIN_OUTPUTS, RECURRENT_OUTPUTS, TRAIN_OUTPUTS
 from reeltrace.registry import FeaturesSpec, FrameView, PretrainSpec, TrainSpec, VideoView
 from reeltrace.training import features_stage, frame_stage, pretrain_stage
 from reeltrace.training.backbones import SequenceNet, initial_net
@@ -257,3 +258,35 @@ def test_fixed_statistics_stay_through_training(made: dict[str, Path]) -> None:
 def test_a_split_without_the_right_classes_is_refused(made: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(UserError, match="it has 2 classes, the run's net 3"):
         frame_stage.run(spec(ST, classes=3), inputs(made, "pretrain/b"), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+def test_torchvision_s_weights_are_taken_as_they_are(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The path of the paper scale, with random weights of the same names and shapes in place of the download."""
+    from torchvision import models
+
+    full = {**BACKBONE, "architecture": name, "width": 64, "stem_kernel": 7, "stem_stride": 2, "stills": None,
+            "weights": f"imagenet-{name}"}  # fmt: skip
+    state = getattr(models, name)().state_dict()
+    torch.save(state, tmp_path / "weights.pth")
+    fetched = sources.Fetched(tmp_path / "weights.pth", "already there")
+    monkeypatch.setattr(sources, "obtain", lambda source, folder: fetched)
+    whole = PretrainSpec.model_validate(
+        {"stage": "pretrain", "key": name, "scale": "paper", "backbone": full, "training": None}
+    )
+    (work := tmp_path / "work").mkdir()
+    assert pretrain_stage.run(whole, {}, work) == {"served": "already there"}
+    assert sorted(outputs_in(work)) == sorted(PRETRAIN_OUTPUTS)
+    model = RCN["model"] | {"input_init": "pretrained"} if name == "resnet18" else ST["model"]
+    net = initial_net(spec({"model": model, "backbone": full}), work).module.eval()
+    plain = getattr(models, name)()
+    plain.load_state_dict(state)
+    x = torch.randn(1, 3, 64, 64)
+    net.fc, plain.fc = torch.nn.Identity(), torch.nn.Identity()
+    with torch.no_grad():
+        assert torch.allclose(net(x.unsqueeze(2)), plain.eval()(x), atol=1e-4)
+    small = whole.model_copy(update={"backbone": whole.backbone.model_copy(update={"width": 32})})
+    with pytest.raises(UserError, match=r"expected .*correct weights or width of backbones"):
+        pretrain_stage.run(small, {}, work)
