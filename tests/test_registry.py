@@ -317,7 +317,7 @@ def test_a_mistake_in_a_table_of_quantities_is_named(old: str, new: str, path: s
     [
         ("frames: 2\n    connections", "frames: 3\n    connections", "no chain of connections reaches back 3 frames"),
         ("source: 5, target: 11", "source: 11, target: 5", "leads to a later layer, found 11 to 5"),
-        ("source: 5, target: 11", "source: 5, target: 106", "models.st-5-11-conv.connections.0.target"),
+        ("source: 5, target: 11", "source: 5, target: 105", "models.st-5-11-conv.connections.0.target"),
         ("kind: linear}]", "kind: curved}]", "models.st-5-11-conv.connections.0.kind"),
         ("update_after: 0.01", "update_after: 0", "update_after must be above 0"),
         ("update_after: 0.01", "update_after: 1.5", "protocols.st-adam-1.update_after"),

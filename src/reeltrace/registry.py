@@ -267,8 +267,8 @@ class Backbone(_Strict):
 class Connection(_Strict):
     """A connection through time between two layers, counted from zero (iqbal2017, sections 4.2 and 5.4)."""
 
-    source: Annotated[int, Field(ge=0, le=105, strict=True)]
-    target: Annotated[int, Field(ge=0, le=105, strict=True)]
+    source: Annotated[int, Field(ge=1, le=104, strict=True)]
+    target: Annotated[int, Field(ge=1, le=104, strict=True)]
     kind: Literal["identity", "linear", "non-linear"]
     delay: PositiveInt = 1
 

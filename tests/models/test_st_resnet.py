@@ -10,7 +10,7 @@ from torchvision.models import resnet50
 from reeltrace.errors import UserError
 from reeltrace.models.st_resnet import Connection, Kind, StResNet
 
-# iqbal2017, sections 5.4 to 5.6: the connections that it evaluates, counted from zero
+# iqbal2017, sections 5.4 to 5.6: the connections that it evaluates
 BEST = (Connection(98, 104, "identity"),)
 CONTEXTS = {
     2: [BEST],
@@ -18,7 +18,7 @@ CONTEXTS = {
         (Connection(92, 98, "identity"), *BEST),
         (*BEST, Connection(98, 104, "identity", delay=2)),
     ],
-    5: [(Connection(78, 84, "identity"), Connection(86, 92, "identity"), Connection(92, 98, "identity"), *BEST)],
+    5: [(Connection(79, 85, "identity"), Connection(86, 92, "identity"), Connection(92, 98, "identity"), *BEST)],
 }
 POSITIONS = ((5, 11), (49, 55), (86, 92), (98, 104))
 
@@ -31,32 +31,51 @@ def small(connections: tuple[Connection, ...] = (), **options: object) -> StResN
 def test_resnet_50_has_106_layers_and_the_numbers_of_the_thesis() -> None:
     net = StResNet(1000)
     assert len(net.layer_names) == 106
-    counted = [m for m in resnet50().modules() if isinstance(m, (nn.Conv2d, nn.BatchNorm2d))]
-    assert len(counted) == 106
     shapes: dict[int, tuple[int, ...]] = {}
-    for number in range(106):
+    for number in range(1, 107):
         net.layer(number).register_forward_hook(
             lambda module, inputs, out, number=number: shapes.__setitem__(number, tuple(out.shape[1:]))
         )
     with torch.no_grad():
         net.eval()(torch.zeros(1, 3, 224, 224))
     pinned = {
-        5: ("layer1.0.bn1", (64, 56, 56)),
-        11: ("layer1.1.bn1", (64, 56, 56)),
-        47: ("layer2.3.bn3", (512, 28, 28)),  # the 48th, counted from one
-        48: ("layer3.0.downsample.0", (1024, 14, 14)),
-        49: ("layer3.0.downsample.1", (1024, 14, 14)),
+        4: ("maxpool", (64, 56, 56)),
+        5: ("layer1.0.downsample", (256, 56, 56)),
+        11: ("layer1.0.bn3", (256, 56, 56)),
+        23: ("layer1.2.bn3", (256, 56, 56)),
+        48: ("layer2.3.bn3", (512, 28, 28)),
+        49: ("layer3.0.downsample", (1024, 14, 14)),
         55: ("layer3.0.bn3", (1024, 14, 14)),
         85: ("layer3.5.bn3", (1024, 14, 14)),
-        86: ("layer4.0.downsample.0", (2048, 7, 7)),
-        92: ("layer4.0.conv3", (2048, 7, 7)),
-        98: ("layer4.1.conv3", (2048, 7, 7)),
-        104: ("layer4.2.conv3", (2048, 7, 7)),
-        105: ("layer4.2.bn3", (2048, 7, 7)),
+        86: ("layer4.0.downsample", (2048, 7, 7)),
+        92: ("layer4.0.bn3", (2048, 7, 7)),
+        98: ("layer4.1.bn3", (2048, 7, 7)),
+        104: ("layer4.2.bn3", (2048, 7, 7)),
+        105: ("avgpool", (2048, 1, 1)),
+        106: ("fc", (1000,)),
     }
-    assert {number: (net.layer_names[number], shapes[number]) for number in pinned} == pinned
+    assert {number: (net.layer_names[number - 1], shapes[number]) for number in pinned} == pinned
     for source, target in POSITIONS:
         assert shapes[source] == shapes[target]
+
+
+def test_a_block_adds_what_arrives_at_its_end_beside_the_shortcut() -> None:
+    """Layer 104 of the last step by hand: ReLU(branch + shortcut + output of layer 98 one frame earlier)."""
+    net = small(BEST).eval()
+    x = torch.rand(1, 2, 3, 40, 40)
+    with torch.no_grad():
+        before, now = (backbone_of(net).layer4[:2](below(net, x[:, step])) for step in (0, 1))
+        last = net.layer4[2]
+        branch = last.relu(last.bn2(last.conv2(last.relu(last.bn1(last.conv1(now))))))
+        out = torch.relu(last.bn3(last.conv3(branch)) + now + before)
+        torch.testing.assert_close(net.features(x), out.mean((2, 3)))
+
+
+def below(net: StResNet, x: torch.Tensor) -> torch.Tensor:
+    """What enters the fourth stage."""
+    x = net.maxpool(net.relu(net.bn1(net.conv1(x))))
+    result: torch.Tensor = net.layer3(net.layer2(net.layer1(x)))
+    return result
 
 
 def test_it_is_torchvisions_resnet_50() -> None:
@@ -128,20 +147,22 @@ def test_a_frame_below_the_connection_is_computed_once() -> None:
     """Two frames: both pass the layers up to the connection in one call, only the last passes what follows."""
     net = small(BEST).eval()
     seen: dict[int, list[int]] = {}
-    for number in range(106):
+    for number in range(1, 107):
         net.layer(number).register_forward_hook(
             lambda module, inputs, out, number=number: seen.setdefault(number, []).append(len(out))
         )
     with torch.no_grad():
         net(torch.rand(3, 2, 3, 40, 40))
-    assert seen[0] == seen[98] == [6]
-    assert seen[100] == seen[104] == [3]
+    assert seen[1] == seen[98] == [6]
+    assert seen[99] == seen[104] == [3]
 
 
 @pytest.mark.parametrize(
     ("wire", "said"),
     [
-        (Connection(98, 106, "identity"), "the layers 0 to 105"),
+        (Connection(98, 107, "identity"), "the layers 1 to 106"),
+        (Connection(0, 104, "identity"), "the layers 1 to 106"),
+        (Connection(98, 105, "identity"), "the last layer where a connection can end is 104"),
         (Connection(104, 98, "identity"), "a later layer"),
         (Connection(98, 104, "identity", delay=0), "at least one frame"),
         (Connection(86, 90, "identity"), "cannot be added"),

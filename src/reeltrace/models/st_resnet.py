@@ -1,8 +1,10 @@
 """Spatio-Temporal Residual Networks (iqbal2017, chapter 4): a 2D bottleneck ResNet with connections through time.
 
-The thesis counts convolutions and batch norms as layers and names positions by number. Counted from zero, in the order
-stem, then block by block with the shortcut's projection first, ResNet-50 has the layers 0 to 105, and every connection
-that the thesis evaluates joins two layers of the same shape; see `StResNet.layer_names`.
+The thesis names positions by the number of a layer and counts 106 of them. Counted from one they are: the stem's four
+(convolution, batch norm, ReLU, max-pool), then block by block the shortcut's projection where there is one, and three
+convolutions each with its batch norm; 105 is the average pool, 106 the classifier. So the stages end at layers 23, 48,
+85 and 104, where the thesis takes its features, and the connections that it evaluates lead from the projection or the
+end of a block to the end of the next; see `StResNet.layer_names`.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ EXPANSION = 4
 class Connection:
     """A connection through time: the output of layer `source`, `delay` frames ago, is added to that of `target`.
 
+    The last layer of a block gives out what the block does: what arrives there is added where the shortcut is, before
+    the ReLU, and what leaves from there has passed it.
     `kind` is what it does on the way: nothing ("identity", not trained), a 1x1 convolution ("linear"), or a 1x1
     convolution and ReLU ("non-linear").
     """
@@ -63,10 +67,10 @@ class Bottleneck(nn.Module):
         return out
 
     def layers(self) -> list[tuple[str, nn.Module]]:
-        """Convolutions and batch norms in the thesis's order: the projection, then the residual branch."""
+        """The thesis's layers in its order: the projection with its batch norm as one, then the residual branch."""
         found: list[tuple[str, nn.Module]] = []
         if self.downsample is not None:
-            found += [("downsample.0", self.downsample[0]), ("downsample.1", self.downsample[1])]
+            found.append(("downsample", self.downsample))
         return found + [(name, getattr(self, name)) for name in ("conv1", "bn1", "conv2", "bn2", "conv3", "bn3")]
 
 
@@ -82,7 +86,11 @@ class _Sequence:
         self.held: dict[int, dict[int, Tensor]] = {}
 
     def pass_layer(self, number: int, x: Tensor) -> Tensor:
-        """Remember the output `x` of a layer where a connection begins, add what arrives where one ends."""
+        """Add to the output `x` of a layer what arrives there, and remember it where a connection begins."""
+        return self.leave(number, self.arrive(number, x))
+
+    def arrive(self, number: int, x: Tensor) -> Tensor:
+        """Add what the connections that end at a layer bring."""
         arriving = [place for place, wire in enumerate(self.net.connections) if wire.target == number]
         if arriving:
             parts = list(torch.split(x, self.batch))
@@ -93,6 +101,10 @@ class _Sequence:
                     if earlier is not None:
                         parts[index] = parts[index] + self.net.wires[place](earlier)
             x = torch.cat(parts)
+        return x
+
+    def leave(self, number: int, x: Tensor) -> Tensor:
+        """Remember the output of a layer where a connection begins."""
         if any(wire.source == number for wire in self.net.connections):
             self.held[number] = dict(zip(self.steps, torch.split(x, self.batch), strict=True))
         return x
@@ -142,13 +154,13 @@ class StResNet(nn.Module):
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(channels, classes)
         self._blocks: list[tuple[int, str, Bottleneck]] = []
-        names = ["conv1", "bn1"]
+        names = ["conv1", "bn1", "relu", "maxpool"]
         for stage in range(len(blocks)):
             for place, block in enumerate(getattr(self, f"layer{stage + 1}")):
-                self._blocks.append((len(names), f"layer{stage + 1}.{place}", block))
+                self._blocks.append((1 + len(names), f"layer{stage + 1}.{place}", block))
                 names += [f"layer{stage + 1}.{place}.{name}" for name, _ in block.layers()]
-        self.layer_names = tuple(names)
-        """The name of each layer, at its number."""
+        self.layer_names = (*names, "avgpool", "fc")
+        """The names of the layers, from layer 1 on."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -161,21 +173,24 @@ class StResNet(nn.Module):
             nn.init.zeros_(block.bn3.weight)
 
     def layer(self, number: int) -> nn.Module:
-        """The convolution or batch norm that the thesis calls layer `number`. Raises UserError when there is none."""
-        if not 0 <= number < len(self.layer_names):
-            raise UserError(f"layer {number}: this net has the layers 0 to {len(self.layer_names) - 1}")
-        return self.get_submodule(self.layer_names[number])
+        """The module that the thesis calls layer `number`. Raises UserError when there is none."""
+        if not 1 <= number <= len(self.layer_names):
+            raise UserError(f"layer {number}: this net has the layers 1 to {len(self.layer_names)}")
+        return self.get_submodule(self.layer_names[number - 1])
 
     def _channels(self, number: int) -> int:
         module = self.layer(number)
-        channels: int = module.out_channels if isinstance(module, nn.Conv2d) else module.num_features  # type: ignore[assignment]
-        return channels
+        if isinstance(module, nn.Sequential):  # a projection
+            module = module[0]
+        if isinstance(module, nn.Conv2d):
+            return module.out_channels
+        return module.num_features if isinstance(module, nn.BatchNorm2d) else self.conv1.out_channels
 
     def _level(self, number: int) -> int:
         """How often the frame was halved before layer `number`'s output; equal levels are frames of equal size."""
-        name = self.layer_names[number]
+        name = self.layer_names[number - 1]
         if not name.startswith("layer"):
-            return 0
+            return 1 if name == "maxpool" else 0
         stage, place, part = name.split(".", 2)
         level = int(stage.removeprefix("layer"))
         return level - 1 if level > 1 and place == "0" and part in ("conv1", "bn1") else level
@@ -185,6 +200,10 @@ class StResNet(nn.Module):
         where = f"connection {connection.source}-{connection.target}"
         if connection.source >= connection.target or connection.delay < 1:
             raise UserError(f"{where}: expected a later layer as target, and a delay of at least one frame")
+        if connection.target > (last := len(self.layer_names) - 2):
+            raise UserError(
+                f"{where}: the last layer where a connection can end is {last}; pool and classifier follow it"
+            )
         if self._level(connection.source) != self._level(connection.target):
             raise UserError(f"{where}: the two layers see frames of different sizes; join layers of one stage")
         if connection.kind == "identity":
@@ -199,12 +218,12 @@ class StResNet(nn.Module):
         """The steps of time that must pass the stem, and each block, for the last step to leave the net."""
         needed = {steps - 1}
         at: dict[int, set[int]] = {}
-        for number in reversed(range(len(self.layer_names))):
+        for number in range(len(self.layer_names), 0, -1):
             for wire in self.connections:
                 if wire.source == number:
                     needed = needed | {step - wire.delay for step in at[wire.target] if step >= wire.delay}
             at[number] = needed
-        return [tuple(sorted(at[number])) for number in (0, *(first for first, _, _ in self._blocks))]
+        return [tuple(sorted(at[number])) for number in (1, *(first for first, _, _ in self._blocks))]
 
     def forward(self, x: Tensor) -> Tensor:
         """Classify sequences of frames (N, T, 3, H, W), or single frames (N, 3, H, W)."""
@@ -236,8 +255,8 @@ class StResNet(nn.Module):
         stem, *blocks = self._needed(steps)
         sequence = _Sequence(self, stem, count)
         x = torch.cat([x[:, step] for step in stem])
-        x = sequence.pass_layer(0, self.conv1(x))
-        x = self.maxpool(self.relu(sequence.pass_layer(1, self.bn1(x))))
+        for number, module in enumerate((self.conv1, self.bn1, self.relu, self.maxpool), start=1):
+            x = sequence.pass_layer(number, module(x))
         for steps_here, (first, _, block) in zip(blocks, self._blocks, strict=True):
             x = self._through(block, first, sequence, sequence.keep(steps_here, x))
         pooled: Tensor = self.avgpool(sequence.keep((steps - 1,), x)).flatten(1)
@@ -246,15 +265,13 @@ class StResNet(nn.Module):
     def _through(self, block: Bottleneck, first: int, sequence: _Sequence, x: Tensor) -> Tensor:
         shortcut, number = x, first
         if block.downsample is not None:
-            for part in block.downsample:
-                shortcut = sequence.pass_layer(number, part(shortcut))
-                number += 1
+            shortcut = sequence.pass_layer(number, block.downsample(x))
+            number += 1
         branch = x
-        for conv, norm in ((block.conv1, block.bn1), (block.conv2, block.bn2), (block.conv3, block.bn3)):
+        for conv, norm in ((block.conv1, block.bn1), (block.conv2, block.bn2)):
             branch = sequence.pass_layer(number, conv(branch))
-            branch = sequence.pass_layer(number + 1, norm(branch))
+            branch = block.relu(sequence.pass_layer(number + 1, norm(branch)))
             number += 2
-            if norm is not block.bn3:
-                branch = block.relu(branch)
-        out: Tensor = block.relu(branch + shortcut)
-        return out
+        branch = sequence.pass_layer(number, block.conv3(branch))
+        total = sequence.arrive(number + 1, block.bn3(branch) + shortcut)
+        return sequence.leave(number + 1, block.relu(total))
