@@ -82,7 +82,9 @@ def environment(folder: Path) -> dict[str, str]:
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def run_in(folder: Path, *command: str, code: int | None = 0, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+def run_in(
+    folder: Path, *command: str, code: int | None = 0, timeout: float = 1800
+) -> subprocess.CompletedProcess[str]:
     """Run a command in a workspace and check its exit code (`None`: any)."""
     done = subprocess.run(
         command, cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=timeout, check=False
@@ -96,7 +98,7 @@ def run_in(folder: Path, *command: str, code: int | None = 0, timeout: float = 6
 def command(workspace: Path) -> Command:
     """`command("reeltrace", "status")` in the workspace; `code=` is the exit code it must have."""
 
-    def call(*arguments: str, code: int | None = 0, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+    def call(*arguments: str, code: int | None = 0, timeout: float = 1800) -> subprocess.CompletedProcess[str]:
         return run_in(workspace, *arguments, code=code, timeout=timeout)
 
     return call
