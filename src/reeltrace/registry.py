@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from reeltrace import strict_yaml
 from reeltrace.errors import UserError
 
 Scale = Literal["paper", "quick", "smoke"]
@@ -890,23 +891,6 @@ CLASSES = {"digit": 10, "direction": 4}
 # --- reading ---
 
 
-class _Loader(yaml.SafeLoader):
-    """Safe YAML that refuses a key given twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                continue
-            if not isinstance(key_node, yaml.ScalarNode):
-                raise yaml.constructor.ConstructorError(None, None, "a key must be one word", key_node.start_mark)
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} appears twice", key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
 def is_scaled(value: Any) -> bool:
     """Whether a YAML value is a map over scales, `{paper: ..., quick: ...}`."""
     return isinstance(value, dict) and bool(value) and set(value) <= set(SCALES)
@@ -1383,7 +1367,7 @@ def parse(text: str, scale: Scale | None = None) -> Registry:
     """
     try:
         _check_size(text)
-        raw = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader that also refuses duplicate keys
+        raw = yaml.load(text, Loader=strict_yaml.Loader)  # noqa: S506 - a SafeLoader that also refuses duplicate keys
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" line {mark.line + 1}, column {mark.column + 1}:" if mark else ""

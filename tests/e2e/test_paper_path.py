@@ -53,6 +53,18 @@ class Served:
         self.thread.join()
 
 
+def draw(kind: standin.Kind, folder: Path) -> None:
+    """A miniature of one set, in the layout of its official archive."""
+    standin.generate(kind, folder, classes=CLASSES, groups=8, clips_per_group=1, frames=(20, 24), seed=5)
+
+
+def place_by_hand(workspace: Path, served: Path) -> None:
+    """Put both archives of HMDB-51 where downloads are kept."""
+    (workspace / "downloads").mkdir()
+    for name in ("hmdb51_org.rar", "test_train_splits.rar"):
+        shutil.copy(served / name, workspace / "downloads" / name)
+
+
 @pytest.fixture(scope="module")
 def archives(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Served]]:
     """The four official archives in miniature, and the server that has them."""
@@ -61,7 +73,7 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, S
     folder.mkdir()
     for kind in ("ucf101", "hmdb51"):
         made = root / kind
-        standin.generate(kind, made, classes=CLASSES, groups=8, clips_per_group=1, frames=(20, 24), seed=5)
+        draw(kind, made)
         miniature.archives(kind, made, folder)
     server = Served(folder)
     yield folder, server
@@ -139,9 +151,7 @@ def test_from_archives_to_one_epoch(workspace: Path, archives: tuple[Path, Serve
 
 def test_an_archive_placed_by_hand_is_not_downloaded(workspace: Path, archives: tuple[Path, Served]) -> None:
     served, server = archives
-    (workspace / "downloads").mkdir()
-    for name in ("hmdb51_org.rar", "test_train_splits.rar"):
-        (workspace / "downloads" / name).write_bytes((served / name).read_bytes())
+    place_by_hand(workspace, served)
     server.asked.clear()
     snakemake(workspace, "results/paper/data/hmdb51/manifest.json")
     assert server.asked == []
@@ -172,14 +182,12 @@ def test_a_broken_video_of_an_archive_is_named_and_left_out_once_it_is_allowed(
 ) -> None:
     served, made = tmp_path / "served", tmp_path / "made"
     shutil.copytree(archives[0], served)
-    standin.generate("hmdb51", made, classes=CLASSES, groups=8, clips_per_group=1, frames=(20, 24), seed=5)
+    draw("hmdb51", made)
     broken = min((made / "videos").rglob("*.avi"))
     broken.write_text("no video, for all its name")
     miniature.archives("hmdb51", made, served)
     miniature.declare(workspace / "src/reeltrace/data/declared.yaml", archives[1].url, served)
-    (workspace / "downloads").mkdir()
-    for name in ("hmdb51_org.rar", "test_train_splits.rar"):
-        shutil.copy(served / name, workspace / "downloads" / name)
+    place_by_hand(workspace, served)
 
     target = "results/paper/train/hmdb-cnn4-z3-s0/manifest.json"
     run_in(workspace, "snakemake", "--cores", "2", target, code=1)

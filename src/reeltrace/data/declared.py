@@ -8,6 +8,7 @@ import yaml
 
 from reeltrace.data.sources import Source
 from reeltrace.errors import UserError
+from reeltrace.strict_yaml import Loader, TwiceError
 
 DECLARED = Path(__file__).with_suffix(".yaml")
 
@@ -35,29 +36,15 @@ class NpmPackage:
 def read(path: Path = DECLARED) -> dict[str, Source | NpmPackage]:
     """Every declared source by its key. Raises UserError naming the file, the key and what is wrong with it."""
     try:
-        text = path.read_text(encoding="utf-8")
-        entries, twice = yaml.safe_load(text), _twice(yaml.compose(text, Loader=yaml.SafeLoader))
+        entries = yaml.load(path.read_text(encoding="utf-8"), Loader=Loader)  # noqa: S506 - a safe loader
+    except TwiceError as error:
+        assert error.problem_mark is not None
+        raise UserError(f"{path.name}: line {error.problem_mark.line + 1}: {error.problem}; keep one of them") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UserError(f"{path.name}: not readable ({' '.join(str(error).split())[:200]}); restore it") from None
-    if twice is not None:
-        raise UserError(f"{path.name}: {twice}; keep one of them")
     if not isinstance(entries, dict):
         raise UserError(f"{path.name}: found no entries; expected keys such as ucf101-videos")
     return {str(key): _entry(path, str(key), entry) for key, entry in entries.items()}
-
-
-def _twice(node: yaml.Node | None) -> str | None:
-    """Which key appears twice in one mapping; YAML itself lets the last one win without a word."""
-    if not isinstance(node, yaml.MappingNode):
-        return None
-    seen = set()
-    for key, value in node.value:
-        if key.value in seen:
-            return f"line {key.start_mark.line + 1}: key {key.value!r} appears twice"
-        seen.add(key.value if isinstance(key.value, str) else id(key))
-        if (below := _twice(value)) is not None:
-            return below
-    return None
 
 
 def _entry(path: Path, key: str, entry: Any) -> Source | NpmPackage:

@@ -338,7 +338,6 @@ def _serve(connection: Connection, setup: _Setup, parent: int) -> None:
             except ConnectionError:
                 raise  # the parent hung up
             except OSError as error:
-                (setup.work / "shards" / f".{shard.name}.part").unlink(missing_ok=True)
                 place = setup.work / "shards" / shard.name
                 said = f"{place}: cannot be written ({error.strerror}); correct that, then run the same command again"
                 connection.send(("failed", said))

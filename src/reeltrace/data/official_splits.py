@@ -45,6 +45,14 @@ def read_splits(layout: Layout, splits: Path, videos: Iterable[str], classes: in
     return found
 
 
+def by_spelling(names: Iterable[str]) -> dict[str, list[str]]:
+    """The names that differ in capitals only, under what they have in common."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(name.casefold(), []).append(name)
+    return found
+
+
 class _Videos:
     """The videos that are there, found by class and file name.
 
@@ -56,9 +64,7 @@ class _Videos:
     def __init__(self, layout: Layout, videos: Iterable[str]) -> None:
         self.prefix = "UCF-101/" if layout == "ucf101" else ""
         self.exact = set(videos)
-        self.folded: dict[str, list[str]] = {}
-        for name in self.exact:
-            self.folded.setdefault(name.casefold(), []).append(name)
+        self.folded = by_spelling(self.exact)
 
     def find(self, where: str, label_class: str, name: str) -> str:
         """The path of a listed video. Raises UserError when there is none, or more than one by the rule."""

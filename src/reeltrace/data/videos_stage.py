@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 from reeltrace.artifacts import SCRATCH, atomic_write, sha256_file, write_json
 from reeltrace.data import declared, sources, standin
 from reeltrace.data.archives import unpack
-from reeltrace.data.official_splits import SPLITS, UCF_FOLDER, Layout, Splits, read_splits
+from reeltrace.data.official_splits import SPLITS, UCF_FOLDER, Layout, Splits, by_spelling, read_splits
 from reeltrace.data.sources import Source, UnreachableError
 from reeltrace.errors import UserError
 
@@ -161,9 +161,7 @@ def _unpack_flat(archive: Path, work: Path, progress: _Progress | None) -> None:
         }
     except (OSError, UnicodeDecodeError, IndexError) as error:
         raise UserError(f"{index}: not a list of classes ({error}); bring the official split files") from error
-    spelled: dict[str, list[str]] = {}
-    for name in sorted(listed):
-        spelled.setdefault(name.casefold(), []).append(name)
+    spelled = by_spelling(listed)
 
     def place(path: PurePosixPath) -> PurePosixPath:
         parts = path.stem.split("_")  # v_<Class>_gNN_cNN

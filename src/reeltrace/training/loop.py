@@ -1,5 +1,4 @@
-"""The training loop. Read it from `train` down: a run is a seeded net, an optimiser on shuffled clips, a score
-per epoch.
+"""The training loop. Read it from `train` down: a run is a seeded net, an optimiser on shuffled clips, epochs scored.
 
 Nothing random outlives an epoch: the initial weights depend on the seed, the order and the augmentation of an epoch on
 (seed, epoch). A run that was killed therefore continues from its last epoch to the same bytes, see `resume`.

@@ -36,6 +36,7 @@ class Optimizer:
         self.protocol = protocol
         self.parameters = list(parameters)
         self._state: State = {}
+        self._update = {"sgd": self._sgd, "adam": self._adam, "rprop": self._rprop}[protocol.optimizer]
 
     def step(self, gradients: Sequence[Tensor], rate: float) -> None:
         """Move the parameters by one update. `gradients` are in the order of the parameters, `rate` the learning rate.
@@ -43,11 +44,11 @@ class Optimizer:
         RPROP takes from `rate` only the size of its first step.
         """
         with torch.no_grad():
-            {"sgd": self._sgd, "adam": self._adam, "rprop": self._rprop}[self.protocol.optimizer](list(gradients), rate)
+            self._update(list(gradients), rate)
 
     def state(self) -> State:
         """What has to be kept for the next update, on the CPU; empty before the first one."""
-        return {name: [tensor.cpu().clone() for tensor in tensors] for name, tensors in self._state.items()}
+        return {name: [tensor.to("cpu", copy=True) for tensor in tensors] for name, tensors in self._state.items()}
 
     def load(self, state: State) -> None:
         """Take over what `state` returned; each tensor goes where its parameter is, but counters stay on the CPU."""

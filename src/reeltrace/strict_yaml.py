@@ -1,0 +1,27 @@
+"""Safe YAML that refuses a key given twice, which YAML itself would settle by letting the last one win."""
+
+from typing import Any
+
+import yaml
+
+
+class TwiceError(yaml.constructor.ConstructorError):
+    """A mapping gives one key twice; `problem` names it, `problem_mark` is where it comes again."""
+
+
+class Loader(yaml.SafeLoader):
+    """PyYAML's safe loader for mappings whose keys are single words, each given once; `<<` merges as usual."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """As in PyYAML. Raises TwiceError for a key that comes again, ConstructorError for one that is no word."""
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "a key must be one word", key_node.start_mark)
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise TwiceError(None, None, f"key {key!r} appears twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
