@@ -1,0 +1,185 @@
+"""`params.yaml` as one value, resolved at one scale, and the names in it checked against each other."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Self
+
+from pydantic import Field, model_validator
+
+from reeltrace.errors import UserError
+from reeltrace.registry.datasets import Dataset, MovingDigitsDataset, VideoDataset
+from reeltrace.registry.fields import Name, Scale, Seed, Strict
+from reeltrace.registry.measurements import LatencyMeasurement, Measurement, NetworksMeasurement
+from reeltrace.registry.models import Backbone, FrameModel, Model, RCNModel, StResNetModel
+from reeltrace.registry.runs import Device, Protocol, Run
+from reeltrace.registry.tables import (
+    MeasuredTable,
+    ResultTable,
+    StructureTable,
+    Table,
+    VideoTable,
+    cell_sources,
+    measurements_of,
+    table_key,
+)
+
+
+class Params(Strict):
+    """`params.yaml`, resolved at one scale."""
+
+    scale: Scale
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
+    device: Device
+    datasets: dict[Name, Dataset]
+    backbones: dict[Name, Backbone] = Field(default_factory=dict)
+    models: dict[Name, Annotated[Model | FrameModel, Field(discriminator="architecture")]]
+    protocols: dict[Name, Protocol]
+    runs: dict[Name, Run]
+    measurements: dict[Name, Measurement]
+    tables: Annotated[dict[Name, Table], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _seeds(self) -> Self:
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError(f"seeds must differ, found {list(self.seeds)}")
+        return self
+
+
+class Override(Strict):
+    """One place where the active scale departs from the document: `path` in params.yaml, both values."""
+
+    path: str
+    document: Any
+    here: Any
+
+
+def _check_backbone(params: Params, name: str, backbone: Backbone, check: Callable[..., None]) -> None:
+    if backbone.stills is not None:
+        where = f"backbones.{name}.stills"
+        sets = {key: d for key, d in params.datasets.items() if isinstance(d, VideoDataset)}
+        check(f"{where}.dataset", "set of videos", backbone.stills.dataset, sets)
+        check(f"{where}.protocol", "protocol", backbone.stills.protocol, params.protocols)
+    if backbone.initial is not None:
+        check(f"backbones.{name}.initial", "backbone", backbone.initial, params.backbones)
+        seen: set[str] = {name}
+        other: str | None = backbone.initial
+        while other is not None and other in params.backbones:
+            if other in seen:
+                raise UserError(f"params.yaml: backbones.{name}.initial: {other!r} begins with itself; take it out")
+            seen.add(other)
+            other = params.backbones[other].initial
+        for field in ("architecture", "width", "stem_kernel", "stem_stride", "max_pool"):
+            mine, theirs = getattr(backbone, field), getattr(params.backbones[backbone.initial], field)
+            if mine != theirs:
+                raise UserError(
+                    f"params.yaml: backbones.{name}.{field}: found {mine!r}; expected {theirs!r}, "
+                    f"that of {backbone.initial!r}, with whose weights it begins"
+                )
+
+
+def _check_frame_model(params: Params, name: str, model: FrameModel) -> None:
+    wanted = "resnet18" if isinstance(model, RCNModel) else "resnet50"
+    found = params.backbones[model.backbone].architecture
+    if found != wanted:
+        needs = f"{model.architecture} needs a {wanted}"
+        raise UserError(f"params.yaml: models.{name}.backbone: {model.backbone!r} is a {found}; {needs}")
+
+
+def _check_frame_run(params: Params, name: str, run: Run) -> None:
+    """What only nets on frames have, and what they cannot have."""
+    model, is_video = params.models[run.model], isinstance(params.datasets[run.dataset], VideoDataset)
+    if not is_video and run.split is not None:
+        raise UserError(f"params.yaml: runs.{name}.split: dataset {run.dataset!r} has no official splits; remove it")
+    if (run.every is not None) != isinstance(model, StResNetModel):
+        raise UserError(f"params.yaml: runs.{name}.every: belongs to runs of an st-resnet, and each of them needs it")
+    if isinstance(model, Model):
+        return
+    if not is_video:
+        raise UserError(f"params.yaml: runs.{name}.dataset: {model.architecture} needs a set of videos")
+    if run.augment is not None or (run.evaluation != ("original",) and not isinstance(model, RCNModel)):
+        raise UserError(
+            f"params.yaml: runs.{name}: {model.architecture} is trained without augmentation and evaluated on "
+            "[original] only"
+        )
+
+
+def check_names(params: Params) -> None:
+    """Every name that one entry gives to another exists."""
+
+    def check(where: str, what: str, name: str, known: Mapping[str, Any]) -> None:
+        if name not in known:
+            raise UserError(f"params.yaml: {where}: no {what} is named {name!r}; known: {', '.join(sorted(known))}")
+
+    pools = {name: d for name, d in params.datasets.items() if d.kind == "images"}
+    sets = {name: d for name, d in params.datasets.items() if d.kind != "images"}
+    for name, dataset in params.datasets.items():
+        if isinstance(dataset, MovingDigitsDataset):
+            check(f"datasets.{name}.images", "image pool", dataset.images, pools)
+    for name, backbone in params.backbones.items():
+        _check_backbone(params, name, backbone, check)
+    for name, model in params.models.items():
+        if not isinstance(model, Model):
+            check(f"models.{name}.backbone", "backbone", model.backbone, params.backbones)
+            _check_frame_model(params, name, model)
+    for name, run in params.runs.items():
+        check(f"runs.{name}.dataset", "dataset", run.dataset, sets)
+        check(f"runs.{name}.model", "model", run.model, params.models)
+        check(f"runs.{name}.protocol", "protocol", run.protocol, params.protocols)
+        _check_frame_run(params, name, run)
+    for name, asked in params.measurements.items():
+        if isinstance(asked, LatencyMeasurement):
+            nets = {n: m.networks for n, m in params.measurements.items() if isinstance(m, NetworksMeasurement)}
+            check(f"measurements.{name}.of", "measurement of networks", asked.of, nets)
+            for net, view in asked.views.items():
+                check(f"measurements.{name}.views.{net}", "network", net, nets[asked.of])
+                check(f"measurements.{name}.views.{net}", "view", view, nets[asked.of][net].views)
+            for net in asked.checkpoint:
+                check(f"measurements.{name}.checkpoint.{net}", "measured network", net, asked.views)
+    for name, table in params.tables.items():
+        if name != (expected := table_key(table)):
+            raise UserError(f"params.yaml: tables.{name}: expected the key {expected}")
+        if isinstance(table, StructureTable | MeasuredTable):
+            for measurement in measurements_of(table):
+                check(f"tables.{name}", "measurement", measurement, params.measurements)
+            if isinstance(table, MeasuredTable):
+                _check_factors(name, table)
+            continue
+        if isinstance(table, VideoTable):
+            for row, runs in table.rows.items():
+                for column in table.columns.values():
+                    check(f"tables.{name}.columns", "dataset", column.dataset, sets)
+                    if column.dataset not in runs:
+                        raise UserError(f"params.yaml: tables.{name}.rows.{row}: no run for dataset {column.dataset!r}")
+        if isinstance(table, ResultTable):
+            _check_result_rows(name, table)
+        for source in cell_sources(table):
+            check(f"tables.{name}.rows.{source.row}", "run", source.run, params.runs)
+            if source.transform not in params.runs[source.run].evaluation:
+                raise UserError(
+                    f"params.yaml: tables.{name}.rows.{source.row}: run {source.run!r} does not evaluate "
+                    f"{source.transform!r}; add it to runs.{source.run}.evaluation"
+                )
+
+
+def _check_factors(name: str, table: MeasuredTable) -> None:
+    """A word that a column multiplies by is a number in every row that has it, and some row has it."""
+    for column, asked in table.measured.items():
+        if isinstance(asked.factor, str):
+            where = f"params.yaml: tables.{name}.measured.{column}.factor"
+            found = {row: words[asked.factor] for row, words in table.rows.items() if asked.factor in words}
+            if not found:
+                raise UserError(f"{where}: no row has the word {asked.factor!r}; give a number or a word of the rows")
+            for row, value in found.items():
+                if not isinstance(value, int):
+                    raise UserError(
+                        f"{where}: in row {row!r} the word {asked.factor!r} is {value!r}, expected a number"
+                    )
+
+
+def _check_result_rows(name: str, table: ResultTable) -> None:
+    for row, runs in table.rows.items():
+        for column in runs if isinstance(runs, dict) else ():
+            if column not in table.columns:
+                raise UserError(
+                    f"params.yaml: tables.{name}.rows.{row}: no column is named {column!r}; "
+                    f"known: {', '.join(table.columns)}"
+                )

@@ -1,0 +1,447 @@
+"""Reading `params.yaml`, and the specs that follow from it."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import ValidationError
+
+from reeltrace import strict_yaml
+from reeltrace.errors import UserError
+from reeltrace.registry.datasets import ImagesDataset, MovingDigitsDataset, VideoDataset
+from reeltrace.registry.fields import SCALES, Scale
+from reeltrace.registry.measurements import LatencyMeasurement, Network, NetworksMeasurement
+from reeltrace.registry.models import BaselineModel, Model, RCNModel, StillsModel, StResNetModel
+from reeltrace.registry.params import Override, Params, check_names
+from reeltrace.registry.specs import (
+    AggregateSpec,
+    DataSpec,
+    FeaturesSpec,
+    FramesSpec,
+    FrameView,
+    ImagesSpec,
+    MeasureSpec,
+    MovingDigitsSpec,
+    PretrainSpec,
+    ReportSpec,
+    Spec,
+    TimingSpec,
+    TrainSpec,
+    VideosSpec,
+    VideoView,
+)
+from reeltrace.registry.tables import cell_sources, measurements_of
+
+PARAMS = Path("params.yaml")
+MOST_VALUES = 100_000  # in a params.yaml with its aliases unfolded
+CLASSES = {"digit": 10, "direction": 4}
+
+
+def is_scaled(value: Any) -> bool:
+    """Whether a YAML value is a map over scales, `{paper: ..., quick: ...}`."""
+    return isinstance(value, dict) and bool(value) and set(value) <= set(SCALES)
+
+
+def _resolve(value: Any, scale: Scale, path: tuple[str, ...] = ()) -> Any:
+    """`value` at `scale`, maps over scales replaced by the value in force."""
+    if is_scaled(value):
+        if "paper" not in value:
+            raise UserError(
+                f"params.yaml: {'.'.join(path)}: found a map over scales without `paper`; "
+                "the document's value (or null) must stand beside the override"
+            )
+        return value.get(scale, value["paper"])
+    if isinstance(value, dict):
+        return {key: _resolve(item, scale, (*path, str(key))) for key, item in value.items()}
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            if is_scaled(item):
+                where = ".".join((*path, str(index)))
+                raise UserError(
+                    f"params.yaml: {where}: found a map over scales inside a list, where the report would not show it; "
+                    "write the map around the whole list"
+                )
+        return [_resolve(item, scale, (*path, str(index))) for index, item in enumerate(value)]
+    return value
+
+
+def _overrides(value: Any, scale: Scale, path: tuple[str, ...] = ()) -> Iterator[Override]:
+    if is_scaled(value):
+        here = value.get(scale, value["paper"])
+        if here != value["paper"]:
+            yield Override(path=".".join(path), document=value["paper"], here=here)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _overrides(item, scale, (*path, str(key)))
+
+
+def _complaint(error: ValidationError, raw: Any, scale: str) -> str:
+    """The first validation error as one line: where, what was found, what was expected."""
+    found_errors = error.errors(include_url=False)
+    first = min(found_errors, key=lambda e: e["type"] != "extra_forbidden")  # a typo explains a missing key
+    where, node = [], raw
+    for part in first["loc"]:
+        named = first["type"] == "missing" and part == first["loc"][-1]
+        if isinstance(node, dict) and part not in node and not named:
+            continue  # pydantic adds the tag of a union to the path; the file does not have it
+        where.append(str(part))
+        if isinstance(node, (dict, list)):
+            try:
+                node = node[part]  # type: ignore[index]
+            except (KeyError, IndexError, TypeError):
+                node = None
+    path = ".".join(where) or "the file"
+    if first["type"] == "extra_forbidden":
+        return f"params.yaml: {path}: unknown key; remove it or correct its spelling"
+    if first["type"] == "missing":
+        return f"params.yaml: {path}: missing; add it"
+    found = repr(first["input"])
+    found = found if len(found) <= 80 else found[:77] + "..."
+    expected = first["msg"].removeprefix("Value error, ")
+    return f"params.yaml: {path} (scale {scale}): found {found}; expected: {expected[0].lower()}{expected[1:]}"
+
+
+class Registry:
+    """All experiments at the active scale, as specs. Build it with `load`."""
+
+    def __init__(self, raw: Any, scale: Scale) -> None:
+        self.scale: Scale = scale
+        resolved = _resolve(raw, scale)
+        resolved["scale"] = scale
+        try:
+            self.params = Params.model_validate(resolved)
+        except ValidationError as error:
+            raise UserError(_complaint(error, resolved, scale)) from None
+        check_names(self.params)
+        self._all_overrides = tuple(_overrides(raw, scale))
+
+    def overrides(self, *prefixes: str) -> tuple[Override, ...]:
+        """The overrides in force under any of these registry paths."""
+        return tuple(o for o in self._all_overrides if any(o.path == p or o.path.startswith(p + ".") for p in prefixes))
+
+    def train_key(self, run: str, seed: int) -> str:
+        """The key of a run's artifact for one seed."""
+        return f"{run}-s{seed}"
+
+    def run_paths(self, run: str) -> tuple[str, ...]:
+        """The registry paths on which one run rests, most specific first."""
+        r = self.params.runs[run]
+        dataset = self.params.datasets[r.dataset]
+        pool = (f"datasets.{dataset.images}",) if isinstance(dataset, MovingDigitsDataset) else ()
+        model = self.params.models[r.model]
+        backbone = () if isinstance(model, Model) else self.backbone_paths(model.backbone)
+        paths = (
+            f"runs.{run}",
+            f"models.{r.model}",
+            f"protocols.{r.protocol}",
+            f"datasets.{r.dataset}",
+            *pool,
+            *backbone,
+            "device",
+        )
+        return tuple(dict.fromkeys(paths))
+
+    def backbone_paths(self, name: str) -> tuple[str, ...]:
+        """The registry paths on which a backbone's weights rest."""
+        backbone = self.params.backbones[name]
+        paths = [f"backbones.{name}"]
+        if backbone.stills is not None:
+            paths += [f"protocols.{backbone.stills.protocol}", f"datasets.{backbone.stills.dataset}"]
+        if backbone.initial is not None:
+            paths += self.backbone_paths(backbone.initial)
+        return tuple(paths)
+
+    def data_spec(self, key: str) -> DataSpec:
+        """The spec of one dataset."""
+        dataset = self.params.datasets[key]
+        if isinstance(dataset, ImagesDataset):
+            return ImagesSpec(stage="data", key=key, scale=self.scale, **dict(dataset))
+        if isinstance(dataset, VideoDataset):
+            return VideosSpec(
+                stage="data",
+                key=key,
+                scale=self.scale,
+                kind="videos",
+                layout=dataset.layout,
+                folder=dataset.folder,
+                classes=dataset.classes,
+                generated=dataset.generated,
+            )
+        return MovingDigitsSpec(
+            stage="data",
+            key=key,
+            scale=self.scale,
+            **{k: v for k, v in dict(dataset).items() if k != "document"},
+        )
+
+    def frames_spec(self, key: str) -> FramesSpec:
+        """The spec of the frame store of one video set."""
+        dataset = self.params.datasets[key]
+        assert isinstance(dataset, VideoDataset)
+        return FramesSpec(
+            stage="frames", key=key, scale=self.scale, short_side=dataset.short_side, folder=dataset.folder
+        )
+
+    def train_spec(self, run: str, seed: int) -> TrainSpec:
+        """The spec of one run with one seed."""
+        r, p = self.params.runs[run], self.params
+        dataset, model = p.datasets[r.dataset], p.models[r.model]
+        assert not isinstance(dataset, ImagesDataset)
+        video, backbone, sequences = None, None, None
+        if isinstance(dataset, MovingDigitsDataset):
+            classes = CLASSES[dataset.task]
+        else:
+            classes = dataset.classes
+            video = self._view(dataset, r.split)
+        if not isinstance(model, Model):
+            assert video is not None
+            backbone = p.backbones[model.backbone]
+            video = video.model_copy(update={"normalise": backbone.normalise})
+        if isinstance(model, StResNetModel):
+            assert r.every is not None
+            sequences = FrameView(frames=model.frames, every=r.every)
+        return TrainSpec(
+            stage="train",
+            key=self.train_key(run, seed),
+            scale=self.scale,
+            run=run,
+            seed=seed,
+            dataset=r.dataset,
+            classes=classes,
+            video=video,
+            sequences=sequences,
+            backbone=backbone,
+            model=model,
+            protocol=p.protocols[r.protocol],
+            augment=r.augment,
+            evaluation=r.evaluation,
+            device=p.device,
+        )
+
+    def _view(self, dataset: VideoDataset, split: Literal[1, 2, 3] | None) -> VideoView:
+        view = VideoView(**{name: getattr(dataset, name) for name in VideoView.model_fields})
+        return view if split is None else view.model_copy(update={"split": split})
+
+    def pretrain_spec(self, name: str) -> PretrainSpec:
+        """The spec of one backbone."""
+        p, backbone = self.params, self.params.backbones[name]
+        training = None
+        if (stills := backbone.stills) is not None:
+            dataset = p.datasets[stills.dataset]
+            assert isinstance(dataset, VideoDataset)
+            view = self._view(dataset, stills.split).model_copy(update={"normalise": backbone.normalise})
+            training = TrainSpec(
+                stage="pretrain",
+                key=name,
+                scale=self.scale,
+                run=name,
+                seed=p.seeds[0],
+                dataset=stills.dataset,
+                classes=dataset.classes,
+                video=view,
+                sequences=FrameView(frames=1, every=stills.every),
+                backbone=backbone,
+                model=StillsModel(architecture="stills", backbone=name),
+                protocol=p.protocols[stills.protocol],
+                augment=None,
+                evaluation=("original",),
+                device=p.device,
+            )
+        return PretrainSpec(stage="pretrain", key=name, scale=self.scale, backbone=backbone, training=training)
+
+    def features_key(self, run: str) -> str | None:
+        """The key of the features that a run reads; None where it reads none."""
+        r = self.params.runs[run]
+        model = self.params.models[r.model]
+        return f"{r.dataset}-{model.backbone}" if isinstance(model, BaselineModel) else None
+
+    def features_specs(self) -> dict[str, FeaturesSpec]:
+        """The features that the used runs read, by key."""
+        found: dict[str, FeaturesSpec] = {}
+        for run in self.used_runs():
+            key = self.features_key(run)
+            if key is None or key in found:
+                continue
+            r, p = self.params.runs[run], self.params
+            model, dataset = p.models[r.model], p.datasets[r.dataset]
+            assert isinstance(model, BaselineModel) and isinstance(dataset, VideoDataset)
+            found[key] = FeaturesSpec(
+                stage="features",
+                key=key,
+                scale=self.scale,
+                dataset=r.dataset,
+                backbone_name=model.backbone,
+                backbone=p.backbones[model.backbone],
+                crop=dataset.clip.crop,
+                size=dataset.clip.size,
+                device=p.device,
+            )
+        return found
+
+    def used_backbones(self) -> list[str]:
+        """The backbones whose weights some used run needs, each after the one that it begins with."""
+        found: dict[str, None] = {}
+
+        def need(name: str) -> None:
+            initial = self.params.backbones[name].initial
+            if initial is not None:
+                need(initial)
+            found[name] = None
+
+        for run in self.used_runs():
+            if (name := self.weights_of(run)) is not None:
+                need(name)
+        return list(found)
+
+    def weights_of(self, run: str) -> str | None:
+        """The backbone whose weights a run begins with, or whose features it reads; None where it has none."""
+        model = self.params.models[self.params.runs[run].model]
+        if isinstance(model, Model) or (isinstance(model, RCNModel) and model.input_init == "random"):
+            return None
+        return model.backbone
+
+    def timing_spec(self, key: str) -> TimingSpec:
+        """The spec of the training times of one table."""
+        return TimingSpec(
+            stage="timing", key=key, scale=self.scale, runs=tuple(self.table_runs(key)), seeds=self.params.seeds
+        )
+
+    def measure_spec(self, key: str) -> MeasureSpec:
+        """The spec of one measurement."""
+        asked = self.params.measurements[key]
+        networks: dict[str, Network] = {}
+        if isinstance(asked, LatencyMeasurement):
+            of = self.params.measurements[asked.of]
+            assert isinstance(of, NetworksMeasurement)
+            networks = {name: of.networks[name] for name in asked.views}
+        return MeasureSpec(stage="measure", key=key, scale=self.scale, measurement=asked, networks=networks)
+
+    def table_runs(self, key: str) -> list[str]:
+        """The runs behind one table, each once, in the order of its rows."""
+        table = self.params.tables[key]
+        return list(dict.fromkeys(source.run for source in cell_sources(table)))
+
+    def aggregate_spec(self, key: str) -> AggregateSpec:
+        """The spec of one table."""
+        table = self.params.tables[key]
+        runs = self.table_runs(key)
+        paths = dict.fromkeys(path for run in runs for path in self.run_paths(run))
+        for measurement in measurements_of(table):
+            paths[f"measurements.{measurement}"] = None
+        if runs:
+            paths["seeds"] = None
+        stand_in = {}
+        for run in runs:
+            name = self.params.runs[run].dataset
+            dataset = self.params.datasets[name]
+            assert not isinstance(dataset, ImagesDataset)
+            stand_in[name] = self.params.runs[run].stand_in or dataset.stand_in
+        return AggregateSpec(
+            stage="aggregate",
+            key=key,
+            scale=self.scale,
+            table=table,
+            seeds=self.params.seeds if runs else (),
+            stand_in=stand_in,
+            overrides=self.overrides(*paths),
+        )
+
+    def used_runs(self) -> list[str]:
+        """The runs that some table needs, in registry order."""
+        needed = {run for key in self.params.tables for run in self.table_runs(key)}
+        return [run for run in self.params.runs if run in needed]
+
+    def used_datasets(self) -> list[str]:
+        """The datasets that those runs and their backbones train on, in registry order."""
+        needed = {self.params.runs[run].dataset for run in self.used_runs()}
+        needed |= {b.stills.dataset for name in self.used_backbones() if (b := self.params.backbones[name]).stills}
+        return [name for name in self.params.datasets if name in needed]
+
+    def report_spec(self) -> ReportSpec:
+        """The spec of the report."""
+        return ReportSpec(
+            stage="report",
+            key="all",
+            scale=self.scale,
+            tables=tuple(self.params.tables),
+            datasets=tuple(self.used_datasets()),
+            runs={run: self.params.runs[run] for run in self.used_runs()},
+            seeds=self.params.seeds,
+            device=self.params.device,
+            overrides=self._all_overrides,
+        )
+
+
+def parse(text: str, scale: Scale | None = None) -> Registry:
+    """A registry from the text of `params.yaml`; `scale` replaces the one named in it.
+
+    The file is checked at every scale, so that a mistake in the paper's values shows on a laptop too. Raises
+    `UserError` with the path of the key, the value found and what was expected.
+    """
+    try:
+        _check_size(text)
+        raw = yaml.load(text, Loader=strict_yaml.Loader)  # noqa: S506 - a SafeLoader that also refuses duplicate keys
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" line {mark.line + 1}, column {mark.column + 1}:" if mark else ""
+        problem = " ".join(str(getattr(error, "problem", None) or error).split())
+        raise UserError(f"params.yaml:{where} not valid YAML ({problem[:200]})") from None
+    if not isinstance(raw, dict):
+        raise UserError("params.yaml: found no keys; expected scale, seeds, device, datasets, runs, tables, ...")
+    if _has_nonfinite(raw):
+        raise UserError("params.yaml: found .nan or .inf; expected finite numbers")
+    active = scale if scale is not None else raw.get("scale")
+    if active not in SCALES:
+        raise UserError(f"params.yaml: scale: found {active!r}; expected one of {', '.join(SCALES)}")
+    registries = {s: Registry(raw, s) for s in SCALES}
+    return registries[active]
+
+
+def _check_size(text: str) -> None:
+    """Refuse a text whose aliases would unfold into very many values, before they are unfolded."""
+    sizes: dict[int, int] = {}
+
+    def size(node: yaml.Node, above: frozenset[int]) -> int:
+        if id(node) in above:
+            raise yaml.constructor.ConstructorError(None, None, "an anchor contains itself", node.start_mark)
+        if id(node) not in sizes:
+            children: list[yaml.Node] = []
+            if isinstance(node, yaml.MappingNode):
+                children = [part for pair in node.value for part in pair]
+            elif isinstance(node, yaml.SequenceNode):
+                children = node.value
+            sizes[id(node)] = 1 + sum(size(child, above | {id(node)}) for child in children)
+        if sizes[id(node)] > MOST_VALUES:
+            problem = f"more than {MOST_VALUES} values"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+        return sizes[id(node)]
+
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    if root is not None:
+        size(root, frozenset())
+
+
+def _has_nonfinite(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(_has_nonfinite(v) for v in value.values())
+    if isinstance(value, list):
+        return any(_has_nonfinite(v) for v in value)
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def load(path: Path = PARAMS, scale: Scale | None = None) -> Registry:
+    """Read and check a `params.yaml`. See `parse`."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(f"{path}: not found; run the command in the folder that holds params.yaml") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text (byte {error.start})") from None
+    return parse(text, scale)
+
+
+def spec_json(spec: Spec) -> dict[str, Any]:
+    """What `spec.json` holds: plain JSON values of a spec."""
+    return spec.model_dump(mode="json")

@@ -1,0 +1,78 @@
+"""Runs: a dataset, a model, a training protocol and an evaluation; and the device they compute on."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from reeltrace.registry.fields import Fraction, Name, PositiveFloat, PositiveInt, Strict, Transform
+
+
+class Device(Strict):
+    """Where a job computes: kind, threads of one job, precision of autocast in training, processes that read clips."""
+
+    kind: Literal["auto", "cpu", "cuda"]
+    threads: Annotated[int, Field(ge=1, le=1024, strict=True)]
+    precision: Literal["float32", "bfloat16"]
+    loaders: Annotated[int, Field(ge=0, le=64, strict=True)]
+
+
+class Protocol(Strict):
+    """A training schedule: an optimiser, its rate multiplied by `gamma` after each epoch in `milestones`.
+
+    `momentum` is that of SGD and Adam's first decay rate; RPROP has neither momentum nor weight decay. The optimiser
+    steps after the share `update_after` of the training clips, or after each batch where that is null.
+    """
+
+    optimizer: Literal["sgd", "adam", "rprop"]
+    epochs: PositiveInt
+    learning_rate: PositiveFloat
+    milestones: tuple[PositiveInt, ...]
+    gamma: PositiveFloat
+    momentum: Fraction
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    batch_size: PositiveInt
+    update_after: Fraction | None = None
+
+    @model_validator(mode="after")
+    def _order(self) -> Self:
+        if self.update_after == 0:
+            raise ValueError("update_after must be above 0 and at most 1, or null for every batch")
+        if self.optimizer == "rprop" and (self.momentum or self.weight_decay):
+            raise ValueError("rprop has no momentum and no weight decay; set both to 0")
+        if self.momentum == 1:
+            raise ValueError("momentum must be below 1")
+        if list(self.milestones) != sorted(set(self.milestones)):
+            raise ValueError(f"milestones must increase, found {list(self.milestones)}")
+        if self.milestones and self.milestones[-1] >= self.epochs:
+            raise ValueError(f"milestone {self.milestones[-1]} is not before the last of {self.epochs} epochs")
+        return self
+
+
+class Augment(Strict):
+    """Augmentation of the baselines: each clip, with this probability, reversed, or rotated by 90, 180 or 270."""
+
+    kind: Literal["treverse", "rotate"]
+    probability: Fraction
+
+
+class Run(Strict):
+    """A dataset, a model, a protocol and an evaluation; trained once per seed.
+
+    `split` is the official split where it is not the dataset's own, `every` the sampling of frames that an ST-ResNet
+    sees, `stand_in` says what the dataset stands in for where that is not what the dataset itself says.
+    """
+
+    dataset: Name
+    model: Name
+    protocol: Name
+    augment: Augment | None = None
+    evaluation: Annotated[tuple[Transform, ...], Field(min_length=1)]
+    split: Literal[1, 2, 3] | None = None
+    every: PositiveInt | None = None
+    stand_in: str | None = None
+
+    @model_validator(mode="after")
+    def _original(self) -> Self:
+        if "original" not in self.evaluation or len(set(self.evaluation)) != len(self.evaluation):
+            raise ValueError("evaluation names each transform once, and `original` among them")
+        return self
