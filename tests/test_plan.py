@@ -97,13 +97,14 @@ def test_the_code_of_a_stage_is_what_importing_it_loads(module: str) -> None:
     """Every file of ours that the interpreter loads for a stage is one of the stage's source files."""
     script = (
         f"import sys, {module}\n"
-        "print(*(m.__file__ for n, m in sys.modules.items() if n.startswith('reeltrace.') and m.__file__))"
+        "print(*(f'{n}={m.__file__}' for n, m in sys.modules.items() if n.startswith('reeltrace.') and m.__file__))"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment(PROJECT)
     )
-    outside = {Path("src", *name.split(".")).with_suffix(".py") for name in OUTSIDE_THE_CODE}
-    loaded = {Path(path).relative_to(PROJECT) for path in done.stdout.split()} - outside
+    modules = dict(entry.split("=", 1) for entry in done.stdout.split())
+    inside = [n for n in modules if not any(n == o or n.startswith(o + ".") for o in OUTSIDE_THE_CODE)]
+    loaded = {Path(modules[name]).relative_to(PROJECT) for name in inside}
     assert loaded
     assert loaded <= set(code_of(module, PROJECT))
 
