@@ -166,6 +166,7 @@ class StResNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
         self.connections = tuple(connections)
         self.wires = nn.ModuleList(self._wire(connection) for connection in self.connections)
+        self.to(memory_format=torch.channels_last)
 
     def begin_as_shortcuts(self) -> None:
         """Let each block begin as its shortcut alone: a net this deep then trains from random weights."""
