@@ -243,6 +243,74 @@ def test_a_column_set_beside_a_table_is_null_with_its_reason_unless_listed(mahle
     assert "Figure 7.3" in (table.cell("R(2+1)D", "accuracy per parameter").reason or "")
 
 
+@pytest.fixture(scope="module")
+def iqbal() -> Document:
+    return load("iqbal2017", FOLDER)
+
+
+@pytest.mark.parametrize(
+    ("table", "headings", "rows", "columns"),
+    [
+        ("5.1", ("Features", "Method"), 6, 2),
+        ("5.2", ("Features",), 4, 2),
+        ("5.3", ("Algorithm", "Update After"), 3, 1),
+        ("5.4", ("Position", "Type"), 4, 1),
+        ("5.5", ("Type",), 3, 1),
+        ("5.6", ("Sampling Rate",), 4, 2),
+        ("5.7", ("Temporal Context", "Model"), 4, 1),
+        ("5.8", ("Split",), 3, 1),
+        ("5.9", ("Method",), 6, 3),
+    ],
+)
+def test_tables_of_iqbal_have_the_printed_shape(
+    iqbal: Document, table: str, headings: tuple[str, ...], rows: int, columns: int
+) -> None:
+    found = iqbal.tables[table]
+    assert (found.headings, len(found.rows), len(found.columns)) == (headings, rows, columns)
+    assert {cell.unit for cell in found.cells} == {"error rate"} | ({"hours"} if table == "5.6" else set())
+    assert len(found.cells) == rows * columns
+
+
+def test_relations_that_iqbal_states(iqbal: Document) -> None:
+    """One network stands in six tables; the two tables of baselines share a network; a mean over splits is 0.198."""
+    places = [
+        ("5.3", "ADAM 1 percent"),
+        ("5.4", "98-104"),
+        ("5.5", "identity"),
+        ("5.6", "every 10th"),
+        ("5.7", "1 connection"),
+        ("5.8", "split 1"),
+    ]
+    assert {iqbal.tables[table].cell(row, "error rate").printed for table, row in places} == {"0.197"}
+    for column in ("z-norm", "no z-norm"):
+        for block in ("Block4", "Block3"):
+            shared = [iqbal.tables["5.1"].cell(f"{block} pool", column), iqbal.tables["5.2"].cell(block, column)]
+            assert shared[0].printed == shared[1].printed
+    mean = sum(Fraction(str(cell.printed)) for cell in iqbal.tables["5.8"].cells) / 3
+    assert printed(mean, 3) == iqbal.tables["5.9"].cell("ST-ResNet", "final").printed == "0.198"
+
+
+def test_the_table_of_singh_is_the_printed_one() -> None:
+    table = load("singh2019supp", FOLDER).tables["1"]
+    assert table.headings == ("w_xh init", "w_hh init")
+    assert [(row.label, row.type) for row in table.rows] == [
+        ("Random", "Random"),
+        ("Random", "Identity"),
+        ("ImageNet", "Random"),
+        ("ImageNet", "Identity"),
+    ]
+    assert all(table.cell(row.key, "video").value > table.cell(row.key, "clip").value for row in table.rows)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(("headings", "kind"), [(["A"], "x"), (["A", "B"], None)])
+def test_headings_and_types_of_rows_go_together(headings: list[str], kind: str | None) -> None:
+    cell = {"row": "r", "column": "c", "printed": "0.5", "unit": "error rate", "place": "section 1"}
+    row = {"key": "r", "label": "r", "type": kind}
+    head = {"title": "t", "caption": "c", "place": "section 1", "unit": "error rate", "headings": headings}
+    with pytest.raises(ValueError, match="row 'r': a type and a second heading go together"):
+        Table.model_validate({**head, "columns": [{"key": "c", "label": "c"}], "rows": [row], "cells": [cell]})
+
+
 def test_the_lecture_is_transcribed_in_units_that_parse() -> None:
     lecture = load("gavves-lecture5", FOLDER)
     assert len(lecture.tables) == 12

@@ -468,6 +468,23 @@ def test_a_time_shows_its_ratio_and_that_of_the_document(html: str, content: Any
     assert ">4.60</a>" in section
 
 
+def test_rows_stand_under_the_headings_of_their_document(html: str) -> None:
+    def body_of(key: str) -> str:
+        section = html[html.index(f'id="{key}"') :]
+        return section[: section.index("</table>")]
+
+    algorithms = body_of("iqbal2017-table5-3")
+    assert re.findall(r'<th scope="col" rowspan="2"[^>]*><span data-name>([^<]*)<', algorithms) == [
+        "Algorithm",
+        "Update After",
+    ]
+    assert algorithms.count("<span data-name>10%</span>") == 2  # every row prints its own
+    splits = body_of("iqbal2017-table5-8")
+    assert "type-head" not in splits and 'class="type"' not in splits
+    assert "<span data-name>w<sub>hh</sub> init</span>" in body_of("singh2019supp-table1")
+    assert body_of("basu2021-table5").count("type-head") == 1
+
+
 def test_what_an_rcn_carries_is_drawn_for_each_initialisation(html: str) -> None:
     section = html[html.index('id="singh2019supp-table1"') :]
     section = section[: section.index("</section>")]

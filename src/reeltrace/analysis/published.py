@@ -126,12 +126,17 @@ class Row(_Strict):
 
 
 class Table(_Strict):
-    """One table as printed."""
+    """One table as printed.
+
+    `headings` stand above the rows' labels and types, and then every row prints both. Without them they are Model and
+    Type, and a type is printed once for the rows below it that share it.
+    """
 
     title: str
     caption: str
     place: str
     note: str | None = None
+    headings: tuple[str] | tuple[str, str] | None = None
     unit: Unit
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
@@ -166,6 +171,9 @@ class Table(_Strict):
                     raise ValueError(f"{kind} {key!r} appears twice")
                 if "/" in key:
                     raise ValueError(f"{kind} {key!r} must not hold a slash")
+        for row in self.rows:
+            if self.headings is not None and (row.type is not None) != (len(self.headings) == 2):
+                raise ValueError(f"row {row.key!r}: a type and a second heading go together; give both or neither")
         expected = {(row.key, column.key) for row in self.rows for column in self.columns}
         seen: set[tuple[str, str]] = set()
         for cell in self.cells:

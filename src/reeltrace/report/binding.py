@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 from reeltrace.artifacts import Problem
 
 UNBOUND = "unbound number"
-_SUBSCRIPT = re.compile(r"\b([A-Z])_([a-z]+)\b")
+_SUBSCRIPT = re.compile(r"\b([A-Za-z])_([a-z]+)\b")
 VOID = frozenset(("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"))
 
 

@@ -31,6 +31,7 @@ TEMPLATES = Path("templates")
 PAGE = "report.html.j2"
 QUANTITIES = {"relative_error": "relative error", "agreement": "agreement"}
 RATES = {"percent": 1, "error rate": 100}  # units that a chart draws, and what brings them to percent
+HEADINGS = ("Model", "Type")  # above the rows of a table that has no headings of its own
 COMPACT = 4  # columns of accuracies beyond which a table is set tightly
 TREND_VERDICTS = ("trend holds", "trend fails", "not run")
 
@@ -514,6 +515,7 @@ def _table_view(
         "groups": groups,
         "compact": COMPACT,
         "by_place": of_table,
+        "headings": print_.headings or HEADINGS,
         "types": _type_spans(print_),
         "chart": chart,
         "notes": _notes(table["cells"]),
@@ -531,7 +533,9 @@ def _notes(cells: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
 
 
 def _type_spans(print_: published.Table) -> dict[str, int]:
-    """How many rows below each row share its type; 0 where an earlier row's cell covers it."""
+    """How many rows each row's type speaks for: 0 where that of an earlier row does, 1 where each prints its own."""
+    if print_.headings is not None:
+        return {row.key: 1 for row in print_.rows}
     spans: dict[str, int] = {}
     first = None
     for row in print_.rows:
@@ -576,7 +580,9 @@ def _chart(
 
 
 def _short_label(row: published.Row, print_: published.Table) -> str:
-    """A row's label, with its key where labels repeat."""
+    """A row's label, or its key where it takes more than the label to tell rows apart."""
+    if print_.headings is not None and len(print_.headings) > 1:
+        return row.key
     return row.label if [other.label for other in print_.rows].count(row.label) == 1 else row.key
 
 
