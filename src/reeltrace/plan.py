@@ -6,9 +6,9 @@ stage or imports a room.
 
 import ast
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 from typing import Literal
 
@@ -98,8 +98,14 @@ class Task:
     spec: Spec
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    sources: tuple[Path, ...]
     params: tuple[str, ...]
+    texts: tuple[Path, ...]
+    code: Callable[[], tuple[Path, ...]] = field(repr=False, compare=False)
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """The code, found when it is asked for, and the texts."""
+        return (*self.code(), *self.texts)
 
     @property
     def stage(self) -> str:
@@ -352,8 +358,9 @@ class Plan:
             spec=spec,
             inputs=tuple(dict.fromkeys(inputs)),
             outputs=outputs,
-            sources=(*self._code(module_of(spec)), *texts),
             params=("scale", *params),
+            texts=texts,
+            code=partial(self._code, module_of(spec)),
         )
 
 
@@ -420,7 +427,8 @@ def _parsed(path: Path, mtime_ns: int, size: int) -> tuple[tuple[str, tuple[str,
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             found.append((node.module, tuple(alias.name for alias in node.names)))
         for child in ast.iter_child_nodes(node):
-            visit(child)
+            if isinstance(child, ast.stmt | ast.excepthandler | ast.match_case):  # an expression imports nothing
+                visit(child)
 
     visit(ast.parse(path.read_text(encoding="utf-8"), filename=str(path)))
     return tuple(found)

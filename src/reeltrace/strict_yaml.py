@@ -4,12 +4,17 @@ from typing import Any
 
 import yaml
 
+try:  # libyaml's parser, several times as quick
+    from yaml import CSafeLoader as SafeLoader
+except ImportError:
+    from yaml import SafeLoader  # type: ignore[assignment]
+
 
 class TwiceError(yaml.constructor.ConstructorError):
     """A mapping gives one key twice; `problem` names it, `problem_mark` is where it comes again."""
 
 
-class Loader(yaml.SafeLoader):
+class Loader(SafeLoader):
     """PyYAML's safe loader for mappings whose keys are single words, each given once; `<<` merges as usual."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -25,3 +30,9 @@ class Loader(yaml.SafeLoader):
                 raise TwiceError(None, None, f"key {key!r} appears twice", key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+
+def compose(text: str) -> yaml.Node | None:
+    """The tree of a YAML text before its aliases are unfolded; None of an empty one. Raises yaml.YAMLError."""
+    node: yaml.Node | None = yaml.compose(text, Loader=SafeLoader)
+    return node

@@ -418,7 +418,7 @@ def _check_size(text: str) -> None:
             raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
         return sizes[id(node)]
 
-    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    root = strict_yaml.compose(text)
     if root is not None:
         size(root, frozenset())
 
