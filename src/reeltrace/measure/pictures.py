@@ -140,7 +140,7 @@ def _picture(
     """Write one picture; returned is what stands beside it."""
     if not np.isfinite(tiles.values).all():
         raise UserError(
-            f"params.yaml: {place}.checkpoint: not every value in {layer} is finite; its weights are damaged, name others"
+            f"params.yaml: {place}.checkpoint: not every value in {layer} is finite; the file is damaged, name another"
         )
     pixels = laid_out(tiles)
     file = f"{FOLDER}/figure-{number}-{layer}.png"

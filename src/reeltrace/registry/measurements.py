@@ -111,7 +111,7 @@ def _plain_path(path: str) -> str:
 GivenFile = Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(_plain_path)]
 Layer = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*$", max_length=100)]
 FigureNumber = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,3}(\.[0-9]{1,3})*$")]
-MOST_TILES = 48  # maps in one picture; each has at most 64 x 64 pixels, so that a picture stays below 200 KB
+MOST_TILES = 36  # maps in one picture; each has at most 64 x 64 pixels, so that no picture exceeds 200 KB
 
 
 class Figure(Strict):
