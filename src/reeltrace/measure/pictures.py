@@ -198,7 +198,7 @@ def _watch(
     too_little = f"{where}: memory does not suffice for it; name a view of a smaller crop or fewer frames"
     try:
         with within_memory(available_memory()):
-            return clip, feature_maps(model, inputs, layers, asked.channels, asked.seed)
+            found = feature_maps(model, inputs, layers, asked.channels, asked.seed)
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise UserError(too_little) from error
     except UserError as error:  # the net's own words on an input that it cannot take
@@ -208,6 +208,12 @@ def _watch(
         if any(words in first.lower() for words in ("alloc", "out of memory", "could not create a memory")):
             raise UserError(too_little) from error
         raise UserError(f"{where}: the net does not take it ({first}); name another view") from error
+    if without := sorted(layers - found.keys()):
+        raise UserError(
+            f"params.yaml: {place}.figures: {without[0]} of {asked.network} gives no feature maps (N, C, T, H, W); "
+            "name a convolution"
+        )
+    return clip, found
 
 
 def read_clip(path: Path, frames: int, crop: int, mean: Sequence[float], std: Sequence[float], place: str) -> Clip:
@@ -245,16 +251,15 @@ def feature_maps(
     """Run the net once on a batch of one clip; returned are `channels` maps of each layer, chosen at random.
 
     The choice depends on the seed, the layer's name and its number of channels alone, so that two videos show the same
-    channels. UserError where a layer gives no maps (N, C, T, H, W).
+    channels. A layer that gives no maps (N, C, T, H, W) is left out.
     """
     found: dict[str, Maps] = {}
 
     def keep(layer: str, output: object) -> None:
-        if not isinstance(output, Tensor) or output.ndim != 5:
-            raise UserError(f"layer {layer} gives no feature maps (N, C, T, H, W); name a convolution")
-        _, count, *size = output.shape
-        chosen = chosen_channels(layer, count, channels, seed)
-        found[layer] = Maps(output[0, chosen].float().clone(), chosen, [count, *size])
+        if isinstance(output, Tensor) and output.ndim == 5:
+            _, count, *size = output.shape
+            chosen = chosen_channels(layer, count, channels, seed)
+            found[layer] = Maps(output[0, chosen].float().clone(), chosen, [count, *size])
 
     hooks = [
         model.get_submodule(layer).register_forward_hook(lambda _, __, output, layer=layer: keep(layer, output))
