@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from conftest import Command, edit, run_in
+from reeltrace.artifacts import make_manifest, write_json
+from reeltrace.plan import code_sha256, load_plan
+from reeltrace.registry import spec_json
 from reeltrace.runner import run
 
 
@@ -99,3 +102,36 @@ def test_sync_compiles_for_the_scale_in_force(workspace: Path, command: Command)
 
 def test_where_without_a_report_is_exit_1(command: Command) -> None:
     assert "run: snakemake --cores all" in command("reeltrace", "status", "--where", code=1).stderr
+
+
+def test_a_missing_file_of_the_users_leaves_status_and_verify_standing(workspace: Path, command: Command) -> None:
+    """A fabricated artifact suffices: its state is judged by spec, code and given files."""
+    edit(workspace / "params.yaml", "checkpoint: null #", "checkpoint: weights/w.pt #")
+    weights = workspace / "weights" / "w.pt"
+    weights.parent.mkdir()
+    weights.write_bytes(b"weights")
+    task = load_plan(workspace)["measure/mahler2020-pictures"]
+    folder = workspace / task.folder
+    write_json(folder / "spec.json", spec_json(task.spec))
+    write_json(folder / "metrics.json", {"figures": []})
+    write_json(folder / "receipt.json", {})
+    (folder / "pictures").mkdir()
+    write_json(folder / "manifest.json", make_manifest(folder, task.stage, task.key, code_sha256(task, workspace), {}))
+
+    def standing() -> dict[str, str]:
+        found: dict[str, str] = json.loads(command("reeltrace", "status", "--json").stdout)["artifacts"][task.name]
+        return found
+
+    assert standing()["state"] == "current"
+    weights.write_bytes(b"other weights")
+    assert standing() == {"state": "stale", "reason": "its source files changed"}
+    weights.unlink()
+    said = (
+        "weights/w.pt: missing; measure/mahler2020-pictures needs it. Put it there, or correct params.yaml: "
+        "measurements.mahler2020-pictures.checkpoint"
+    )
+    assert standing() == {"state": "stale", "reason": said}
+    assert f"{task.folder}: {said}" in command("reeltrace", "verify", code=1).stdout
+    assert command("reeltrace", "run", "measure", task.key, code=2).stderr == f"reeltrace: {said}\n"
+    told = command("snakemake", "-n", code=1)
+    assert said in told.stdout + told.stderr

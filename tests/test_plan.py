@@ -6,15 +6,18 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from conftest import PROJECT, edit, environment
 from reeltrace.data.declared import source
+from reeltrace.engines import compile_dvc
 from reeltrace.errors import UserError
 from reeltrace.plan import (
     LISTED_OUTPUTS,
     MEASURES,
     MODULES,
     OUTSIDE_THE_CODE,
+    PICTURES_OUTPUTS,
     PRETRAIN_OUTPUTS,
     Plan,
     code_of,
@@ -174,3 +177,70 @@ def test_weights_that_a_measurement_loads_belong_to_what_it_rests_on(tmp_path: P
         (tmp_path / "w.pt").write_bytes(content)
         hashes.add(code_sha256(task, tmp_path))
     assert len(hashes) == 2
+
+
+def with_pictures(folder: Path, checkpoint: str = "w.pt", videos: str = "[a.avi]") -> Plan:
+    """A project whose params.yaml names a checkpoint and videos to draw from."""
+    text = (PROJECT / "params.yaml").read_text()
+    text = text.replace("    checkpoint: null #", f"    checkpoint: {checkpoint} #").replace(
+        "    videos: [] #", f"    videos: {videos} #"
+    )
+    (folder / "params.yaml").write_text(text)
+    if not (folder / "src").exists():
+        shutil.copytree(PROJECT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    return load_plan(folder)
+
+
+def test_pictures_are_drawn_only_for_weights_that_the_user_names(plan: Plan, tmp_path: Path) -> None:
+    name = "measure/mahler2020-pictures"
+    assert name not in plan.tasks
+    assert name not in plan["report/all"].inputs
+    assert plan["report/all"].spec.model_dump()["pictures"] == ()
+    assert name not in with_pictures(tmp_path, checkpoint="null").tasks  # videos alone draw nothing
+    drawing = with_pictures(tmp_path)
+    task = drawing[name]
+    assert name in drawing["report/all"].inputs
+    assert drawing["report/all"].spec.model_dump()["pictures"] == ("mahler2020-pictures",)
+    assert (task.outputs, task.inputs) == (PICTURES_OUTPUTS, ())
+    assert task.params == ("scale", "measurements.mahler2020-pictures", "measurements.mahler2020-networks")
+    assert task.sources[-2:] == (Path("w.pt"), Path("a.avi"))
+    assert Path("src/reeltrace/measure/pictures.py") in task.sources
+    assert Path("src/reeltrace/data/decoding.py") in task.sources
+    others = [other for other in drawing.of("measure") if other.name != name]
+    assert len(others) == len(plan.of("measure"))
+    assert all(Path("src/reeltrace/measure/pictures.py") not in other.sources for other in others)
+
+
+def test_pictures_are_stale_after_their_checkpoint_or_video_changed(tmp_path: Path) -> None:
+    task = with_pictures(tmp_path, videos="[a.avi, b.avi]")["measure/mahler2020-pictures"]
+    hashes = set()
+    for edited in ("w.pt", "a.avi", "b.avi", "w.pt"):
+        (tmp_path / edited).write_bytes((tmp_path / edited).read_bytes() + b"x" if hashes else b"x")
+        for other in ("w.pt", "a.avi", "b.avi"):
+            (tmp_path / other).touch()
+        hashes.add(code_sha256(task, tmp_path))
+    assert len(hashes) == 4
+    dvc = yaml.safe_load(compile_dvc(with_pictures(tmp_path, videos="[a.avi, b.avi]")))["stages"]
+    assert {"w.pt", "a.avi", "b.avi"} <= set(dvc["measure-mahler2020-pictures"]["deps"])
+    assert any(
+        path.endswith("measure/mahler2020-pictures/pictures") for path in dvc["measure-mahler2020-pictures"]["outs"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("gone", "key"),
+    [("w.pt", "measurements.mahler2020-pictures.checkpoint"), ("a.avi", "measurements.mahler2020-pictures.videos")],
+)
+def test_a_file_that_the_user_names_and_that_is_not_there_is_named_with_its_key(
+    tmp_path: Path, gone: str, key: str
+) -> None:
+    task = with_pictures(tmp_path)["measure/mahler2020-pictures"]
+    for name in {"w.pt", "a.avi"} - {gone}:
+        (tmp_path / name).write_bytes(b"x")
+    for _ in range(2):
+        with pytest.raises(UserError) as caught:
+            code_sha256(task, tmp_path)
+        message = str(caught.value)
+        assert message.startswith(f"{gone}: ") and message.endswith(f"Put it there, or correct params.yaml: {key}")
+        assert "\n" not in message
+        (tmp_path / gone).mkdir(exist_ok=True)  # a folder is no such file either

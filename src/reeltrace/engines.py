@@ -145,7 +145,11 @@ def _standing(plan: Plan, task: Task, found: dict[str, Standing], manifests: dic
         return Standing("stale", "its manifest cannot be read")
     if spec != sha256_json(spec_json(task.spec)):
         return Standing("stale", "params.yaml changed")
-    if code != code_sha256(task, plan.root):
+    try:
+        same = code == code_sha256(task, plan.root)
+    except UserError as error:  # a file of the user's, or of the project's, is not there
+        return Standing("stale", str(error))
+    if not same:
         return Standing("stale", "its source files changed")
     for name in task.inputs:
         if found[name].state != "current":

@@ -20,6 +20,7 @@ from reeltrace.registry import (
     MeasureSpec,
     MovingDigitsDataset,
     MovingDigitsSpec,
+    PicturesMeasurement,
     RCNModel,
     Registry,
     ResultTable,
@@ -60,6 +61,7 @@ MEASURES = {  # by kind of measurement, for the same reason
     "search": "reeltrace.measure.networks_stage",
     "latency": "reeltrace.measure.networks_stage",
     "facts": "reeltrace.measure.facts_stage",
+    "pictures": "reeltrace.measure.pictures_stage",
 }
 LISTED = "reeltrace.data.listed_stage"
 ON_FRAMES = "reeltrace.training.frame_stage"  # likewise: nets on frames, and nets on clips
@@ -92,7 +94,8 @@ class Task:
     """One node of the graph. Paths are relative to the project's root.
 
     `inputs` are names "stage/key"; `outputs` the files (and folders, with a slash) beside spec, manifest and receipt;
-    `sources` the code and text files that its result depends on; `params` the keys of params.yaml behind its spec.
+    `sources` the code and text files that its result depends on; `params` the keys of params.yaml behind its spec;
+    `given` those of the sources that the user names, with the key of params.yaml that does.
     """
 
     spec: Spec
@@ -101,11 +104,12 @@ class Task:
     params: tuple[str, ...]
     texts: tuple[Path, ...]
     code: Callable[[], tuple[Path, ...]] = field(repr=False, compare=False)
+    given: tuple[tuple[Path, str], ...] = ()
 
     @property
     def sources(self) -> tuple[Path, ...]:
-        """The code, found when it is asked for, and the texts."""
-        return (*self.code(), *self.texts)
+        """The code, found when it is asked for, the texts, and the files that the user gives."""
+        return tuple(dict.fromkeys((*self.code(), *self.texts, *(path for path, _ in self.given))))
 
     @property
     def stage(self) -> str:
@@ -164,6 +168,7 @@ SECTIONS = ("datasets", "backbones", "models", "protocols", "runs", "measurement
 AGGREGATE_OUTPUTS = ("cells.json", "curves.csv")
 REPORT_OUTPUTS = ("report.html", "report.json")
 MEASURE_OUTPUTS = ("metrics.json",)
+PICTURES_OUTPUTS = (*MEASURE_OUTPUTS, "pictures/")
 
 
 class Plan:
@@ -218,15 +223,16 @@ class Plan:
                     params=(f"datasets.{key}",),
                 )
         used = {name for table in params.tables.values() for name in measurements_of(table)}
+        used |= set(registry.drawn_pictures())
         yield from self._pretrained()
         for key in params.measurements:
             if key in used:
                 yield self._task(
                     registry.measure_spec(key),
                     inputs=(),
-                    outputs=MEASURE_OUTPUTS,
+                    outputs=PICTURES_OUTPUTS if key in registry.drawn_pictures() else MEASURE_OUTPUTS,
                     params=tuple(f"measurements.{name}" for name in self._measured_with(key)),
-                    texts=self._weights_of(key),
+                    given=self._given_to(key),
                 )
         for run in registry.used_runs():
             for seed in params.seeds:
@@ -295,12 +301,17 @@ class Plan:
     def _measured_with(self, key: str) -> tuple[str, ...]:
         """A measurement and, where it speaks of the nets of another one, that one."""
         asked = self.registry.params.measurements[key]
-        return (key, asked.of) if isinstance(asked, LatencyMeasurement) else (key,)
+        return (key, asked.of) if isinstance(asked, LatencyMeasurement | PicturesMeasurement) else (key,)
 
-    def _weights_of(self, key: str) -> tuple[Path, ...]:
-        """The files of weights that a measurement loads; another content makes it stale, as other code does."""
-        asked = self.registry.params.measurements[key]
-        return tuple(map(Path, asked.checkpoint.values())) if isinstance(asked, LatencyMeasurement) else ()
+    def _given_to(self, key: str) -> tuple[tuple[Path, str], ...]:
+        """The user's files that a measurement reads; another content makes it stale, as other code does."""
+        asked, place = self.registry.params.measurements[key], f"measurements.{key}"
+        found: list[tuple[str, str]] = []
+        if isinstance(asked, LatencyMeasurement):
+            found = [(path, f"{place}.checkpoint.{net}") for net, path in asked.checkpoint.items()]
+        elif isinstance(asked, PicturesMeasurement) and asked.checkpoint is not None:
+            found = [(asked.checkpoint, f"{place}.checkpoint"), *((path, f"{place}.videos") for path in asked.videos)]
+        return tuple((Path(path), where) for path, where in found)
 
     def _pretrained(self) -> Iterator[Task]:
         """Backbones, and the features of frames that they give."""
@@ -353,6 +364,7 @@ class Plan:
         outputs: tuple[str, ...],
         params: tuple[str, ...],
         texts: tuple[Path, ...] = (),
+        given: tuple[tuple[Path, str], ...] = (),
     ) -> Task:
         return Task(
             spec=spec,
@@ -361,6 +373,7 @@ class Plan:
             params=("scale", *params),
             texts=texts,
             code=partial(self._code, module_of(spec)),
+            given=given,
         )
 
 
@@ -447,15 +460,22 @@ def code_sha256(task: Task, root: Path = Path()) -> str:
 
     Raises `UserError` where a file is missing.
     """
+    check_given(task, root)
     digest = hashlib.sha256()
     for path in task.sources:
         try:
             digest.update(f"{path.as_posix()}\0{sha256_file(root / path)}\n".encode())
         except FileNotFoundError:
-            ours = path.parts[0] in ("src", "reports")
-            remedy = f"Restore it with `git checkout {path}`" if ours else "Put it there, or correct params.yaml"
-            raise UserError(f"{path}: missing; {task.name} needs it. {remedy}") from None
+            raise UserError(f"{path}: missing; {task.name} needs it. Restore it with `git checkout {path}`") from None
     return digest.hexdigest()
+
+
+def check_given(task: Task, root: Path = Path()) -> None:
+    """Raises `UserError`, naming the key of params.yaml, where a file that the user names is not there."""
+    for path, key in task.given:
+        if not (root / path).is_file():
+            what = "not a file" if (root / path).exists() else "missing"
+            raise UserError(f"{path}: {what}; {task.name} needs it. Put it there, or correct params.yaml: {key}")
 
 
 def load_plan(root: Path = Path()) -> Plan:

@@ -18,6 +18,7 @@ from reeltrace.registry import (
     LatencyMeasurement,
     MovingDigitsDataset,
     NetworksMeasurement,
+    PicturesMeasurement,
     Registry,
     SearchMeasurement,
     Spec,
@@ -365,6 +366,10 @@ class Project:
 
     def measure(self) -> None:
         for key, asked in self.registry.params.measurements.items():
+            if isinstance(asked, PicturesMeasurement):
+                if asked.checkpoint is not None:
+                    self.pictures(key)
+                continue
             if not isinstance(asked, StructureMeasurement):
                 metrics = {"schema": 1, **invented_metrics(self.registry, key)}
                 self.finish(f"measure/{key}", self.registry.measure_spec(key), {"metrics.json": metrics})
@@ -406,6 +411,15 @@ class Project:
                 self.registry.measure_spec(key),
                 {"metrics.json": {"schema": 1, "nets": nets, "search": search}},
             )
+
+    def pictures(self, key: str) -> None:
+        """Pictures of a checkpoint, which the real stage draws."""
+        from reeltrace.measure.pictures_stage import run
+
+        spec, folder = self.registry.measure_spec(key), self.folder(f"measure/{key}")
+        folder.mkdir(parents=True)
+        run(spec, {}, folder)
+        self.finish(f"measure/{key}", spec, {})
 
     def aggregate(self, key: str) -> None:
         spec, name = self.registry.aggregate_spec(key), f"aggregate/{key}"

@@ -161,7 +161,7 @@ NUMBER = f'td a[data-trace="{CELL}"]'
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, False), (390, True)])
 def test_the_page_loads_clean_and_fits_the_window(browser: Browser, report: Path, width: int, dark: bool) -> None:
     browser.open(report, width, dark=dark)
-    assert browser.js("document.querySelectorAll('table.accuracy').length") == 6
+    assert browser.js("document.querySelectorAll('table.accuracy').length") == 6 + 9 + 1
     assert browser.js("document.querySelectorAll('table.structure:not(.quantities)').length") == 2
     assert browser.js("document.querySelectorAll('table.quantities').length") == 8 + 12
     assert browser.js("window.innerWidth") == width

@@ -2,10 +2,12 @@
 
 from reeltrace.engines import refresh_specs
 from reeltrace.errors import CheckFailed, UserError
-from reeltrace.plan import load_plan
+from reeltrace.plan import check_given, load_plan
 
 try:
     PLAN = load_plan()
+    for task in PLAN:
+        check_given(task)
     refresh_specs(PLAN)
 except (UserError, CheckFailed, OSError) as error:
     raise WorkflowError(str(error)) from None

@@ -4,6 +4,7 @@ from reeltrace.plan import (
     FEATURES_OUTPUTS,
     LEARNED_OUTPUTS,
     MEASURE_OUTPUTS,
+    PICTURES_OUTPUTS,
     PRETRAIN_OUTPUTS,
     RECURRENT_OUTPUTS,
     TIMING_OUTPUTS,
@@ -43,12 +44,31 @@ rule measure:
     log:
         f"{FOLDER}/logs/measure-{{key}}.log",
     wildcard_constraints:
-        key=keys("measure"),
+        key=keys("measure", outputs=MEASURE_OUTPUTS),
     conda:
         "../../environment.yml"
     threads: measuring_threads
     resources:
         gpu=measuring_gpus,
+    shell:
+        "reeltrace run measure {wildcards.key:q} > {log:q} 2>&1"
+
+
+rule measure_pictures:
+    input:
+        spec=f"{FOLDER}/measure/{{key}}/spec.json",
+        sources=sources("measure"),
+    output:
+        manifest=f"{FOLDER}/measure/{{key}}/manifest.json",
+        files=files("measure", PICTURES_OUTPUTS),
+        folders=folders("measure", PICTURES_OUTPUTS),
+    log:
+        f"{FOLDER}/logs/measure-{{key}}.log",
+    wildcard_constraints:
+        key=keys("measure", outputs=PICTURES_OUTPUTS),
+    conda:
+        "../../environment.yml"
+    threads: 1
     shell:
         "reeltrace run measure {wildcards.key:q} > {log:q} 2>&1"
 

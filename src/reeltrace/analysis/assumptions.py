@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from reeltrace.analysis.published import read_documents
 from reeltrace.errors import UserError
@@ -14,7 +14,8 @@ LEDGER = Path("reports/assumptions.yaml")
 class Assumption(BaseModel):
     """One open detail.
 
-    `registry` lists paths of params.yaml; `code` names the place of a choice that is not a parameter.
+    `tables` and `figures` say what it touches. `registry` lists paths of params.yaml; `code` names the place of a
+    choice that is not a parameter.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -23,7 +24,8 @@ class Assumption(BaseModel):
     open: str
     choice: str
     why: str
-    tables: tuple[str, ...] = Field(min_length=1)
+    tables: tuple[str, ...]
+    figures: tuple[str, ...] = ()
     registry: tuple[str, ...]
     code: str | None = None
 
@@ -31,6 +33,8 @@ class Assumption(BaseModel):
     def _located(self) -> Self:
         if not self.registry and self.code is None:
             raise ValueError("an assumption names a registry path or a place in the code")
+        if not self.tables and not self.figures:
+            raise ValueError("an assumption touches a table or a figure")
         return self
 
 

@@ -8,15 +8,19 @@ spec of a stage. Nothing here trains, reads results, or imports torch.
 from reeltrace.registry.datasets import Clip, ImageSplit, MovingDigitsDataset, VideoDataset, Videos
 from reeltrace.registry.fields import SCALES
 from reeltrace.registry.measurements import (
+    Figure,
     LatencyMeasurement,
+    MapsFigure,
     Measurement,
     Network,
     NetworksMeasurement,
+    PicturesMeasurement,
     Printed,
     Search,
     SearchMeasurement,
     StructureMeasurement,
     View,
+    WeightsFigure,
 )
 from reeltrace.registry.models import Backbone, RCNModel
 from reeltrace.registry.params import Override
@@ -63,11 +67,13 @@ __all__ = [
     "Clip",
     "DerivedColumn",
     "FeaturesSpec",
+    "Figure",
     "FrameView",
     "FramesSpec",
     "ImageSplit",
     "ImagesSpec",
     "LatencyMeasurement",
+    "MapsFigure",
     "MeasureSpec",
     "MeasuredColumn",
     "MeasuredTable",
@@ -77,6 +83,7 @@ __all__ = [
     "Network",
     "NetworksMeasurement",
     "Override",
+    "PicturesMeasurement",
     "PretrainSpec",
     "Printed",
     "Protocol",
@@ -98,6 +105,7 @@ __all__ = [
     "Videos",
     "VideosSpec",
     "View",
+    "WeightsFigure",
     "cell_sources",
     "is_numbered",
     "load",

@@ -1,10 +1,11 @@
 """Measurements: what is built and counted or timed, and never trained."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from reeltrace.registry.fields import Flag, GroupName, Name, PositiveInt, Strict
+from reeltrace.registry.datasets import Normalise
+from reeltrace.registry.fields import Flag, GroupName, Name, PositiveInt, Seed, Strict
 
 
 class Search(Strict):
@@ -101,7 +102,86 @@ class FactsMeasurement(Strict):
     document: Name
 
 
+def _plain_path(path: str) -> str:
+    if path != path.strip() or path.startswith("~"):
+        raise ValueError("a path from the folder of params.yaml, or an absolute one; `~` is not understood here")
+    return path
+
+
+GivenFile = Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(_plain_path)]
+Layer = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*$", max_length=100)]
+FigureNumber = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,3}(\.[0-9]{1,3})*$")]
+MOST_TILES = 36  # maps in one picture; each has at most 64 x 64 pixels, so that no picture exceeds 200 KB
+
+
+class Figure(Strict):
+    """A figure of the document: its subject in words, and the layers that it shows, by their place in the net."""
+
+    title: Annotated[str, StringConstraints(min_length=1)]
+    layers: Annotated[tuple[Layer, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _layers_once(self) -> Self:
+        if len(set(self.layers)) != len(self.layers):
+            raise ValueError("each layer once")
+        return self
+
+
+class WeightsFigure(Figure):
+    """Kernels of convolutions: those of the first `channels` output channels, null for all."""
+
+    show: Literal["weights"]
+    channels: PositiveInt | None
+
+
+class MapsFigure(Figure):
+    """Feature maps of layers for one video, counted from 1: the `first` frames or frames `spread` over the clip.
+
+    `stack` says how the channels lie: one `below` the other with time across, or `beside` each other with time down.
+    """
+
+    show: Literal["feature-maps"]
+    video: Annotated[int, Field(ge=1, le=100, strict=True)]
+    frames: Literal["first", "spread"]
+    stack: Literal["below", "beside"]
+
+
+class PicturesMeasurement(Strict):
+    """Pictures of the weights and feature maps of one trained net; without a `checkpoint` nothing is drawn.
+
+    `of`, `network` and `view` name a net of a measurement of networks and one of its views. `checkpoint` and `videos`
+    are files of the user's. `channels` feature maps of a layer are chosen at random, by `seed`, and `frames` points in
+    time of each are shown. `figures` are those of the document, by number.
+    """
+
+    kind: Literal["pictures"]
+    document: Name
+    of: Name
+    network: Name
+    view: Name
+    checkpoint: GivenFile | None
+    videos: tuple[GivenFile, ...]
+    normalise: Normalise
+    channels: PositiveInt
+    frames: PositiveInt
+    seed: Seed
+    figures: Annotated[
+        dict[FigureNumber, Annotated[WeightsFigure | MapsFigure, Field(discriminator="show")]], Field(min_length=1)
+    ]
+
+    @model_validator(mode="after")
+    def _small_enough(self) -> Self:
+        if self.channels * self.frames > MOST_TILES:
+            raise ValueError(f"channels times frames is at most {MOST_TILES}, or the pictures are too large for a page")
+        return self
+
+
 Measurement = Annotated[
-    StructureMeasurement | NetworksMeasurement | SearchMeasurement | LatencyMeasurement | FactsMeasurement,
+    StructureMeasurement
+    | NetworksMeasurement
+    | SearchMeasurement
+    | LatencyMeasurement
+    | FactsMeasurement
+    | PicturesMeasurement,
     Field(discriminator="kind"),
 ]

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from reeltrace.errors import UserError
 from reeltrace.registry.datasets import Dataset, MovingDigitsDataset, VideoDataset
 from reeltrace.registry.fields import Name, Scale, Seed, Strict
-from reeltrace.registry.measurements import LatencyMeasurement, Measurement, NetworksMeasurement
+from reeltrace.registry.measurements import LatencyMeasurement, Measurement, NetworksMeasurement, PicturesMeasurement
 from reeltrace.registry.models import Backbone, FrameModel, Model, RCNModel, StResNetModel
 from reeltrace.registry.runs import Device, Protocol, Run
 from reeltrace.registry.tables import (
@@ -125,15 +125,19 @@ def check_names(params: Params) -> None:
         check(f"runs.{name}.model", "model", run.model, params.models)
         check(f"runs.{name}.protocol", "protocol", run.protocol, params.protocols)
         _check_frame_run(params, name, run)
+    nets = {name: m.networks for name, m in params.measurements.items() if isinstance(m, NetworksMeasurement)}
     for name, asked in params.measurements.items():
         if isinstance(asked, LatencyMeasurement):
-            nets = {n: m.networks for n, m in params.measurements.items() if isinstance(m, NetworksMeasurement)}
             check(f"measurements.{name}.of", "measurement of networks", asked.of, nets)
             for net, view in asked.views.items():
                 check(f"measurements.{name}.views.{net}", "network", net, nets[asked.of])
                 check(f"measurements.{name}.views.{net}", "view", view, nets[asked.of][net].views)
             for net in asked.checkpoint:
                 check(f"measurements.{name}.checkpoint.{net}", "measured network", net, asked.views)
+        if isinstance(asked, PicturesMeasurement):
+            check(f"measurements.{name}.of", "measurement of networks", asked.of, nets)
+            check(f"measurements.{name}.network", "network", asked.network, nets[asked.of])
+            check(f"measurements.{name}.view", "view", asked.view, nets[asked.of][asked.network].views)
     for name, table in params.tables.items():
         if name != (expected := table_key(table)):
             raise UserError(f"params.yaml: tables.{name}: expected the key {expected}")

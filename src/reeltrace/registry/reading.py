@@ -12,7 +12,7 @@ from reeltrace import strict_yaml
 from reeltrace.errors import UserError
 from reeltrace.registry.datasets import ImagesDataset, MovingDigitsDataset, VideoDataset
 from reeltrace.registry.fields import SCALES, Scale
-from reeltrace.registry.measurements import LatencyMeasurement, Network, NetworksMeasurement
+from reeltrace.registry.measurements import LatencyMeasurement, Network, NetworksMeasurement, PicturesMeasurement
 from reeltrace.registry.models import BaselineModel, Model, RCNModel, StillsModel, StResNetModel
 from reeltrace.registry.params import Override, Params, check_names
 from reeltrace.registry.specs import (
@@ -316,7 +316,16 @@ class Registry:
             of = self.params.measurements[asked.of]
             assert isinstance(of, NetworksMeasurement)
             networks = {name: of.networks[name] for name in asked.views}
+        elif isinstance(asked, PicturesMeasurement):
+            of = self.params.measurements[asked.of]
+            assert isinstance(of, NetworksMeasurement)
+            networks = {asked.network: of.networks[asked.network]}
         return MeasureSpec(stage="measure", key=key, scale=self.scale, measurement=asked, networks=networks)
+
+    def drawn_pictures(self) -> list[str]:
+        """The measurements that draw pictures: those for which the user names a file of weights."""
+        asked = self.params.measurements
+        return [key for key, m in asked.items() if isinstance(m, PicturesMeasurement) and m.checkpoint is not None]
 
     def table_runs(self, key: str) -> list[str]:
         """The runs behind one table, each once, in the order of its rows."""
@@ -371,6 +380,7 @@ class Registry:
             seeds=self.params.seeds,
             device=self.params.device,
             overrides=self._all_overrides,
+            pictures=tuple(self.drawn_pictures()),
         )
 
 

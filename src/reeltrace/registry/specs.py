@@ -131,7 +131,7 @@ class TimingSpec(Spec):
 
 
 class MeasureSpec(Spec):
-    """Stage `measure`: one measurement. `networks` are the nets that a latency measurement speaks of."""
+    """Stage `measure`: one measurement. `networks` are the nets that a measurement of latency or of pictures uses."""
 
     measurement: Measurement
     networks: dict[str, Network] = Field(default_factory=dict)
@@ -150,7 +150,7 @@ class AggregateSpec(Spec):
 
 
 class ReportSpec(Spec):
-    """Stage `report`: the tables, in order, and the datasets whose clips are shown."""
+    """Stage `report`: the tables, in order, the datasets whose clips are shown, and the measurements that draw."""
 
     tables: tuple[str, ...]
     datasets: tuple[str, ...]
@@ -158,3 +158,4 @@ class ReportSpec(Spec):
     seeds: tuple[int, ...]
     device: Device
     overrides: tuple[Override, ...]
+    pictures: tuple[str, ...] = ()

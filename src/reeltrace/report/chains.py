@@ -120,6 +120,14 @@ def _measurement(asked: Mapping[str, Any]) -> dict[str, str]:
             "device": f"{asked['device']}, {asked['threads']} thread(s)",
             "weights": _list(f"{net} {path}" for net, path in asked["checkpoint"].items()),
         }
+    if asked["kind"] == "pictures":
+        return {
+            "network": f"{asked['network']}, view {asked['view']}",
+            "weights": str(asked["checkpoint"]),
+            "videos": _list(asked["videos"]),
+            "maps": f"{asked['channels']} channels chosen by seed {asked['seed']}, {asked['frames']} points in time",
+            **{f"figure {number}": _list(figure["layers"]) for number, figure in asked["figures"].items()},
+        }
     return {"kind": str(asked["kind"])}
 
 

@@ -22,7 +22,7 @@ from reeltrace.analysis.verdicts import MEANINGS, count
 from reeltrace.artifacts import SPEC, canonical_json, read_json, sha256_file
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.registry import ReportSpec, is_numbered
-from reeltrace.report import figures, frame_nets, quantities, videos
+from reeltrace.report import figures, frame_nets, pictures, quantities, videos
 from reeltrace.report.binding import Binder, Number
 from reeltrace.report.chains import artifact_name, describe, settings
 
@@ -74,6 +74,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], reports: Path) -> Report
     ]
     summary = _summary(binder, cells, judged)
     datasets = [_dataset(binder, key, spec, inputs, artifacts) for key in spec.datasets]
+    drawn = [pictures.describe_pictures(binder, key, spec, inputs) for key in spec.pictures]
     content = {
         "schema": SCHEMA,
         "scale": spec.scale,
@@ -88,6 +89,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], reports: Path) -> Report
         ],
         "overrides": [o.model_dump(mode="json") for o in spec.overrides],
         "datasets": [{k: v for k, v in d.items() if k != "strips"} for d in datasets],
+        "pictures": [pictures.plain(one) for one in drawn],
         "artifacts": artifacts,
     }
     environment = _environment(reports / TEMPLATES)
@@ -95,13 +97,14 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], reports: Path) -> Report
     for view in views:
         view["drawn"] = quantities.drawings(view, cells, binder)
     page = environment.get_template(PAGE).render(
-        **{k: v for k, v in content.items() if k not in ("cells", "equivariance", "datasets")},
+        **{k: v for k, v in content.items() if k not in ("cells", "equivariance", "datasets", "pictures")},
         binder=binder,
         name=binder.name,
         tables=views,
         units={(c["document"], c["table"], c["row"], c["column"]): quantities.WORDS.get(c["unit"], "") for c in cells},
         documents=documents,
         datasets=datasets,
+        pictures={name: [one for one in drawn if one["document"] == name] for name in documents},
         equivariance=_equivariance_view(equivariance),
         panels=_panels(spec, inputs, binder),
         hidden_quantities=tuple(frame_nets.QUANTITIES.values()),

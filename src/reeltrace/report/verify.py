@@ -33,6 +33,7 @@ from reeltrace.errors import CheckFailed, UserError
 from reeltrace.registry import AggregateSpec, ReportSpec
 from reeltrace.report.check_frames import hidden_states, times
 from reeltrace.report.document import build
+from reeltrace.report.pictures import check_pictures
 from reeltrace.report.stage import HTML, JSON
 from reeltrace.report.videos import ABOUT, BROKEN_VIDEOS, FRAME_COLUMNS, FRAMES, INDEX, SHARDS, SIDES, read_rows
 
@@ -77,7 +78,7 @@ def verify(root: Path, *, scale: str, data: bool = False) -> list[Problem]:
         elif stage == "frames":
             problems += _guarded(folder / FRAMES, partial(_stored, folder, results))
         elif stage == "measure":
-            problems += _guarded(folder / METRICS, partial(_times, folder))
+            problems += _guarded(folder / METRICS, partial(_measured, folder))
         elif stage == "aggregate":
             problems += _guarded(folder / CELLS, partial(_cells, folder, results, root / "reports"))
     if REPORT in folders:
@@ -204,9 +205,11 @@ def _videos_used(folder: Path, metrics: Any, predictions: dict[str, Any], spec: 
     ]
 
 
-def _times(folder: Path) -> list[Problem]:
-    """What a measurement of times says of its passes follows from them; the others have nothing to recompute."""
+def _measured(folder: Path) -> list[Problem]:
+    """What a measurement says of its passes, or of its pictures, is so; other kinds have nothing to recompute."""
     asked, metrics = read_json(folder / SPEC)["measurement"], read_json(folder / METRICS)
+    if asked["kind"] == "pictures":
+        return check_pictures(folder, metrics, TAMPERED)
     if asked["kind"] != "latency":
         return []
     problems = []
