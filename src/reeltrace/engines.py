@@ -229,9 +229,13 @@ def _order_times(plan: Plan, current: list[Task]) -> None:
 
 def _dvc_commit(plan: Plan, tasks: list[Task]) -> list[str]:
     names = [stage_name(task) for task in tasks]
-    targets = names if len(names) < len(plan.tasks) else []  # named stages cost DVC a rewrite of dvc.lock each
     if not names:
         return []
+    targets: list[str] = []
+    if len(names) < len(plan.tasks):
+        # DVC writes dvc.lock once per target: as few as will do, each with all that it was made from.
+        read = {name for task in tasks for name in task.inputs}
+        targets = ["--with-deps", *(stage_name(task) for task in tasks if task.name not in read)]
     if not (plan.root / ".dvc").is_dir():
         raise UserError("no .dvc folder here; run `dvc init` (outside git: `dvc init --no-scm`), then `reeltrace sync`")
     done = subprocess.run(
