@@ -193,7 +193,7 @@ def sync(plan: Plan) -> dict[str, Any]:
 
     Compiles dvc.yaml, checks every current artifact byte by byte against its manifest, puts the time stamps in the
     order of the graph (a `dvc pull` restores files in any order, and Snakemake goes by time), and records the artifacts
-    with `dvc commit`. Raises `CheckFailed` naming the first file that does not match; then nothing is recorded.
+    as `dvc commit` does. Raises `CheckFailed` naming the first file that does not match; then nothing is recorded.
     """
     compiled = write_dvc(plan)
     refresh_specs(plan)
@@ -231,15 +231,10 @@ def _dvc_commit(plan: Plan, tasks: list[Task]) -> list[str]:
     names = [stage_name(task) for task in tasks]
     if not names:
         return []
-    targets: list[str] = []
-    if len(names) < len(plan.tasks):
-        # DVC writes dvc.lock once per target: as few as will do, each with all that it was made from.
-        read = {name for task in tasks for name in task.inputs}
-        targets = ["--with-deps", *(stage_name(task) for task in tasks if task.name not in read)]
     if not (plan.root / ".dvc").is_dir():
         raise UserError("no .dvc folder here; run `dvc init` (outside git: `dvc init --no-scm`), then `reeltrace sync`")
     done = subprocess.run(
-        [sys.executable, "-m", "dvc", "commit", "-f", "--no-relink", *targets],
+        [sys.executable, "-m", "reeltrace.dvc_commit", *names],
         cwd=plan.root,
         capture_output=True,
         text=True,

@@ -80,7 +80,7 @@ def below(net: StResNet, x: torch.Tensor) -> torch.Tensor:
 
 def test_it_is_torchvisions_resnet_50() -> None:
     torch.manual_seed(0)
-    theirs, ours = resnet50().eval(), StResNet(1000).eval()
+    theirs, ours = resnet50().eval().to(memory_format=torch.channels_last), StResNet(1000).eval()
     ours.load_state_dict(theirs.state_dict())
     x = torch.rand(2, 3, 64, 64)
     with torch.no_grad():
