@@ -13,7 +13,7 @@ report: $(VENV)/.ready
 	@reeltrace status --where
 
 test: $(VENV)/.ready system lint
-	python -m pytest -n 2 --dist loadgroup
+	python -m pytest -n 2
 
 lint: $(VENV)/.ready
 	ruff check .

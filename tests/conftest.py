@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -17,13 +18,26 @@ if os.environ.get("CI"):
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several workers a file stays in one of them, for its fixtures; all end-to-end tests share one workspace."""
-    for item in items:
-        folder = item.path.parent.name
-        item.add_marker(pytest.mark.xdist_group("e2e" if folder == "e2e" else f"{folder}/{item.path.name}"))
+    """The end-to-end tests first: they take longest, and the others fill the time beside them."""
+    items.sort(key=lambda item: item.path.parent.name != "e2e")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With several workers a file stays in one of them, for its fixtures; so do the tests of one workspace."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return "the reproduced workspace" if file in REPRODUCED else file
+
+    config.option.loadscopereorder = False  # in the order above
+    return ByFile(config, log)
 
 
 PROJECT = Path(__file__).resolve().parents[1]
+REPRODUCED = ("tests/e2e/test_engines.py", "tests/e2e/test_verify.py")
 PARTS = (
     "Snakefile",
     "params.yaml",
