@@ -72,7 +72,15 @@ def test_a_view_that_does_not_fit_the_net_is_refused() -> None:
         measure(nn.Linear(4, 4), torch.zeros(1, 5))
 
 
-@pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError("out"), RuntimeError("can't allocate memory")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("out"),
+        RuntimeError("can't allocate memory"),
+        RuntimeError("could not create a primitive"),
+    ],
+)
 def test_too_little_memory_says_what_to_lower(error: Exception) -> None:
     class Greedy(nn.Module):
         def forward(self, x: Tensor) -> Tensor:

@@ -63,8 +63,7 @@ def measure_latency(
         raise UserError(f"a view of {shapes}: {error}") from error
     except RuntimeError as error:
         first = str(error).splitlines()[0]
-        # Of torch's own allocator, of the C++ library's, and of oneDNN.
-        if any(words in first.lower() for words in ("alloc", "out of memory", "could not create a memory")):
+        if speaks_of_memory(error):
             raise UserError(too_little) from error
         raise UserError(f"a view of {shapes} does not fit the net ({first}); change its frames or crop") from error
     median = statistics.median(seconds)
@@ -80,6 +79,14 @@ def measure_latency(
         "warm_up": warm_up,
         "repeats": repeats,
     }
+
+
+def speaks_of_memory(error: RuntimeError) -> bool:
+    """Whether torch's own allocator, the C++ library's, or oneDNN says that memory does not suffice."""
+    said = str(error).splitlines()[0].lower()
+    return any(words in said for words in ("alloc", "out of memory", "could not create a memory")) or said.endswith(
+        "could not create a primitive"
+    )
 
 
 def available_memory(proc: Path = Path("/proc"), groups: Path = Path("/sys/fs/cgroup")) -> int | None:

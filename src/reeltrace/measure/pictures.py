@@ -27,7 +27,7 @@ from torch.nn.functional import avg_pool2d
 from reeltrace.artifacts import atomic_write, sha256_file
 from reeltrace.data.decoding import DecodingError, pyav_frames, read_header, scaled_size
 from reeltrace.errors import UserError
-from reeltrace.measure.latency import available_memory, within_memory
+from reeltrace.measure.latency import available_memory, speaks_of_memory, within_memory
 from reeltrace.measure.networks import config_of, input_shapes, load_weights, zeros
 from reeltrace.models.video import build_video
 
@@ -205,7 +205,7 @@ def _watch(
         raise UserError(f"{where}: {error}") from error
     except RuntimeError as error:
         first = str(error).splitlines()[0]
-        if any(words in first.lower() for words in ("alloc", "out of memory", "could not create a memory")):
+        if speaks_of_memory(error):
             raise UserError(too_little) from error
         raise UserError(f"{where}: the net does not take it ({first}); name another view") from error
     if without := sorted(layers - found.keys()):
