@@ -19,7 +19,6 @@ pytestmark = pytest.mark.slow
 TWICE = (
     "basu2021-table1",
     "basu2021-table3",
-    "basu2021-table7",
     "gavves-lecture5-vgg-parameters",
     "iqbal2017-table5-2",
     "iqbal2017-table5-3",
