@@ -1,5 +1,6 @@
 """Stages recorded as DVC records them, several at once."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,15 @@ def test_a_changed_parameter_is_recorded_and_what_did_not_change_is_left(project
     commit(project, "first", "second")
     assert "- 4" in (project / "dvc.lock").read_text()
     assert run_in(project, "dvc", "status", "--json").stdout.strip() == "{}"
+
+
+def test_what_the_cache_lost_is_put_there_again(project: Path) -> None:
+    commit(project, "first", "second")
+    cache = project / ".dvc/cache/files/md5"
+    kept = sorted(path.relative_to(cache) for path in cache.rglob("*"))
+    shutil.rmtree(cache)
+    commit(project, "first", "second")
+    assert sorted(path.relative_to(cache) for path in cache.rglob("*")) == kept
 
 
 def test_a_missing_output_is_refused_and_nothing_is_recorded(project: Path) -> None:

@@ -2,7 +2,7 @@
 
 DVC's own command takes its targets one after another: for each it reads the project and writes dvc.lock anew, which
 for a hundred stages takes minutes. Here the stages are saved and committed as there, and dvc.lock is written once.
-Whether a stage changed at all is asked first; one that did not costs nothing more.
+A stage that did not change, and whose outputs the cache has, is left alone.
 """
 
 import sys
@@ -17,7 +17,8 @@ from dvc.repo import Repo, locked
 def commit(repo: Repo, names: Sequence[str]) -> None:
     """Record what the stages' outputs, dependencies and parameters are now. `repo` is locked. Raises DvcException."""
     wanted = set(names)
-    changed = [stage for stage in repo.index.stages if stage.addressing in wanted and stage.changed()]
+    stages = [stage for stage in repo.index.stages if stage.addressing in wanted]
+    changed = [s for s in stages if s.changed() or any(out.changed_cache() for out in s.outs)]
     for stage in changed:
         stage.save()
         stage.commit(relink=False)
