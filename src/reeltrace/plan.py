@@ -223,14 +223,15 @@ class Plan:
                     params=(f"datasets.{key}",),
                 )
         used = {name for table in params.tables.values() for name in measurements_of(table)}
-        used |= set(registry.drawn_pictures())
+        drawn = registry.drawn_pictures()
+        used.update(drawn)
         yield from self._pretrained()
         for key in params.measurements:
             if key in used:
                 yield self._task(
                     registry.measure_spec(key),
                     inputs=(),
-                    outputs=PICTURES_OUTPUTS if key in registry.drawn_pictures() else MEASURE_OUTPUTS,
+                    outputs=PICTURES_OUTPUTS if key in drawn else MEASURE_OUTPUTS,
                     params=tuple(f"measurements.{name}" for name in self._measured_with(key)),
                     given=self._given_to(key),
                 )

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from conftest import PROJECT
+from conftest import PROJECT, run_in
+from measure.trained import CONFIG as SMALL
 from reeltrace.errors import UserError
 from reeltrace.measure import networks
 from reeltrace.measure.networks_stage import run
@@ -29,15 +27,6 @@ from reeltrace.registry import (
     View,
 )
 
-SMALL: dict[str, Any] = {
-    "width": 8,
-    "beta_inverse": 4,
-    "blocks": [1, 2, 2, 1],
-    "classes": 5,
-    "slow_temporal_blocks": [1, 2, 1, 1],
-    "fast_temporal_blocks": [1, 2, 2, 1],
-    "nonlocal_after": [[], [], [1], []],
-}
 SLOWFAST = Network(
     architecture="slowfast",
     config=SMALL,
@@ -151,26 +140,19 @@ def test_a_device_that_is_not_there_is_refused(tmp_path: Path, monkeypatch: pyte
 
 
 TOO_LITTLE = """
+import sys
 from pathlib import Path
 from measure.test_networks import SLOWFAST, run, spec, timed, View
 from reeltrace.measure import latency
 latency.available_memory = lambda: 0
 large = SLOWFAST.model_copy(update={"views": {"large": View(frames=32, crop=256)}})
-run(spec(timed(views={"slowfast": "large"}), slowfast=large), {}, Path())
+run(spec(timed(views={"slowfast": "large"}), slowfast=large), {}, Path(sys.argv[1]))
 """
 
 
 def test_too_little_memory_is_said_before_the_process_is_killed(tmp_path: Path) -> None:
     """In a process of its own: what an allocation that failed leaves behind in torch is nobody's concern."""
-    path = os.pathsep.join(map(str, [PROJECT / "src", PROJECT / "tests"]))
-    done = subprocess.run(
-        [sys.executable, "-c", TOO_LITTLE],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_in(PROJECT / "tests", "python", "-c", TOO_LITTLE, str(tmp_path), code=1)
     said = done.stderr.splitlines()[-1]
     assert said.startswith("reeltrace.errors.UserError: ")
     assert re.search("network slowfast, view large: cpu: memory does not suffice.*lower its crop", said)

@@ -47,25 +47,20 @@ def measure_latency(
     shapes = " and ".join("x".join(map(str, x.shape)) for x in inputs)
     too_little = f"{device}: memory does not suffice for a view of {shapes}; lower its crop or frames, or free memory"
     on_gpu = device.type == "cuda"
-    try:
-        with within_memory(None if on_gpu else available_memory()):
-            model = model.eval().to(device)
-            given = [x.to(device) for x in inputs]
-            with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-                for _ in range(warm_up):
-                    model(*given)
-                before = _restart_peak(device)
-                seconds = [_timed(lambda: model(*given), device) for _ in range(repeats)]
-            peak = _peak(device)
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise UserError(too_little) from error
-    except UserError as error:  # the net's own words on an input that it cannot take
-        raise UserError(f"a view of {shapes}: {error}") from error
-    except RuntimeError as error:
-        first = str(error).splitlines()[0]
-        if speaks_of_memory(error):
-            raise UserError(too_little) from error
-        raise UserError(f"a view of {shapes} does not fit the net ({first}); change its frames or crop") from error
+    with explaining(
+        None if on_gpu else available_memory(),
+        place=f"a view of {shapes}",
+        too_little=too_little,
+        unfit=lambda said: f"a view of {shapes} does not fit the net ({said}); change its frames or crop",
+    ):
+        model = model.eval().to(device)
+        given = [x.to(device) for x in inputs]
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+            for _ in range(warm_up):
+                model(*given)
+            before = _restart_peak(device)
+            seconds = [_timed(lambda: model(*given), device) for _ in range(repeats)]
+        peak = _peak(device)
     median = statistics.median(seconds)
     return {
         "seconds": {"median": median, "fastest": min(seconds), "slowest": max(seconds), "all": seconds},
@@ -81,7 +76,25 @@ def measure_latency(
     }
 
 
-def speaks_of_memory(error: RuntimeError) -> bool:
+@contextlib.contextmanager
+def explaining(available: int | None, *, place: str, too_little: str, unfit: Callable[[str], str]) -> Iterator[None]:
+    """Run a net within `available` bytes (see `within_memory`), and raise UserError for what goes wrong.
+
+    It says `too_little` where memory does not suffice, `place` before the net's own words on an input that it cannot
+    take, and `unfit` of the first line of any other error of torch.
+    """
+    try:
+        with within_memory(available):
+            yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise UserError(too_little) from error
+    except UserError as error:
+        raise UserError(f"{place}: {error}") from error
+    except RuntimeError as error:
+        raise UserError(too_little if _speaks_of_memory(error) else unfit(str(error).splitlines()[0])) from error
+
+
+def _speaks_of_memory(error: RuntimeError) -> bool:
     """Whether torch's own allocator, the C++ library's, or oneDNN says that memory does not suffice."""
     said = str(error).splitlines()[0].lower()
     return any(words in said for words in ("alloc", "out of memory", "could not create a memory")) or said.endswith(

@@ -27,7 +27,7 @@ from torch.nn.functional import avg_pool2d
 from reeltrace.artifacts import atomic_write, sha256_file
 from reeltrace.data.decoding import DecodingError, pyav_frames, read_header, scaled_size
 from reeltrace.errors import UserError
-from reeltrace.measure.latency import available_memory, speaks_of_memory, within_memory
+from reeltrace.measure.latency import available_memory, explaining
 from reeltrace.measure.networks import config_of, input_shapes, load_weights, zeros
 from reeltrace.models.video import build_video
 
@@ -196,18 +196,13 @@ def _watch(
     inputs = [clip.pixels, *(zeros(shape) for shape in input_shapes(view)[1:])]
     where = f"params.yaml: {place}.view: {asked.view} of {asked.network}"
     too_little = f"{where}: memory does not suffice for it; name a view of a smaller crop or fewer frames"
-    try:
-        with within_memory(available_memory()):
-            found = feature_maps(model, inputs, layers, asked.channels, asked.seed)
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise UserError(too_little) from error
-    except UserError as error:  # the net's own words on an input that it cannot take
-        raise UserError(f"{where}: {error}") from error
-    except RuntimeError as error:
-        first = str(error).splitlines()[0]
-        if speaks_of_memory(error):
-            raise UserError(too_little) from error
-        raise UserError(f"{where}: the net does not take it ({first}); name another view") from error
+    with explaining(
+        available_memory(),
+        place=where,
+        too_little=too_little,
+        unfit=lambda said: f"{where}: the net does not take it ({said}); name another view",
+    ):
+        found = feature_maps(model, inputs, layers, asked.channels, asked.seed)
     if without := sorted(layers - found.keys()):
         raise UserError(
             f"params.yaml: {place}.figures: {without[0]} of {asked.network} gives no feature maps (N, C, T, H, W); "

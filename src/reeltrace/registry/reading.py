@@ -312,14 +312,11 @@ class Registry:
         """The spec of one measurement."""
         asked = self.params.measurements[key]
         networks: dict[str, Network] = {}
-        if isinstance(asked, LatencyMeasurement):
+        if isinstance(asked, LatencyMeasurement | PicturesMeasurement):
             of = self.params.measurements[asked.of]
             assert isinstance(of, NetworksMeasurement)
-            networks = {name: of.networks[name] for name in asked.views}
-        elif isinstance(asked, PicturesMeasurement):
-            of = self.params.measurements[asked.of]
-            assert isinstance(of, NetworksMeasurement)
-            networks = {asked.network: of.networks[asked.network]}
+            names = asked.views if isinstance(asked, LatencyMeasurement) else (asked.network,)
+            networks = {name: of.networks[name] for name in names}
         return MeasureSpec(stage="measure", key=key, scale=self.scale, measurement=asked, networks=networks)
 
     def drawn_pictures(self) -> list[str]:

@@ -519,7 +519,7 @@ def _table_view(
         "compact": COMPACT,
         "by_place": of_table,
         "headings": print_.headings or HEADINGS,
-        "types": _type_spans(print_),
+        "types": _shown_types(print_),
         "chart": chart,
         "notes": _notes(table["cells"]),
         "texts": {(c.row, c.column): c for c in print_.cells if c.unit == "text"},
@@ -535,20 +535,13 @@ def _notes(cells: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     return notes
 
 
-def _type_spans(print_: published.Table) -> dict[str, int]:
-    """How many rows each row's type speaks for: 0 where that of an earlier row does, 1 where each prints its own."""
-    if print_.headings is not None:
-        return {row.key: 1 for row in print_.rows}
-    spans: dict[str, int] = {}
-    first = None
-    for row in print_.rows:
-        if first is not None and row.type == first.type:
-            spans[first.key] += 1
-            spans[row.key] = 0
-        else:
-            first = row
-            spans[row.key] = 1
-    return spans
+def _shown_types(print_: published.Table) -> dict[str, bool]:
+    """Whether each row prints its type: under headings of its own always, else where the row before has another."""
+    before = (None, *print_.rows)
+    return {
+        row.key: print_.headings is not None or above is None or row.type != above.type
+        for above, row in zip(before, print_.rows, strict=False)
+    }
 
 
 def _chart(
