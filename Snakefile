@@ -24,5 +24,10 @@ rule all:
         PLAN["report/all"].manifest,
 
 
+onstart:
+    if workflow.local_exec:
+        warm.start()  # one process imports torch for all the jobs
+
+
 onsuccess:
     shell("reeltrace sync")

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from reeltrace import warm
 from reeltrace.errors import CheckFailed, UserError
 
 app = typer.Typer(
@@ -163,6 +164,8 @@ def sync(as_json: AsJson = False) -> None:
 
 def main() -> None:
     """Entry point of the console script."""
+    if (code := warm.hand_over(sys.argv[1:])) is not None:
+        sys.exit(code)
     try:
         try:
             app()

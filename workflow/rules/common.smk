@@ -1,5 +1,6 @@
 # Helper functions of all rules: the plan, and what each rule asks of it.
 
+from reeltrace import warm
 from reeltrace.engines import refresh_specs
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.plan import check_given, load_plan

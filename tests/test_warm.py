@@ -1,0 +1,187 @@
+"""The server of processes that have imported torch, and the leaf commands that go on in a fork of it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import environment
+from reeltrace import warm
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="pidfd and prctl are Linux's")
+
+# Stands for the command line: says what it finds around it, and does what its key says.
+CLI = """
+import json, os, pathlib, sys, time
+def main():
+    key = sys.argv[3]
+    found = {"pid": os.getpid(), "arguments": sys.argv[1:], "folder": os.getcwd(), "asked": os.environ.get("ASKED"),
+             "ready": "numpy" in sys.modules, "nested": os.environ.get("REELTRACE_WARM")}
+    print(json.dumps(found), flush=True)
+    print("to standard error", file=sys.stderr)
+    if key == "fails":
+        sys.exit(2)
+    if key == "dies":
+        os.kill(os.getpid(), 9)
+    if key == "waits":
+        time.sleep(600)
+    if key == "reads":
+        print(sys.stdin.read())
+"""
+LEAF = """
+import sys
+from reeltrace import warm
+code = warm.hand_over(sys.argv[1:])
+print("here" if code is None else code)
+"""
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A package `reeltrace` of the server and of a command line that stands for ours."""
+    folder = tmp_path_factory.mktemp("package") / "reeltrace"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    (folder / "cli.py").write_text(CLI)
+    code, preloaded = Path(warm.__file__).read_text(), 'PRELOADED = ("torch", "numpy")'
+    assert preloaded in code
+    (folder / "warm.py").write_text(code.replace(preloaded, 'PRELOADED = ("numpy",)'))  # imported sooner
+    return folder.parent
+
+
+@pytest.fixture(scope="module")
+def server(package: Path) -> Iterator[dict[str, str]]:
+    """A running server; given is the environment of the commands that find it."""
+    owner = (
+        "import os, sys, time; from reeltrace import warm; assert warm.start() and warm.start(); "
+        "print(os.environ[warm.VARIABLE], flush=True); sys.stdin.read()"
+    )
+    base = {**environment(package), "PYTHONPATH": str(package)}
+    with subprocess.Popen(
+        [sys.executable, "-c", owner], env=base, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None and process.stdin is not None
+        given = process.stdout.readline().strip()
+        socket = Path(json.loads(given)["socket"])
+        until(socket.exists)
+        yield {**base, warm.VARIABLE: given}
+        process.stdin.close()
+    until(lambda: not socket.parent.exists())  # the server ends with its owner, and clears up
+
+
+def until(holds: Any, seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def leaf(server: dict[str, str], *arguments: str, folder: Path | None = None, **more: Any) -> Any:
+    return subprocess.run(
+        [sys.executable, "-c", LEAF, *arguments],
+        env=server,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        **more,
+    )
+
+
+def test_a_fork_goes_on_in_the_place_of_the_leaf(server: dict[str, str], tmp_path: Path) -> None:
+    done = leaf({**server, "ASKED": "yes"}, "run", "train", "a run", folder=tmp_path)
+    found = json.loads(done.stdout.splitlines()[0])
+    assert found["arguments"] == ["run", "train", "a run"]
+    assert found["folder"] == str(tmp_path)
+    assert found["asked"] == "yes"
+    assert found["nested"] is None
+    assert found["ready"]
+    assert done.stderr == "to standard error\n"
+    assert done.stdout.splitlines()[1] == "0"
+
+
+def test_two_leaves_get_two_forks_of_one_process(server: dict[str, str]) -> None:
+    pids = {json.loads(leaf(server, "run", "train", "x").stdout.splitlines()[0])["pid"] for _ in range(2)}
+    assert len(pids) == 2
+
+
+def test_standard_input_is_the_leaf_s(server: dict[str, str]) -> None:
+    assert "a line" in leaf(server, "run", "measure", "reads", input="a line").stdout
+
+
+def test_the_exit_code_is_that_of_the_command(server: dict[str, str]) -> None:
+    assert leaf(server, "run", "train", "fails").stdout.splitlines()[-1] == "2"
+    killed = leaf(server, "run", "train", "dies")
+    assert killed.stdout.splitlines()[-1] == "137"
+    assert "ended by signal 9" in killed.stderr
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_a_fork_ends_with_its_leaf(server: dict[str, str], end: signal.Signals) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", LEAF, "run", "train", "waits"], env=server, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        pid = json.loads(process.stdout.readline())["pid"]
+        assert Path(f"/proc/{pid}").exists()
+        process.send_signal(end)
+    until(lambda: not Path(f"/proc/{pid}").exists())
+
+
+@pytest.mark.parametrize("arguments", [("run", "aggregate", "x"), ("status",), ("run",), ("run", "train", "--help")])
+def test_other_commands_are_done_where_they_are(server: dict[str, str], arguments: tuple[str, ...]) -> None:
+    handed = arguments[:2] == ("run", "train")
+    assert (leaf(server, *arguments).stdout.splitlines()[-1] == "here") is not handed
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {warm.VARIABLE: "no JSON"},
+        {warm.VARIABLE: json.dumps({"socket": "/nowhere/socket", "python": "another"})},
+        {"ONEDNN_MAX_CPU_ISA": "SSE41"},
+        {"PYTHONHASHSEED": "7"},
+    ],
+    ids=["garbled", "another interpreter", "another processor emulated", "another seed of hashes"],
+)
+def test_a_server_of_another_kind_is_not_asked(server: dict[str, str], change: dict[str, str]) -> None:
+    assert leaf({**server, **change}, "run", "train", "x").stdout == "here\n"
+
+
+def test_a_server_that_is_gone_is_not_missed(server: dict[str, str], tmp_path: Path) -> None:
+    gone = json.dumps({**json.loads(server[warm.VARIABLE]), "socket": str(tmp_path / "socket")})
+    assert leaf({**server, warm.VARIABLE: gone}, "run", "train", "x").stdout == "here\n"
+
+
+def test_a_fork_dies_with_the_server_and_the_leaf_takes_the_work_up(package: Path) -> None:
+    base = {**environment(package), "PYTHONPATH": str(package)}
+    owner = (
+        "import os, sys; from reeltrace import warm; warm.start(); print(warm._server.pid); "
+        "print(os.environ[warm.VARIABLE], flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", owner], env=base, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None and process.stdin is not None
+        pid, given = int(process.stdout.readline()), process.stdout.readline().strip()
+        until(Path(json.loads(given)["socket"]).exists)
+        with subprocess.Popen(
+            [sys.executable, "-c", LEAF, "run", "train", "waits"],
+            env={**base, warm.VARIABLE: given},
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as waiting:
+            assert waiting.stdout is not None
+            fork = json.loads(waiting.stdout.readline())["pid"]
+            os.kill(pid, signal.SIGKILL)
+            assert waiting.stdout.readline() == "here\n"
+            until(lambda: not Path(f"/proc/{fork}").exists())
+        process.stdin.close()
