@@ -93,7 +93,7 @@ def _run(plan: Plan, task: Task, root: Path) -> Path:
         write_json_if_changed(target / SPEC, spec)
         write_json(work / SPEC, spec)
     function: StageFunction = importlib.import_module(module_of(task.spec)).run
-    started, clock = datetime.now(UTC), time.monotonic()
+    started, clock, used = datetime.now(UTC), time.monotonic(), _processor_seconds()
     try:
         facts = function(task.spec, inputs, work)
     except OSError as error:
@@ -112,7 +112,7 @@ def _run(plan: Plan, task: Task, root: Path) -> Path:
     shutil.rmtree(work / SCRATCH, ignore_errors=True)
     (work / RESUME).unlink()
     with explain_full_disk(target):
-        write_json(work / RECEIPT, _receipt(task, root, started, time.monotonic() - clock, facts))
+        write_json(work / RECEIPT, _receipt(task, root, started, time.monotonic() - clock, used, facts))
         write_json(work / MANIFEST, make_manifest(work, task.stage, task.key, code, inputs))
         swap_in(work, target)
     return target
@@ -175,8 +175,10 @@ def _check_unchanged(task: Task, code: str, root: Path) -> None:
         )
 
 
-def _receipt(task: Task, root: Path, started: datetime, seconds: float, facts: dict[str, Any]) -> dict[str, Any]:
-    """What may differ between two identical runs: time, place, versions."""
+def _receipt(
+    task: Task, root: Path, started: datetime, seconds: float, used: float, facts: dict[str, Any]
+) -> dict[str, Any]:
+    """What may differ between two identical runs: time, place, versions. `used`: processor seconds at the start."""
     lock = root / "requirements.lock"
     return {
         "schema": 1,
@@ -185,6 +187,7 @@ def _receipt(task: Task, root: Path, started: datetime, seconds: float, facts: d
         "command": task.command,
         "started": started.isoformat(timespec="seconds"),
         "duration_s": round(seconds, 3),
+        "processor_s": round(_processor_seconds() - used, 3),
         "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         * (1 if sys.platform == "darwin" else 1024),
         "host": {
@@ -199,6 +202,12 @@ def _receipt(task: Task, root: Path, started: datetime, seconds: float, facts: d
         "git": _git(root),
         "facts": facts,
     }
+
+
+def _processor_seconds() -> float:
+    """What this process, and those that it started and that have ended, have used of all processors so far."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def _processor() -> str:
