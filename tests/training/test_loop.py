@@ -14,7 +14,7 @@ from reeltrace.errors import UserError
 from reeltrace.models import build_model
 from reeltrace.training import loop
 from reeltrace.training.loading import Loader
-from reeltrace.training.precision import keep_small_convolutions_in_float32
+from reeltrace.training.precision import conform
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_cuda_is_refused_where_there_is_none(monkeypatch):
 @pytest.mark.parametrize("group", ["z3", "t2", "p43d"])
 def test_convolutions_on_inputs_smaller_than_their_kernel_stay_in_float32(group):
     model = build_model("resnet18", group, 4, widths=[8, 8, 16, 16], stem_kernel=(3, 3, 3))
-    keep_small_convolutions_in_float32(model)
+    conform(model)
     types = {}
     for name, module in model.named_modules():
         if name.rsplit(".", 1)[-1] in ("conv1", "conv2", "stem"):
@@ -155,7 +155,7 @@ def test_gradients_do_not_depend_on_what_memory_held_before(spec_of):
     """In bfloat16 on two frames oneDNN reads memory that nobody wrote; see `precision`."""
     torch.manual_seed(0)
     model = build_model("resnet18", "t2", 4, widths=[8, 16, 32, 64], stem_kernel=(3, 7, 7))
-    keep_small_convolutions_in_float32(model)
+    conform(model)
     clips, labels = torch.rand(6, 3, 8, 32, 32), torch.arange(6) % 4
 
     def gradients(rubbish):

@@ -26,7 +26,7 @@ from reeltrace.training import resume
 from reeltrace.training.evaluation import Clips, Score, channels_last, evaluate, score_split, to_input
 from reeltrace.training.loading import Loader, derived_seed
 from reeltrace.training.optimizers import Optimizer
-from reeltrace.training.precision import keep_small_convolutions_in_float32
+from reeltrace.training.precision import conform
 from reeltrace.training.progress import watch
 from reeltrace.training.resume import Best, Epoch
 
@@ -83,7 +83,7 @@ def train(
     net = net or Net(new_model(spec), architecture(spec))
     model = net.module.to(device)
     if device.type == "cpu":
-        keep_small_convolutions_in_float32(model)
+        conform(model)
     autocast = spec.device.precision == "bfloat16" and (net.autocast or device.type == "cuda")
     parameters: list[Tensor] = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = Optimizer(protocol, parameters)

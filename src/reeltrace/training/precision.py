@@ -1,36 +1,82 @@
-"""bfloat16 on a CPU, and the convolutions that must not use it.
+"""Convolutions that a processor's library computes wrongly, and the other way in which they are computed.
 
-oneDNN 3.13 (in torch 2.15) computes the weight gradient of a bfloat16 `conv3d` wrongly where an axis of the input is
-shorter than the kernel: it reads memory that nobody wrote, so that equal runs differ and some meet NaN, and for some
-shapes it writes past its buffers. Found with kernel 3 and padding 1 on two frames, and with stride 2 on frames of one
-pixel; the 32-frame ResNet-18 of basu2021 has two frames in its last stage. In float32 none of the same shapes fail.
+oneDNN 3.13 (in torch 2.15) has two faults that the nets here would meet on a CPU:
+
+- In bfloat16 it computes the weight gradient of a `conv3d` wrongly where an axis of the input is shorter than the
+  kernel: it reads memory that nobody wrote, so that equal runs differ and some meet NaN, and for some shapes it writes
+  past its buffers. Found with kernel 3 and padding 1 on two frames, and with stride 2 on frames of one pixel; the
+  32-frame ResNet-18 of basu2021 has two frames in its last stage. In float32 none of the same shapes fail.
+- In float32, where the processor has AVX2 and nothing newer, the weight gradient of a channels-last `conv2d` of kernel
+  1 with a stride writes past its workspace if there are fewer input channels than in one of its blocks (8), and the
+  process dies or, with several threads, goes on with wrong numbers (oneDNN's issue 6035). The narrow nets on frames
+  have such projections.
+
+`way_of` says which way a convolution takes; what it decides on is shape and type alone, never the processor at hand:
+the ways are the same function, and a net is then computed alike on every CPU.
 """
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, cast
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reeltrace.models.group_conv import GroupConv3d
 
+Way = Literal["plain", "float32", "sliced"]
+BLOCK = 16  # input channels in the widest of oneDNN's blocks (AVX-512); with AVX2 they have 8
 
-def keep_small_convolutions_in_float32(model: nn.Module) -> None:
-    """Let each convolution of `model` leave autocast for inputs (N, C, T, H, W) that are smaller than its kernel.
 
-    These are the smallest layers of a net, so the time of a training step hardly changes.
+def conform(model: nn.Module) -> None:
+    """Let each convolution of `model` take the way that `way_of` names for its input on a CPU.
+
+    The weights, their names and the function stay. The layers concerned are the smallest of a net, so the time of a
+    training step hardly changes.
     """
     for module in model.modules():
-        if isinstance(module, GroupConv3d):
-            _guard(module)
+        if isinstance(module, GroupConv3d | nn.Conv2d | nn.Conv3d):
+            # a partial, and not a closure: copies of the module call themselves
+            setattr(module, "forward", functools.partial(_forward, module))  # noqa: B010 - mypy refuses the assignment
 
 
-def _guard(convolution: GroupConv3d) -> None:
-    forward = convolution.forward
+def way_of(
+    size: Sequence[int], weight: Sequence[int], stride: Sequence[int], padding: Sequence[int], dtype: torch.dtype
+) -> Way:
+    """How to convolve an input (N, C, ..., H, W) of `size` with a `weight` (C_out, C_in per group, ..., kh, kw).
 
-    def guarded(x: Tensor) -> Tensor:
-        if all(extent >= kernel for extent, kernel in zip(x.shape[2:], convolution.kernel_size, strict=True)):
-            return forward(x)
-        with torch.autocast(x.device.type, enabled=False):
-            return forward(x.to(convolution.weight.dtype))
+    `dtype` is the type that the convolution computes in, under autocast that of autocast.
 
-    setattr(convolution, "forward", guarded)  # noqa: B010 - mypy refuses the assignment to a method
+    plain: as torch does it. float32: in float32, outside of autocast. sliced: a stride-1 convolution of the pixels
+    that a kernel of one pixel lands on, `x[:, :, ::sh, ::sw]`.
+    """
+    if dtype == torch.bfloat16 and any(n < k for n, k in zip(size[2:], weight[2:], strict=True)):
+        return "float32"
+    pointwise = len(weight) == 4 and max(weight[2:]) == 1 and not any(padding)
+    if pointwise and max(stride) > 1 and weight[1] < BLOCK:
+        return "sliced"
+    return "plain"
+
+
+def _forward(module: GroupConv3d | nn.Conv2d | nn.Conv3d, x: Tensor) -> Tensor:
+    plain: Callable[[Tensor], Tensor] = functools.partial(type(module).forward, cast(Any, module))
+    if x.device.type != "cpu" or isinstance(module.padding, str) or getattr(module, "padding_mode", "zeros") != "zeros":
+        return plain(x)
+    shape = (module.out_channels, module.in_channels // getattr(module, "groups", 1), *module.kernel_size)
+    way = way_of(x.shape, shape, module.stride, module.padding, _computes_in(x))
+    if way == "float32":
+        with torch.autocast("cpu", enabled=False):
+            return plain(x.to(module.weight.dtype))
+    if way == "sliced":
+        assert isinstance(module, nn.Conv2d)
+        rows, columns = module.stride
+        return F.conv2d(x[:, :, ::rows, ::columns], module.weight, module.bias, groups=module.groups)
+    return plain(x)
+
+
+def _computes_in(x: Tensor) -> torch.dtype:
+    autocasts = torch.is_autocast_enabled("cpu") and x.dtype != torch.float64
+    return torch.get_autocast_dtype("cpu") if autocasts else x.dtype
