@@ -3,6 +3,7 @@
 from reeltrace import warm
 from reeltrace.engines import refresh_specs
 from reeltrace.errors import CheckFailed, UserError
+from reeltrace.order import priorities, threads
 from reeltrace.plan import check_given, load_plan
 
 try:
@@ -15,6 +16,7 @@ except (UserError, CheckFailed, OSError) as error:
 
 FOLDER = f"results/{PLAN.registry.scale}"
 DEVICE = PLAN.registry.params.device
+PRIORITIES = priorities(PLAN)
 
 
 def keys(stage, kind=None, outputs=None):
@@ -63,10 +65,22 @@ def folders(stage, names):
     ]
 
 
-def measuring_threads(wildcards):
-    """The threads of a measurement: a measurement of time gets those that it computes with, and no job beside it."""
-    measurement = PLAN[f"measure/{wildcards.key}"].spec.measurement
-    return measurement.threads if measurement.kind == "latency" else 1
+def threads_of(stage):
+    """The processors of a job; a measurement of time gets those that it computes with, and no job beside it."""
+    return lambda wildcards: threads(PLAN[f"{stage}/{wildcards.key}"])
+
+
+def decoding_threads(wildcards):
+    """All processors that there are, eight where a cluster decides; one for a small set, which is not worth waiting for all."""
+    source = PLAN[f"data/{wildcards.key}"].spec
+    if source.generated is not None:
+        return 1
+    return workflow.resource_settings.cores or 8
+
+
+def priority_of(stage):
+    """What the longest chains of work wait for comes first."""
+    return lambda wildcards: PRIORITIES[f"{stage}/{wildcards.key}"]
 
 
 def measuring_gpus(wildcards):

@@ -14,6 +14,7 @@ rule images:
         f"{FOLDER}/logs/data-{{key}}.log",
     wildcard_constraints:
         key=keys("data", "images"),
+    priority: priority_of("data")
     conda:
         "../../environment.yml"
     threads: 1
@@ -33,6 +34,7 @@ rule moving_digits:
         f"{FOLDER}/logs/data-{{key}}.log",
     wildcard_constraints:
         key=keys("data", "moving-digits"),
+    priority: priority_of("data")
     conda:
         "../../environment.yml"
     threads: 1
@@ -52,6 +54,7 @@ rule videos:
         f"{FOLDER}/logs/data-{{key}}.log",
     wildcard_constraints:
         key=keys("data", "videos", DATA_OUTPUTS["videos"]),
+    priority: priority_of("data")
     conda:
         "../../environment.yml"
     threads: 1
@@ -70,6 +73,7 @@ rule listed_videos:
         f"{FOLDER}/logs/data-{{key}}.log",
     wildcard_constraints:
         key=keys("data", "videos", LISTED_OUTPUTS),
+    priority: priority_of("data")
     conda:
         "../../environment.yml"
     threads: 1
@@ -90,8 +94,9 @@ rule frames:
         f"{FOLDER}/logs/frames-{{key}}.log",
     wildcard_constraints:
         key=keys("frames"),
+    priority: priority_of("frames")
     conda:
         "../../environment.yml"
-    threads: workflow.resource_settings.cores or 8  # all of them here; where a cluster decides, eight
+    threads: decoding_threads
     shell:
         "reeltrace run frames {wildcards.key:q} > {log:q} 2>&1"

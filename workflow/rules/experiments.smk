@@ -24,9 +24,10 @@ rule train:
         f"{FOLDER}/logs/train-{{key}}.log",
     wildcard_constraints:
         key=keys("train", outputs=TRAIN_OUTPUTS),
+    priority: priority_of("train")
     conda:
         "../../environment.yml"
-    threads: DEVICE.threads
+    threads: threads_of("train")
     resources:
         gpu=int(DEVICE.kind != "cpu"),
     shell:
@@ -45,9 +46,10 @@ rule measure:
         f"{FOLDER}/logs/measure-{{key}}.log",
     wildcard_constraints:
         key=keys("measure", outputs=MEASURE_OUTPUTS),
+    priority: priority_of("measure")
     conda:
         "../../environment.yml"
-    threads: measuring_threads
+    threads: threads_of("measure")
     resources:
         gpu=measuring_gpus,
     shell:
@@ -66,6 +68,7 @@ rule measure_pictures:
         f"{FOLDER}/logs/measure-{{key}}.log",
     wildcard_constraints:
         key=keys("measure", outputs=PICTURES_OUTPUTS),
+    priority: priority_of("measure")
     conda:
         "../../environment.yml"
     threads: 1
@@ -85,9 +88,10 @@ rule pretrain_learned:
         f"{FOLDER}/logs/pretrain-{{key}}.log",
     wildcard_constraints:
         key=keys("pretrain", outputs=LEARNED_OUTPUTS),
+    priority: priority_of("pretrain")
     conda:
         "../../environment.yml"
-    threads: DEVICE.threads
+    threads: threads_of("pretrain")
     resources:
         gpu=int(DEVICE.kind != "cpu"),
     shell:
@@ -106,6 +110,7 @@ rule pretrain_downloaded:
         f"{FOLDER}/logs/pretrain-{{key}}.log",
     wildcard_constraints:
         key=keys("pretrain", outputs=PRETRAIN_OUTPUTS),
+    priority: priority_of("pretrain")
     conda:
         "../../environment.yml"
     threads: 1
@@ -125,9 +130,10 @@ rule features:
         f"{FOLDER}/logs/features-{{key}}.log",
     wildcard_constraints:
         key=keys("features"),
+    priority: priority_of("features")
     conda:
         "../../environment.yml"
-    threads: DEVICE.threads
+    threads: threads_of("features")
     resources:
         gpu=int(DEVICE.kind != "cpu"),
     shell:
@@ -146,9 +152,10 @@ rule train_recurrent:
         f"{FOLDER}/logs/train-{{key}}.log",
     wildcard_constraints:
         key=keys("train", outputs=RECURRENT_OUTPUTS),
+    priority: priority_of("train")
     conda:
         "../../environment.yml"
-    threads: DEVICE.threads
+    threads: threads_of("train")
     resources:
         gpu=int(DEVICE.kind != "cpu"),
     shell:
@@ -167,6 +174,7 @@ rule timing:
         f"{FOLDER}/logs/timing-{{key}}.log",
     wildcard_constraints:
         key=keys("timing"),
+    priority: priority_of("timing")
     conda:
         "../../environment.yml"
     threads: 1

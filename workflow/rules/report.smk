@@ -15,6 +15,7 @@ rule aggregate:
         f"{FOLDER}/logs/aggregate-{{key}}.log",
     wildcard_constraints:
         key=keys("aggregate"),
+    priority: priority_of("aggregate")
     conda:
         "../../environment.yml"
     threads: 1
@@ -34,6 +35,7 @@ rule report:
         f"{FOLDER}/logs/report-{{key}}.log",
     wildcard_constraints:
         key=keys("report"),
+    priority: priority_of("report")
     conda:
         "../../environment.yml"
     threads: 1

@@ -1,0 +1,46 @@
+"""In which order jobs are started when not all can be: those first that the longest chains of work wait for.
+
+The weights are rough, in no unit: they order jobs, and nothing that is reported depends on them. A job that needs more
+than one processor comes before all others, while they are idle; later it would have to wait for several to end at once.
+"""
+
+from reeltrace.plan import Plan, Task
+from reeltrace.registry import LatencyMeasurement, MeasureSpec, PretrainSpec, TrainSpec, VideosSpec
+
+ORIENTATIONS = {"z3": 1, "t2": 2, "p43d": 4}  # how often a net of this group does what a plain one does once
+FIRST = 1_000_000
+
+
+def priorities(plan: Plan) -> dict[str, int]:
+    """By name of the task: the weight of the heaviest chain of tasks that begins with it."""
+    heaviest: dict[str, int] = {}
+    for task in reversed(list(plan)):  # a task comes after those that it reads
+        own = heaviest.get(task.name, 0) + weight(task)
+        heaviest[task.name] = own
+        for name in task.inputs:
+            heaviest[name] = max(heaviest.get(name, 0), own)
+    return {name: value + FIRST * (threads(plan[name]) > 1) for name, value in heaviest.items()}
+
+
+def threads(task: Task) -> int:
+    """How many processors a task is to have for itself."""
+    spec = task.spec
+    if isinstance(spec, MeasureSpec):
+        return spec.measurement.threads if isinstance(spec.measurement, LatencyMeasurement) else 1
+    device = getattr(spec.training if isinstance(spec, PretrainSpec) else spec, "device", None)
+    return 1 if device is None or task.stage == "report" else int(device.threads)
+
+
+def weight(task: Task) -> int:
+    """How long a task takes, roughly, beside others of its scale."""
+    spec = task.spec
+    if isinstance(spec, PretrainSpec):
+        return 1 if spec.training is None else 3 * spec.training.protocol.epochs
+    if isinstance(spec, TrainSpec):
+        work = spec.protocol.epochs * ORIENTATIONS.get(getattr(spec.model, "group", ""), 1)
+        return work * (2 if spec.model.architecture in ("resnet18", "st-resnet", "rcn") else 1)
+    if isinstance(spec, MeasureSpec):
+        return {"latency": 60, "networks": 7}.get(spec.measurement.kind, 2)
+    if isinstance(spec, VideosSpec):
+        return 20
+    return {"frames": 5, "features": 10, "report": 5}.get(task.stage, 1)
