@@ -30,4 +30,4 @@ onstart:
 
 
 onsuccess:
-    shell("reeltrace sync")
+    shell("sh workflow/reeltrace sync")

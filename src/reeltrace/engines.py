@@ -58,7 +58,7 @@ def compile_dvc(plan: Plan) -> str:
         metrics = [task.folder / "scores.json"] if task.stage == "train" else []
         plain = [str(path) for path in task.files if path not in metrics]
         stages[stage_name(task)] = {
-            "cmd": task.command,
+            "cmd": task.launch,
             "deps": [*inputs, *(str(path) for path in task.sources)],
             "params": list(dict.fromkeys(task.params)),
             "outs": plain,

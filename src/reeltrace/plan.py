@@ -142,8 +142,13 @@ class Task:
 
     @property
     def command(self) -> str:
-        """The leaf command, the same in both engines."""
+        """The leaf command, as one gives it in an activated environment."""
         return f"reeltrace run {self.stage} {self.key}"
+
+    @property
+    def launch(self) -> str:
+        """The leaf command as both engines give it: `workflow/reeltrace` finds the interpreter, whatever PATH says."""
+        return f"sh workflow/{self.command}"
 
     @property
     def files(self) -> tuple[Path, ...]:

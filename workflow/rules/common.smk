@@ -1,10 +1,32 @@
 # Helper functions of all rules: the plan, and what each rule asks of it.
 
-from reeltrace import warm
-from reeltrace.engines import refresh_specs
-from reeltrace.errors import CheckFailed, UserError
-from reeltrace.order import priorities, threads
-from reeltrace.plan import check_given, load_plan
+import os
+import sys
+from pathlib import Path
+
+from snakemake.settings.types import DeploymentMethod
+from snakemake.utils import available_cpu_count
+
+PROJECT = Path(str(workflow.current_basedir)).parents[1]
+if not (PROJECT.is_dir() and PROJECT.samefile(Path.cwd())):
+    raise WorkflowError(
+        f"{Path.cwd()}: not the folder of this workflow, and it works only there, beside its params.yaml and dvc.yaml; "
+        f"run it with: --directory {PROJECT}"
+    )
+
+# The code of this folder, whatever is installed where; workflow/reeltrace says more.
+sys.path.insert(0, str(PROJECT / "src"))
+try:
+    from reeltrace import launching, warm
+    from reeltrace.engines import refresh_specs
+    from reeltrace.errors import CheckFailed, UserError
+    from reeltrace.order import priorities, threads
+    from reeltrace.plan import check_given, load_plan
+except ModuleNotFoundError as error:
+    raise WorkflowError(
+        f"{sys.executable}: has Snakemake but not {error.name}, which this workflow reads its plan with; "
+        "run `make report`, or install what requirements.lock names beside this Snakemake"
+    ) from None
 
 try:
     PLAN = load_plan()
@@ -13,6 +35,24 @@ try:
     refresh_specs(PLAN)
 except (UserError, CheckFailed, OSError) as error:
     raise WorkflowError(str(error)) from None
+
+os.environ.update(
+    launching.job_environment(
+        PROJECT,
+        deployed=DeploymentMethod.CONDA
+        in workflow.deployment_settings.deployment_method,
+    )
+)
+
+# What the control groups of this process allow bounds the jobs, unless --cores or --resources say something else.
+LIMITS = launching.allowed()
+CORES = workflow.global_resources["_cores"].value
+if workflow.is_main_process and workflow.local_exec:
+    if CORES == available_cpu_count() and LIMITS.cores is not None:
+        CORES = min(CORES, LIMITS.cores)
+        workflow.register_resource("_cores", CORES)
+    if "mem_mb" not in workflow.global_resources and LIMITS.memory_mb is not None:
+        workflow.register_resource("mem_mb", LIMITS.memory_mb)
 
 FOLDER = f"results/{PLAN.registry.scale}"
 DEVICE = PLAN.registry.params.device
@@ -65,6 +105,15 @@ def folders(stage, names):
     ]
 
 
+def memory(stage):
+    """What a job of this stage is given of the memory, in MB: a resource."""
+
+    def of(wildcards, threads):
+        return launching.memory_mb(stage, PLAN.registry.scale, threads)
+
+    return of
+
+
 def threads_of(stage):
     """The processors of a job; a measurement of time gets those that it computes with, and no job beside it."""
     return lambda wildcards: threads(PLAN[f"{stage}/{wildcards.key}"])
@@ -75,7 +124,7 @@ def decoding_threads(wildcards):
     source = PLAN[f"data/{wildcards.key}"].spec
     if source.generated is not None:
         return 1
-    return workflow.resource_settings.cores or 8
+    return CORES or 8
 
 
 def priority_of(stage):

@@ -18,8 +18,10 @@ rule images:
     conda:
         "../../environment.yml"
     threads: 1
+    resources:
+        mem_mb=memory("data"),
     shell:
-        "reeltrace run data {wildcards.key:q} > {log:q} 2>&1"
+        "sh workflow/reeltrace run data {wildcards.key:q} > {log:q} 2>&1"
 
 
 rule moving_digits:
@@ -38,8 +40,10 @@ rule moving_digits:
     conda:
         "../../environment.yml"
     threads: 1
+    resources:
+        mem_mb=memory("data"),
     shell:
-        "reeltrace run data {wildcards.key:q} > {log:q} 2>&1"
+        "sh workflow/reeltrace run data {wildcards.key:q} > {log:q} 2>&1"
 
 
 rule videos:
@@ -58,8 +62,10 @@ rule videos:
     conda:
         "../../environment.yml"
     threads: 1
+    resources:
+        mem_mb=memory("data"),
     shell:
-        "reeltrace run data {wildcards.key:q} > {log:q} 2>&1"
+        "sh workflow/reeltrace run data {wildcards.key:q} > {log:q} 2>&1"
 
 
 rule listed_videos:
@@ -77,8 +83,10 @@ rule listed_videos:
     conda:
         "../../environment.yml"
     threads: 1
+    resources:
+        mem_mb=memory("data"),
     shell:
-        "reeltrace run data {wildcards.key:q} > {log:q} 2>&1"
+        "sh workflow/reeltrace run data {wildcards.key:q} > {log:q} 2>&1"
 
 
 rule frames:
@@ -98,5 +106,7 @@ rule frames:
     conda:
         "../../environment.yml"
     threads: decoding_threads
+    resources:
+        mem_mb=memory("frames"),
     shell:
-        "reeltrace run frames {wildcards.key:q} > {log:q} 2>&1"
+        "sh workflow/reeltrace run frames {wildcards.key:q} > {log:q} 2>&1"

@@ -29,9 +29,10 @@ rule train:
         "../../environment.yml"
     threads: threads_of("train")
     resources:
+        mem_mb=memory("train"),
         gpu=int(DEVICE.kind != "cpu"),
     shell:
-        "reeltrace run train {wildcards.key:q} > {log:q} 2>&1"
+        "sh workflow/reeltrace run train {wildcards.key:q} > {log:q} 2>&1"
 
 
 rule measure:
@@ -51,9 +52,10 @@ rule measure:
         "../../environment.yml"
     threads: threads_of("measure")
     resources:
+        mem_mb=memory("measure"),
         gpu=measuring_gpus,
     shell:
-        "reeltrace run measure {wildcards.key:q} > {log:q} 2>&1"
+        "sh workflow/reeltrace run measure {wildcards.key:q} > {log:q} 2>&1"
 
 
 rule measure_pictures:
@@ -72,8 +74,10 @@ rule measure_pictures:
     conda:
         "../../environment.yml"
     threads: 1
+    resources:
+        mem_mb=memory("measure"),
     shell:
-        "reeltrace run measure {wildcards.key:q} > {log:q} 2>&1"
+        "sh workflow/reeltrace run measure {wildcards.key:q} > {log:q} 2>&1"
 
 
 rule pretrain_learned:
@@ -93,9 +97,10 @@ rule pretrain_learned:
         "../../environment.yml"
     threads: threads_of("pretrain")
     resources:
+        mem_mb=memory("pretrain"),
         gpu=int(DEVICE.kind != "cpu"),
     shell:
-        "reeltrace run pretrain {wildcards.key:q} > {log:q} 2>&1"
+        "sh workflow/reeltrace run pretrain {wildcards.key:q} > {log:q} 2>&1"
 
 
 rule pretrain_downloaded:
@@ -114,8 +119,10 @@ rule pretrain_downloaded:
     conda:
         "../../environment.yml"
     threads: 1
+    resources:
+        mem_mb=memory("pretrain"),
     shell:
-        "reeltrace run pretrain {wildcards.key:q} > {log:q} 2>&1"
+        "sh workflow/reeltrace run pretrain {wildcards.key:q} > {log:q} 2>&1"
 
 
 rule features:
@@ -135,9 +142,10 @@ rule features:
         "../../environment.yml"
     threads: threads_of("features")
     resources:
+        mem_mb=memory("features"),
         gpu=int(DEVICE.kind != "cpu"),
     shell:
-        "reeltrace run features {wildcards.key:q} > {log:q} 2>&1"
+        "sh workflow/reeltrace run features {wildcards.key:q} > {log:q} 2>&1"
 
 
 rule train_recurrent:
@@ -157,9 +165,10 @@ rule train_recurrent:
         "../../environment.yml"
     threads: threads_of("train")
     resources:
+        mem_mb=memory("train"),
         gpu=int(DEVICE.kind != "cpu"),
     shell:
-        "reeltrace run train {wildcards.key:q} > {log:q} 2>&1"
+        "sh workflow/reeltrace run train {wildcards.key:q} > {log:q} 2>&1"
 
 
 rule timing:
@@ -178,5 +187,7 @@ rule timing:
     conda:
         "../../environment.yml"
     threads: 1
+    resources:
+        mem_mb=memory("timing"),
     shell:
-        "reeltrace run timing {wildcards.key:q} > {log:q} 2>&1"
+        "sh workflow/reeltrace run timing {wildcards.key:q} > {log:q} 2>&1"

@@ -19,8 +19,10 @@ rule aggregate:
     conda:
         "../../environment.yml"
     threads: 1
+    resources:
+        mem_mb=memory("aggregate"),
     shell:
-        "reeltrace run aggregate {wildcards.key:q} > {log:q} 2>&1"
+        "sh workflow/reeltrace run aggregate {wildcards.key:q} > {log:q} 2>&1"
 
 
 rule report:
@@ -39,5 +41,7 @@ rule report:
     conda:
         "../../environment.yml"
     threads: 1
+    resources:
+        mem_mb=memory("report"),
     shell:
-        "reeltrace run report {wildcards.key:q} > {log:q} 2>&1"
+        "sh workflow/reeltrace run report {wildcards.key:q} > {log:q} 2>&1"

@@ -1,0 +1,125 @@
+"""What the Snakefile settles before any job: the environment of jobs, and what they may use of this machine.
+
+A container or a batch system gives less than the machine has: the control groups say how much. `snakemake --cores all`
+counts the processors of the machine, and knows nothing of memory.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+SYSTEM = Path("/")
+KEPT_FREE = 0.1  # of the memory: for Snakemake, the file cache and whatever else runs
+# The largest amount of memory that a process of a stage held, in MB: at the small scales as its receipts say
+# (peak_memory_bytes), with a third on top; at the published scale as a cluster is asked for it.
+MEMORY_MB: dict[str, dict[str, int]] = {
+    "small": {
+        "data": 300,
+        "frames": 300,
+        "pretrain": 1200,
+        "features": 1200,
+        "measure": 1200,
+        "train": 1200,
+        "timing": 150,
+        "aggregate": 150,
+        "report": 300,
+    },
+    "paper": {
+        "data": 8000,
+        "frames": 2000,
+        "pretrain": 24000,
+        "features": 16000,
+        "measure": 8000,
+        "train": 24000,
+        "timing": 1000,
+        "aggregate": 2000,
+        "report": 4000,
+    },
+}
+DECODER_MB = {"small": 200, "paper": 1000}  # of each process that decodes videos
+
+
+def job_environment(project: Path, deployed: bool) -> dict[str, str]:
+    """The variables under which jobs use the code in `project`, and this interpreter unless one is `deployed` for them.
+
+    `workflow/reeltrace`, which DVC starts without them, sets the same.
+    """
+    code = str(project / "src")
+    paths = [code, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    found = {"PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)), "PYTHONUTF8": "1"}
+    if not deployed:
+        found["REELTRACE_PYTHON"] = os.environ.get("REELTRACE_PYTHON") or sys.executable
+    return found
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many processors and how many MB of memory a run may use; None where nothing could be read."""
+
+    cores: int | None
+    memory_mb: int | None
+
+
+def memory_mb(stage: str, scale: str, threads: int = 1) -> int:
+    """The memory that a job of `stage` is given, in MB."""
+    size = "paper" if scale == "paper" else "small"
+    return MEMORY_MB[size][stage] + (threads * DECODER_MB[size] if stage == "frames" else 0)
+
+
+def allowed(system: Path | None = None) -> Limits:
+    """What the machine has, and of that what the control groups of this process allow (versions 1 and 2 of them).
+
+    `system` is the root of the file system below which /proc and /sys are read.
+    """
+    system = system or SYSTEM
+    memory, cores = _machine_memory(), os.cpu_count()
+    for group in _groups(system):
+        for name in ("memory.max", "memory.limit_in_bytes"):
+            if (value := _numbers(group / name)) and value[0] > 0:
+                memory = min(memory or value[0], value[0])
+        quota = _numbers(group / "cpu.max") or [
+            *_numbers(group / "cpu.cfs_quota_us"),
+            *_numbers(group / "cpu.cfs_period_us"),
+        ]
+        if len(quota) == 2 and min(quota) > 0:
+            granted = max(1, quota[0] // quota[1])
+            cores = min(cores or granted, granted)
+    return Limits(cores, None if memory is None else max(1, int(memory * (1 - KEPT_FREE) / 1e6)))
+
+
+def _machine_memory() -> int | None:
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError):
+        return None
+
+
+def _groups(system: Path) -> Iterator[Path]:
+    """The folders of this process's control groups and of those around them, in each hierarchy."""
+    mounted = system / "sys/fs/cgroup"
+    try:
+        lines = (system / "proc/self/cgroup").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = ["0::/"]
+    for line in lines:
+        _, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        names = ("", "unified") if not controllers else (controllers, *controllers.split(","))
+        for name in dict.fromkeys(names):
+            # In a container the path may be the host's, of which only the end, or nothing, is to be seen.
+            folder = mounted / name / path.strip("/")
+            while folder != mounted.parent:
+                yield folder
+                if folder == mounted / name:
+                    break
+                folder = folder.parent
+
+
+def _numbers(path: Path) -> list[int]:
+    """The numbers in a file; none where it has another word (`max`), or is not there."""
+    try:
+        return [int(word) for word in path.read_text(encoding="ascii").split()]
+    except (OSError, ValueError):
+        return []
