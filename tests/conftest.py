@@ -47,6 +47,7 @@ PARTS = (
     "workflow",
     "reports",
     "src/reeltrace",
+    ".gitattributes",
     ".gitignore",
     ".dvcignore",
     ".dvc/config",

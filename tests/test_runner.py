@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from conftest import edit, environment
+from conftest import edit, environment, git
 from reeltrace.artifacts import check_outputs, read_json, sha256_file, write_json
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.runner import run
@@ -32,6 +32,37 @@ def test_an_artifact_is_complete_and_checks_out(workspace: Path) -> None:
     assert receipt["command"] == "reeltrace run data digits"
     assert receipt["packages"]["scikit-learn"]
     assert receipt["lock_sha256"] == sha256_file(workspace / "requirements.lock")
+
+
+def test_the_commit_of_another_users_clone_is_recorded(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Git refuses such a clone (in a container, say) unless it is told that the folder is trusted."""
+    git(workspace, "init", "-q")
+    git(workspace, "add", "-A")
+    git(workspace, "commit", "-qm", "Start")
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # git's own
+    refused = subprocess.run(["git", "-C", workspace, "log"], capture_output=True, text=True, check=False)
+    assert "dubious ownership" in refused.stderr
+    monkeypatch.setenv("GIT_DIR", "/nowhere")  # as in a hook of another repository
+    found = read_json(run("data", "digits", workspace) / "receipt.json")["git"]
+    assert len(found["commit"]) == 40
+    assert found["dirty"] is False
+    edit(workspace / "params.yaml", "\nscale: smoke", "\nscale:  smoke")
+    assert read_json(run("data", "digits", workspace) / "receipt.json")["git"] == {**found, "dirty": True}
+
+
+def test_a_receipt_says_why_it_has_no_commit(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def found() -> Any:
+        return read_json(run("data", "digits", workspace) / "receipt.json")["git"]
+
+    assert found()["why"].startswith("not a git repository")
+    around = workspace.parent  # a release archive that was unpacked in somebody's repository
+    git(around, "init", "-q")
+    (around / "theirs").write_text("x")
+    git(around, "add", "theirs")
+    git(around, "commit", "-qm", "Theirs")
+    assert found() == {"commit": None, "dirty": None, "why": "the git repository here does not hold this project"}
+    monkeypatch.setenv("PATH", "")
+    assert found()["why"] == "git is not installed"
 
 
 def test_same_spec_same_manifest(workspace: Path) -> None:

@@ -228,16 +228,46 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _git(root: Path) -> dict[str, Any] | None:
-    """Commit, and whether tracked files differ from it; dvc.lock, which a run rewrites, does not count."""
+def _git(root: Path) -> dict[str, Any]:
+    """Commit, and whether tracked files differ from it (dvc.lock, which a run rewrites, does not count); or why not.
 
-    def git(*arguments: str) -> str:
-        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True, timeout=30)
+    A clone of another user's (in a container, on a shared disk) is read too: who runs the code in it already trusts it.
+    A repository around the project that does not hold it says nothing of its code.
+    """
+    elsewhere = (
+        "GIT_DIR",
+        "GIT_WORK_TREE",
+        "GIT_INDEX_FILE",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_COMMON_DIR",
+        "GIT_NAMESPACE",
+    )
+    environment = {name: value for name, value in os.environ.items() if name not in elsewhere}
+    git = ("git", "--no-optional-locks", "-c", "safe.directory=*", "-c", "core.fsmonitor=false")
+
+    def ask(*arguments: str) -> str:
+        done = subprocess.run(
+            [*git, *arguments],
+            cwd=root,
+            env=environment,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=True,
+            timeout=30,
+        )
         return done.stdout.strip()
 
     try:
-        commit = git("rev-parse", "HEAD")
-        dirty = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!dvc.lock")
-    except (OSError, subprocess.SubprocessError):
-        return None
+        commit = ask("rev-parse", "--verify", "HEAD")
+        if not ask("ls-files", "--", "Snakefile"):
+            return {"commit": None, "dirty": None, "why": "the git repository here does not hold this project"}
+        dirty = ask("status", "--porcelain", "--untracked-files=no", "--", ".", ":!dvc.lock")
+    except subprocess.CalledProcessError as error:
+        said = (error.stderr or "").strip().splitlines() or [f"git ended with {error.returncode}"]
+        return {"commit": None, "dirty": None, "why": said[0].removeprefix("fatal: ")}
+    except FileNotFoundError:
+        return {"commit": None, "dirty": None, "why": "git is not installed"}
+    except (OSError, subprocess.SubprocessError) as error:
+        return {"commit": None, "dirty": None, "why": str(error)}
     return {"commit": commit, "dirty": bool(dirty)}

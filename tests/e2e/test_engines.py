@@ -88,7 +88,7 @@ def test_an_edit_to_one_run_reruns_it_and_what_depends_on_it(copy: Path) -> None
     diff = dvc(copy, "params", "diff")
     assert "dir-cnn4-z3-aug.augment.probability" in diff
     assert "0.4" in diff
-    ran = set(re.findall(r"> reeltrace run (\w+ [a-z0-9-]+)", dvc(copy, "repro")))
+    ran = set(re.findall(r"> sh workflow/reeltrace run (\w+ [a-z0-9-]+)", dvc(copy, "repro")))
     assert ran == expected
     changed = {path.parent.name for path, time in before.items() if path.stat().st_mtime_ns != time}
     assert changed == {key.partition(" ")[2] for key in expected}
@@ -184,7 +184,7 @@ def test_both_engines_have_the_same_nodes_edges_and_commands(reproduced: Path) -
     dvc_edges = set(re.findall(r'"(.*?)" -> "(.*?)"', dvc(reproduced, "dag", "--dot")))
     assert set(nodes.values()) == set(document["stages"])
     assert edges == dvc_edges
-    commands = set(re.findall(r"(reeltrace run \w+ [a-z0-9-]+) >", snakemake(reproduced, "-n", "-F")))
+    commands = set(re.findall(r"(sh workflow/reeltrace run \w+ [a-z0-9-]+) >", snakemake(reproduced, "-n", "-F")))
     assert commands == {stage["cmd"] for stage in document["stages"].values()}
 
 

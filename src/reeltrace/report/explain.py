@@ -164,7 +164,9 @@ def _add_receipt(add: Any, receipt: dict[str, Any] | None) -> None:
         add("started", f"{receipt['started']}, {receipt.get('duration_s')} s")
     machine = [host.get(key) for key in ("name", "processor", "platform")]
     add("machine", ", ".join(str(part) for part in machine if part) or "unknown")
-    if git:
+    if git.get("why"):
+        add("commit", f"unknown: {git['why']}")
+    elif git:
         add("commit", f"{git.get('commit')}{' with local changes' if git.get('dirty') else ''}")
     packages = receipt.get("packages") or {}
     if packages:
