@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 CORES ?= all
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: report test lint format clean lock system
+.PHONY: report test lint format clean lock system FORCE
 
 report: $(VENV)/.ready
 	snakemake --cores $(CORES)
@@ -32,13 +32,10 @@ format: $(VENV)/.ready
 system:
 	tools/system-packages.sh
 
-$(VENV)/.ready: requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "Python 3.11 or newer is needed; point to one with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
-	@touch $@
+$(VENV)/.ready: FORCE
+	@tools/environment.sh "$(PYTHON)" "$(origin PYTHON)" "$(VENV)"
+
+FORCE:
 
 lock:
 	$(PYTHON) -m venv build/lock

@@ -10,7 +10,6 @@ import tomllib
 from pathlib import Path
 
 LINUX_ONLY = re.compile(r"^(nvidia-|cuda-|triton$)")
-PYTHON = "3.11"
 
 
 def canonical(name: str) -> str:
@@ -55,7 +54,8 @@ def main() -> None:
     Path("environment.yml").write_text(
         "# The same top-level set as requirements.lock, for conda; written by tools/lock.py.\n"
         "name: reeltrace\nchannels:\n  - conda-forge\ndependencies:\n"
-        f"  - python>={PYTHON}\n  - libarchive\n  - pip\n  - pip:\n" + "".join(f'      - "{entry}"\n' for entry in top)
+        f"  - python{project['requires-python']}\n  - libarchive\n  - pip\n  - pip:\n"
+        + "".join(f'      - "{entry}"\n' for entry in top)
     )
 
 

@@ -47,6 +47,13 @@ def test_the_text_has_every_link(finished: Project) -> None:
         assert part in text
 
 
+def test_the_text_says_why_a_commit_is_not_known(copied: Project) -> None:
+    path = copied.folder("train/dir-cnn4-z3-s0") / "receipt.json"
+    git = {"commit": None, "dirty": None, "why": "not a git repository"}
+    write_json(path, {**read_json(path), "git": git})
+    assert "commit        unknown: not a git repository" in format_explanation(explain(copied.root, CELL, "quick"))
+
+
 def test_structure_cells_and_missing_values_are_explained(finished: Project) -> None:
     text = format_explanation(explain(finished.root, "basu2021/2/conv1/T2CNN", "quick"))
     assert "(2, 32, 32, 32)" in text and "measure/basu2021-cnn4" in text
