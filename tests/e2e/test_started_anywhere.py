@@ -78,6 +78,17 @@ def test_snakemake_by_its_path_with_a_bare_environment(workspace: Path) -> None:
     assert "data-digits" in (workspace / "dvc.lock").read_text()  # recorded, too
 
 
+def test_jobs_of_snakemake_are_forks_of_the_process_that_has_imported_torch(workspace: Path) -> None:
+    """The launcher gives a job the interpreter and the environment that this process was started with."""
+    committed(workspace)
+    parent = "import os, pathlib\nprint(pathlib.Path(f'/proc/{os.getppid()}/cmdline').read_text())\n"
+    edit(workspace / "src/reeltrace/measure/stage.py", "\nimport torch\n", f"\nimport torch\n{parent}")
+    target = "results/smoke/measure/basu2021-cnn4/manifest.json"
+    env = bare(workspace, PYTHONPATH="/somewhere/else")
+    call(workspace, BIN / "snakemake", "--cores", "1", target, env=env)
+    assert "reeltrace.warm" in (workspace / "results/smoke/logs/measure-basu2021-cnn4.log").read_text()
+
+
 def test_dvc_by_its_path_with_a_bare_environment(workspace: Path) -> None:
     committed(workspace)
     said = call(workspace, BIN / "dvc", "repro", "data-digits", env=bare(workspace))
