@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from stat import S_ISREG
 from typing import IO, Any
 
 from reeltrace.errors import CheckFailed, UserError
@@ -23,6 +24,7 @@ SPEC, MANIFEST, RECEIPT = "spec.json", "manifest.json", "receipt.json"
 PROTOCOL_FILES = (SPEC, MANIFEST, RECEIPT)
 MANIFEST_SCHEMA = 1
 SCRATCH = "scratch"
+LARGEST_TEXT = 200_000_000  # bytes of a text that is read whole; the largest that Reeltrace writes is a tenth of that
 MOST_DEEP = 100  # levels of lists and objects in a JSON file; what Reeltrace writes has at most a dozen
 
 
@@ -81,9 +83,7 @@ def _explain(error: OSError, path: Path) -> Exception:
         errno.ENOTDIR,
         errno.ENAMETOOLONG,
     ):  # without a name: the writing itself failed, as beyond a limit of file sizes
-        return UserError(
-            f"{path}: cannot be written ({reason_of(error)}); correct that and run the same command again"
-        )
+        return UserError(f"{path}: cannot be written ({reason_of(error)}); correct that and run the same command again")
     return error
 
 
@@ -130,10 +130,7 @@ def write_json_if_changed(path: Path, value: Any) -> bool:
 def read_json(path: Path) -> Any:
     """Read a JSON file. Raises `CheckFailed` with the path when it is missing, cannot be read or is not JSON."""
     try:
-        with named(path):
-            if not path.is_file() and path.exists():
-                raise CheckFailed(f"{path}: not a file; remove what stands there and run its stage again")
-            return parse_json(path.read_bytes())
+        return parse_json(read_whole(path))
     except FileNotFoundError:
         raise CheckFailed(f"{path}: missing; run the stage that makes it, or restore it with `dvc checkout`") from None
     except OSError as error:
@@ -142,6 +139,20 @@ def read_json(path: Path) -> Any:
         ) from None
     except ValueError as error:
         raise CheckFailed(f"{path}: not valid JSON ({error}); remove the folder and run its stage again") from None
+
+
+def read_whole(path: Path, most: int = LARGEST_TEXT) -> bytes:
+    """The bytes of a file. Raises an `OSError` that names it for what is no file, or has more than `most` bytes.
+
+    A pipe or a device in a file's place would never end.
+    """
+    with named(path):
+        stat = path.stat()
+        if not S_ISREG(stat.st_mode):
+            raise OSError(errno.EINVAL, "not a file", str(path))
+        if stat.st_size > most:
+            raise OSError(errno.EFBIG, f"{stat.st_size} bytes, expected at most {most}", str(path))
+        return path.read_bytes()
 
 
 def parse_json(text: bytes | str) -> Any:

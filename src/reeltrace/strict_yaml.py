@@ -13,7 +13,7 @@ try:  # libyaml's parser, several times as quick
 except ImportError:
     from yaml import SafeLoader  # type: ignore[assignment]
 
-MOST_CHARACTERS = 4_000_000
+MOST_CHARACTERS = 4_000_000  # or bytes, of a whole text
 MOST_VALUES = 100_000  # with aliases unfolded
 MOST_DEEP = 64  # levels of lists and mappings
 LONGEST_NUMBER = 100  # characters
@@ -58,7 +58,7 @@ def load_all(text: str) -> list[Any]:
     """The values of a text of YAML documents. Raises yaml.YAMLError, see `complaint`."""
     _check_size(text)
     try:
-        return list(yaml.load_all(text, Loader=Loader))  # noqa: S506 - a SafeLoader that is stricter still
+        return list(yaml.load_all(text, Loader=Loader))
     except (ValueError, RecursionError) as error:
         raise yaml.YAMLError(str(error)) from None
 
@@ -79,11 +79,15 @@ def complaint(error: yaml.YAMLError) -> str:
     return f"{where}not valid YAML ({problem[:200]})"
 
 
+def _refusal(problem: str, event: Any) -> yaml.YAMLError:
+    return yaml.constructor.ConstructorError(None, None, problem, event.start_mark)
+
+
 def _check_size(text: str) -> None:
     """Refuse a text that is too large or too deep to be built, from its events alone, which take no stack."""
     if len(text) > MOST_CHARACTERS:
         raise yaml.YAMLError(f"{len(text)} characters, expected at most {MOST_CHARACTERS}")
-    sizes: dict[str, int] = {}  # of the values that anchors name, aliases unfolded
+    sizes: dict[str | None, int] = {}  # of the values that anchors name, aliases unfolded
     open_: list[tuple[str | None, int]] = []  # (anchor, values so far) of each list and mapping around an event
     for event in yaml.parse(text, Loader=SafeLoader):
         size = 1
@@ -93,7 +97,7 @@ def _check_size(text: str) -> None:
         if isinstance(event, yaml.CollectionStartEvent):
             if len(open_) == MOST_DEEP:
                 problem = f"nested deeper than {MOST_DEEP} levels"
-                raise yaml.constructor.ConstructorError(None, None, problem, event.start_mark)
+                raise _refusal(problem, event)
             open_.append((event.anchor, 1))
             continue
         if isinstance(event, yaml.CollectionEndEvent):
@@ -103,7 +107,7 @@ def _check_size(text: str) -> None:
         elif isinstance(event, yaml.AliasEvent):
             if any(anchor == event.anchor for anchor, _ in open_):
                 problem = "an anchor contains itself"
-                raise yaml.constructor.ConstructorError(None, None, problem, event.start_mark)
+                raise _refusal(problem, event)
             size = sizes.get(event.anchor, 1)
         elif not isinstance(event, yaml.ScalarEvent):
             continue
@@ -115,4 +119,4 @@ def _check_size(text: str) -> None:
             size += before
         if size > MOST_VALUES:
             problem = f"more than {MOST_VALUES} values"
-            raise yaml.constructor.ConstructorError(None, None, problem, event.start_mark)
+            raise _refusal(problem, event)

@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from reeltrace import strict_yaml
-from reeltrace.artifacts import named
+from reeltrace.artifacts import read_whole
 from reeltrace.errors import UserError
 
 FOLDER = Path("reports/published")
@@ -302,8 +302,7 @@ def read_yaml(path: Path, model: type[M]) -> M:
 def read_documents(path: Path, model: type[M]) -> tuple[M, ...]:
     """A file of YAML documents separated by `---`, each validated. Raises `UserError` as `read_yaml`."""
     try:
-        with named(path):
-            documents = strict_yaml.load_all(path.read_text(encoding="utf-8"))
+        documents = strict_yaml.load_all(read_whole(path, strict_yaml.MOST_CHARACTERS).decode())
     except FileNotFoundError:
         raise UserError(f"{path}: not found; restore it with `git checkout {path}`") from None
     except UnicodeDecodeError as error:

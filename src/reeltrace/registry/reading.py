@@ -9,7 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from reeltrace import strict_yaml
-from reeltrace.artifacts import named
+from reeltrace.artifacts import read_whole
 from reeltrace.errors import UserError
 from reeltrace.registry.datasets import ImagesDataset, MovingDigitsDataset, VideoDataset
 from reeltrace.registry.fields import SCALES, Scale
@@ -413,8 +413,7 @@ def _has_nonfinite(value: Any) -> bool:
 def load(path: Path = PARAMS, scale: Scale | None = None) -> Registry:
     """Read and check a `params.yaml`. See `parse`."""
     try:
-        with named(path):
-            text = path.read_text(encoding="utf-8")
+        text = read_whole(path, strict_yaml.MOST_CHARACTERS).decode()
     except FileNotFoundError:
         raise UserError(f"{path}: not found; run the command in the folder that holds params.yaml") from None
     except UnicodeDecodeError as error:
