@@ -60,7 +60,10 @@ def test_a_reader_that_went_away_is_silent_and_a_full_disk_is_one_line(workspace
     assert status("| true").stderr == ""
     full = status("> /dev/full")
     assert full.returncode == 2
-    assert full.stderr == "reeltrace: No space left on device; correct that and run the same command again\n"
+    assert (
+        full.stderr
+        == "reeltrace: standard output: No space left on device; correct that and run the same command again\n"
+    )
 
 
 def test_status_says_what_is_current_stale_and_missing(workspace: Path, command: Command) -> None:

@@ -5,13 +5,16 @@ Errors are one line; exit 2 for bad input, 1 for a failed check.
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from reeltrace.artifacts import named, reason_of
 from reeltrace.errors import CheckFailed, UserError
+from reeltrace.memory import LOADING, speaks_of_memory, too_little_memory
 
 app = typer.Typer(
     add_completion=False,
@@ -167,23 +170,35 @@ def main() -> None:
         try:
             app()
         finally:
-            sys.stdout.flush()  # here, where a full disk behind `>` can still be said in one line
+            with named(Path("standard output")):  # flushed here, where a full disk behind `>` can still be said
+                sys.stdout.flush()
     except UserError as error:
-        print(f"reeltrace: {error}", file=sys.stderr)
+        _complain(str(error))
         sys.exit(2)
     except CheckFailed as error:
-        print(f"reeltrace: {error}", file=sys.stderr)
+        _complain(str(error))
         sys.exit(1)
     except BrokenPipeError:
         _drop_output()
         sys.exit(0)
     except OSError as error:
         _drop_output()
-        where = f"{error.filename}: " if error.filename is not None else ""
-        print(
-            f"reeltrace: {where}{error.strerror or error}; correct that and run the same command again", file=sys.stderr
-        )
+        places = [str(name) for name in (error.filename, error.filename2) if name is not None]
+        where = " -> ".join(places) or f"reading or writing for {' '.join(['reeltrace', *sys.argv[1:]])}"
+        _complain(f"{where}: {reason_of(error)}; correct that and run the same command again")
         sys.exit(2)
+    except (MemoryError, ImportError, RuntimeError) as error:
+        if not speaks_of_memory(error):
+            raise
+        _complain(too_little_memory(" ".join(["reeltrace", *sys.argv[1:]]), LOADING))
+        sys.exit(2)
+
+
+def _complain(message: str) -> None:
+    """One line, whatever a file's name or a library's advice brings with it."""
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", message)  # colours
+    line = "".join(c if c.isprintable() else "?" for c in " ".join(plain.split()))
+    print(f"reeltrace: {line}", file=sys.stderr)
 
 
 def _drop_output() -> None:

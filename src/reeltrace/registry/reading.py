@@ -16,6 +16,7 @@ from reeltrace.registry.fields import SCALES, Scale
 from reeltrace.registry.measurements import LatencyMeasurement, Network, NetworksMeasurement, PicturesMeasurement
 from reeltrace.registry.models import BaselineModel, Model, RCNModel, StillsModel, StResNetModel
 from reeltrace.registry.params import Override, Params, check_names
+from reeltrace.registry.sizes import check_sizes
 from reeltrace.registry.specs import (
     AggregateSpec,
     DataSpec,
@@ -115,6 +116,7 @@ class Registry:
         except ValidationError as error:
             raise UserError(_complaint(error, resolved, scale)) from None
         check_names(self.params)
+        check_sizes(self.params, (self.train_spec(run, self.params.seeds[0]) for run in self.params.runs))
         self._all_overrides = tuple(_overrides(raw, scale))
 
     def overrides(self, *prefixes: str) -> tuple[Override, ...]:
