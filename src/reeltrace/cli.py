@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from reeltrace.artifacts import named, reason_of
+from reeltrace.artifacts import reason_of
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.memory import LOADING, speaks_of_memory, too_little_memory
 
@@ -170,8 +170,7 @@ def main() -> None:
         try:
             app()
         finally:
-            with named(Path("standard output")):  # flushed here, where a full disk behind `>` can still be said
-                sys.stdout.flush()
+            sys.stdout.flush()  # here, where a full disk behind `>` can still be said in one line
     except UserError as error:
         _complain(str(error))
         sys.exit(2)
@@ -182,9 +181,8 @@ def main() -> None:
         _drop_output()
         sys.exit(0)
     except OSError as error:
+        where = _place_of(error)
         _drop_output()
-        places = [str(name) for name in (error.filename, error.filename2) if name is not None]
-        where = " -> ".join(places) or f"reading or writing for {' '.join(['reeltrace', *sys.argv[1:]])}"
         _complain(f"{where}: {reason_of(error)}; correct that and run the same command again")
         sys.exit(2)
     except (MemoryError, ImportError, RuntimeError) as error:
@@ -192,6 +190,19 @@ def main() -> None:
             raise
         _complain(too_little_memory(" ".join(["reeltrace", *sys.argv[1:]]), LOADING))
         sys.exit(2)
+
+
+def _place_of(error: OSError) -> str:
+    """The file that an error is about. One that names none and arose in this module was met in printing."""
+    places = [str(name) for name in (error.filename, error.filename2) if name is not None]
+    if places:
+        return " -> ".join(places)
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+        return "standard output"
+    return f"a file that `{' '.join(['reeltrace', *sys.argv[1:]])}` needs"
 
 
 def _complain(message: str) -> None:
