@@ -36,11 +36,15 @@ def run(
     key: Annotated[str, typer.Argument(help="the key of the artifact, as `reeltrace status` lists it")],
 ) -> None:
     """Run one stage for one key: the leaf command that both engines call."""
+    from reeltrace.analysis.texts import check_texts
     from reeltrace.engines import refuse_outdated_dvc
     from reeltrace.plan import load_plan
     from reeltrace.runner import run as run_stage
 
-    refuse_outdated_dvc(load_plan(ROOT))
+    plan = load_plan(ROOT)
+    refuse_outdated_dvc(plan)
+    if "DVC_STAGE" in os.environ or stage in ("aggregate", "report"):  # Snakemake has checked them for the others
+        check_texts(plan.registry, ROOT)
     folder = run_stage(stage, key, ROOT)
     if sys.stdout.isatty():
         print(folder)
@@ -53,10 +57,12 @@ def status(
     where: Annotated[bool, typer.Option("--where", help="Print only where the report lies.")] = False,
 ) -> None:
     """Say what is current, stale or missing, per table."""
+    from reeltrace.analysis.texts import check_texts
     from reeltrace.engines import dvc_is_current, standings, table_standings
     from reeltrace.plan import load_plan
 
     plan = load_plan(ROOT)
+    check_texts(plan.registry, ROOT)
     report = plan["report/all"]
     if where:
         path = report.folder / "report.html"
@@ -102,6 +108,7 @@ def verify(
     plan = load_plan(ROOT)
     problems = verify_all(ROOT, scale=plan.registry.scale, data=data)
     problems += _specs_of_other_params(plan, {p.where for p in problems})
+    problems += _mistaken_texts(plan)
     if as_json:
         _print_json([{"kind": p.kind, "where": p.where, "found": p.found} for p in problems])
     else:
@@ -127,6 +134,18 @@ def _specs_of_other_params(plan: Any, known: set[str]) -> list[Any]:
         for name, standing in standings(plan).items()
         if standing.state != "current" and not any(where.startswith(f"{plan[name].folder}/") for where in known)
     ]
+
+
+def _mistaken_texts(plan: Any) -> list[Any]:
+    """The first mistake in the texts of reports/, as a problem: names that lead nowhere break the chain."""
+    from reeltrace.analysis.texts import REPORTS, check_texts
+    from reeltrace.artifacts import Problem
+
+    try:
+        check_texts(plan.registry, ROOT)
+    except UserError as error:
+        return [Problem("broken chain", str(REPORTS), str(error))]
+    return []
 
 
 @app.command()

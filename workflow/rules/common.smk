@@ -1,11 +1,13 @@
 # Helper functions of all rules: the plan, and what each rule asks of it.
 
+from reeltrace.analysis.texts import check_texts
 from reeltrace.engines import refresh_specs
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.plan import check_given, load_plan
 
 try:
     PLAN = load_plan()
+    check_texts(PLAN.registry, PLAN.root)
     for task in PLAN:
         check_given(task)
     refresh_specs(PLAN)

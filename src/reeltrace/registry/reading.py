@@ -109,6 +109,7 @@ class Registry:
 
     def __init__(self, raw: Any, scale: Scale) -> None:
         self.scale: Scale = scale
+        self.raw = raw  # as written, with its maps over scales
         resolved = _resolve(raw, scale)
         resolved["scale"] = scale
         try:
