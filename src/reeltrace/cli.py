@@ -55,6 +55,7 @@ def status(
     as_json: AsJson = False,
     artifacts: Annotated[bool, typer.Option("--artifacts", help="List every artifact, not only the tables.")] = False,
     where: Annotated[bool, typer.Option("--where", help="Print only where the report lies.")] = False,
+    timing: Annotated[bool, typer.Option("--timing", help="Print what each stage cost, dearest first.")] = False,
 ) -> None:
     """Say what is current, stale or missing, per table."""
     from reeltrace.analysis.texts import check_texts
@@ -62,7 +63,6 @@ def status(
     from reeltrace.plan import load_plan
 
     plan = load_plan(ROOT)
-    check_texts(plan.registry, ROOT)
     report = plan["report/all"]
     if where:
         path = report.folder / "report.html"
@@ -70,6 +70,17 @@ def status(
             raise CheckFailed(f"{path}: not made yet; run: snakemake --cores all")
         print(f"The report: {path}")
         return
+    if timing:
+        from reeltrace.costs import costs, format_costs
+
+        paid = costs(plan)
+        if as_json:
+            _print_json({"scale": plan.registry.scale, **paid.as_json()})
+        else:
+            print(f"scale {plan.registry.scale}: {paid.seconds:.1f} s in {len(paid.artifacts)} artifacts")
+            print(format_costs(paid))
+        return
+    check_texts(plan.registry, ROOT)
     found = standings(plan)
     tables = table_standings(plan, found)
     if as_json:
