@@ -3,18 +3,19 @@
 Errors are one line; exit 2 for bad input, 1 for a failed check.
 """
 
+import contextlib
 import json
 import os
 import re
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from reeltrace.artifacts import reason_of
 from reeltrace.errors import CheckFailed, UserError
-from reeltrace.memory import LOADING, speaks_of_memory, too_little_memory
+from reeltrace.memory import LOADING, MemoryShort, speaks_of_memory, too_little_memory
 
 app = typer.Typer(
     add_completion=False,
@@ -201,6 +202,9 @@ def main() -> None:
             app()
         finally:
             sys.stdout.flush()  # here, where a full disk behind `>` can still be said in one line
+    except MemoryShort as error:
+        _complain(str(error))
+        _end(2)
     except UserError as error:
         _complain(str(error))
         sys.exit(2)
@@ -219,7 +223,7 @@ def main() -> None:
         if not speaks_of_memory(error):
             raise
         _complain(too_little_memory(" ".join(["reeltrace", *sys.argv[1:]]), LOADING))
-        sys.exit(2)
+        _end(2)
 
 
 def _place_of(error: OSError) -> str:
@@ -240,6 +244,14 @@ def _complain(message: str) -> None:
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", message)  # colours
     line = "".join(c if c.isprintable() else "?" for c in " ".join(plain.split()))
     print(f"reeltrace: {line}", file=sys.stderr)
+
+
+def _end(code: int) -> NoReturn:
+    """End at once: without memory, what libraries do at the end of a process would add its own tracebacks."""
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _drop_output() -> None:

@@ -4,12 +4,14 @@ Torch-free: it is asked before torch is imported, which alone takes gigabytes of
 """
 
 import contextlib
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from reeltrace.errors import UserError
 
-GIB = 2**30
+ROOM = 2**27  # bytes that a task needs at least beside its libraries
 # What Python, numpy, torch, its allocators and the loader of shared libraries say, in lower case.
 SAID = (
     "alloc",
@@ -41,16 +43,38 @@ LOADING = (
 )
 
 
+class MemoryShort(UserError):
+    """Memory did not suffice. What libraries would still do when the process ends may fail for the same reason."""
+
+
 @contextlib.contextmanager
 def explaining_memory(what: str, remedy: str = COMPUTING) -> Iterator[None]:
-    """Raise a `UserError` that names `what` where the block runs out of memory."""
+    """Raise a `MemoryShort` that names `what` where the block runs out of memory."""
     try:
         yield
     except BaseException as error:
         if not speaks_of_memory(error):
             raise
         error.__traceback__ = None  # its frames hold what was in memory
-        raise UserError(too_little_memory(what, remedy)) from None
+        raise MemoryShort(too_little_memory(what, remedy)) from None
+
+
+def try_import(module: str, what: str) -> None:
+    """Where addresses are limited, import a module in another process first. Raises `UserError` if it ends there.
+
+    Within too little, the import of torch ends in an abort of the C++ library now and then, which nothing in this
+    process could report.
+    """
+    import resource
+
+    if all(
+        resource.getrlimit(kind)[0] == resource.RLIM_INFINITY for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA)
+    ):
+        return
+    code = f"import reeltrace.runner; room = bytearray({ROOM}); import {module}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    if done.returncode < 0 or (done.returncode and any(words in done.stderr.lower() for words in (*SAID, "memory"))):
+        raise UserError(too_little_memory(what, LOADING))
 
 
 def too_little_memory(what: str, remedy: str = COMPUTING) -> str:

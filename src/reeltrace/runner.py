@@ -39,7 +39,7 @@ from reeltrace.artifacts import (
     write_json_if_changed,
 )
 from reeltrace.errors import CheckFailed, UserError
-from reeltrace.memory import LOADING, explaining_memory
+from reeltrace.memory import LOADING, explaining_memory, try_import
 from reeltrace.plan import Plan, Task, code_sha256, load_plan, module_of
 from reeltrace.registry import spec_json
 from reeltrace.registry.sizes import refuse_beyond
@@ -96,7 +96,9 @@ def _run(plan: Plan, task: Task, root: Path) -> Path:
         _prepare(work, spec, code, inputs)
         write_json_if_changed(target / SPEC, spec)
         write_json(work / SPEC, spec)
-    with explaining_memory(f"{task.name}, while its libraries are loaded", LOADING):
+    loading = f"{task.name}, while its libraries are loaded"
+    with explaining_memory(loading, LOADING):
+        try_import(module_of(task.spec), loading)
         function: StageFunction = importlib.import_module(module_of(task.spec)).run
     started, clock = datetime.now(UTC), time.monotonic()
     try:

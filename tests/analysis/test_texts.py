@@ -10,7 +10,9 @@ import yaml
 
 from conftest import PROJECT, Command, edit
 from reeltrace.analysis.texts import check_texts
+from reeltrace.cli import _mistaken_texts
 from reeltrace.errors import UserError
+from reeltrace.plan import Plan
 from reeltrace.registry import SCALES, load, parse
 
 PARAMS = (PROJECT / "params.yaml").read_text(encoding="utf-8")
@@ -124,6 +126,14 @@ def test_who_keeps_a_part_of_the_experiments_need_not_edit_the_ledger(root: Path
     raw["runs"] = {name: run for name, run in raw["runs"].items() if name in runs}
     del raw["measurements"]["mahler2020-latency"]
     check_texts(parse(yaml.safe_dump(raw)), root)
+
+
+def test_verify_names_a_mistake_in_a_text(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(root)
+    assert _mistaken_texts(Plan(REGISTRY, root)) == []
+    edit(root / "reports" / CLAIMS, RULE, RULE.replace("Z3CNN", "Z4CNN"))
+    found = _mistaken_texts(Plan(REGISTRY, root))
+    assert [p.kind for p in found] == ["broken chain"] and "no row 'Z4CNN' in table 3" in found[0].found
 
 
 def test_status_and_snakemake_say_it_before_anything_runs(workspace: Path, command: Command) -> None:
