@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import math
+import os
 import shutil
 from pathlib import Path
 from typing import IO
@@ -19,6 +20,7 @@ from reeltrace.artifacts import (
     escape_pointer,
     make_manifest,
     outputs_in,
+    parse_json,
     pointer,
     read_json,
     sha256_bytes,
@@ -228,3 +230,88 @@ def test_a_text_file_can_be_written_too(tmp_path: Path) -> None:
     with atomic_write(tmp_path / "a" / "dvc.yaml", "w") as handle:
         handle.write("ä\n")
     assert (tmp_path / "a" / "dvc.yaml").read_bytes() == "ä\n".encode()
+
+
+# --- files that cannot be read ---
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("[" * 5000, "nested deeper than 100 levels"),
+        ('{"a": ' * 5000 + "1" + "}" * 5000, "nested deeper than 100 levels"),
+        ("[" * 400 + "]" * 400, "nested deeper than 100 levels"),
+        ("9" * 5000, "not valid JSON"),
+        ("\xff", "not valid JSON"),
+        ("", "not valid JSON"),
+    ],
+)
+def test_json_that_cannot_be_read_is_named_in_one_line(tmp_path: Path, content: str, words: str) -> None:
+    path = tmp_path / "manifest.json"
+    path.write_bytes(content.encode("latin-1"))
+    with pytest.raises(CheckFailed, match=words) as caught:
+        read_json(path)
+    assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
+
+
+def test_deep_json_within_the_bound_is_read() -> None:
+    assert parse_json("[" * 100 + "]" * 100)
+    with pytest.raises(ValueError, match="deeper"):
+        parse_json("[" * 101 + "]" * 101)
+    assert parse_json(b'{"a": [1, {"b": []}], "c": "[[["}') == {"a": [1, {"b": []}], "c": "[[["}
+
+
+def make_unreadable(path: Path, how: str) -> None:
+    """Put in the place of a file what can be named but not read."""
+    path.unlink(missing_ok=True)
+    if how == "folder":
+        path.mkdir()
+    elif how == "pipe":
+        os.mkfifo(path)
+    else:
+        target = {"nowhere": "gone", "loop": path.name, "broken disk": "/proc/self/mem", "endless": "/dev/zero"}[how]
+        path.symlink_to(target)
+
+
+HOW = ["folder", "pipe", "nowhere", "loop", "broken disk", "endless"]
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_what_stands_in_place_of_a_file_is_named(tmp_path: Path, how: str) -> None:
+    path = tmp_path / "metrics.json"
+    make_unreadable(path, how)
+    with pytest.raises(CheckFailed) as caught:
+        read_json(path)
+    assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("name", ["metrics.json", "spec.json", "manifest.json"])
+def test_one_file_that_cannot_be_read_does_not_hide_the_others(artifact: Path, name: str, how: str) -> None:
+    make_unreadable(artifact / name, how)
+    if name == "manifest.json":
+        with pytest.raises(CheckFailed, match="manifest"):
+            check_outputs(artifact)
+        return
+    (artifact / "frames" / "0.bin").write_bytes(b"abd")
+    found = {Path(problem.where).name for problem in check_outputs(artifact)}
+    assert {name, "frames"} <= found
+
+
+def test_an_error_of_reading_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.symlink_to("/proc/self/mem")  # opens well, and reading it is an input/output error
+    with pytest.raises(OSError, match="Input/output error") as caught:
+        sha256_file(path)
+    assert caught.value.filename == str(path)
+
+
+@pytest.mark.parametrize("code", [errno.EFBIG, errno.EIO, errno.EROFS])
+def test_an_error_of_writing_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    def fail(_: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(UserError, match=rf"/file\.json: cannot be written \({os.strerror(code)}\); correct that"):
+        write_json(tmp_path / "file.json", {})
+    assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,7 @@
 """The command line: one-line errors, exit codes, and output for people and for programs."""
 
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from conftest import Command, edit, run_in
 from reeltrace.artifacts import make_manifest, write_json
+from reeltrace.cli import _complain
 from reeltrace.plan import code_sha256, load_plan
 from reeltrace.registry import spec_json
 from reeltrace.runner import run
@@ -60,7 +62,10 @@ def test_a_reader_that_went_away_is_silent_and_a_full_disk_is_one_line(workspace
     assert status("| true").stderr == ""
     full = status("> /dev/full")
     assert full.returncode == 2
-    assert full.stderr == "reeltrace: No space left on device; correct that and run the same command again\n"
+    assert (
+        full.stderr
+        == "reeltrace: standard output: No space left on device; correct that and run the same command again\n"
+    )
 
 
 def test_status_says_what_is_current_stale_and_missing(workspace: Path, command: Command) -> None:
@@ -135,3 +140,43 @@ def test_a_missing_file_of_the_users_leaves_status_and_verify_standing(workspace
     assert command("reeltrace", "run", "measure", task.key, code=2).stderr == f"reeltrace: {said}\n"
     told = command("snakemake", "-n", code=1)
     assert said in told.stdout + told.stderr
+
+
+def test_a_file_that_cannot_be_written_is_named(workspace: Path) -> None:
+    """A limit of file sizes: the error of writing itself names no file."""
+    done = run_in(workspace, "bash", "-c", "ulimit -f 8; exec reeltrace run data digits", code=2)
+    assert re.fullmatch(
+        r"reeltrace: \S*results/smoke/data/\S+: (cannot be written \()?File too large.*\n", done.stderr
+    ), done.stderr
+
+
+@pytest.mark.parametrize("content", ["[" * 5000, '{"a": ' * 5000])
+def test_a_deeply_nested_manifest_is_said_in_one_line(workspace: Path, command: Command, content: str) -> None:
+    folder = run("data", "digits", workspace)
+    (folder / "manifest.json").write_text(content)
+    found = json.loads(command("reeltrace", "status", "--json").stdout)["artifacts"]
+    assert found["data/digits"] == {"state": "stale", "reason": "its manifest cannot be read"}
+    for arguments in (["verify"], ["run", "data", "moving-mnist-dir"]):
+        done = command("reeltrace", *arguments, code=1)
+        said = done.stdout + done.stderr
+        assert "Traceback" not in said
+        assert "data/digits/manifest.json" in said and "nested deeper than 100 levels" in said
+
+
+def test_deeply_nested_params_are_one_line(workspace: Path, command: Command) -> None:
+    with (workspace / "params.yaml").open("a") as file:
+        file.write("deep: " + "[" * 100_000)
+    done = command("reeltrace", "status", code=2)
+    assert re.fullmatch(r"reeltrace: params\.yaml: line \d+, column \d+: not valid YAML \(nested.*\)\n", done.stderr)
+
+
+def test_a_pipe_in_place_of_params_is_refused(workspace: Path, command: Command) -> None:
+    (workspace / "params.yaml").unlink()
+    os.mkfifo(workspace / "params.yaml")
+    done = command("reeltrace", "status", code=2, timeout=60)
+    assert done.stderr == "reeltrace: params.yaml: not a file; correct that and run the same command again\n"
+
+
+def test_what_is_said_is_one_printable_line(capsys: pytest.CaptureFixture[str]) -> None:
+    _complain("first\n\n  \x1b[31msecond\x1b[0m third\x07 \udcff")
+    assert capsys.readouterr().err == "reeltrace: first second third? ?\n"

@@ -11,9 +11,11 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from stat import S_ISREG
 from typing import IO, Any
 
 from reeltrace.errors import CheckFailed, UserError
@@ -22,6 +24,8 @@ SPEC, MANIFEST, RECEIPT = "spec.json", "manifest.json", "receipt.json"
 PROTOCOL_FILES = (SPEC, MANIFEST, RECEIPT)
 MANIFEST_SCHEMA = 1
 SCRATCH = "scratch"
+LARGEST_TEXT = 200_000_000  # bytes of a text that is read whole; the largest that Reeltrace writes is a tenth of that
+MOST_DEEP = 100  # levels of lists and objects in a JSON file; what Reeltrace writes has at most a dozen
 
 
 def canonical_json(value: Any) -> str:
@@ -36,7 +40,7 @@ def sha256_bytes(data: bytes) -> str:
 
 def sha256_file(path: Path) -> str:
     """Hexadecimal sha256 of a file, read as a stream: memory does not grow with the file."""
-    with path.open("rb") as handle:
+    with named(path), path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
@@ -49,8 +53,8 @@ def sha256_json(value: Any) -> str:
 def atomic_write(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
     """Open a temporary sibling of `path` for writing and rename it into place when the block succeeds.
 
-    If the block fails, or the disk is full, the sibling is removed and `path` stays as it was. A full disk is raised
-    as a `UserError` that names the file.
+    If the block fails, or the disk is full, the sibling is removed and `path` stays as it was. What the system refuses,
+    such as a full disk, is raised as a `UserError` that names the file.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -72,9 +76,31 @@ def _explain(error: OSError, path: Path) -> Exception:
         return UserError(
             f"{path}: the disk is full; nothing was left half-written. Free some space and run the same command again."
         )
-    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ENAMETOOLONG):
-        return UserError(f"{path}: cannot be written ({error.strerror}); correct that and run the same command again")
+    if error.filename is None or error.errno in (
+        errno.EROFS,
+        errno.EACCES,
+        errno.EPERM,
+        errno.ENOTDIR,
+        errno.ENAMETOOLONG,
+    ):  # without a name: the writing itself failed, as beyond a limit of file sizes
+        return UserError(f"{path}: cannot be written ({reason_of(error)}); correct that and run the same command again")
     return error
+
+
+def reason_of(error: OSError) -> str:
+    """What the system says of an error, without its number and without a path."""
+    return error.strerror or str(error) or type(error).__name__
+
+
+@contextlib.contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Put `path` into an `OSError` of the block that names no file: reading and writing do not, only opening does."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            error.filename = str(path)
+        raise
 
 
 @contextlib.contextmanager
@@ -102,13 +128,52 @@ def write_json_if_changed(path: Path, value: Any) -> bool:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file. Raises `CheckFailed` with the path when it is missing or is not JSON."""
+    """Read a JSON file. Raises `CheckFailed` with the path when it is missing, cannot be read or is not JSON."""
     try:
-        return json.loads(path.read_bytes())
+        return parse_json(read_whole(path))
     except FileNotFoundError:
         raise CheckFailed(f"{path}: missing; run the stage that makes it, or restore it with `dvc checkout`") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise CheckFailed(
+            f"{path}: cannot be read ({reason_of(error)}); correct that, or remove the folder and run its stage again"
+        ) from None
+    except ValueError as error:
         raise CheckFailed(f"{path}: not valid JSON ({error}); remove the folder and run its stage again") from None
+
+
+def read_whole(path: Path, most: int = LARGEST_TEXT) -> bytes:
+    """The bytes of a file. Raises an `OSError` that names it for what is no file, or has more than `most` bytes.
+
+    A pipe or a device in a file's place would never end.
+    """
+    with named(path):
+        stat = path.stat()
+        if not S_ISREG(stat.st_mode):
+            raise OSError(errno.EINVAL, "not a file", str(path))
+        if stat.st_size > most:
+            raise OSError(errno.EFBIG, f"{stat.st_size} bytes, expected at most {most}", str(path))
+        return path.read_bytes()
+
+
+def parse_json(text: bytes | str) -> Any:
+    """The value of a JSON text. Raises `ValueError` when it is none, or is nested deeper than `MOST_DEEP` levels."""
+    too_deep = f"nested deeper than {MOST_DEEP} levels"
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise ValueError(too_deep) from None
+    level, depth = [value], 0
+    while level := [
+        item
+        for container in level
+        if isinstance(container, dict | list)
+        for item in (container.values() if isinstance(container, dict) else container)
+        if isinstance(item, dict | list)
+    ]:
+        depth += 1
+        if depth >= MOST_DEEP:
+            raise ValueError(too_deep)
+    return value
 
 
 def pointer(value: Any, path: str) -> Any:
@@ -203,22 +268,44 @@ def check_outputs(folder: Path, *, limit: int | None = None) -> list[Problem]:
             return [Problem("tampered artifact", str(folder / MANIFEST), f"unknown schema {manifest['schema']!r}")]
     except (KeyError, TypeError, AttributeError, ValueError):
         return [Problem("tampered artifact", str(folder / MANIFEST), "its fields are not those of a manifest")]
-    spec = folder / SPEC
-    if not spec.is_file():
-        problems.append(Problem("broken chain", str(spec), "missing"))
-    elif sha256_file(spec) != spec_sha256:
-        problems.append(Problem("stale", str(spec), "the spec is not the one that made this artifact"))
+    problems += _guarded_check(folder / SPEC, lambda: _check_spec(folder / SPEC, spec_sha256))
     for name, (sha256, size, count) in outputs.items():
         path = folder / name
-        if name.endswith("/"):
-            problems += _check_tree(path, sha256, size, count, limit)
-        elif not path.is_file():
-            problems.append(Problem("broken chain", str(path), "missing"))
-        elif path.stat().st_size != size:
-            problems.append(Problem("tampered artifact", str(path), f"{path.stat().st_size} bytes, expected {size}"))
-        elif (limit is None or size <= limit) and sha256_file(path) != sha256:
-            problems.append(Problem("tampered artifact", str(path), f"its sha256 is not {sha256[:12]}..."))
+        check = partial(_check_tree, path, sha256, size, count, limit)
+        if not name.endswith("/"):
+            check = partial(_check_file, path, sha256, size, limit)
+        problems += _guarded_check(path, check)
     return problems
+
+
+def _guarded_check(path: Path, check: Callable[[], list[Problem]]) -> list[Problem]:
+    """A file that cannot be read is a problem of its own, and no reason to leave the others unread."""
+    try:
+        return check()
+    except OSError as error:
+        return [Problem("broken chain", str(error.filename or path), f"cannot be read ({reason_of(error)})")]
+
+
+def _check_spec(path: Path, sha256: Any) -> list[Problem]:
+    if not path.is_file():
+        return [Problem("broken chain", str(path), _absent(path))]
+    if sha256_file(path) != sha256:
+        return [Problem("stale", str(path), "the spec is not the one that made this artifact")]
+    return []
+
+
+def _check_file(path: Path, sha256: str, size: int, limit: int | None) -> list[Problem]:
+    if not path.is_file():
+        return [Problem("broken chain", str(path), _absent(path))]
+    if path.stat().st_size != size:
+        return [Problem("tampered artifact", str(path), f"{path.stat().st_size} bytes, expected {size}")]
+    if (limit is None or size <= limit) and sha256_file(path) != sha256:
+        return [Problem("tampered artifact", str(path), f"its sha256 is not {sha256[:12]}...")]
+    return []
+
+
+def _absent(path: Path) -> str:
+    return "not a file" if os.path.lexists(path) else "missing"
 
 
 def _check_tree(path: Path, sha256: str, size: int, count: Any, limit: int | None) -> list[Problem]:

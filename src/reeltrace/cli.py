@@ -3,16 +3,20 @@
 Errors are one line; exit 2 for bad input, 1 for a failed check.
 """
 
+import contextlib
 import json
 import os
+import re
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from reeltrace import warm
+from reeltrace.artifacts import reason_of
 from reeltrace.errors import CheckFailed, UserError
+from reeltrace.memory import LOADING, MemoryShort, speaks_of_memory, too_little_memory
 
 app = typer.Typer(
     add_completion=False,
@@ -34,11 +38,15 @@ def run(
     key: Annotated[str, typer.Argument(help="the key of the artifact, as `reeltrace status` lists it")],
 ) -> None:
     """Run one stage for one key: the leaf command that both engines call."""
+    from reeltrace.analysis.texts import check_texts
     from reeltrace.engines import refuse_outdated_dvc
     from reeltrace.plan import load_plan
     from reeltrace.runner import run as run_stage
 
-    refuse_outdated_dvc(load_plan(ROOT))
+    plan = load_plan(ROOT)
+    refuse_outdated_dvc(plan)
+    if "DVC_STAGE" in os.environ or stage in ("aggregate", "report"):  # Snakemake has checked them for the others
+        check_texts(plan.registry, ROOT)
     folder = run_stage(stage, key, ROOT)
     if sys.stdout.isatty():
         print(folder)
@@ -49,8 +57,10 @@ def status(
     as_json: AsJson = False,
     artifacts: Annotated[bool, typer.Option("--artifacts", help="List every artifact, not only the tables.")] = False,
     where: Annotated[bool, typer.Option("--where", help="Print only where the report lies.")] = False,
+    timing: Annotated[bool, typer.Option("--timing", help="Print what each stage cost, dearest first.")] = False,
 ) -> None:
     """Say what is current, stale or missing, per table."""
+    from reeltrace.analysis.texts import check_texts
     from reeltrace.engines import dvc_is_current, standings, table_standings
     from reeltrace.plan import load_plan
 
@@ -62,6 +72,17 @@ def status(
             raise CheckFailed(f"{path}: not made yet; run: snakemake --cores all")
         print(f"The report: {path}")
         return
+    if timing:
+        from reeltrace.costs import costs, format_costs
+
+        paid = costs(plan)
+        if as_json:
+            _print_json({"scale": plan.registry.scale, **paid.as_json()})
+        else:
+            print(f"scale {plan.registry.scale}: {paid.seconds:.1f} s in {len(paid.artifacts)} artifacts")
+            print(format_costs(paid))
+        return
+    check_texts(plan.registry, ROOT)
     found = standings(plan)
     tables = table_standings(plan, found)
     if as_json:
@@ -100,6 +121,7 @@ def verify(
     plan = load_plan(ROOT)
     problems = verify_all(ROOT, scale=plan.registry.scale, data=data)
     problems += _specs_of_other_params(plan, {p.where for p in problems})
+    problems += _mistaken_texts(plan)
     if as_json:
         _print_json([{"kind": p.kind, "where": p.where, "found": p.found} for p in problems])
     else:
@@ -125,6 +147,18 @@ def _specs_of_other_params(plan: Any, known: set[str]) -> list[Any]:
         for name, standing in standings(plan).items()
         if standing.state != "current" and not any(where.startswith(f"{plan[name].folder}/") for where in known)
     ]
+
+
+def _mistaken_texts(plan: Any) -> list[Any]:
+    """The first mistake in the texts of reports/, as a problem: names that lead nowhere break the chain."""
+    from reeltrace.analysis.texts import REPORTS, check_texts
+    from reeltrace.artifacts import Problem
+
+    try:
+        check_texts(plan.registry, ROOT)
+    except UserError as error:
+        return [Problem("broken chain", str(REPORTS), str(error))]
+    return []
 
 
 @app.command()
@@ -171,22 +205,56 @@ def main() -> None:
             app()
         finally:
             sys.stdout.flush()  # here, where a full disk behind `>` can still be said in one line
+    except MemoryShort as error:
+        _complain(str(error))
+        _end(2)
     except UserError as error:
-        print(f"reeltrace: {error}", file=sys.stderr)
+        _complain(str(error))
         sys.exit(2)
     except CheckFailed as error:
-        print(f"reeltrace: {error}", file=sys.stderr)
+        _complain(str(error))
         sys.exit(1)
     except BrokenPipeError:
         _drop_output()
         sys.exit(0)
     except OSError as error:
+        where = _place_of(error)
         _drop_output()
-        where = f"{error.filename}: " if error.filename is not None else ""
-        print(
-            f"reeltrace: {where}{error.strerror or error}; correct that and run the same command again", file=sys.stderr
-        )
+        _complain(f"{where}: {reason_of(error)}; correct that and run the same command again")
         sys.exit(2)
+    except (MemoryError, ImportError, RuntimeError) as error:
+        if not speaks_of_memory(error):
+            raise
+        _complain(too_little_memory(" ".join(["reeltrace", *sys.argv[1:]]), LOADING))
+        _end(2)
+
+
+def _place_of(error: OSError) -> str:
+    """The file that an error is about. One that names none and arose in this module was met in printing."""
+    places = [str(name) for name in (error.filename, error.filename2) if name is not None]
+    if places:
+        return " -> ".join(places)
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+        return "standard output"
+    return f"a file that `{' '.join(['reeltrace', *sys.argv[1:]])}` needs"
+
+
+def _complain(message: str) -> None:
+    """One line, whatever a file's name or a library's advice brings with it."""
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", message)  # colours
+    line = "".join(c if c.isprintable() else "?" for c in " ".join(plain.split()))
+    print(f"reeltrace: {line}", file=sys.stderr)
+
+
+def _end(code: int) -> NoReturn:
+    """End at once: without memory, what libraries do at the end of a process would add its own tracebacks."""
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _drop_output() -> None:

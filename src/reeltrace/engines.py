@@ -19,6 +19,7 @@ from reeltrace.artifacts import (
     atomic_write,
     check_outputs,
     read_json,
+    reason_of,
     sha256_file,
     sha256_json,
     write_json_if_changed,
@@ -129,11 +130,14 @@ def standings(plan: Plan) -> dict[str, Standing]:
     manifests: dict[str, str] = {}
     for task in plan:
         path = plan.root / task.manifest
-        if not path.is_file():
-            found[task.name] = Standing("missing", "not made yet")
-            continue
-        manifests[task.name] = sha256_file(path)
-        found[task.name] = _standing(plan, task, found, manifests)
+        try:
+            if not path.is_file():
+                found[task.name] = Standing("missing", "not made yet")
+                continue
+            manifests[task.name] = sha256_file(path)
+            found[task.name] = _standing(plan, task, found, manifests)
+        except OSError as error:  # one file that cannot be read says nothing about the others
+            found[task.name] = Standing("stale", f"{error.filename or path}: cannot be read ({reason_of(error)})")
     return found
 
 

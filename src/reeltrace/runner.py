@@ -31,6 +31,7 @@ from reeltrace.artifacts import (
     make_manifest,
     outputs_in,
     read_json,
+    reason_of,
     sha256_file,
     sha256_json,
     swap_in,
@@ -38,8 +39,10 @@ from reeltrace.artifacts import (
     write_json_if_changed,
 )
 from reeltrace.errors import CheckFailed, UserError
+from reeltrace.memory import LOADING, explaining_memory, try_import
 from reeltrace.plan import Plan, Task, code_sha256, load_plan, module_of
 from reeltrace.registry import spec_json
+from reeltrace.registry.sizes import refuse_beyond
 
 RESUME = ".resume.json"
 CHECK_LIMIT = 64 * 2**20  # bytes up to which an input file is hashed before use; larger ones by their size
@@ -87,18 +90,28 @@ def _run(plan: Plan, task: Task, root: Path) -> Path:
         _check_input(plan[name], task, root)
     spec = spec_json(task.spec)
     code = code_sha256(task, root)
+    refuse_beyond(task.spec, plan.registry.params, target.parent)
     _remove_leftovers(target)
     with explain_full_disk(work):
         _prepare(work, spec, code, inputs)
         write_json_if_changed(target / SPEC, spec)
         write_json(work / SPEC, spec)
-    function: StageFunction = importlib.import_module(module_of(task.spec)).run
+    loading = f"{task.name}, while its libraries are loaded"
+    with explaining_memory(loading, LOADING):
+        try_import(module_of(task.spec), loading)
+        function: StageFunction = importlib.import_module(module_of(task.spec)).run
     started, clock, used = datetime.now(UTC), time.monotonic(), _processor_seconds()
     try:
-        facts = function(task.spec, inputs, work)
+        with explaining_memory(task.name):
+            facts = function(task.spec, inputs, work)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
+            if error.filename is not None:
+                raise
+            raise UserError(
+                f"{task.folder}: {reason_of(error)}, while {task.name} read or wrote; it was left unfinished and "
+                "nothing was replaced. Correct that and run the same command again."
+            ) from error
         raise UserError(
             f"{error.filename or task.folder}: the disk is full; {task.name} was left unfinished and nothing was "
             "replaced. Free some space and run the same command again."

@@ -203,3 +203,29 @@ def test_a_file_that_holds_no_weights_is_refused(tmp_path: Path, content: bytes)
         networks.load_weights(build_video(video_config("slowfast", SMALL)), path, "slowfast")
     with pytest.raises(UserError, match=r"no such file; correct the checkpoint of slowfast in params\.yaml"):
         networks.load_weights(torch.nn.Linear(1, 1), tmp_path / "absent.pt", "slowfast")
+
+
+@pytest.mark.parametrize("at", [0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97])
+@pytest.mark.parametrize("kind", ["flip", "zero", "cut"])
+def test_damaged_weights_are_refused_in_one_plain_line(tmp_path: Path, at: float, kind: str) -> None:
+    path = tmp_path / "weights.pt"
+    model = torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.Linear(64, 64))
+    torch.save(model.state_dict(), path)
+    content = path.read_bytes()
+    place = int(at * len(content))
+    changed = {"flip": bytes([content[place] ^ 4]), "zero": bytes(64), "cut": b""}[kind]
+    rest = b"" if kind == "cut" else content[place + len(changed) :]
+    path.write_bytes(content[:place] + changed + rest)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    try:
+        networks.load_weights(model, path, "net")
+    except UserError as error:
+        assert str(error).isprintable() and "not a file of weights (" in str(error)
+    else:  # what was hit belongs to no weight
+        assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+        assert kind != "cut"
+
+
+def test_a_folder_in_place_of_weights_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"cannot be read \(Is a directory\); correct that, or the checkpoint of net"):
+        networks.load_weights(torch.nn.Linear(1, 1), tmp_path, "net")

@@ -5,6 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
+import random
+import struct
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +18,7 @@ from torch import nn
 
 from reeltrace.errors import UserError
 from reeltrace.models import build_model
-from reeltrace.models.checkpoint import load_checkpoint, restore, save_checkpoint
+from reeltrace.models.checkpoint import load_checkpoint, read_tensors, restore, save_checkpoint
 
 ARCHITECTURE: dict[str, Any] = {
     "architecture": "cnn4",
@@ -145,9 +149,12 @@ def test_code_in_a_file_is_refused_and_not_run(tmp_path: Path, raw: bool) -> Non
         path.write_bytes(pickle.dumps(payload))
     else:
         torch.save(payload, path)
-    with pytest.raises(UserError, match=r"trap\.pt cannot be read .* more than plain tensors") as caught:
+    words = "no checksums" if raw else "more than plain tensors"
+    with pytest.raises(UserError, match=rf"trap\.pt cannot be read .* {words}") as caught:
         load_checkpoint(path)
     assert "\n" not in str(caught.value)
+    with pytest.raises(ValueError, match="more than plain tensors"):
+        read_tensors(path, hashed=True)
     assert not folder.exists()
     with contextlib.suppress(RuntimeError):  # a bare pickle runs, and then is no checkpoint
         torch.load(path, weights_only=False)
@@ -160,3 +167,97 @@ def test_other_content_is_refused(tmp_path: Path, payload: Any) -> None:
     torch.save(payload, path)
     with pytest.raises(UserError, match=r"lacks the expected content"):
         load_checkpoint(path)
+
+
+# --- damage ---
+
+
+def damages(content: bytes, seed: int, number: int) -> Iterator[tuple[str, bytes]]:
+    """Single damages at random places: a bit flipped, a byte replaced, a block zeroed, the file cut, a block lost."""
+    draw = random.Random(seed)
+    for _ in range(number):
+        at, kind = draw.randrange(len(content)), draw.choice(("flip", "replace", "zero", "cut", "lose"))
+        size = draw.choice((1, 16, 512))
+        damaged = {
+            "flip": content[:at] + bytes([content[at] ^ 1 << draw.randrange(8)]) + content[at + 1 :],
+            "replace": content[:at] + bytes([draw.randrange(256)]) + content[at + 1 :],
+            "zero": content[:at] + bytes(len(content[at : at + size])) + content[at + size :],
+            "cut": content[:at],
+            "lose": content[:at] + content[at + size :],
+        }[kind]
+        if damaged != content:
+            yield f"{kind} at {at} of {len(content)}", damaged
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two loaded values are equal, tensors to the bit."""
+    if isinstance(a, torch.Tensor):
+        return isinstance(b, torch.Tensor) and a.dtype == b.dtype and torch.equal(a, b)
+    if isinstance(a, dict):
+        return isinstance(b, dict) and list(a) == list(b) and all(same(a[name], b[name]) for name in a)
+    if isinstance(a, list | tuple):
+        return type(a) is type(b) and len(a) == len(b) and all(map(same, a, b))
+    return bool(a == b)
+
+
+def test_a_damaged_checkpoint_is_refused_or_unharmed(saved: tuple[nn.Module, Path]) -> None:
+    """Damage to a value or a tensor is refused in one line; only damage beside them all may pass."""
+    _, path = saved
+    content, whole = path.read_bytes(), load_checkpoint(path)
+    listed = content.index(b"PK\x01\x02")  # where the list of records begins
+    tried = [
+        *damages(content, seed=1, number=300),
+        *((name, content[:listed] + end) for name, end in damages(content[listed:], seed=3, number=300)),
+    ]
+    refused, harmful = 0, []
+    for name, damaged in tried:
+        path.write_bytes(damaged)
+        try:
+            if not same(load_checkpoint(path), whole):
+                harmful.append(name)
+        except UserError as error:
+            refused += 1
+            assert str(error).isprintable() and len(str(error)) < 300, name
+    assert harmful == []
+    assert refused > 400
+
+
+def test_every_byte_of_every_record_is_under_a_checksum(saved: tuple[nn.Module, Path]) -> None:
+    _, path = saved
+    content = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        records = {entry.header_offset: (entry.filename, archive.read(entry)) for entry in archive.infolist()}
+    draw = random.Random(2)
+    assert any("/data/" in name for name, _ in records.values())
+    for offset, (name, record) in records.items():
+        start = offset + 30 + sum(struct.unpack_from("<HH", content, offset + 26))  # past the header, name and extra
+        assert content[start : start + len(record)] == record
+        for at in draw.sample(range(len(record)), min(len(record), 10)):
+            flipped = content[: start + at] + bytes([record[at] ^ 0x10]) + content[start + at + 1 :]
+            path.write_bytes(flipped)
+            with pytest.raises(UserError, match=r"cannot be read \(damaged: its record \S+ does not match") as caught:
+                load_checkpoint(path)
+            assert "\n" not in str(caught.value), name
+
+
+def test_a_record_that_is_marked_as_a_folder_is_refused(saved: tuple[nn.Module, Path]) -> None:
+    """One changed bit: torch would take it for empty and hand out memory that nobody wrote."""
+    _, path = saved
+    content = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        number = next(n for n, entry in enumerate(archive.infolist()) if entry.filename.endswith("/data/3"))
+    at = -1
+    for _ in range(number + 1):
+        at = content.index(b"PK\x01\x02", at + 1)
+    content[at + 38] = 0x10
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"its record '3' does not match"):
+        load_checkpoint(path)
+
+
+def test_a_file_without_checksums_is_refused_unless_it_was_hashed(tmp_path: Path) -> None:
+    path = tmp_path / "old.pth"
+    torch.save({"w": torch.ones(2)}, path, _use_new_zipfile_serialization=False)
+    with pytest.raises(ValueError, match="no checksums: then save it again"):
+        read_tensors(path)
+    assert torch.equal(read_tensors(path, hashed=True)["w"], torch.ones(2))

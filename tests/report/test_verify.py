@@ -2,8 +2,10 @@
 
 import io
 import json
+import os
 import re
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 
 from analysis.fabricated import Project
+from conftest import PROJECT, run_in
 from reeltrace.artifacts import Problem, read_json, sha256_file, write_json
 from reeltrace.errors import UserError
 from reeltrace.report.verify import KINDS, verify
@@ -440,3 +443,50 @@ def test_a_receipt_that_is_another_one_now_is_no_problem_of_its_time(copied: Pro
     path = copied.folder("train/st-98-104-s0") / "receipt.json"
     edit(path, lambda receipt: receipt.update(duration_s=99.0))
     assert problems(copied) == []
+
+
+# --- files that cannot be read ---
+
+
+@pytest.mark.parametrize("how", ["folder", "pipe", "nowhere", "loop", "broken disk"])
+@pytest.mark.parametrize("file", [f"{RUN}/manifest.json", f"{RUN}/history.jsonl", "report/all/report.html"])
+def test_a_file_that_cannot_be_read_is_named_and_the_rest_is_checked(copied: Project, file: str, how: str) -> None:
+    path = copied.folder(file)
+    path.unlink()
+    if how == "folder":
+        path.mkdir()
+    elif how == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to({"nowhere": "gone", "loop": path.name, "broken disk": "/proc/self/mem"}[how])
+    flip(copied.folder("train/digit-cnn4-z3-s0/metrics.json"))
+    found = problems(copied)
+    named = [p for p in found if p.where == f"results/quick/{file}" or f"results/quick/{file}" in p.found]
+    unlisted = file.endswith("manifest.json") and how in ("nowhere", "loop")  # then its readers miss it
+    assert named or (unlisted and any(f"its input {RUN} is missing" in p.found for p in found))
+    assert any("digit-cnn4-z3-s0/metrics.json" in p.where for p in found)
+    assert all("\n" not in p.found for p in found)
+
+
+POWERLESS = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search", "--inh-caps", "-all"]
+
+
+@pytest.mark.parametrize("file", [f"{RUN}/manifest.json", f"{RUN}/metrics.json", RUN])
+def test_a_file_that_may_not_be_read_is_named_and_the_rest_is_checked(copied: Project, file: str) -> None:
+    """By a user whom modes bind: root without its privileges, or whoever runs the tests."""
+    if os.getuid() == 0 and subprocess.run([*POWERLESS, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("root, whose privileges setpriv cannot drop here")
+    flip(copied.folder("train/digit-cnn4-z3-s0/metrics.json"))
+    path = copied.folder(file)
+    mode = path.stat().st_mode
+    path.chmod(0)
+    bound = [*(POWERLESS if os.getuid() == 0 else []), "env", f"PYTHONPATH={PROJECT / 'src'}"]
+    try:
+        done = run_in(copied.root, *bound, "reeltrace", "verify", code=1)
+        status = run_in(copied.root, *bound, "reeltrace", "status", "--artifacts", code=0)
+    finally:
+        path.chmod(mode)
+    assert done.stderr == "" and status.stderr == ""
+    lines = done.stdout.splitlines()
+    assert any(f"results/quick/{file}" in line and "Permission denied" in line for line in lines), done.stdout
+    assert any("digit-cnn4-z3-s0/metrics.json" in line for line in lines)

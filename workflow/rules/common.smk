@@ -18,6 +18,7 @@ if not (PROJECT.is_dir() and PROJECT.samefile(Path.cwd())):
 sys.path.insert(0, str(PROJECT / "src"))
 try:
     from reeltrace import launching, warm
+    from reeltrace.analysis.texts import check_texts
     from reeltrace.engines import refresh_specs
     from reeltrace.errors import CheckFailed, UserError
     from reeltrace.order import priorities, threads
@@ -30,6 +31,7 @@ except ModuleNotFoundError as error:
 
 try:
     PLAN = load_plan()
+    check_texts(PLAN.registry, PLAN.root)
     for task in PLAN:
         check_given(task)
     refresh_specs(PLAN)

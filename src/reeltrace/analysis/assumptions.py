@@ -1,12 +1,13 @@
 """The ledger of assumptions: what a document leaves open, what was chosen, why, and what the choice touches."""
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from reeltrace.analysis.published import read_documents
 from reeltrace.errors import UserError
+from reeltrace.registry.reading import is_scaled
 
 LEDGER = Path("reports/assumptions.yaml")
 
@@ -35,6 +36,8 @@ class Assumption(BaseModel):
             raise ValueError("an assumption names a registry path or a place in the code")
         if not self.tables and not self.figures:
             raise ValueError("an assumption touches a table or a figure")
+        if self.code is not None and (PurePosixPath(self.code).is_absolute() or ".." in PurePosixPath(self.code).parts):
+            raise ValueError(f"code names a place in this project, found {self.code!r}")
         return self
 
 
@@ -65,15 +68,12 @@ def load(path: Path = LEDGER) -> tuple[Ledger, ...]:
     return found
 
 
-def unknown_paths(ledger: Ledger, params: Any) -> list[str]:
-    """Registry paths of the ledger that `params` (params.yaml as plain YAML) does not have."""
+def unknown_paths(assumption: Assumption, params: Any) -> list[str]:
+    """Registry paths of an assumption that `params` (params.yaml as plain YAML) has at no scale."""
 
-    def known(path: str) -> bool:
-        node = params
-        for part in path.split("."):
-            if not isinstance(node, dict) or part not in node:
-                return False
-            node = node[part]
-        return True
+    def known(node: Any, parts: list[str]) -> bool:
+        if is_scaled(node) and not (parts and parts[0] in node):
+            return any(known(value, parts) for value in node.values())
+        return not parts or (isinstance(node, dict) and parts[0] in node and known(node[parts[0]], parts[1:]))
 
-    return [path for a in ledger.assumptions for path in a.registry if not known(path)]
+    return [path for path in assumption.registry if not known(params, path.split("."))]

@@ -31,7 +31,7 @@ class Comparison(BaseModel):
 
     left: Place
     op: Operation
-    by: float = Field(ge=0)
+    by: float = Field(ge=0, allow_inf_nan=False)
     right: Place
 
 

@@ -13,6 +13,8 @@ from typing import Any, Literal, Self, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from reeltrace import strict_yaml
+from reeltrace.artifacts import read_whole
 from reeltrace.errors import UserError
 
 FOLDER = Path("reports/published")
@@ -55,8 +57,6 @@ QUANTITIES: Mapping[str, tuple[str, str]] = {
 _TUPLE = re.compile(r"^\((\w+(?:, \w+)*)\)$")
 NOT_APPLICABLE = "N/A"
 M = TypeVar("M", bound=BaseModel)
-# The same safe loader, in C where PyYAML was built with it: ten times as fast.
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _Strict(BaseModel):
@@ -302,11 +302,13 @@ def read_yaml(path: Path, model: type[M]) -> M:
 def read_documents(path: Path, model: type[M]) -> tuple[M, ...]:
     """A file of YAML documents separated by `---`, each validated. Raises `UserError` as `read_yaml`."""
     try:
-        documents = list(yaml.load_all(path.read_text(encoding="utf-8"), Loader=_LOADER))
+        documents = strict_yaml.load_all(read_whole(path, strict_yaml.MOST_CHARACTERS).decode())
     except FileNotFoundError:
         raise UserError(f"{path}: not found; restore it with `git checkout {path}`") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text (byte {error.start})") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: {strict_yaml.complaint(error)}") from None
     found = []
     for raw in documents:
         try:
@@ -314,9 +316,9 @@ def read_documents(path: Path, model: type[M]) -> tuple[M, ...]:
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = ".".join(str(part) for part in first["loc"]) or "the file"
-            named = _named_cell(raw, first["loc"])
+            cell = _named_cell(raw, first["loc"])
             message = first["msg"].removeprefix("Value error, ")
-            raise UserError(f"{path}: {where}{named}: {message}; found {_short(first['input'])}") from None
+            raise UserError(f"{path}: {where}{cell}: {message}; found {_short(first['input'])}") from None
     return tuple(found)
 
 

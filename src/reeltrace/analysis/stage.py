@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from reeltrace.analysis.published import FOLDER, load
 from reeltrace.analysis.sources import Source
 from reeltrace.analysis.tables import aggregate
 from reeltrace.analysis.timing import TIMING
-from reeltrace.artifacts import SPEC, atomic_write, canonical_json, read_json, sha256_file
+from reeltrace.artifacts import SPEC, atomic_write, canonical_json, parse_json, read_json, read_whole, sha256_file
 from reeltrace.errors import CheckFailed
 from reeltrace.registry import AggregateSpec, cell_sources
 
@@ -64,15 +63,17 @@ def curves(spec: AggregateSpec, inputs: Mapping[str, Path]) -> str:
 def read_history(path: Path) -> list[dict[str, Any]]:
     """The lines of a history.jsonl. Raises `CheckFailed` naming the line that is not one."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_whole(path).decode().splitlines()
     except FileNotFoundError:
         raise CheckFailed(f"{path}: missing; run its stage again") from None
+    except UnicodeDecodeError as error:
+        raise CheckFailed(f"{path}: not UTF-8 text (byte {error.start}); run its stage again") from None
     found = []
     for number, line in enumerate(lines, start=1):
         try:
-            entry = json.loads(line)
+            entry = parse_json(line)
             int(entry["epoch"]), float(entry["validation_top1"])
-        except (json.JSONDecodeError, KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError):
             raise CheckFailed(f"{path}: line {number} is not an epoch's record; run its stage again") from None
         found.append(entry)
     return found

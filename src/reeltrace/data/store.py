@@ -1,7 +1,6 @@
 """Reading stored clips: memory-mapped pixels, labels from the index, batches as tensors."""
 
 import csv
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from reeltrace.artifacts import parse_json
 from reeltrace.errors import UserError
 
 CHANNELS = 3
@@ -110,7 +110,7 @@ def _map_clips(path: Path) -> NDArray[np.uint8]:
 
 def _read_classes(path: Path) -> tuple[str, ...]:
     try:
-        return tuple(str(name) for name in json.loads(path.read_bytes())["classes"])
+        return tuple(str(name) for name in parse_json(path.read_bytes())["classes"])
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; make the dataset first") from None
     except (ValueError, KeyError, TypeError) as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from reeltrace.artifacts import reason_of
 from reeltrace.errors import UserError
 from reeltrace.measure.latency import choose_device, measure_latency
 from reeltrace.measure.multiply_adds import count_multiply_adds
 from reeltrace.measure.search import search_configurations
 from reeltrace.measure.shapes import stage_kernels, stage_shapes
 from reeltrace.measure.structure import count_parameters
+from reeltrace.models.checkpoint import read_tensors
 from reeltrace.models.video import VideoConfig, build_video, video_config
 
 if TYPE_CHECKING:
@@ -136,15 +137,20 @@ def zeros(shape: Sequence[int]) -> Tensor:
 def load_weights(model: nn.Module, path: Path, name: str) -> None:
     """Load a state dict for `model`. Raises UserError, naming the first difference, when it is another net's."""
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = read_tensors(path)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; correct the checkpoint of {name} in params.yaml") from None
-    except (RuntimeError, ValueError, EOFError, OSError, pickle.UnpicklingError) as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(f"{path}: not a file of weights ({first}); give a state dict saved by torch.save") from error
+    except OSError as error:
+        raise UserError(
+            f"{path}: cannot be read ({reason_of(error)}); correct that, or the checkpoint of {name}"
+        ) from None
+    except ValueError as error:
+        raise UserError(f"{path}: not a file of weights ({error}); give a state dict saved by torch.save") from error
     if isinstance(state, Mapping) and "state" in state:
         state = state["state"]
-    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+    if not isinstance(state, Mapping) or not all(
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
+    ):
         raise UserError(f"{path}: not a file of weights; give a state dict saved by torch.save")
     own = model.state_dict()
     for key in sorted(own.keys() | state.keys()):

@@ -4,7 +4,18 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from reeltrace.registry.fields import Count, Fraction, Name, PositiveFloat, PositiveInt, Seed, Strict, no_flag
+from reeltrace.registry.fields import (
+    Count,
+    Fraction,
+    Frames,
+    Name,
+    Pixels,
+    PositiveFloat,
+    PositiveInt,
+    Seed,
+    Strict,
+    no_flag,
+)
 
 
 class Videos(Strict):
@@ -44,9 +55,9 @@ class MovingDigitsDataset(Strict):
     task: Literal["digit", "direction"]
     images: Name
     stand_in: str | None
-    frames: Annotated[int, Field(ge=2, strict=True)]
-    size: PositiveInt
-    digit_size: PositiveInt
+    frames: Annotated[int, Field(ge=2, le=10**4, strict=True)]
+    size: Pixels
+    digit_size: Pixels
     speed: tuple[PositiveFloat, PositiveFloat]
     videos: Videos
     image_split: ImageSplit
@@ -71,7 +82,7 @@ class Generated(Strict):
 
     groups: PositiveInt
     clips_per_group: PositiveInt
-    frames: tuple[PositiveInt, PositiveInt]
+    frames: tuple[Frames, Frames]
     seed: Seed
 
     @model_validator(mode="after")
@@ -89,9 +100,9 @@ class Clip(Strict):
     """
 
     frames: Annotated[int, Field(ge=2, le=10**4, strict=True)]
-    stride: PositiveInt
-    crop: PositiveInt
-    size: PositiveInt
+    stride: Frames
+    crop: Pixels
+    size: Pixels
     place: Literal["center", "random"]
 
     @model_validator(mode="after")
@@ -129,11 +140,11 @@ class VideoDataset(Strict):
     classes: Annotated[int, Field(ge=2, le=10**4, strict=True)]
     stand_in: str | None
     generated: Generated | None
-    short_side: PositiveInt
+    short_side: Pixels
     split: Literal[1, 2, 3]
     validation: Annotated[float, BeforeValidator(no_flag), Field(gt=0, lt=1, allow_inf_nan=False)]
     clip: Clip
-    test_clips: PositiveInt
+    test_clips: Annotated[int, Field(ge=1, le=1000, strict=True)]
     normalise: Normalise
     broken_videos: Count
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from reeltrace.registry.datasets import Normalise
-from reeltrace.registry.fields import Flag, GroupName, Name, PositiveInt, Seed, Strict
+from reeltrace.registry.fields import Channels, Flag, Frames, GroupName, Name, Pixels, PositiveInt, Seed, Strict
 
 
 class Search(Strict):
@@ -23,10 +23,10 @@ class StructureMeasurement(Strict):
     kind: Literal["structure"]
     document: Name
     architecture: Literal["cnn4"]
-    widths: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt]
+    widths: tuple[Channels, Channels, Channels, Channels]
     batch_norm: Flag
     bias: Flag
-    input: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt]
+    input: tuple[Channels, Frames, Pixels, Pixels]
     classes: dict[GroupName, PositiveInt]
     search: Search | None = None
 
@@ -39,8 +39,8 @@ NetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ()+.
 class View(Strict):
     """What one inference looks at: frames, and the side of the square crop in pixels. `boxes` is for detection."""
 
-    frames: PositiveInt
-    crop: PositiveInt
+    frames: Frames
+    crop: Pixels
     boxes: Annotated[int, Field(ge=0, le=1000, strict=True)] = 0
 
 
@@ -65,7 +65,7 @@ class Printed(Strict):
 
     architecture: Architecture
     config: dict[str, Json]
-    parameters: Annotated[int, Field(ge=1, strict=True)]
+    parameters: Annotated[int, Field(ge=1, le=10**13, strict=True)]
 
 
 class SearchMeasurement(Strict):
@@ -89,7 +89,7 @@ class LatencyMeasurement(Strict):
     views: Annotated[dict[Name, Name], Field(min_length=1)]
     precisions: Annotated[tuple[Literal["float32", "bfloat16"], ...], Field(min_length=1)]
     warm_up: Annotated[int, Field(ge=0, le=1000, strict=True)]
-    repeats: PositiveInt
+    repeats: Annotated[int, Field(ge=1, le=10**5, strict=True)]
     device: Literal["auto", "cpu", "cuda"]
     threads: Annotated[int, Field(ge=1, le=1024, strict=True)]
     checkpoint: dict[Name, str] = Field(default_factory=dict)
@@ -131,7 +131,7 @@ class WeightsFigure(Figure):
     """Kernels of convolutions: those of the first `channels` output channels, null for all."""
 
     show: Literal["weights"]
-    channels: PositiveInt | None
+    channels: Channels | None
 
 
 class MapsFigure(Figure):
@@ -162,8 +162,8 @@ class PicturesMeasurement(Strict):
     checkpoint: GivenFile | None
     videos: tuple[GivenFile, ...]
     normalise: Normalise
-    channels: PositiveInt
-    frames: PositiveInt
+    channels: Channels
+    frames: Frames
     seed: Seed
     figures: Annotated[
         dict[FigureNumber, Annotated[WeightsFigure | MapsFigure, Field(discriminator="show")]], Field(min_length=1)

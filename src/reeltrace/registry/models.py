@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from reeltrace.registry.datasets import Normalise
-from reeltrace.registry.fields import Flag, GroupName, Name, PositiveInt, Strict, Triple
+from reeltrace.registry.fields import Channels, Extent, Flag, Frames, GroupName, Name, Strict, Triple
 
 
 class ResNetOptions(Strict):
@@ -21,7 +21,7 @@ class Model(Strict):
 
     architecture: Literal["cnn4", "resnet18"]
     group: GroupName
-    widths: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt]
+    widths: tuple[Channels, Channels, Channels, Channels]
     batch_norm: Flag
     bias: Flag
     options: ResNetOptions | None = None
@@ -30,6 +30,8 @@ class Model(Strict):
     def _options(self) -> Self:
         if (self.architecture == "resnet18") != (self.options is not None):
             raise ValueError("options (stem_kernel, stem_stride, max_pool) belong to resnet18, and only to it")
+        if self.options is not None and any(extent % 2 == 0 for extent in self.options.stem_kernel):
+            raise ValueError(f"stem_kernel must be odd along each axis, found {list(self.options.stem_kernel)}")
         return self
 
 
@@ -41,7 +43,7 @@ class Stills(Strict):
 
     dataset: Name
     split: Literal[1, 2, 3]
-    every: PositiveInt
+    every: Frames
     protocol: Name
 
 
@@ -54,9 +56,9 @@ class Backbone(Strict):
     """
 
     architecture: Literal["resnet18", "resnet50"]
-    width: PositiveInt
-    stem_kernel: PositiveInt
-    stem_stride: PositiveInt
+    width: Channels
+    stem_kernel: Extent
+    stem_stride: Extent
     max_pool: Flag
     normalise: Normalise
     weights: str | None = None
@@ -78,7 +80,7 @@ class Connection(Strict):
     source: Annotated[int, Field(ge=1, le=104, strict=True)]
     target: Annotated[int, Field(ge=1, le=104, strict=True)]
     kind: Literal["identity", "linear", "non-linear"]
-    delay: PositiveInt = 1
+    delay: Frames = 1
 
     @model_validator(mode="after")
     def _forward(self) -> Self:
@@ -96,7 +98,7 @@ class StResNetModel(Strict):
 
     architecture: Literal["st-resnet"]
     backbone: Name
-    frames: PositiveInt
+    frames: Frames
     connections: tuple[Connection, ...]
     fixed_statistics: Flag
 
@@ -118,7 +120,7 @@ class BaselineModel(Strict):
     backbone: Name
     block: Literal["block2", "block3", "block4"]
     z_norm: Flag
-    units: PositiveInt | None = None
+    units: Channels | None = None
 
     @model_validator(mode="after")
     def _units(self) -> Self:

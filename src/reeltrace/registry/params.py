@@ -27,7 +27,7 @@ class Params(Strict):
     """`params.yaml`, resolved at one scale."""
 
     scale: Scale
-    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=1000)]
     device: Device
     datasets: dict[Name, Dataset]
     backbones: dict[Name, Backbone] = Field(default_factory=dict)

@@ -9,12 +9,14 @@ import yaml
 from pydantic import ValidationError
 
 from reeltrace import strict_yaml
+from reeltrace.artifacts import read_whole
 from reeltrace.errors import UserError
 from reeltrace.registry.datasets import ImagesDataset, MovingDigitsDataset, VideoDataset
 from reeltrace.registry.fields import SCALES, Scale
 from reeltrace.registry.measurements import LatencyMeasurement, Network, NetworksMeasurement, PicturesMeasurement
 from reeltrace.registry.models import BaselineModel, Model, RCNModel, StillsModel, StResNetModel
 from reeltrace.registry.params import Override, Params, check_names
+from reeltrace.registry.sizes import check_sizes
 from reeltrace.registry.specs import (
     AggregateSpec,
     DataSpec,
@@ -35,7 +37,6 @@ from reeltrace.registry.specs import (
 from reeltrace.registry.tables import cell_sources, measurements_of
 
 PARAMS = Path("params.yaml")
-MOST_VALUES = 100_000  # in a params.yaml with its aliases unfolded
 CLASSES = {"digit": 10, "direction": 4}
 
 
@@ -108,6 +109,7 @@ class Registry:
 
     def __init__(self, raw: Any, scale: Scale) -> None:
         self.scale: Scale = scale
+        self.raw = raw  # as written, with its maps over scales
         resolved = _resolve(raw, scale)
         resolved["scale"] = scale
         try:
@@ -115,6 +117,7 @@ class Registry:
         except ValidationError as error:
             raise UserError(_complaint(error, resolved, scale)) from None
         check_names(self.params)
+        check_sizes(self.params, (self.train_spec(run, self.params.seeds[0]) for run in self.params.runs))
         self._all_overrides = tuple(_overrides(raw, scale))
 
     def overrides(self, *prefixes: str) -> tuple[Override, ...]:
@@ -388,13 +391,9 @@ def parse(text: str, scale: Scale | None = None) -> Registry:
     `UserError` with the path of the key, the value found and what was expected.
     """
     try:
-        _check_size(text)
-        raw = yaml.load(text, Loader=strict_yaml.Loader)  # noqa: S506 - a SafeLoader that also refuses duplicate keys
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" line {mark.line + 1}, column {mark.column + 1}:" if mark else ""
-        problem = " ".join(str(getattr(error, "problem", None) or error).split())
-        raise UserError(f"params.yaml:{where} not valid YAML ({problem[:200]})") from None
+        raw = strict_yaml.load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"params.yaml: {strict_yaml.complaint(error)}") from None
     if not isinstance(raw, dict):
         raise UserError("params.yaml: found no keys; expected scale, seeds, device, datasets, runs, tables, ...")
     if _has_nonfinite(raw):
@@ -404,30 +403,6 @@ def parse(text: str, scale: Scale | None = None) -> Registry:
         raise UserError(f"params.yaml: scale: found {active!r}; expected one of {', '.join(SCALES)}")
     registries = {s: Registry(raw, s) for s in SCALES}
     return registries[active]
-
-
-def _check_size(text: str) -> None:
-    """Refuse a text whose aliases would unfold into very many values, before they are unfolded."""
-    sizes: dict[int, int] = {}
-
-    def size(node: yaml.Node, above: frozenset[int]) -> int:
-        if id(node) in above:
-            raise yaml.constructor.ConstructorError(None, None, "an anchor contains itself", node.start_mark)
-        if id(node) not in sizes:
-            children: list[yaml.Node] = []
-            if isinstance(node, yaml.MappingNode):
-                children = [part for pair in node.value for part in pair]
-            elif isinstance(node, yaml.SequenceNode):
-                children = node.value
-            sizes[id(node)] = 1 + sum(size(child, above | {id(node)}) for child in children)
-        if sizes[id(node)] > MOST_VALUES:
-            problem = f"more than {MOST_VALUES} values"
-            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
-        return sizes[id(node)]
-
-    root = strict_yaml.compose(text)
-    if root is not None:
-        size(root, frozenset())
 
 
 def _has_nonfinite(value: Any) -> bool:
@@ -441,7 +416,7 @@ def _has_nonfinite(value: Any) -> bool:
 def load(path: Path = PARAMS, scale: Scale | None = None) -> Registry:
     """Read and check a `params.yaml`. See `parse`."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_whole(path, strict_yaml.MOST_CHARACTERS).decode()
     except FileNotFoundError:
         raise UserError(f"{path}: not found; run the command in the folder that holds params.yaml") from None
     except UnicodeDecodeError as error:

@@ -2,9 +2,19 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from reeltrace.registry.fields import Fraction, Name, PositiveFloat, PositiveInt, Strict, Transform
+from reeltrace.registry.fields import (
+    BatchSize,
+    Epochs,
+    Fraction,
+    Frames,
+    Name,
+    PositiveFloat,
+    Strict,
+    Transform,
+    no_flag,
+)
 
 
 class Device(Strict):
@@ -24,13 +34,13 @@ class Protocol(Strict):
     """
 
     optimizer: Literal["sgd", "adam", "rprop"]
-    epochs: PositiveInt
+    epochs: Epochs
     learning_rate: PositiveFloat
-    milestones: tuple[PositiveInt, ...]
+    milestones: tuple[Epochs, ...]
     gamma: PositiveFloat
     momentum: Fraction
-    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    batch_size: PositiveInt
+    weight_decay: Annotated[float, BeforeValidator(no_flag), Field(ge=0, le=1e38, allow_inf_nan=False)]
+    batch_size: BatchSize
     update_after: Fraction | None = None
 
     @model_validator(mode="after")
@@ -68,7 +78,7 @@ class Run(Strict):
     augment: Augment | None = None
     evaluation: Annotated[tuple[Transform, ...], Field(min_length=1)]
     split: Literal[1, 2, 3] | None = None
-    every: PositiveInt | None = None
+    every: Frames | None = None
     stand_in: str | None = None
 
     @model_validator(mode="after")

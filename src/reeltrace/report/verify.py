@@ -5,12 +5,15 @@ with its manifest passes. So numbers are also recomputed from what they were com
 predictions, cells from metrics, the report from cells. Never imports torch.
 """
 
+import contextlib
 import json
+import os
 import statistics
 import zipfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import Any
 
 import numpy as np
@@ -27,6 +30,7 @@ from reeltrace.artifacts import (
     check_outputs,
     file_entry,
     read_json,
+    reason_of,
     sha256_file,
 )
 from reeltrace.errors import CheckFailed, UserError
@@ -66,8 +70,12 @@ def verify(root: Path, *, scale: str, data: bool = False) -> list[Problem]:
         small = None if name == REPORT else limit  # the report is read whole anyway
         problems += _guarded(folder / MANIFEST, partial(check_outputs, folder, limit=small))
         problems += _guarded(folder / MANIFEST, partial(_links, name, folder, results))
+    endless = {path.parent: path for folder in folders.values() for path in _endless(folder)}
+    problems += [Problem(TAMPERED, str(path), "not a file") for path in endless.values()]
     for name, folder in folders.items():
         stage = name.split("/")[0]
+        if folder in endless or (endless and stage in ("aggregate", "report")):
+            continue  # whoever opened it would wait for ever
         if stage == "train":
             problems += _guarded(folder / METRICS, partial(_scores, folder, results))
             problems += _guarded(folder / METRICS, partial(hidden_states, folder))
@@ -81,10 +89,10 @@ def verify(root: Path, *, scale: str, data: bool = False) -> list[Problem]:
             problems += _guarded(folder / METRICS, partial(_measured, folder))
         elif stage == "aggregate":
             problems += _guarded(folder / CELLS, partial(_cells, folder, results, root / "reports"))
-    if REPORT in folders:
+    if REPORT in folders and not endless:
         folder = folders[REPORT]
         problems += _guarded(folder / HTML, partial(_report, folder, results, root / "reports"))
-    else:
+    elif REPORT not in folders:
         problems.append(Problem(BROKEN, str(results / REPORT), "there is no report; run `reeltrace run report all`"))
     return [Problem(p.kind, _relative(p.where, root), p.found) for p in dict.fromkeys(problems)]
 
@@ -102,9 +110,22 @@ def _guarded(where: Path, check: Callable[[], list[Problem]]) -> list[Problem]:
         return check()
     except (CheckFailed, UserError) as error:
         return [Problem(BROKEN, str(where), str(error))]
+    except OSError as error:
+        return [Problem(BROKEN, str(error.filename or where), f"cannot be read ({reason_of(error)})")]
     except Exception as error:
         what = f"cannot be checked, a field is not what it should be ({type(error).__name__}: {error})"
         return [Problem(TAMPERED, str(where), what)]
+
+
+def _endless(folder: Path) -> list[Path]:
+    """Pipes, sockets and devices in an artifact's folder."""
+    found = []
+    for path in sorted(folder.iterdir()) if os.access(folder, os.R_OK) else ():
+        with contextlib.suppress(OSError):  # a link that leads nowhere, named where it is missing
+            mode = path.stat().st_mode
+            if not (S_ISREG(mode) or S_ISDIR(mode)):
+                found.append(path)
+    return found
 
 
 def _links(name: str, folder: Path, results: Path) -> list[Problem]:

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
 
 from reeltrace.artifacts import explain_full_disk, write_json
 from reeltrace.data import declared, sources
 from reeltrace.data.sequences import open_sequences
 from reeltrace.errors import UserError
-from reeltrace.models.checkpoint import save_state
+from reeltrace.models.checkpoint import read_tensors, save_state
 from reeltrace.training import loop
 from reeltrace.training.backbones import WEIGHTS, build, describe_backbone, image_state, initial_net
 from reeltrace.training.evaluation import evaluate, score_split
@@ -44,7 +43,17 @@ def _bring(spec: PretrainSpec, work: Path) -> dict[str, Any]:
     assert spec.backbone.weights is not None
     source = declared.source(spec.backbone.weights)
     fetched = sources.obtain(source, sources.downloads())
-    state = torch.load(fetched.path, map_location="cpu", weights_only=True)
+    try:
+        state = read_tensors(fetched.path, hashed=True)
+    except ValueError as error:
+        raise UserError(
+            f"{fetched.path}: not a file of weights ({error}); correct weights of backbones.{spec.key} in params.yaml"
+        ) from error
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise UserError(
+            f"{fetched.path}: not a file of weights (no state dict); correct weights of backbones.{spec.key} in "
+            "params.yaml"
+        )
     architecture = {**describe_backbone(spec.backbone), "classes": CLASSES}
     expected = {name: value.shape for name, value in image_state(build(architecture)).items()}
     for name in sorted(expected.keys() | state.keys()):

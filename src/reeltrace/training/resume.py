@@ -6,7 +6,6 @@ It holds no state of random number generators, because the loop draws all it nee
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypedDict
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from reeltrace.artifacts import SCRATCH, atomic_write
 from reeltrace.errors import UserError
+from reeltrace.models.checkpoint import read_tensors
 from reeltrace.training.evaluation import Score
 from reeltrace.training.optimizers import State
 
@@ -76,14 +76,10 @@ def load(path: Path, spec_sha256: str, data_sha256: str, architecture: Mapping[s
     if not path.is_file():
         return None
     try:
-        with zipfile.ZipFile(path) as archive:
-            broken = archive.testzip()  # torch.load does not compare checksums: a flipped bit would train on
-        if broken is not None:
-            raise ValueError(f"bad checksum of {broken}")
-        stored = torch.load(path, map_location="cpu", weights_only=True)
+        stored = read_tensors(path)
         found = {name: stored[name] for name in ("schema", "architecture", "spec", "data")}
         progress: Progressed = stored["progress"]
-    except Exception as error:  # a damaged file can fail anywhere in zip reading, unpickling or tensor building
+    except (OSError, ValueError, LookupError, TypeError) as error:
         raise UserError(f"{path}: the resume checkpoint is damaged ({type(error).__name__}); {REMEDY}") from error
     expected = {"schema": SCHEMA, "architecture": dict(architecture), "spec": spec_sha256, "data": data_sha256}
     for what, wanted in expected.items():

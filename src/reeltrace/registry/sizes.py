@@ -1,0 +1,138 @@
+"""How many bytes a task takes at the very least, from its spec alone, and the refusal of what no machine has.
+
+These are lower bounds, so that nothing is refused that could be done: a net's weights with gradient and one state of
+the optimiser, the input of one batch, and what its first layer makes of it.
+"""
+
+import math
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from reeltrace.errors import UserError
+from reeltrace.memory import limit, shown
+from reeltrace.registry.datasets import ImagesDataset, MovingDigitsDataset, VideoDataset
+from reeltrace.registry.measurements import StructureMeasurement
+from reeltrace.registry.models import BaselineModel, Model
+from reeltrace.registry.params import Params
+from reeltrace.registry.specs import MovingDigitsSpec, Spec, TrainSpec
+
+MOST_MEMORY = 2**44  # bytes of one task, 16 TiB
+MOST_STORED = 2**50  # bytes of one dataset, 1 PiB
+EXPANSION = 4  # of a ResNet-50's stages
+CHANNELS = 3
+
+
+@dataclass(frozen=True)
+class Need:
+    """Bytes, what they are for, and the keys of params.yaml that would lower them."""
+
+    bytes: int
+    what: str
+    lower: str
+
+
+def stored(name: str, dataset: MovingDigitsDataset | VideoDataset) -> Need | None:
+    """What a dataset takes on disk; None where the official files or the user's decide."""
+    if isinstance(dataset, VideoDataset):
+        if (made := dataset.generated) is None:
+            return None
+        videos, frames, side = dataset.classes * made.groups * made.clips_per_group, made.frames[0], dataset.short_side
+        channels, lower = CHANNELS, "generated or short_side"
+    else:
+        videos = dataset.videos.train + dataset.videos.validation + dataset.videos.test
+        frames, side, channels, lower = dataset.frames, dataset.size, 1, "videos, frames or size"
+    what = f"{videos} videos of {frames} frames of {side} x {side} pixels"
+    return Need(videos * frames * side * side * channels, what, f"{lower} of datasets.{name}")
+
+
+def training(spec: TrainSpec, dataset: MovingDigitsDataset | VideoDataset) -> Need:
+    """What a training keeps in memory at once."""
+    model, backbone, batch = spec.model, spec.backbone, spec.protocol.batch_size
+    weights, activations, batches = 12 * _weights(spec), 0, ""
+    width, frames, size, stride = 1, 1, 1, (1, 1, 1)
+    if isinstance(dataset, MovingDigitsDataset):
+        batch, frames, size = min(batch, dataset.videos.train), dataset.frames, dataset.size
+    elif spec.video is not None:
+        frames, size = spec.video.clip.frames, spec.video.clip.size
+    if spec.sequences is not None:
+        frames = spec.sequences.frames
+    if isinstance(model, Model):
+        width, stride = model.widths[0], model.options.stem_stride if model.options else stride
+    elif backbone is not None:
+        width, stride = backbone.width, (1, backbone.stem_stride, backbone.stem_stride)
+    if not isinstance(model, BaselineModel):
+        first = width * math.prod(-(-n // by) for n, by in zip((frames, size, size), stride, strict=True))
+        activations = batch * (CHANNELS * frames * size * size + 2 * first)  # bytes of pixels; bfloat16
+        batches = f"a batch of {batch} clips of {frames} frames of {size} x {size} pixels in {width} maps"
+    what = "its weights, gradient and state of the optimiser" if weights > activations else batches
+    return Need(
+        weights + activations, what, f"batch_size of its protocol, sizes of {spec.dataset} or widths of its model"
+    )
+
+
+def _weights(spec: TrainSpec) -> int:
+    """Half the weights of the widest convolutions: of widths that are divided by a root the fraction is dropped."""
+    model = spec.model
+    if isinstance(model, Model):
+        return _kernels(model.widths, pointwise=model.architecture == "cnn4") // 2
+    if spec.backbone is None:
+        return 0
+    if isinstance(model, BaselineModel):
+        features = EXPANSION * spec.backbone.width * (1 << int(model.block[-1]) - 1)
+        return features * (spec.classes if model.units is None else 3 * model.units)
+    widest = 8 * spec.backbone.width
+    return 9 * widest * widest
+
+
+def _kernels(widths: tuple[int, int, int, int], *, pointwise: bool) -> int:
+    """Weights of three convolutions between four widths, 3x3x3 but for the last where that is `pointwise`."""
+    a, b, c, d = widths
+    return 27 * (a * b + b * c) + (1 if pointwise else 27) * c * d
+
+
+def check_sizes(params: Params, specs: Iterable[TrainSpec]) -> None:
+    """Raises `UserError`, with the path in params.yaml, for a dataset or a task that no machine can hold."""
+    for name, dataset in params.datasets.items():
+        if not isinstance(dataset, ImagesDataset):
+            _refuse(params, f"datasets.{name}", stored(name, dataset), MOST_STORED)
+    for name, measurement in params.measurements.items():
+        if isinstance(measurement, StructureMeasurement):
+            weights, inputs = _kernels(measurement.widths, pointwise=True) // 2, math.prod(measurement.input)
+            need = Need(4 * (weights + inputs), "weights and an input", f"widths or input of measurements.{name}")
+            _refuse(params, f"measurements.{name}", need, MOST_MEMORY)
+    for spec in specs:
+        dataset = params.datasets[spec.dataset]
+        assert not isinstance(dataset, ImagesDataset)
+        _refuse(params, f"runs.{spec.run}", training(spec, dataset), MOST_MEMORY)
+
+
+def _refuse(params: Params, path: str, need: Need | None, most: int) -> None:
+    if need is not None and need.bytes > most:
+        raise UserError(
+            f"params.yaml: {path} (scale {params.scale}): found {need.what}, at least {shown(need.bytes)}; "
+            f"expected at most {shown(most)}: lower {need.lower}"
+        )
+
+
+def refuse_beyond(spec: Spec, params: Params, folder: Path) -> None:
+    """Before a stage begins: raises `UserError` where this machine has not the memory, or `folder` not the space."""
+    if isinstance(spec, TrainSpec) and spec.device.kind == "cpu":
+        dataset, found = params.datasets[spec.dataset], limit()
+        if not isinstance(dataset, ImagesDataset) and found is not None:
+            need = training(spec, dataset)
+            if need.bytes > found[0]:
+                raise UserError(
+                    f"{spec.stage}/{spec.key}: {need.what}, at least {shown(need.bytes)} of memory, do not fit into "
+                    f"{shown(found[0])} ({found[1]}); raise that limit, or lower {need.lower} in params.yaml"
+                )
+    if isinstance(spec, MovingDigitsSpec):
+        dataset = params.datasets[spec.key]
+        need_of = stored(spec.key, dataset) if isinstance(dataset, MovingDigitsDataset) else None
+        free = shutil.disk_usage(folder).free
+        if need_of is not None and need_of.bytes > free:
+            raise UserError(
+                f"{folder}: {need_of.what}, at least {shown(need_of.bytes)}, do not fit on this disk, which has "
+                f"{shown(free)} free; free some space, or lower {need_of.lower} in params.yaml"
+            )

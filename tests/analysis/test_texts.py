@@ -1,0 +1,148 @@
+"""The texts of reports/ against each other and against params.yaml: each mistake is named with its place."""
+
+import re
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from conftest import PROJECT, Command, edit
+from reeltrace.analysis.texts import check_texts
+from reeltrace.cli import _mistaken_texts
+from reeltrace.errors import UserError
+from reeltrace.plan import Plan
+from reeltrace.registry import SCALES, load, parse
+
+PARAMS = (PROJECT / "params.yaml").read_text(encoding="utf-8")
+BASU, CLAIMS, LEDGER = "published/basu2021.yaml", "claims.yaml", "assumptions.yaml"
+
+
+REGISTRY = parse(PARAMS)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    shutil.copytree(PROJECT / "reports", tmp_path / "reports")
+    for place in re.findall(r'code: "(src/.*)"', (PROJECT / "reports" / LEDGER).read_text(encoding="utf-8")):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        if (PROJECT / place).is_file():
+            (tmp_path / place).touch()
+    return tmp_path
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_projects_own_texts_are_right_and_quickly_read(scale: str) -> None:
+    began = time.process_time()
+    check_texts(load(PROJECT / "params.yaml", scale), PROJECT)  # type: ignore[arg-type]
+    assert time.process_time() - began < 2
+
+
+RULE = 'rule:\n      - {left: ["3", "Z3CNN", "treverse"]'
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "words"),
+    [
+        (BASU, "year:", 'year: "2020"\nyear:', "key 'year' appears twice"),
+        (BASU, "    unit: channels\n", "    unit: channels\n    unit: channels\n", "key 'unit' appears twice"),
+        (BASU, "column: Z3CNN channels,", "column: Z3CNN channels, column: T2CNN layer,", "key 'column' appears twice"),
+        (BASU, "document: basu2021", "document: basu2020", "found 'basu2020'; expected 'basu2021'"),
+        (CLAIMS, "document: basu2021", "document: basu2012", "document: found 'basu2012'"),
+        (CLAIMS, "document: basu2021", "document: basu2021\ndocument: basu2021", "key 'document' appears twice"),
+        (CLAIMS, RULE, RULE.replace('"3"', '"33"'), "'reversal-breaks-cnn4': rule 1: left: no table '33' in"),
+        (CLAIMS, RULE, RULE.replace("Z3CNN", "Z4CNN"), "left: no row 'Z4CNN' in table 3 of"),
+        (CLAIMS, RULE, RULE.replace("treverse", "reverse"), "no column 'reverse' in table 3 of"),
+        (CLAIMS, RULE, RULE.replace('"3", "Z3CNN", "treverse"', '"1", "conv1", "Z3CNN layer"'), "two numbers of one"),
+        (CLAIMS, "op: below, by: 25", "op: below, by: .inf", "found inf"),
+        (CLAIMS, "op: below, by: 25", "op: below, by: -1", "found -1"),
+        (CLAIMS, "- id: reversal-breaks-cnn4", "- id: t2-level-cnn4", "'t2-level-cnn4' appears twice"),
+        (LEDGER, "document: basu2021", "document: basu", "document: found 'basu'"),
+        (LEDGER, 'tables: ["1", "3"', 'tables: ["11", "3"', "'batch-norm-and-bias': tables: no table '11'"),
+        (LEDGER, "[models.cnn4-z3.batch_norm", "[models.cnn4-z3.batchnorm", "registry: no 'models.cnn4-z3.batchnorm'"),
+        (LEDGER, "[models.cnn4-z3.batch_norm", "[models.cnn5-z3.batch_norm", "models: nearest of"),
+        (LEDGER, "[models.cnn4-z3.batch_norm", "[models.cnn4-z3.batch_norm.x", "batch_norm is a single value"),
+        (LEDGER, '"src/reeltrace/models/cnn4.py"', '"../../../etc/passwd"', "found '../../../etc/passwd'"),
+        (LEDGER, '"src/reeltrace/models/cnn4.py"', '"/etc/passwd"', "found '/etc/passwd'"),
+        (
+            LEDGER,
+            '"src/reeltrace/models/cnn4.py"',
+            '"src/reeltrace/models/cnn5.py"',
+            "found 'src/reeltrace/models/cnn5",
+        ),
+        (LEDGER, "- id: resnet-stem", "- id: batch-norm-and-bias", "'batch-norm-and-bias' appears twice"),
+        (
+            LEDGER,
+            'figures: ["7.4',
+            'figures: ["9.4',
+            "figures: no figure '9.4' in what params.yaml draws of mahler2020",
+        ),
+    ],
+)
+def test_a_mistake_in_a_text_is_named_with_its_place(root: Path, file: str, old: str, new: str, words: str) -> None:
+    path = root / "reports" / file
+    edit(path, old, new)
+    with pytest.raises(UserError) as caught:
+        check_texts(REGISTRY, root)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ") and "\n" not in message
+    assert words in message
+
+
+def test_a_link_out_of_the_project_is_no_place_of_its_code(root: Path) -> None:
+    (root / "src/reeltrace/models/cnn4.py").unlink()
+    (root / "src/reeltrace/models/cnn4.py").symlink_to("/etc/passwd")
+    with pytest.raises(UserError, match=r"code: found 'src/reeltrace/models/cnn4\.py'; expected a file"):
+        check_texts(REGISTRY, root)
+
+
+def test_a_stray_transcription_is_read_too(root: Path) -> None:
+    (root / "reports/published/other.yaml").write_text("a: " + "[" * 100_000)
+    with pytest.raises(UserError, match=r"other\.yaml: line 1, column 67: not valid YAML \(nested deeper"):
+        check_texts(REGISTRY, root)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("rows: {Z3CNN: dir-cnn4-z3,", "rows: {Z4CNN: dir-cnn4-z3,", "basu2021-table3.rows: no row 'Z4CNN' in table 3"),
+        ('"# of Parameters": {m', '"# of Params": {m', "measured: no column '# of Params' in table 7."),
+        ("of: [7.2/Top-1 Acc.,", "of: [7.9/Top-1 Acc.,", "of: no table '7.9' in"),
+        ("of: [7.2/Top-1 Acc.,", "of: [7.2/Top-5 Acc.,", "of: no column 'Top-5 Acc.' in table 7.2"),
+    ],
+)
+def test_what_params_names_and_the_document_does_not_print_is_named(root: Path, old: str, new: str, words: str) -> None:
+    assert old in PARAMS
+    with pytest.raises(UserError) as caught:
+        check_texts(parse(PARAMS.replace(old, new, 1)), root)
+    assert str(caught.value).startswith("params.yaml: tables.") and words in str(caught.value)
+
+
+def test_who_keeps_a_part_of_the_experiments_need_not_edit_the_ledger(root: Path) -> None:
+    raw = yaml.safe_load(PARAMS)
+    raw["tables"] = {"basu2021-table3": raw["tables"]["basu2021-table3"]}
+    runs = set(raw["tables"]["basu2021-table3"]["rows"].values())
+    raw["runs"] = {name: run for name, run in raw["runs"].items() if name in runs}
+    del raw["measurements"]["mahler2020-latency"]
+    check_texts(parse(yaml.safe_dump(raw)), root)
+
+
+def test_verify_names_a_mistake_in_a_text(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(root)
+    assert _mistaken_texts(Plan(REGISTRY, root)) == []
+    edit(root / "reports" / CLAIMS, RULE, RULE.replace("Z3CNN", "Z4CNN"))
+    found = _mistaken_texts(Plan(REGISTRY, root))
+    assert [p.kind for p in found] == ["broken chain"] and "no row 'Z4CNN' in table 3" in found[0].found
+
+
+def test_status_and_snakemake_say_it_before_anything_runs(workspace: Path, command: Command) -> None:
+    edit(workspace / "reports" / CLAIMS, RULE, RULE.replace("Z3CNN", "Z4CNN"))
+    said = "no row 'Z4CNN' in table 3 of reports/published/basu2021.yaml"
+    done = command("reeltrace", "status", code=2)
+    assert said in done.stderr and len(done.stderr.splitlines()) == 1
+    dry = command("snakemake", "-n", code=1)
+    assert said in dry.stdout + dry.stderr
+    command("reeltrace", "sync", code=None)  # compiles dvc.yaml for this scale
+    for leaf in (("env", "DVC_STAGE=x", "reeltrace", "run", "data", "digits"), ("reeltrace", "run", "report", "all")):
+        assert said in command(*leaf, code=2).stderr

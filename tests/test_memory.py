@@ -1,0 +1,131 @@
+"""Too little memory, and tasks that no machine can do: one line each, before or instead of pages."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from conftest import PROJECT, run_in
+from reeltrace.errors import UserError
+from reeltrace.memory import explaining_memory, shown, speaks_of_memory
+from reeltrace.registry import SCALES, parse
+from reeltrace.registry.sizes import refuse_beyond, training
+from reeltrace.runner import run
+
+TEXT = (PROJECT / "params.yaml").read_text()
+
+
+def within(folder: Path, kibibytes: int, *arguments: str) -> subprocess.CompletedProcess[str]:
+    line = f'ulimit -v {kibibytes}; exec reeltrace "$@"'
+    return run_in(folder, "bash", "-c", line, "bash", *arguments, code=None, timeout=300)
+
+
+def test_a_training_within_too_little_memory_is_refused_in_one_line(workspace: Path) -> None:
+    """Each stops the import of torch in another place: OpenBLAS, a library that is mapped, Python, the C++ library."""
+    run("data", "digits", workspace)
+    run("data", "moving-mnist-dir", workspace)
+    for kibibytes in (150_000, 1_000_000, 2_500_000, 3_050_000):
+        done = within(workspace, kibibytes, "run", "train", "dir-cnn4-z3-s0")
+        assert done.returncode == 2, done.stderr
+        assert re.fullmatch(
+            r"reeltrace: train/dir-cnn4-z3-s0, while its libraries are loaded: memory does not suffice within "
+            r"\S+ [GM]iB \(ulimit -v\); raise that limit, .*\n",
+            done.stderr,
+        )
+    assert not (workspace / "results/smoke/train/dir-cnn4-z3-s0/manifest.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "memory"),
+    [
+        (MemoryError(), True),
+        (ImportError("libtorch_cuda.so: failed to map segment from shared object"), True),
+        (OSError(12, "Cannot allocate memory"), True),
+        (RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: 8 bytes"), True),
+        (RuntimeError("CUDA out of memory. Tried to allocate 20 GiB.\nSee documentation"), True),
+        (RuntimeError("can't start new thread"), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+        (ImportError("No module named 'av'"), False),
+        (ValueError("allocate"), False),
+    ],
+)
+def test_what_speaks_of_memory_is_said_in_one_line(error: Exception, memory: bool) -> None:
+    assert speaks_of_memory(error) is memory
+    with pytest.raises(UserError if memory else type(error)) as caught, explaining_memory("train/x"):
+        raise error
+    if memory:
+        assert re.fullmatch(r"train/x: memory does not suffice[^\n]*; raise that limit[^\n]*", str(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("size: {paper: 32", "size: {paper: 1000000", "datasets.moving-mnist.size (scale paper): found 1000000"),
+        ("frames: {paper: 32", f"frames: {{paper: {'9' * 23}", "datasets.moving-mnist.frames (scale paper): found 999"),
+        ("size: {paper: 32", "size: {paper: 10000", "runs.digit-cnn4-z3 (scale paper): found a batch of 64 clips"),
+        ("quick: {groups: 25, clips_per_group: 2", "quick: {groups: 1000000, clips_per_group: 1000000", "654.8 PiB"),
+        ("epochs: {paper: 50", "epochs: {paper: 100001", "protocols.dir-cnn4.epochs (scale paper): found 100001"),
+        ("batch_size: {paper: 64", "batch_size: {paper: 65537", "protocols.dir-cnn4.batch_size"),
+        ("[64, 128, 128, 128]", "[64, 128, 128, 65537]", "models.cnn4-z3.widths.3"),
+        ("[7, 7, 7]", "[101, 7, 7]", "models.resnet18-z3.options.stem_kernel.0"),
+        ("[7, 7, 7]", "[7, 6, 7]", "stem_kernel must be odd"),
+        ("weight_decay: 0.0005", "weight_decay: true", "protocols.dir-cnn4.weight_decay"),
+        ("short_side: {paper: 128", "short_side: {paper: 10001", "datasets.ucf101.short_side"),
+        ("test_clips: {paper: 10", "test_clips: {paper: 1001", "datasets.ucf101.test_clips"),
+        ("loaders: {paper: 4", "loaders: {paper: 65", "device.loaders"),
+        ("threads: {paper: 8", "threads: {paper: 1025", "device.threads"),
+        ("width: {paper: 64", "width: {paper: 65537", "backbones.imagenet-resnet50.width"),
+        ("units: 128", "units: 65537", "models.block4-gru.units"),
+        ("every: {paper: 10", "every: {paper: 10001", "backbones.finetuned-resnet50.stills.every"),
+    ],
+)
+def test_what_no_machine_has_is_refused_when_params_are_read(old: str, new: str, words: str) -> None:
+    assert old in TEXT
+    with pytest.raises(UserError) as caught:
+        parse(TEXT.replace(old, new, 1))
+    assert words in str(caught.value)
+    assert str(caught.value).startswith("params.yaml: ") and "\n" not in str(caught.value)
+    assert "expected" in str(caught.value)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_estimate_of_the_projects_own_runs_is_below_what_they_take(scale: str) -> None:
+    """A lower bound: the largest batch of the published scale, 64 clips of 16 x 112 x 112 in 64 maps, is 1.6 GiB."""
+    registry = parse(TEXT, scale)  # type: ignore[arg-type]
+    needs = []
+    for name, one in registry.params.runs.items():
+        dataset = registry.params.datasets[one.dataset]
+        needs.append(training(registry.train_spec(name, 0), dataset).bytes)  # type: ignore[arg-type]
+    assert {"paper": 1.5 * 2**30, "quick": 2**20, "smoke": 2**17}[scale] < max(needs) < 2**31
+
+
+def test_a_training_that_this_machine_cannot_hold_is_refused_before_it_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = parse(TEXT, "quick")
+    spec = registry.train_spec("dir-cnn4-z3", 0)
+    refuse_beyond(spec, registry.params, tmp_path)
+    monkeypatch.setattr("reeltrace.registry.sizes.limit", lambda: (2**20, "ulimit -v"))
+    with pytest.raises(UserError, match=r"train/dir-cnn4-z3-s0: a batch of 20 clips .* into 1 MiB \(ulimit -v\)"):
+        refuse_beyond(spec, registry.params, tmp_path)
+
+
+def test_a_dataset_that_does_not_fit_on_the_disk_is_refused_before_it_is_drawn(tmp_path: Path) -> None:
+    text = TEXT.replace("train: {paper: 6000, quick: 900", "train: {paper: 6000, quick: 1000000", 1)
+    text = text.replace("size: {paper: 32, quick: 17", "size: {paper: 32, quick: 10000", 1)
+    registry = parse(text, "quick")
+    with pytest.raises(
+        UserError, match=r"1000450 videos of 5 frames of 10000 x 10000 pixels, at least 455 TiB, do not"
+    ):
+        refuse_beyond(registry.data_spec("moving-mnist"), registry.params, tmp_path)
+
+
+def test_sizes_are_shown_for_people() -> None:
+    assert [shown(n) for n in (0, 1023, 1024, 3 * 2**30, 2.5 * 2**50)] == [
+        "0 bytes",
+        "1023 bytes",
+        "1 KiB",
+        "3 GiB",
+        "2.5 PiB",
+    ]
