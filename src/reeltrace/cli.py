@@ -38,7 +38,7 @@ def run(
     from reeltrace.runner import run as run_stage
 
     refuse_outdated_dvc(load_plan(ROOT))
-    folder = run_stage(stage, key, ROOT)
+    folder = run_stage(stage, key, ROOT, wait=-1)
     if sys.stdout.isatty():
         print(folder)
 
@@ -145,20 +145,41 @@ def explain(
 
 
 @app.command()
-def sync(as_json: AsJson = False) -> None:
+def sync(
+    as_json: AsJson = False,
+    wait: Annotated[
+        float,
+        typer.Option(envvar="REELTRACE_WAIT", min=0, help="Seconds to wait while another process works with DVC."),
+    ] = 60.0,
+    later: Annotated[
+        bool, typer.Option("--later", help="What DVC cannot record now is left for the next call, and no failure.")
+    ] = False,
+) -> None:
     """Compile dvc.yaml, check every artifact against its manifest, and record what matches with DVC."""
     from reeltrace.engines import sync as sync_engines
     from reeltrace.plan import load_plan
 
-    result = sync_engines(load_plan(ROOT))
+    result = sync_engines(load_plan(ROOT), wait)
+    failed = bool(result["reason"]) and result["possible"] and not later
     if as_json:
         _print_json(result)
+        if failed:
+            raise typer.Exit(1)
         return
     if result["compiled"]:
         print("dvc.yaml was compiled anew from params.yaml")
-    print(f"recorded {len(result['recorded'])} artifacts with DVC")
-    for name, reason in result["left"].items():
-        print(f"left alone: {name}: {reason}")
+    for note in result["notes"]:
+        print(note)
+    if failed:
+        raise CheckFailed(f"not recorded with DVC: {result['reason']}; correct that and run the same command again")
+    if result["reason"]:
+        again = "; the next call of snakemake or `reeltrace sync` records it" if result["possible"] else ""
+        print(f"reeltrace: made and checked, but not recorded with DVC: {result['reason']}{again}", file=sys.stderr)
+    else:
+        print(f"recorded {len(result['recorded'])} artifacts with DVC")
+    if not later:
+        for name, reason in result["left"].items():
+            print(f"left alone: {name}: {reason}")
 
 
 def main() -> None:

@@ -3,12 +3,14 @@
 from reeltrace.engines import refresh_specs
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.plan import check_given, load_plan
+from reeltrace.workflow_run import WorkflowRun
 
 try:
     PLAN = load_plan()
     for task in PLAN:
         check_given(task)
     refresh_specs(PLAN)
+    RUN = WorkflowRun(PLAN, workflow)
 except (UserError, CheckFailed, OSError) as error:
     raise WorkflowError(str(error)) from None
 
