@@ -33,11 +33,13 @@ def run(
     key: Annotated[str, typer.Argument(help="the key of the artifact, as `reeltrace status` lists it")],
 ) -> None:
     """Run one stage for one key: the leaf command that both engines call."""
-    from reeltrace.engines import refuse_outdated_dvc
+    from reeltrace.engines import refuse_outdated_dvc, refuse_unrecordable_results
     from reeltrace.plan import load_plan
     from reeltrace.runner import run as run_stage
 
-    refuse_outdated_dvc(load_plan(ROOT))
+    plan = load_plan(ROOT)
+    refuse_outdated_dvc(plan)
+    refuse_unrecordable_results(plan)
     folder = run_stage(stage, key, ROOT, wait=-1)
     if sys.stdout.isatty():
         print(folder)
@@ -50,7 +52,7 @@ def status(
     where: Annotated[bool, typer.Option("--where", help="Print only where the report lies.")] = False,
 ) -> None:
     """Say what is current, stale or missing, per table."""
-    from reeltrace.engines import dvc_is_current, standings, table_standings
+    from reeltrace.engines import dvc_is_current, standings, table_standings, unrecorded
     from reeltrace.plan import load_plan
 
     plan = load_plan(ROOT)
@@ -70,6 +72,7 @@ def status(
                 "tables": tables,
                 "artifacts": {name: {"state": s.state, "reason": s.reason} for name, s in found.items()},
                 "dvc_yaml": "current" if dvc_is_current(plan) else "stale",
+                "unrecorded": unrecorded(plan, found),
             }
         )
         return
@@ -85,6 +88,8 @@ def status(
     print(f"  {'report':<{width}}  {standing.state:<8} {standing.reason}".rstrip())
     if not dvc_is_current(plan):
         print("dvc.yaml does not match params.yaml; run: reeltrace sync")
+    elif waiting := unrecorded(plan, found):
+        print(f"{len(waiting)} current artifacts are not recorded with DVC; snakemake or `reeltrace sync` records them")
 
 
 @app.command()

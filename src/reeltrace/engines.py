@@ -11,6 +11,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable
+from configparser import ConfigParser
+from configparser import Error as ConfigError
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -27,7 +29,7 @@ from reeltrace.artifacts import (
     write_json_if_changed,
 )
 from reeltrace.errors import CheckFailed, UserError
-from reeltrace.plan import Plan, Task, code_sha256
+from reeltrace.plan import RESULTS, Plan, Task, code_sha256
 from reeltrace.registry import spec_json
 
 DVC_YAML = Path("dvc.yaml")
@@ -113,6 +115,20 @@ def refuse_outdated_dvc(plan: Plan) -> None:
         raise UserError(
             f"dvc.yaml: compiled from another params.yaml (scale is now {plan.registry.scale}); "
             "run `reeltrace sync`, then `dvc repro` again"
+        )
+
+
+def refuse_unrecordable_results(plan: Plan) -> None:
+    """Under `dvc repro`, refuse results behind a link: DVC would ask git about them, after the work, and give up."""
+    results = plan.root / RESULTS
+    if "DVC_STAGE" not in os.environ or results.resolve() == plan.root.resolve() / RESULTS:
+        return
+    config = ConfigParser()
+    with contextlib.suppress(ConfigError):
+        config.read([plan.root / ".dvc" / "config", plan.root / ".dvc" / "config.local"], encoding="utf-8")
+    if not config.has_option("core", "no_scm"):
+        raise UserError(
+            f"{RESULTS}: a link; git, which DVC asks, cannot look behind it; run: dvc config --local core.no_scm true"
         )
 
 
