@@ -134,3 +134,17 @@ def edit(path: Path, old: str, new: str, count: int = 1) -> None:
     text = path.read_text()
     assert text.count(old) >= count, f"{old!r} is not in {path}"
     path.write_text(text.replace(old, new, count))
+
+
+def lock_of_others(stages: int = 300) -> str:
+    """A dvc.lock of about 2 kB a stage, none of this project; as DVC writes it, with a value that all share."""
+    deps = "".join(
+        f"    - path: src/part{n}.py\n      hash: md5\n      md5: {'abcdef01' * 4}\n      size: {1000 + n}\n"
+        for n in range(23)
+    )
+    entries = (
+        f"  other-{n}:\n    cmd: make {n}\n    deps:\n{deps}    params:\n      params.yaml:\n        seeds: "
+        + ("*id001\n" if n else "&id001\n        - 0\n        - 1\n")
+        for n in range(stages)
+    )
+    return "schema: '2.0'\nstages:\n" + "".join(entries)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import run_in
+from conftest import PROJECT, lock_of_others, run_in
+from reeltrace.dvc_commit import mend_lockfile
 
 PIPELINE = """
 stages:
@@ -16,6 +17,7 @@ stages:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
+    (tmp_path / "src").symlink_to(PROJECT / "src")  # the code of here, wherever the package was installed from
     run_in(tmp_path, "dvc", "init", "--no-scm")
     (tmp_path / "dvc.yaml").write_text(PIPELINE)
     (tmp_path / "params.yaml").write_text("one: 1\ntwo: {deep: [2, 3]}\n")
@@ -69,3 +71,57 @@ def test_a_missing_output_is_refused_and_nothing_is_recorded(project: Path) -> N
     (project / "folder").rmdir()
     assert "ERROR: output 'folder' does not exist" in commit(project, "first", "second", code=1)
     assert not (project / "dvc.lock").exists()
+
+
+def test_a_torn_dvc_lock_keeps_its_whole_entries(project: Path) -> None:
+    """Cut anywhere, as by a kill while DVC writes it; DVC itself takes half a hash for a hash."""
+    commit(project, "first", "second")
+    path, aside = project / "dvc.lock", project / "torn"
+    whole = path.read_bytes()
+    second = whole.index(b"  second:")
+    valid = {0: b""}
+    for cut in range(len(whole)):
+        path.write_bytes(whole[:cut])
+        note = mend_lockfile(path, aside)
+        left = path.read_bytes() if path.exists() else b""
+        assert left in (whole[:cut], whole[:second] if cut > second + 2 else b"")
+        if note:
+            assert aside.read_bytes() == whole[:cut]
+            assert note.startswith(f"dvc.lock was torn; {int(cut > second + 2)} whole entries were kept")
+        else:
+            assert left == whole[:cut] and left.endswith(b"\n")
+            valid[cut] = left
+    assert len(valid) > 10
+    for cut in sorted(valid)[-4:-2]:  # cut between two lines, it looks whole, and is recorded anew
+        path.write_bytes(valid[cut])
+        commit(project, "first", "second")
+        assert path.read_bytes() == whole
+
+
+def test_entries_that_share_a_value_are_kept(project: Path) -> None:
+    """DVC writes a value that comes twice once, and refers to it; another entry alone would not make sense."""
+    lock = lock_of_others(50)
+    assert "*id001" in lock
+    path = project / "dvc.lock"
+    path.write_text(lock[: len(lock) * 9 // 10] + "\0")
+    whole = path.read_text().count("\n    cmd: ") - 1
+    assert f"{whole} whole entries were kept" in mend_lockfile(path, project / "torn")
+    assert lock.startswith(path.read_text())
+    assert path.read_text().count("\n    cmd: ") == whole > 40
+
+
+@pytest.mark.parametrize("content", ['{"a": "b', "", '{"write": {"x": 5}}'])
+def test_a_torn_rwlock_is_removed(project: Path, content: str) -> None:
+    path = project / ".dvc/tmp/rwlock"
+    path.write_text(content)
+    assert "rwlock" in run_in(project, "dvc", "commit", "-f", "first", code=1).stderr.lower()
+    commit(project, "first", "second")
+    assert not path.exists()
+    assert run_in(project, "dvc", "status", "--json").stdout.strip() == "{}"
+
+
+def test_the_entry_of_a_dead_process_in_the_rwlock_is_no_reason_to_wait(project: Path) -> None:
+    (project / ".dvc/tmp/rwlock").write_text(
+        '{"write": {"first.txt": {"pid": 4194305, "cmd": "dvc repro"}}, "read": {}}'
+    )
+    commit(project, "first", "second")

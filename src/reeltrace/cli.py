@@ -39,15 +39,16 @@ def run(
 ) -> None:
     """Run one stage for one key: the leaf command that both engines call."""
     from reeltrace.analysis.texts import check_texts
-    from reeltrace.engines import refuse_outdated_dvc
+    from reeltrace.engines import refuse_outdated_dvc, refuse_unrecordable_results
     from reeltrace.plan import load_plan
     from reeltrace.runner import run as run_stage
 
     plan = load_plan(ROOT)
     refuse_outdated_dvc(plan)
+    refuse_unrecordable_results(plan)
     if "DVC_STAGE" in os.environ or stage in ("aggregate", "report"):  # Snakemake has checked them for the others
         check_texts(plan.registry, ROOT)
-    folder = run_stage(stage, key, ROOT)
+    folder = run_stage(stage, key, ROOT, wait=-1)
     if sys.stdout.isatty():
         print(folder)
 
@@ -61,7 +62,7 @@ def status(
 ) -> None:
     """Say what is current, stale or missing, per table."""
     from reeltrace.analysis.texts import check_texts
-    from reeltrace.engines import dvc_is_current, standings, table_standings
+    from reeltrace.engines import dvc_is_current, standings, table_standings, unrecorded
     from reeltrace.plan import load_plan
 
     plan = load_plan(ROOT)
@@ -92,6 +93,7 @@ def status(
                 "tables": tables,
                 "artifacts": {name: {"state": s.state, "reason": s.reason} for name, s in found.items()},
                 "dvc_yaml": "current" if dvc_is_current(plan) else "stale",
+                "unrecorded": unrecorded(plan, found),
             }
         )
         return
@@ -107,6 +109,8 @@ def status(
     print(f"  {'report':<{width}}  {standing.state:<8} {standing.reason}".rstrip())
     if not dvc_is_current(plan):
         print("dvc.yaml does not match params.yaml; run: reeltrace sync")
+    elif waiting := unrecorded(plan, found):
+        print(f"{len(waiting)} current artifacts are not recorded with DVC; snakemake or `reeltrace sync` records them")
 
 
 @app.command()
@@ -180,20 +184,41 @@ def explain(
 
 
 @app.command()
-def sync(as_json: AsJson = False) -> None:
+def sync(
+    as_json: AsJson = False,
+    wait: Annotated[
+        float,
+        typer.Option(envvar="REELTRACE_WAIT", min=0, help="Seconds to wait while another process works with DVC."),
+    ] = 60.0,
+    later: Annotated[
+        bool, typer.Option("--later", help="What DVC cannot record now is left for the next call, and no failure.")
+    ] = False,
+) -> None:
     """Compile dvc.yaml, check every artifact against its manifest, and record what matches with DVC."""
     from reeltrace.engines import sync as sync_engines
     from reeltrace.plan import load_plan
 
-    result = sync_engines(load_plan(ROOT))
+    result = sync_engines(load_plan(ROOT), wait)
+    failed = bool(result["reason"]) and result["possible"] and not later
     if as_json:
         _print_json(result)
+        if failed:
+            raise typer.Exit(1)
         return
     if result["compiled"]:
         print("dvc.yaml was compiled anew from params.yaml")
-    print(f"recorded {len(result['recorded'])} artifacts with DVC")
-    for name, reason in result["left"].items():
-        print(f"left alone: {name}: {reason}")
+    for note in result["notes"]:
+        print(note)
+    if failed:
+        raise CheckFailed(f"not recorded with DVC: {result['reason']}; correct that and run the same command again")
+    if result["reason"]:
+        again = "; the next call of snakemake or `reeltrace sync` records it" if result["possible"] else ""
+        print(f"reeltrace: made and checked, but not recorded with DVC: {result['reason']}{again}", file=sys.stderr)
+    else:
+        print(f"recorded {len(result['recorded'])} artifacts with DVC")
+    if not later:
+        for name, reason in result["left"].items():
+            print(f"left alone: {name}: {reason}")
 
 
 def main() -> None:

@@ -3,11 +3,16 @@
 Snakemake reads the plan while it parses; DVC reads `dvc.yaml`, which is compiled from the same plan and committed.
 """
 
+import contextlib
+import hashlib
 import os
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterable
+from configparser import ConfigParser
+from configparser import Error as ConfigError
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -25,10 +30,11 @@ from reeltrace.artifacts import (
     write_json_if_changed,
 )
 from reeltrace.errors import CheckFailed, UserError
-from reeltrace.plan import Plan, Task, code_sha256
+from reeltrace.plan import RESULTS, Plan, Task, code_sha256
 from reeltrace.registry import spec_json
 
 DVC_YAML = Path("dvc.yaml")
+DVC_LOCK = Path("dvc.lock")
 DVC_HEADER = "# Compiled from params.yaml by `reeltrace sync`; edit that file, not this one.\n"
 
 State = Literal["current", "stale", "missing"]
@@ -113,6 +119,20 @@ def refuse_outdated_dvc(plan: Plan) -> None:
         )
 
 
+def refuse_unrecordable_results(plan: Plan) -> None:
+    """Under `dvc repro`, refuse results behind a link: DVC would ask git about them, after the work, and give up."""
+    results = plan.root / RESULTS
+    if "DVC_STAGE" not in os.environ or results.resolve() == plan.root.resolve() / RESULTS:
+        return
+    config = ConfigParser()
+    with contextlib.suppress(ConfigError):
+        config.read([plan.root / ".dvc" / "config", plan.root / ".dvc" / "config.local"], encoding="utf-8")
+    if not config.has_option("core", "no_scm"):
+        raise UserError(
+            f"{RESULTS}: a link; git, which DVC asks, cannot look behind it; run: dvc config --local core.no_scm true"
+        )
+
+
 # --- the state of artifacts ---
 
 
@@ -192,61 +212,166 @@ def _upstream(plan: Plan, task: Task) -> Iterable[str]:
 # --- sync ---
 
 
-def sync(plan: Plan) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Recorded:
+    """What DVC's record holds now: names of stages, what was noted on the way, and why nothing was recorded, if so.
+
+    `possible` is false where it cannot be recorded by the nature of the place: then it is no failure.
+    """
+
+    names: list[str]
+    notes: tuple[str, ...] = ()
+    reason: str = ""
+    possible: bool = True
+
+
+def sync(plan: Plan, wait: float = 0.0) -> dict[str, Any]:
     """Make both engines agree with what is on disk.
 
     Compiles dvc.yaml, checks every current artifact byte by byte against its manifest, puts the time stamps in the
     order of the graph (a `dvc pull` restores files in any order, and Snakemake goes by time), and records the artifacts
-    as `dvc commit` does. Raises `CheckFailed` naming the first file that does not match; then nothing is recorded.
+    as `dvc commit` does, waiting up to `wait` seconds for other DVC processes. Raises `CheckFailed` naming the first
+    file that does not match; then nothing is recorded. Where recording fails, `reason` says why; `possible` is false
+    where it cannot be done here at all.
     """
-    compiled = write_dvc(plan)
+    writable = _is_writable(plan.root)
+    compiled = write_dvc(plan) if writable else False
     refresh_specs(plan)
     found = standings(plan)
-    current = [task for task in plan if found[task.name].state == "current"]
-    problems: list[Problem] = [p for task in current for p in check_outputs(plan.root / task.folder)]
+    problems = _problems(plan, found)
+    if problems:  # unless another run has just replaced, or is replacing, what was looked at
+        found = standings(plan)
+        problems = _problems(plan, found)
     if problems:
         raise CheckFailed(
             f"{problems[0]}; nothing was recorded. Remove {Path(problems[0].where).parent} and make it again"
         )
+    current = [task for task in plan if found[task.name].state == "current"]
     _order_times(plan, current)
-    recorded = _dvc_commit(plan, current)
+    if writable:
+        recorded = _dvc_commit(plan, current, wait)
+    else:
+        recorded = Recorded([], (), f"{DVC_LOCK}: this folder cannot be written", possible=False)
     return {
         "compiled": compiled,
-        "recorded": recorded,
+        "recorded": recorded.names,
+        "notes": list(recorded.notes),
+        "reason": recorded.reason,
+        "possible": recorded.possible,
         "left": {name: s.reason for name, s in found.items() if s.state != "current"},
     }
 
 
-def _order_times(plan: Plan, current: list[Task]) -> None:
+def _problems(plan: Plan, found: dict[str, Standing]) -> list[Problem]:
+    return [p for task in plan if found[task.name].state == "current" for p in check_outputs(plan.root / task.folder)]
+
+
+def _is_writable(root: Path) -> bool:
+    """Whether DVC could write its files; the mode of a mount counts, for the superuser too."""
+    folders = (root, root / ".dvc", root / ".dvc" / "tmp")
+    return all(os.access(folder, os.W_OK) for folder in folders if folder.exists())
+
+
+def mend_times(plan: Plan) -> int:
+    """Where an input has a later time stamp than an artifact that is current all the same, put the stamps in order.
+
+    A fresh clone, or an editor that saves what it found, changes times and no content; DVC goes by content, Snakemake
+    by time. Looks at contents only if a time is out of order. Returns how many artifacts were touched.
+    """
+    stamps: dict[Path, int] = {}
+
+    def stamp(path: Path) -> int:
+        if path not in stamps:
+            stamps[path] = _stamp(plan.root / path)
+        return stamps[path]
+
+    try:
+        late = any(
+            (plan.root / task.manifest).is_file()
+            and max(map(stamp, _before(plan, task))) > min(map(stamp, task.files), default=0)
+            for task in plan
+        )
+    except FileNotFoundError:  # of an artifact that is not whole; whether others are is seen below
+        late = True
+    if not late:
+        return 0
+    found = standings(plan)
+    return _order_times(plan, [task for task in plan if found[task.name].state == "current"])
+
+
+def _before(plan: Plan, task: Task) -> list[Path]:
+    """What Snakemake takes as the inputs of a task."""
+    return [task.spec_path, *task.sources, *(source.manifest for source in plan.inputs_of(task))]
+
+
+def _stamp(path: Path) -> int:
+    """The time that Snakemake goes by; of a folder, that of the file in which it keeps it."""
+    with contextlib.suppress(OSError):
+        return (path / ".snakemake_timestamp").stat().st_mtime_ns
+    return path.stat().st_mtime_ns
+
+
+def _order_times(plan: Plan, current: list[Task]) -> int:
     """Give each artifact time stamps later than those of its spec, its inputs and its sources, where they are not."""
-    newest = 0
+    newest, touched = 0, 0
     for task in current:
-        before = [plan.root / p for p in (task.spec_path, *task.sources)]
-        before += [plan.root / source.manifest for source in plan.inputs_of(task)]
-        floor = max(path.stat().st_mtime_ns for path in before)
         files = [plan.root / path for path in task.files]
-        if min(path.stat().st_mtime_ns for path in files) <= floor:
-            newest = max(newest + 1, floor + 1_000_000, time.time_ns())
-            for path in files:
-                os.utime(path, ns=(newest, newest))
+        with contextlib.suppress(FileNotFoundError, PermissionError):  # removed meanwhile, or somebody else's
+            floor = max(_stamp(plan.root / path) for path in _before(plan, task))
+            if min(map(_stamp, files)) <= floor:
+                newest = max(newest + 1, floor + 1_000_000, time.time_ns())
+                touched += 1
+                for path in files:
+                    os.utime(path, ns=(newest, newest))
+                    if path.is_dir() and (path / ".snakemake_timestamp").exists():
+                        os.utime(path / ".snakemake_timestamp", ns=(newest, newest))
+    return touched
 
 
-def _dvc_commit(plan: Plan, tasks: list[Task]) -> list[str]:
+def unrecorded(plan: Plan, found: dict[str, Standing]) -> list[str]:
+    """The current artifacts whose manifest or receipt is not the one in dvc.lock. Reads small files alone."""
+    path = plan.root / DVC_LOCK
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    whole = text if text.endswith("\n") else ""
+    entries = {block.partition(":")[0]: block for block in re.split(r"^  (?=\S)", whole, flags=re.MULTILINE)}
+    return [
+        task.name
+        for task in plan
+        if found[task.name].state == "current" and not _is_recorded(plan, task, entries.get(stage_name(task), ""))
+    ]
+
+
+def _is_recorded(plan: Plan, task: Task, entry: str) -> bool:
+    outs = entry.partition("\n    outs:\n")[2]
+    for path in task.files[:2]:
+        seen = re.search(rf"^    - path: {re.escape(path.as_posix())}\n      hash: md5\n      md5: (\w+)$", outs, re.M)
+        try:
+            digest = hashlib.md5((plan.root / path).read_bytes(), usedforsecurity=False).hexdigest()
+        except FileNotFoundError:
+            return False
+        if seen is None or seen[1] != digest:
+            return False
+    return True
+
+
+def _dvc_commit(plan: Plan, tasks: list[Task], wait: float) -> Recorded:
     names = [stage_name(task) for task in tasks]
-    if not names:
-        return []
+    if not names and not (plan.root / DVC_LOCK).exists():
+        return Recorded([])
     if not (plan.root / ".dvc").is_dir():
-        raise UserError("no .dvc folder here; run `dvc init` (outside git: `dvc init --no-scm`), then `reeltrace sync`")
+        advice = "no .dvc folder here; run `dvc init` (outside git: `dvc init --no-scm`), then `reeltrace sync`"
+        return Recorded([], (), advice, possible=False)
     done = subprocess.run(
-        [sys.executable, "-m", "reeltrace.dvc_commit", *names],
+        [sys.executable, "-m", "reeltrace.dvc_commit", "--wait", str(wait), *names],
         cwd=plan.root,
         capture_output=True,
         text=True,
         env={**os.environ, "DVC_NO_ANALYTICS": "1"},
         check=False,
     )
+    lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+    notes = tuple(line.removeprefix("NOTE: ") for line in lines if line.startswith("NOTE: "))
     if done.returncode:
-        lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
         reason = next((line for line in lines if line.startswith("ERROR")), lines[-1] if lines else "no message")
-        raise UserError(f"dvc commit failed: {reason.removeprefix('ERROR: ')}")
-    return names
+        return Recorded([], notes, reason.removeprefix("ERROR: "))
+    return Recorded(names, notes)

@@ -62,8 +62,11 @@ PACKAGES = (
 StageFunction = Callable[[Any, dict[str, Path], Path], dict[str, Any]]
 
 
-def run(stage: str, key: str, root: Path = Path()) -> Path:
+def run(stage: str, key: str, root: Path = Path(), wait: float = 0.0) -> Path:
     """Run one stage and return the folder of its artifact.
+
+    Where another process is at the same work (the other engine's, or one that a killed run left behind), wait for it
+    up to `wait` seconds, below zero without end; what it has made is then taken as it is, if it is what was asked for.
 
     Raises `UserError` for an unknown stage or key, an input that is not there or another process at the same work, and
     `CheckFailed` when an input was altered or the spec changed meanwhile.
@@ -74,12 +77,23 @@ def run(stage: str, key: str, root: Path = Path()) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(target.parent / f".{key}.lock")
     try:
-        with lock.acquire(blocking=False):
-            return _run(plan, task, root)
+        lock.acquire(blocking=False)
+        met = False
     except Timeout:
-        raise UserError(
-            f"{task.folder}: another process is working on {task.name}; wait until it ends, or end it, and try again"
-        ) from None
+        met = True
+        if wait:
+            print(f"waiting: another process is working on {task.name}", file=sys.stderr, flush=True)
+        try:
+            lock.acquire(timeout=wait)
+        except Timeout:
+            raise UserError(
+                f"{task.folder}: another process is working on {task.name}; "
+                "wait until it ends, or end it, and try again"
+            ) from None
+    try:
+        return target if met and _is_made(task, root, plan) else _run(plan, task, root)
+    finally:
+        lock.release()
 
 
 def _run(plan: Plan, task: Task, root: Path) -> Path:
@@ -129,6 +143,22 @@ def _run(plan: Plan, task: Task, root: Path) -> Path:
         write_json(work / MANIFEST, make_manifest(work, task.stage, task.key, code, inputs))
         swap_in(work, target)
     return target
+
+
+def _is_made(task: Task, root: Path, plan: Plan) -> bool:
+    """Whether the artifact stands there, whole, as made from the spec, the code and the inputs of now."""
+    target = root / task.folder
+    try:
+        manifest = read_json(target / MANIFEST)
+        same = (
+            manifest["spec"]["sha256"] == sha256_json(spec_json(task.spec))
+            and manifest["code"]["sha256"] == code_sha256(task, root)
+            and {name: entry["sha256"] for name, entry in manifest["inputs"].items()}
+            == {name: sha256_file(root / plan[name].manifest) for name in task.inputs}
+        )
+        return same and (target / RECEIPT).is_file() and not check_outputs(target, limit=CHECK_LIMIT)
+    except (CheckFailed, FileNotFoundError, KeyError, TypeError, AttributeError):
+        return False
 
 
 def _prepare(work: Path, spec: Any, code: str, inputs: dict[str, Path]) -> None:

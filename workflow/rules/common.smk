@@ -23,6 +23,7 @@ try:
     from reeltrace.errors import CheckFailed, UserError
     from reeltrace.order import priorities, threads
     from reeltrace.plan import check_given, load_plan
+    from reeltrace.workflow_run import WorkflowRun
 except ModuleNotFoundError as error:
     raise WorkflowError(
         f"{sys.executable}: has Snakemake but not {error.name}, which this workflow reads its plan with; "
@@ -35,6 +36,7 @@ try:
     for task in PLAN:
         check_given(task)
     refresh_specs(PLAN)
+    RUN = WorkflowRun(PLAN, workflow)
 except (UserError, CheckFailed, OSError) as error:
     raise WorkflowError(str(error)) from None
 

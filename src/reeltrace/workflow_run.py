@@ -1,0 +1,129 @@
+"""What a run of the Snakefile does before its first job and after its last: recover, and record with DVC.
+
+What has been computed and checked is a success. Recording it with DVC is a second step: it waits, is skipped with one
+line where it cannot be, and the next run makes up for it, whether or not that one has jobs. Snakemake has no hook for
+"nothing to be done", so the end of the process is used.
+"""
+
+import atexit
+import fcntl
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import IO, Any
+
+from reeltrace.engines import mend_times, standings, unrecorded
+from reeltrace.plan import Plan
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+WAIT_AT_END = 5.0  # seconds that a run without jobs waits for other DVC processes
+
+
+class WorkflowRun:
+    """One process of Snakemake that reads the Snakefile, from the reading to its end.
+
+    `folder` is Snakemake's own, `.snakemake`. Everything happens in the main process alone, nothing in those of jobs.
+    """
+
+    def __init__(self, plan: Plan, workflow: Any, folder: Path = Path(".snakemake")) -> None:
+        self.plan, self.workflow = plan, workflow
+        self.recorded = False
+        self.presence: Presence | None = None
+        if not workflow.is_main_process:
+            return
+        try:
+            self.presence = Presence(folder)
+            if self.presence.alone():
+                _remove_stale_locks(folder, self.presence)
+                mend_times(plan)
+            self.presence.stay()
+        except OSError as error:  # a folder that cannot be written: Snakemake itself will say what it needs
+            _say(f"could not look for runs that were killed: {error}")
+            self.presence = None
+        atexit.register(self.end)
+
+    def record(self) -> bool:
+        """After a successful run: check what it made and record it with DVC; False where something does not match."""
+        self.recorded = True
+        return _sync() == 0
+
+    def end(self) -> None:
+        """When the process ends: make up for what was not recorded, by this run or by one before."""
+        workflow = self.workflow
+        ran = workflow.execution_settings is not None and not (workflow.dryrun or workflow.touch)
+        alone = self.presence is not None and self.presence.alone()
+        if ran and alone and not self.recorded and not workflow.execution_settings.no_hooks:
+            found = standings(self.plan)
+            if unrecorded(self.plan, found):
+                _sync("--wait", os.environ.get("REELTRACE_WAIT", str(WAIT_AT_END)))
+        if self.presence is not None:
+            self.presence.leave()
+
+
+class Presence:
+    """A file that says on which machine a run is alive; the kernel lets go of its lock when the process dies.
+
+    Each start of a machine has its own file, since a lock may not be seen from another machine.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "reeltrace-runs"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.host = platform.node()
+        boot = BOOT_ID.read_text(encoding="ascii").strip() if BOOT_ID.is_file() else self.host
+        self.path = self.folder / boot
+        self.file: IO[str] = self.path.open("a+", encoding="utf-8")  # children do not inherit it
+
+    def alone(self) -> bool:
+        """Whether no other run is alive on this machine; if so it holds the file against others for the moment."""
+        try:
+            fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def elsewhere(self) -> list[str]:
+        """Other machines where a run may be alive: one began there, and its end was not seen."""
+        hosts = {path.read_text(encoding="utf-8").strip() for path in self.folder.iterdir() if path != self.path}
+        return sorted(hosts - {"", self.host})  # this host under another boot: it was started anew
+
+    def stay(self) -> None:
+        """Say that this run is alive, for as long as the process lives."""
+        fcntl.flock(self.file, fcntl.LOCK_SH)
+        self._write(self.host)
+
+    def leave(self) -> None:
+        """Say that the last run on this machine has ended, if it is the last."""
+        if self.alone():
+            self._write("")
+        self.file.close()
+
+    def _write(self, text: str) -> None:
+        self.file.truncate(0)
+        self.file.write(text)
+        self.file.flush()
+
+
+def _remove_stale_locks(folder: Path, presence: Presence) -> None:
+    """Take away the locks of a killed run; a run that may be alive keeps its own."""
+    locks = sorted((folder / "locks").glob("*.lock"))
+    if not locks:
+        return
+    if hosts := presence.elsewhere():
+        _say(f"a run on {', '.join(hosts)} may be alive; if it is not: snakemake --unlock")
+        return
+    for lock in locks:
+        lock.unlink(missing_ok=True)
+    _say("a run was killed here and left its lock behind; no other run is alive, so the lock was removed")
+
+
+def _sync(*arguments: str) -> int:
+    """`reeltrace sync --later` of this interpreter, in the folder of the plan."""
+    command = [sys.executable, "-m", "reeltrace.cli", "sync", "--later", *arguments]
+    return subprocess.run(command, check=False, stdout=sys.stderr).returncode
+
+
+def _say(text: str) -> None:
+    print(f"reeltrace: {text}", file=sys.stderr)

@@ -1,0 +1,428 @@
+"""What has been made and checked is a success; recording it with DVC waits, is skipped in one line, and is made up for.
+
+All of it on the artifact data/digits, through the real Snakemake and the real DVC, in real processes.
+"""
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from conftest import environment, git, lock_of_others, make_workspace, run_in
+from reeltrace.engines import mend_times, standings, unrecorded
+from reeltrace.plan import load_plan
+
+pytestmark = pytest.mark.slow
+FOLDER = "results/smoke/data/digits"
+DIGITS = f"{FOLDER}/manifest.json"
+STAGE = "data-digits"
+SKIPPED = "made and checked, but not recorded with DVC: "
+NOTHING = "Nothing to be done"
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A git repository in which Snakemake has made data/digits, before anything is recorded with DVC."""
+    folder = make_workspace(tmp_path_factory.mktemp("recording") / "project")
+    git(folder, "init", "-q")
+    run_in(folder, "reeltrace", "sync")  # compiles dvc.yaml
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "Start")
+    run_in(folder, "snakemake", "--cores", "1", "--no-hooks", DIGITS)
+    assert not (folder / "dvc.lock").exists()
+    return folder
+
+
+@pytest.fixture
+def made(original: Path, tmp_path: Path) -> Path:
+    """A copy of it, with times and Snakemake's metadata."""
+    return Path(shutil.copytree(original, tmp_path / "project", symlinks=True))
+
+
+def snakemake(folder: Path, *arguments: str, code: int = 0) -> str:
+    done = run_in(folder, "snakemake", "--cores", "1", *arguments, DIGITS, code=code)
+    return done.stdout + done.stderr
+
+
+def sync(folder: Path, *arguments: str, code: int = 0) -> str:
+    done = run_in(folder, "reeltrace", "sync", *arguments, code=code)
+    return done.stdout + done.stderr
+
+
+def is_recorded(folder: Path) -> bool:
+    return run_in(folder, "dvc", "status", "--json", STAGE).stdout.strip() == "{}"
+
+
+def line_with(text: str, output: str) -> str:
+    (line,) = (line for line in output.splitlines() if text in line)
+    return line
+
+
+@contextmanager
+def process(folder: Path, *command: str) -> Iterator[subprocess.Popen[str]]:
+    """A process of a workspace that has printed its first line."""
+    running = subprocess.Popen(
+        command, cwd=folder, env=environment(folder), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        assert running.stdout is not None and running.stdout.readline()
+        yield running
+    finally:
+        running.kill()
+        running.wait()
+        assert running.stdout is not None
+        running.stdout.close()
+
+
+HOLDER = """
+import sys, time
+from dvc.repo import Repo
+with Repo().lock:
+    print("locked", flush=True)
+    time.sleep(float(sys.argv[1]))
+"""
+
+
+def holder(folder: Path, seconds: float) -> "contextmanager[subprocess.Popen[str]]":
+    return process(folder, sys.executable, "-c", HOLDER, str(seconds))
+
+
+# --- Snakemake makes up for what was not recorded ---
+
+
+def test_a_run_with_nothing_to_do_records_what_an_earlier_one_could_not(made: Path) -> None:
+    output = snakemake(made)
+    assert NOTHING in output
+    assert "recorded 1 artifacts with DVC" in output
+    assert is_recorded(made)
+    lock = (made / "dvc.lock").stat().st_mtime_ns
+    assert "recorded" not in snakemake(made)  # once is enough
+    assert (made / "dvc.lock").stat().st_mtime_ns == lock
+
+
+@pytest.mark.parametrize("arguments", [["-n"], ["--touch"], ["--no-hooks"]])
+def test_a_run_that_is_none_records_nothing(made: Path, arguments: list[str]) -> None:
+    snakemake(made, *arguments)
+    assert not (made / "dvc.lock").exists()
+
+
+def test_a_failed_run_records_what_it_finished(made: Path) -> None:
+    shutil.rmtree(made / FOLDER)
+    (made / "results/smoke/data/.moving-mnist.work").touch()  # where the next job wants its folder
+    run_in(made, "snakemake", "--cores", "1", "results/smoke/data/moving-mnist/manifest.json", code=1)
+    assert is_recorded(made)
+
+
+def test_an_altered_artifact_is_never_recorded_and_fails_the_run(made: Path) -> None:
+    path = made / FOLDER / "about.json"
+    path.write_text(path.read_text().replace("0", "1", 1))
+    assert "tampered artifact: " in sync(made, code=1)
+    assert "tampered artifact: " in sync(made, "--later", code=1)
+    assert "tampered artifact: " in snakemake(made)  # Snakemake has nothing to do; this is no failure of the run
+    assert not (made / "dvc.lock").exists()
+
+
+# --- another process at work ---
+
+
+def test_sync_waits_for_a_process_that_holds_dvcs_lock(made: Path) -> None:
+    with holder(made, 8):
+        assert "recorded 1 artifacts" in sync(made)
+
+
+def test_a_lock_that_is_kept_costs_one_line_and_the_next_run_records(
+    made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REELTRACE_WAIT", "0")
+    shutil.rmtree(made / FOLDER)
+    with holder(made, 600) as other:
+        output = snakemake(made)  # exit 0: the work is done
+        assert f"{SKIPPED}process {other.pid} holds DVC's lock; the next call of snakemake" in output
+        assert "not recorded with DVC" in line_with("reeltrace: ", sync(made, code=1))
+    assert NOTHING in snakemake(made)
+    assert is_recorded(made)
+
+
+def test_dvc_repro_at_work_is_not_disturbed(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`dvc repro` gives up after three seconds when somebody keeps its lock; so nothing is recorded beside it."""
+    monkeypatch.setenv("REELTRACE_WAIT", "0")
+    sync(made, "--wait", "0")
+    (made / "dvc.lock").unlink()
+    with (
+        FileLock(made / "results/smoke/data/.moving-mnist-dir.lock"),  # keeps its leaf waiting
+        process(made, "dvc", "repro", "-s", "data-moving-mnist-dir") as repro,
+    ):
+        assert repro.stdout is not None
+        while "waiting: another process" not in (line := repro.stdout.readline()):
+            assert line, "dvc repro ended"
+        output = sync(made, "--later")
+        assert SKIPPED in output
+        assert f"dvc repro -s data-moving-mnist-dir` (process {repro.pid}) is at work" in output
+    snakemake(made)
+    assert is_recorded(made)
+
+
+# --- where recording is not possible, or only in another way ---
+
+
+def test_a_tree_without_git_is_recorded_and_says_how_dvc_works_there(made: Path) -> None:
+    shutil.rmtree(made / ".git")
+    shutil.rmtree(made / FOLDER)
+    output = snakemake(made)
+    assert "recorded 1 artifacts with DVC" in output
+    advice = line_with("no git repository here", output).partition("commands: ")[2]
+    run_in(made, *advice.split())
+    assert is_recorded(made)
+
+
+def test_results_behind_a_link_are_recorded(made: Path, tmp_path: Path) -> None:
+    (made / "results").rename(tmp_path / "scratch")
+    (made / "results").symlink_to(tmp_path / "scratch")
+    shutil.rmtree(made / FOLDER)
+    assert "recorded 1 artifacts with DVC" in snakemake(made)
+    assert is_recorded(made)
+    assert NOTHING in snakemake(made, "-n")
+    status = subprocess.run(["git", "status", "--porcelain"], cwd=made, capture_output=True, text=True, check=True)
+    assert "results" not in status.stdout
+
+
+def test_dvc_repro_refuses_results_behind_a_link_before_it_works(made: Path, tmp_path: Path) -> None:
+    """DVC itself would find out after the work that git cannot look behind a link."""
+    (made / "results").rename(tmp_path / "scratch")
+    (made / "results").symlink_to(tmp_path / "scratch")
+    shutil.rmtree(made / FOLDER)
+    done = run_in(made, "dvc", "repro", "-s", STAGE, code=None)
+    assert done.returncode != 0
+    advice = line_with("reeltrace: results: a link", done.stderr).partition("run: ")[2]
+    assert not (made / DIGITS).exists()
+    run_in(made, *advice.split())
+    run_in(made, "dvc", "repro", "-s", STAGE)
+    assert is_recorded(made)
+
+
+def test_without_dvcs_folder_recording_is_skipped_in_one_line(made: Path) -> None:
+    shutil.rmtree(made / ".dvc")
+    assert f"{SKIPPED}no .dvc folder here; run `dvc init`" in line_with("reeltrace: ", sync(made))
+    run_in(made, "dvc", "init")
+    assert "recorded 1 artifacts" in sync(made)
+
+
+def test_a_checkout_that_cannot_be_written_is_skipped_in_one_line(made: Path, tmp_path: Path) -> None:
+    if subprocess.run(["unshare", "-rm", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("needs mounts of its own (unshare)")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    for name in ("results", ".snakemake"):
+        (made / name).rename(scratch / name)
+        (made / name).symlink_to(scratch / name)
+    shutil.rmtree(made / FOLDER)
+    script = 'mount --bind . . && mount -o remount,bind,ro . && cd "$PWD" && snakemake --cores 1 "$1"'
+    done = run_in(made, "unshare", "-rm", "bash", "-c", script, "bash", DIGITS)
+    assert "1 of 1 steps (100%) done" in done.stderr
+    assert f"{SKIPPED}dvc.lock: this folder cannot be written" in line_with("reeltrace: ", done.stdout + done.stderr)
+    assert (scratch / "results/smoke/data/digits/manifest.json").is_file()
+    assert "recorded 1" in snakemake(made)
+
+
+# --- DVC's files are whole, or mended ---
+
+
+def other_lock(folder: Path, cut: int = 0) -> bytes:
+    """A large dvc.lock of other stages, or what a writer leaves who is killed `cut` bytes before its end."""
+    data = lock_of_others().encode()
+    data = data[: len(data) - cut]
+    (folder / "dvc.lock").write_bytes(data)
+    return data
+
+
+def test_a_torn_dvc_lock_is_mended_by_a_run_with_nothing_to_do(made: Path) -> None:
+    data = other_lock(made, 10_003)
+    output = snakemake(made)
+    assert NOTHING in output
+    whole = data.count(b"\n    cmd: ") - 1
+    assert f"dvc.lock was torn; {whole} whole entries were kept" in output
+    assert (made / ".dvc/tmp/dvc.lock.torn").read_bytes() == data
+    assert is_recorded(made)
+    assert (made / "dvc.lock").read_bytes().startswith(data[: data.rindex(b"\n  other-") + 1])
+
+
+def test_marks_of_a_merge_are_left_to_the_user(made: Path) -> None:
+    text = "<<<<<<< HEAD\n" + lock_of_others()
+    (made / "dvc.lock").write_text(text)
+    assert "dvc.lock: holds the marks of a merge" in line_with("reeltrace: ", sync(made, code=1))
+    assert (made / "dvc.lock").read_text() == text
+
+
+def test_a_full_disk_while_dvc_lock_is_written_leaves_it_whole(made: Path) -> None:
+    """The limit on a file's size stands for the disk: dvc.lock is the only file here beyond it."""
+    data = other_lock(made)
+    command = "ulimit -f 600; exec reeltrace sync"
+    done = run_in(made, "bash", "-c", command, code=1)
+    assert "File too large" in line_with("reeltrace: not recorded with DVC", done.stderr)
+    assert len(done.stderr.splitlines()) == 1
+    assert (made / "dvc.lock").read_bytes() == data
+    assert not list(made.glob(".dvc.lock*"))
+    assert "recorded 1" in sync(made)
+    assert is_recorded(made)
+
+
+def test_a_kill_while_dvc_lock_is_written_leaves_it_whole(made: Path) -> None:
+    data = other_lock(made)
+    command = [sys.executable, "-m", "reeltrace.dvc_commit", STAGE]
+    running = subprocess.Popen(command, cwd=made, env=environment(made), stdout=subprocess.DEVNULL)
+    try:
+        while not list(made.glob(".dvc.lock*.tmp")):
+            assert running.poll() is None, "it ended before it was caught writing"
+            time.sleep(0.0005)
+        running.send_signal(signal.SIGSTOP)
+        written = sum(path.stat().st_size for path in made.glob(".dvc.lock*.tmp"))
+    finally:
+        running.kill()
+        running.wait()
+    assert written <= len(data)
+    assert (made / "dvc.lock").read_bytes() == data
+    assert "recorded 1" in sync(made)
+    assert is_recorded(made)
+
+
+# --- a killed Snakemake ---
+
+
+@contextmanager
+def working(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """A Snakemake whose job waits at the lock of its leaf."""
+    shutil.rmtree(folder / FOLDER)
+    log = folder / "results/smoke/logs/data-digits.log"
+    log.unlink()
+    with (
+        FileLock(folder / "results/smoke/data/.digits.lock"),
+        process(folder, "snakemake", "--cores", "1", DIGITS) as running,
+    ):
+        deadline = time.monotonic() + 60
+        while not log.is_file() or "waiting: another process" not in log.read_text():
+            assert running.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+        assert list((folder / ".snakemake/locks").iterdir())
+        yield running
+
+
+def test_a_snakemake_killed_outright_needs_no_unlock(made: Path) -> None:
+    """Its leaf lives on for a while; the next run waits for it and takes what it makes."""
+    with working(made) as running:
+        running.send_signal(signal.SIGKILL)
+        running.wait()
+    output = snakemake(made)
+    assert "no other run is alive, so the lock was removed" in line_with("reeltrace: ", output)
+    assert "1 of 1 steps (100%) done" in output
+    assert is_recorded(made)
+
+
+def test_the_lock_of_a_live_run_is_kept(made: Path) -> None:
+    with working(made):
+        output = snakemake(made, code=1)
+        assert "Directory cannot be locked" in output
+        assert "reeltrace: " not in output
+        assert NOTHING not in snakemake(made, "-n")  # a look is no reason to take it either
+        assert list((made / ".snakemake/locks").iterdir())
+
+
+def test_a_run_on_another_machine_may_be_alive(made: Path) -> None:
+    with working(made) as running:
+        running.send_signal(signal.SIGKILL)
+        running.wait()
+    (boot,) = (made / ".snakemake/reeltrace-runs").iterdir()
+    elsewhere = boot.with_name("another-boot")
+    elsewhere.write_text("node17")
+    output = snakemake(made, code=1)
+    assert "a run on node17 may be alive; if it is not: snakemake --unlock" in line_with("reeltrace: ", output)
+    elsewhere.write_text("")  # as a run leaves it at its end
+    snakemake(made)
+
+
+def test_a_leaf_takes_what_another_made_meanwhile(made: Path) -> None:
+    receipt = (made / FOLDER / "receipt.json").read_bytes()
+    for altered in (False, True):
+        with FileLock(made / "results/smoke/data/.digits.lock"):
+            running = subprocess.Popen(
+                ["reeltrace", "run", "data", "digits"],
+                cwd=made,
+                env=environment(made),
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            assert running.stderr is not None
+            assert running.stderr.readline() == "waiting: another process is working on data/digits\n"
+            if altered:
+                (made / FOLDER / "labels.npy").unlink()
+        running.communicate(timeout=60)
+        assert running.returncode == 0
+        assert ((made / FOLDER / "receipt.json").read_bytes() == receipt) is not altered
+    assert (made / FOLDER / "labels.npy").is_file()
+
+
+# --- times ---
+
+
+def test_times_without_content_make_nothing_run_again(made: Path) -> None:
+    """As in a clone with pulled results: Snakemake knows nothing of them, and its sources are newer."""
+    shutil.rmtree(made / ".snakemake")
+    plan = load_plan(made)
+    for path in plan["data/digits"].sources:
+        (made / path).touch()
+    assert NOTHING in snakemake(made, "-n")
+    assert mend_times(plan) == 0
+    shutil.rmtree(made / ".snakemake")
+    source = made / "src/reeltrace/data/digits.py"
+    source.write_text(source.read_text() + "\n# changed\n")
+    assert "1 of 1" not in snakemake(made, "-n") and NOTHING not in snakemake(made, "-n")
+
+
+def test_what_is_recorded_is_known_from_small_files(made: Path) -> None:
+    plan = load_plan(made)
+    assert unrecorded(plan, standings(plan)) == ["data/digits"]
+    assert "1 current artifacts are not recorded with DVC" in run_in(made, "reeltrace", "status").stdout
+    sync(made)
+    assert unrecorded(plan, standings(plan)) == []
+    assert "recorded" not in run_in(made, "reeltrace", "status").stdout
+    receipt = made / FOLDER / "receipt.json"
+    receipt.write_text(receipt.read_text() + " ")
+    assert unrecorded(plan, standings(plan)) == ["data/digits"]
+
+
+# --- everything means everything ---
+
+
+def test_a_deleted_intermediate_is_made_again(made: Path) -> None:
+    """Whatever is missing, though the report stands there. Snakemake goes by times; so files without content do."""
+    plan = load_plan(made)
+    for task in plan:
+        for path in task.files:
+            (made / path).parent.mkdir(parents=True, exist_ok=True)
+            if path.name in ("shards", "splits", "videos"):
+                (made / path).mkdir(exist_ok=True)
+            (made / path).touch()
+    assert NOTHING in run_in(made, "snakemake", "-n").stdout
+    shutil.rmtree(made / plan["train/dir-cnn4-t2-s0"].folder)
+    (made / "results/smoke/measure/basu2021-cnn4/receipt.json").unlink()
+    planned = run_in(made, "snakemake", "-n").stdout
+    assert "reeltrace run train dir-cnn4-t2-s0 " in planned
+    assert "reeltrace run measure basu2021-cnn4 " in planned
+    assert "reeltrace run train dir-cnn4-z3-s0 " not in planned
+
+
+def test_json_says_what_was_not_recorded(made: Path) -> None:
+    with holder(made, 600):
+        done = run_in(made, "reeltrace", "sync", "--json", "--wait", "0", code=1)
+    answer = json.loads(done.stdout)
+    assert answer["recorded"] == []
+    assert re.fullmatch(r"process \d+ holds DVC's lock", answer["reason"])
+    assert answer["possible"] is True
