@@ -202,8 +202,9 @@ class _Packets:
     """The packets of a file, counted: `whole` ones of the video stream, of which `empty` hold no picture; those that
     are `cut` off, and those that are `discarded` when it is shown.
 
-    In seconds: `first` is when the video begins, `end` when the last packet of any stream ends, `decoded` when packets
-    of the video are decoded, as far as they tell. `turned` is an entry of _SHOWN.
+    Where the container states how long it takes, in seconds: `first` is when the video begins, `end` when the last
+    packet of any stream ends, `decoded` when packets of the video are decoded, as far as they tell.
+    `turned` is an entry of _SHOWN.
     """
 
     def __init__(self, container: Any, stream: Any) -> None:
@@ -219,32 +220,42 @@ class _Packets:
         # An MPEG-4 picture takes a bit for each block of 16 x 16 pixels; what is shorter says "not coded": show the
         # picture before it for longer. Of those a video may have any number.
         least = 6 + ceil(codec.height / 16) * ceil(codec.width / 16) / 8 if codec.name == "mpeg4" else 0
-        for packet in container.demux():
-            if not packet.size:
+        timed = containers.states_duration(container.format.name)
+        unit = {each.index: float(each.time_base or 0) for each in container.streams}
+        for packet in container.demux() if timed else container.demux(stream):
+            size, index = packet.size, packet.stream_index
+            if not size:
                 continue
-            stamp = packet.pts if packet.pts is not None else packet.dts
-            if stamp is not None:
-                self.end = max(self.end, float((stamp + (packet.duration or 0)) * packet.time_base))
-            if packet.stream_index != stream.index:
+            if timed:
+                self._time(packet, unit[index], ours=index == stream.index)
+            if index != stream.index:
                 continue
-            if stamp is not None:
-                self.first = min(self.first, float(stamp * packet.time_base))
-            if packet.dts is not None:
-                self.decoded.append(float(packet.dts * packet.time_base))
             if packet.is_corrupt:
                 self.cut += 1
-            elif packet.is_discard:
+                continue
+            if packet.is_discard:
                 self.discarded += 1
             else:
                 self.whole += 1
-                self.empty += packet.size < least
-            if self.turned is None and not packet.is_corrupt:
+                self.empty += size < least
+            if self.turned is None:
                 try:
                     frames = packet.decode()
                 except av.FFmpegError:
                     continue
                 if frames:
                     self.turned = _how_shown(frames[0])
+
+    def _time(self, packet: Any, unit: float, *, ours: bool) -> None:
+        shown, decoded = packet.pts, packet.dts
+        if shown is None:
+            shown = decoded
+        if shown is not None:
+            self.end = max(self.end, (shown + (packet.duration or 0)) * unit)
+            if ours:
+                self.first = min(self.first, shown * unit)
+        if ours and decoded is not None:
+            self.decoded.append(decoded * unit)
 
 
 def _how_shown(frame: Any) -> tuple[str, Filters]:

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO, TypedDict, cast
+from typing import Any, BinaryIO, Literal, TextIO, TypedDict, cast
 
 import numpy as np
 
@@ -42,6 +42,7 @@ DECODERS: dict[str, str] = {
     "pyav": "reeltrace.data.decoding:pyav_frames",
 }
 COLUMNS = ("video", "shard", "offset", "frames", "height", "width", "decoder", "fps", "note", "expected")
+NOTED: tuple[Literal["video", "frames", "expected", "note"], ...] = ("video", "frames", "expected", "note")
 
 
 class Row(TypedDict):
@@ -220,6 +221,7 @@ def _write(work: Path, rows: Sequence[Row], broken: Sequence[Broken], short_side
             "broken": len(broken),
             "short": sum(row["frames"] < row["expected"] for row in rows),
             "tolerance": TOLERANCE,
+            "noted": [{name: row[name] for name in NOTED} for row in rows if row["note"]],
             "frames": sum(row["frames"] for row in rows),
             "bytes": sum(row["frames"] * row["height"] * row["width"] * 3 for row in rows),
             "decoders": {name: sum(row["decoder"] == name for row in rows) for name in DECODERS},
