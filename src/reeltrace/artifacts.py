@@ -71,18 +71,18 @@ def atomic_write(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
             temporary.unlink(missing_ok=True)
 
 
+_UNWRITABLE = (
+    *(errno.EROFS, errno.EFBIG, errno.EIO, errno.EISDIR),
+    *(errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ENAMETOOLONG),
+)
+
+
 def _explain(error: OSError, path: Path) -> Exception:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return UserError(
             f"{path}: the disk is full; nothing was left half-written. Free some space and run the same command again."
         )
-    if error.filename is None or error.errno in (
-        errno.EROFS,
-        errno.EACCES,
-        errno.EPERM,
-        errno.ENOTDIR,
-        errno.ENAMETOOLONG,
-    ):  # without a name: the writing itself failed, as beyond a limit of file sizes
+    if error.filename is None or error.errno in _UNWRITABLE:  # without a name: the writing itself failed
         return UserError(f"{path}: cannot be written ({reason_of(error)}); correct that and run the same command again")
     return error
 

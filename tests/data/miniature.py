@@ -19,11 +19,17 @@ def _block(kind: int, flags: int, body: bytes) -> bytes:
     return struct.pack("<H", zlib.crc32(rest) & 0xFFFF) + rest
 
 
-def rar(members: Mapping[str, bytes], *, links: Mapping[str, str] | None = None) -> bytes:
-    """A RAR 4 archive whose files are stored as they are. A name that ends in a slash is a folder."""
+def rar(
+    members: Mapping[str, bytes], *, links: Mapping[str, str] | None = None, modes: Mapping[str, int] | None = None
+) -> bytes:
+    """A RAR 4 archive whose files are stored as they are. A name that ends in a slash is a folder.
+
+    `modes` are empty entries of other modes.
+    """
     parts = [SIGNATURE, _block(0x73, 0, bytes(6))]
     entries = [(name, data, 0o100644) for name, data in members.items()]
     entries += [(name, target.encode(), 0o120777) for name, target in (links or {}).items()]
+    entries += [(name, b"", mode) for name, mode in (modes or {}).items()]
     for name, data, mode in entries:
         folder = name.endswith("/")
         text = name.rstrip("/").replace("/", "\\").encode() if folder else name.encode()

@@ -3,7 +3,10 @@
 import errno
 import io
 import os
+import re
+import resource
 import signal
+import stat
 import subprocess
 import sys
 import tarfile
@@ -104,9 +107,106 @@ def test_a_link_is_refused(tmp_path: Path, kind: str) -> None:
             info.create_system, info.external_attr = 3, 0o120777 << 16
             more.writestr(info, "/etc/passwd")
         data = target.getvalue()
-    with pytest.raises(UserError, match="a link or a device"):
+    with pytest.raises(UserError, match="a link, a pipe or a device"):
         unpack(put(tmp_path, data), tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+SPECIAL = {"pipe": stat.S_IFIFO, "socket": stat.S_IFSOCK, "character device": stat.S_IFCHR, "disk": stat.S_IFBLK}
+
+
+@pytest.mark.parametrize("kind", SPECIAL)
+@pytest.mark.parametrize("pack", [rar, zip_of])
+@pytest.mark.parametrize("name", ["set/odd", "set/.odd"])
+def test_what_is_neither_a_file_nor_a_folder_is_refused(tmp_path: Path, pack: Any, kind: str, name: str) -> None:
+    if pack is rar:
+        data = rar(FILES, modes={name: SPECIAL[kind] | 0o644})
+    else:
+        target = io.BytesIO(zip_of(FILES))
+        with zipfile.ZipFile(target, "a") as more:
+            info = zipfile.ZipInfo(name)
+            info.create_system, info.external_attr = 3, (SPECIAL[kind] | 0o644) << 16
+            more.writestr(info, b"")
+        data = target.getvalue()
+    with pytest.raises(UserError, match=f"entry '{re.escape(name)}': a link, a pipe or a device"):
+        unpack(put(tmp_path, data), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("where", ["set", "set/A"])
+def test_a_link_in_the_target_is_not_followed(tmp_path: Path, where: str) -> None:
+    elsewhere, out = tmp_path / "elsewhere", tmp_path / "out"
+    elsewhere.mkdir()
+    (out / where).parent.mkdir(parents=True)
+    (out / where).symlink_to(elsewhere)
+    archive = put(tmp_path, rar(FILES))
+    with pytest.raises(UserError, match=re.escape(f"{out / where}: a link stands where")):
+        unpack(archive, out)
+    assert not list(elsewhere.iterdir())
+    (out / where).unlink()
+    unpack(archive, out)
+    assert files_below(out) == FILES
+
+
+def test_links_in_the_place_of_files_are_replaced_and_not_followed(tmp_path: Path) -> None:
+    """One where a file goes, one under the name that is written before it is renamed; the target may be one itself."""
+    victim, real, out = tmp_path / "victim", tmp_path / "real", tmp_path / "out"
+    victim.write_bytes(b"mine")
+    (real / "set/A").mkdir(parents=True)
+    out.symlink_to(real)
+    (real / "set/A/one.avi").symlink_to(victim)
+    (real / archives.PART).symlink_to(victim)
+    unpack(put(tmp_path, rar(FILES)), out)
+    assert victim.read_bytes() == b"mine"
+    assert files_below(real) == FILES
+    assert not any(path.is_symlink() for path in real.rglob("*"))
+
+
+def test_a_folder_in_the_place_of_a_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "out/set/A/one.avi").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"set/A/one\.avi: cannot write here \(Is a directory\)"):
+        unpack(put(tmp_path, rar(FILES)), tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.EFBIG, "File too large); raise the limit on the size of a file"),
+        (errno.EROFS, "Read-only file system); choose another place, or mount it writable"),
+        (errno.EIO, "Input/output error); correct that"),
+        (errno.EACCES, "Permission denied); the folder must exist and be writable"),
+    ],
+)
+def test_what_the_system_says_comes_with_the_place_and_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, said: str
+) -> None:
+    opened = Path.open
+
+    def refuse(self: Path, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
+        if mode == "xb":
+            raise OSError(number, os.strerror(number))
+        return opened(self, mode, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(UserError) as caught:
+        unpack(put(tmp_path, rar(FILES)), tmp_path / "out")
+    assert str(tmp_path / "out") in str(caught.value)
+    assert said in str(caught.value)
+
+
+def test_a_file_larger_than_may_be_written_is_named(tmp_path: Path) -> None:
+    """A real limit of the system."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    archive = put(tmp_path, rar({"set/a": bytes(200_000)}))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(UserError, match=r"out/\.unpacking: cannot write here \(File too large\); raise the limit"):
+            unpack(archive, tmp_path / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert not list((tmp_path / "out").rglob("*.unpacking"))
 
 
 def test_hidden_files_are_left_out(tmp_path: Path) -> None:
@@ -270,7 +370,7 @@ def test_a_full_disk_is_one_line_and_a_rerun_completes(tmp_path: Path, monkeypat
 
     def open_full(self: Path, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
         file = opened(self, mode, *args, **kwargs)
-        return Full(file) if mode == "wb" else file
+        return Full(file) if mode == "xb" else file
 
     monkeypatch.setattr(Path, "open", open_full)
     with pytest.raises(UserError, match="the disk is full"):

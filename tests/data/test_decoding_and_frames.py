@@ -164,6 +164,7 @@ def test_damaged_files_are_named_and_everything_else_is_done(tmp_path: Path, who
         {
             "a/fine.avi": whole,
             "a/half.avi": whole[: len(whole) // 2],
+            "a/nearly.avi": whole[: len(whole) * 95 // 100],
             "a/header-only.avi": whole[:3000],
             "a/one-frame.avi": standin.encode(iter([next(standin.render("ucf101", ACTION, (4, 4), 1))]), 25),
             "a/over-indexed.avi": over_reporting(whole, 400, index=True),
@@ -176,8 +177,10 @@ def test_damaged_files_are_named_and_everything_else_is_done(tmp_path: Path, who
     done = run(videos, names, tmp_path / "work", workers=2)
     rows, broken, about = read(tmp_path / "work")
     assert rows.keys() == set(names) - broken.keys()
-    assert set(broken) == {"a/header-only.avi", "b/text.avi", "b/zero.avi"}
+    assert set(broken) == {"a/half.avi", "a/header-only.avi", "a/over.avi", "b/text.avi", "b/zero.avi"}
     assert broken["b/zero.avi"] == "the file is empty"
+    assert broken["a/half.avi"] == "only 31 of 60 frames are there"
+    assert broken["a/over.avi"] == "only 60 of 400 frames are there"
     assert all(len(reason.splitlines()) == 1 and str(tmp_path) not in reason for reason in broken.values())
     counts = {name: int(row["frames"]) for name, row in rows.items()}
     assert {name: counts[name] for name in ("a/fine.avi", "a/one-frame.avi", "b/zzz-fine.avi")} == {
@@ -185,14 +188,15 @@ def test_damaged_files_are_named_and_everything_else_is_done(tmp_path: Path, who
         "a/one-frame.avi": 1,
         "b/zzz-fine.avi": 7,
     }
-    assert 20 < counts["a/half.avi"] < 40
-    assert rows["a/half.avi"]["note"] == "60 frames were announced"
-    assert counts["a/over.avi"] == counts["a/over-indexed.avi"] == 60
-    assert rows["a/over.avi"]["note"] == rows["a/over-indexed.avi"]["note"] == "400 frames were announced"
+    assert 54 <= counts["a/nearly.avi"] < 60
+    assert (rows["a/nearly.avi"]["note"], rows["a/nearly.avi"]["expected"]) == ("60 frames were announced", "60")
+    # its index, which is there, lists 60: what its header announces is an error
+    over = rows["a/over-indexed.avi"]
+    assert (over["frames"], over["expected"], over["note"]) == ("60", "60", "400 frames were announced")
     assert rows["a/fine.avi"]["note"] == ""
-    assert np.array_equal(pixels(tmp_path / "work", "a/over.avi"), pixels(tmp_path / "work", "a/fine.avi"))
+    assert np.array_equal(pixels(tmp_path / "work", "a/over-indexed.avi"), pixels(tmp_path / "work", "a/fine.avi"))
     assert about["videos"] == len(names)
-    assert about["broken"] == done.broken == 3
+    assert about["broken"] == done.broken == 5
     assert about["frames"] == done.frames == sum(counts.values())
     assert about["bytes"] == sum(path.stat().st_size for path in (tmp_path / "work" / "shards").iterdir())
 

@@ -1,5 +1,7 @@
 """Stand-in sets: the official layout, the same bytes again, resuming, and what the classes are told apart by."""
 
+import math
+import os
 import re
 from collections import Counter, defaultdict
 from dataclasses import replace
@@ -12,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reeltrace.data import standin
+from reeltrace.data import standin, videos_stage
 from reeltrace.errors import UserError
 
 KINDS: tuple[standin.Kind, ...] = ("ucf101", "hmdb51")
@@ -135,6 +137,74 @@ def test_two_runs_give_the_same_bytes(made: tuple[standin.Kind, Path], tmp_path:
     standin.actor.cache_clear()
     standin.generate(kind, tmp_path, **SMALL)
     assert files(tmp_path) == files(folder)
+
+
+@pytest.mark.parametrize("threads", [2, 5])
+def test_the_bytes_do_not_depend_on_how_many_are_drawn_at_a_time(
+    made: tuple[standin.Kind, Path], threads: int, tmp_path: Path
+) -> None:
+    kind, folder = made
+    standin.actor.cache_clear()
+    seen: list[tuple[int, int]] = []
+    progress = lambda done, everything: seen.append((done, everything))  # noqa: E731
+    standin.generate(kind, tmp_path, **SMALL, threads=threads, progress=progress)
+    assert files(tmp_path) == files(folder)
+    assert seen == [(done, 12) for done in range(1, 13)]
+
+
+def test_what_stops_one_of_several_threads_stops_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encode, calls = standin.encode, []
+
+    def failing(*args: Any) -> bytes:
+        calls.append(args)
+        if len(calls) == 3:
+            raise Killed
+        return encode(*args)
+
+    monkeypatch.setattr(standin, "encode", failing)
+    with pytest.raises(Killed):
+        standin.generate("ucf101", tmp_path, **SMALL, threads=2)
+    assert 3 <= len(calls) < 12
+    assert not (tmp_path / "splits").exists()
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+@pytest.mark.parametrize("shape", ["ball", "box", "ring", "cross", "star", "flag", "wheel"])
+@pytest.mark.parametrize("kind", [float, np.float64])  # which decides in what precision the edges are computed
+def test_a_shape_is_blended_as_its_definition_says(shape: standin.Shape, kind: type[float]) -> None:
+    """To the byte: what makes drawing faster must not change the sets."""
+    rng = np.random.default_rng(3)
+    sprite = standin._Sprite(shape, rng.uniform(0, 255, (2, 3)).astype(np.float32), 1.7, 20.0)
+    for _ in range(20):
+        frame = rng.integers(0, 256, (72, 96, 3)).astype(np.uint8)
+        (x, y), size, angle = rng.uniform(0, 90, 2), kind(rng.uniform(0.3, 2)), kind(rng.uniform(-7, 7))
+        radius = sprite.radius * size
+        columns, rows = np.arange(96) + 0.5, np.arange(72)[:, None] + 0.5
+        across, down = ((columns - x) / radius).astype(np.float32), ((rows - y) / radius).astype(np.float32)
+        cosine, sine = np.float32(math.cos(angle)), np.float32(math.sin(angle))
+        u, v = cosine * across + sine * down, cosine * down - sine * across
+        near = (np.abs(columns - x) < radius + 0.5) & (np.abs(rows - y) < radius + 0.5)
+        alpha = (standin.coverage(shape, u, v, 1.5 / radius) * near)[..., None]
+        colour = np.where(((u * np.float32(1.7)) % 1 < 0.6)[..., None], sprite.colours[0], sprite.colours[1])
+        expected = (frame + alpha * (colour - frame)).astype(np.uint8)
+        standin._blit(frame, sprite, np.array([x, y]), size, angle)
+        assert np.array_equal(frame, expected)
+
+
+def test_two_bytes_at_a_time_give_what_one_gives() -> None:
+    rng = np.random.default_rng(4)
+    table = rng.integers(0, 256, 256).astype(np.uint8)
+    frame = rng.integers(0, 256, (24, 31, 4)).astype(np.uint8)
+    assert np.array_equal(standin._looked_up(table, frame), table[frame])
+    assert np.array_equal(standin._looked_up(table, frame[::2, 1:9].copy()), table[frame[::2, 1:9]])
+
+
+def test_as_many_videos_are_drawn_at_a_time_as_the_job_has_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert videos_stage.drawing_threads() == 3
+    for none in ("0", "", "many"):
+        monkeypatch.setenv("OMP_NUM_THREADS", none)
+        assert videos_stage.drawing_threads() == len(os.sched_getaffinity(0))
 
 
 def test_another_seed_gives_other_videos(made: tuple[standin.Kind, Path], tmp_path: Path) -> None:

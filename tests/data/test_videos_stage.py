@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from conftest import PROJECT, environment
 from data import miniature
@@ -223,6 +224,36 @@ def redeclare(place: Place, name: str, data: bytes) -> None:
     place.serve(name, place.answer(data))
 
 
+@pytest.mark.parametrize("trouble", ["gone", "wrong", "a page", "cut"])
+def test_each_archive_has_a_second_source_and_the_hash_decides(
+    trouble: str, place: Place, made: dict[str, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What the first address of an archive of HMDB-51 serves instead, and the second serves the archive."""
+    entries = yaml.safe_load(place.declared.read_text())
+    for key in ("hmdb51-videos", "hmdb51-splits"):
+        name = entries[key]["name"]
+        data = (made["served"] / name).read_bytes()
+        entries[key]["urls"].insert(0, place.server.url(f"/first/{name}"))
+        entries[key]["bytes"] = None  # nobody has published it: the hash has to decide
+        first = {
+            "gone": place.answer(status=404),
+            "wrong": place.answer(bytes(len(data))),
+            "a page": place.answer(b"<html>our new home page</html>"),
+            "cut": place.answer(data, cut=len(data) // 2, ranges=False),
+        }[trouble]
+        place.server.script[f"/first/{name}"] = [first]
+    place.declared.write_text(yaml.safe_dump(entries, sort_keys=False))
+    facts = bring("hmdb51", tmp_path / "work")
+    check("hmdb51", tmp_path / "work", made)
+    for part, key in (("videos", "hmdb51-videos"), ("splits", "hmdb51-splits")):
+        name = entries[key]["name"]
+        assert facts["served"][part] == place.server.url(f"/{name}")
+        (line,) = [text for text in caplog.messages if text.startswith(f"{name} from {place.server.url('/first/')}")]
+        assert {"gone": "404", "wrong": "sha256 is", "a page": "sha256 is", "cut": "after 3 attempts"}[trouble] in line
+        assert line.endswith("; asking the next address")
+        assert "\n" not in line
+
+
 @pytest.mark.parametrize("layout", ARCHIVES)
 @pytest.mark.parametrize("where", ["outer", "inner"])
 def test_an_archive_that_wants_out_is_refused(
@@ -336,9 +367,21 @@ def test_the_declared_sources_are_the_published_ones() -> None:
         "hmdb51_org.rar": "9e714a0d",
         "test_train_splits.rar": "229c94f8",
     }
+    assert all(len(entry.urls) > 1 for key, entry in found.items() if key.startswith("hmdb51"))  # type: ignore[union-attr]
     assert all(
         url.startswith("https://") for e in found.values() if e.name in pins for url in e.urls if "101" in e.name
     )  # type: ignore[union-attr]
+
+
+def test_the_page_on_files_brought_by_hand_names_each_with_its_hash_and_size() -> None:
+    page = (PROJECT / "docs" / "videos.md").read_text()
+    rows = {cells[0].strip("` "): cells for line in page.splitlines() if len(cells := line.strip("|").split("|")) == 4}
+    found = [entry for entry in declared.read().values() if isinstance(entry, sources.Source)]
+    assert len(found) == 9
+    for entry in found:
+        _, _, size, sha256 = (cell.strip("` ") for cell in rows[entry.name])
+        assert sha256 == entry.sha256
+        assert size == f"{entry.bytes:,}" if entry.bytes is not None else size.startswith("about ")
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from conftest import PROJECT
+from data.encoded import encode as encode_as
 from measure.trained import CONFIG, NETWORK, film, net, save
 from reeltrace.artifacts import SPEC, make_manifest, sha256_file, write_json
 from reeltrace.data.standin import encode
@@ -200,6 +201,21 @@ def test_the_clip_is_the_middle_of_the_video(tmp_path: Path) -> None:
     assert levels.tolist() == pytest.approx([80, 100, 120, 140], abs=4)
     whole = pictures.read_clip(path, 12, 32, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), "m.videos")
     assert whole.start == 0
+
+
+def test_a_video_is_seen_as_it_is_shown_and_whole(tmp_path: Path) -> None:
+    """By the rules of the stored frames: one that was filmed with the camera turned is upright, one cut off refused."""
+    colours = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
+    path = encode_as(tmp_path / "a.mp4", "mp4", 12, turned=90)
+    turned = pictures.read_clip(path, 4, 48, *colours, "m.videos")
+    plain = pictures.read_clip(encode_as(tmp_path / "b.mp4", "mp4", 12), 4, 48, *colours, "m.videos")
+    assert (turned.height, turned.width, plain.height, plain.width) == (64, 48, 48, 64)
+    apart = (turned.pixels - plain.pixels.rot90(-1, (3, 4))).abs()
+    assert 4 * apart.mean() < (turned.pixels - plain.pixels).abs().mean()
+    path = encode_as(tmp_path / "c.mkv", "mkv", 60)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(UserError, match=r"c\.mkv cannot be decoded \(only \d+ of 60 frames are there\); name another"):
+        pictures.read_clip(path, 4, 48, *colours, "m.videos")
 
 
 def test_maps_are_averaged_to_the_size_of_a_tile_and_their_frames_are_first_or_spread() -> None:

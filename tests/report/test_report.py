@@ -242,7 +242,7 @@ def test_a_set_of_videos_is_described_by_its_own_files(finished: Project, conten
 
 def test_every_number_of_a_set_leads_to_its_file(finished: Project, content: Any) -> None:
     numbers = [n for n in content["numbers"] if n["id"].startswith("datasets/")]
-    assert len(numbers) == 2 * (1 + 3 + 4 + 2 + 2) + 2
+    assert len(numbers) == 2 * (1 + 3 + 4 + 2 + 2 + 2) + 2 + 2 * 4 * 9
     for number in numbers:
         file = finished.root / number["trace"]["artifact"]
         assert sha256_file(file) == number["trace"]["sha256"]
@@ -255,6 +255,26 @@ def test_a_broken_video_is_named_with_its_reason(html: str, finished: Project) -
     assert f">{broken['video']}</a>" in section and f">{broken['reason']}</span>" in section
     rest = html[html.index('id="videos-hmdb51"') : html.index('id="transforms"')]
     assert "Could not be decoded" in section and "Could not be decoded" not in rest
+
+
+def test_what_is_stored_is_shown_against_what_the_files_promise(html: str, finished: Project, content: Any) -> None:
+    about = read_json(finished.folder("frames/hmdb51") / "about.json")
+    found = dataset(content, "hmdb51")["videos"]
+    assert (found["short"], found["tolerance"], found["noted_in_all"]) == (8, 0.1, 9)
+    assert [{**about["noted"][entry["place"]], "place": entry["place"]} for entry in found["noted"]] == found["noted"]
+    lacking = [entry["expected"] - entry["frames"] for entry in found["noted"]]
+    assert lacking == [1] * 8 + [0]  # those that lack most come first
+    section = html[html.index('id="videos-hmdb51"') : html.index('id="transforms"')]
+    assert "Notes on stored videos<" in section
+    for entry in found["noted"]:
+        assert f">{entry['video']}</a>" in section
+        assert f">{entry['note']}</span>" in section
+
+
+def test_of_many_notes_those_are_shown_whose_videos_lack_most() -> None:
+    noted = [{"frames": 100 - number, "expected": 100} for number in range(60)]
+    assert videos.most_lacking(noted) == list(range(59, 19, -1))
+    assert videos.most_lacking(noted[:2] * 2) == [1, 3, 0, 2]
 
 
 def test_another_split_shows_its_own_sides(copied: Project) -> None:

@@ -331,6 +331,8 @@ def resealed(project: Project, name: str) -> list[Problem]:
         ("frames/ucf101/about.json", lambda a: a["decoders"].update(decord=71, pyav=8), "/decoders is"),
         ("frames/ucf101/about.json", lambda a: a.update(frames=869), "/frames is 869"),
         ("frames/ucf101/about.json", lambda a: a.update(broken=0), "/broken is 0"),
+        ("frames/ucf101/about.json", lambda a: a.update(short=0), "/short is 0"),
+        ("frames/ucf101/about.json", lambda a: a["noted"].pop(), "/noted is"),
         ("frames/ucf101/broken.json", lambda b: b[0].update(video="a.avi"), "each video of ucf101/index.csv once"),
         ("frames/ucf101/broken.json", lambda b: b.append(dict(b[0])), "/videos is 80, frames.csv and broken.json"),
     ],

@@ -9,10 +9,12 @@ import contextlib
 import ctypes
 import logging
 import shutil
+import stat
 import struct
 import subprocess
 import tempfile
 import unicodedata
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -57,9 +59,9 @@ def unpack(
     `place` tells where a file of the archive goes below `target`; by default to its own path. A file that is there with
     the right size is not written again: it landed whole. `progress` is called with the bytes done and all bytes.
 
-    Raises UserError for a name that leads out of the folder, a link, a device, a name that comes twice (nothing is
-    written then), for an archive that is damaged or cut off (files before the damage are whole, none is half there),
-    for a full disk, and where no tool can read the archive.
+    Raises UserError for a name that leads out of the folder, a link, a pipe, a device, a name that comes twice (nothing
+    is written then), for an archive that is damaged or cut off (files before the damage are whole, none is half there),
+    for a link that stands in the target where a folder goes, for a full disk, and where no tool can read the archive.
     """
     try:
         return _unpack(archive, target, _members(archive), progress, place, _read_members)
@@ -117,6 +119,7 @@ def _unpack(
     if len(sizes) < len(places):
         raise UserError(f"{archive}: two entries would become one file; nothing was unpacked, do not use this archive")
     folders = {parent for path in sizes for parent in path.parents}
+    _check_folders(archive, target, folders)
     for path in sizes:
         if path in folders:
             raise UserError(
@@ -134,6 +137,16 @@ def _unpack(
     return sorted(sizes)
 
 
+def _check_folders(archive: Path, target: Path, folders: set[PurePosixPath]) -> None:
+    """Refuse to write through a link: it may lead anywhere. The target itself may be one, for the user chose it."""
+    for folder in sorted(folders):
+        if folder.parts and (target / folder).is_symlink():
+            raise UserError(
+                f"{target / folder}: a link stands where {archive.name} has a folder; nothing was unpacked: remove the "
+                "link and run the same command again"
+            )
+
+
 def _landed(path: Path, size: int) -> bool:
     return path.is_file() and not path.is_symlink() and path.stat().st_size == size
 
@@ -145,7 +158,8 @@ def _save(archive: Path, target: Path, path: PurePosixPath, blocks: Iterator[byt
     try:
         with writing(part, size):
             final.parent.mkdir(parents=True, exist_ok=True)
-            with part.open("wb") as file:
+            part.unlink(missing_ok=True)  # a killed run's, or a link to somewhere else: never written to, always anew
+            with part.open("xb") as file:
                 for block in blocks:
                     written += file.write(block)
                     if written > size:
@@ -154,7 +168,8 @@ def _save(archive: Path, target: Path, path: PurePosixPath, blocks: Iterator[byt
             raise UnreadableError(
                 f"{archive}: cut off or damaged: entry {str(path)!r} is not the {size:,} bytes that were announced"
             )
-        part.replace(final)
+        with writing(final, size):
+            part.replace(final)
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
@@ -205,6 +220,7 @@ def _reason(error: Any) -> str:
 def _members(archive: Path) -> list[Member]:
     """The files of an archive, every name looked at. Folders are not listed: files make theirs."""
     found: dict[PurePosixPath, Member] = {}
+    special = _special_in_zip(archive)
     with _opened(archive) as entries:
         for entry in entries:
             name = entry.pathname
@@ -215,9 +231,10 @@ def _members(archive: Path) -> list[Member]:
             path = safe_path(archive, name)
             if entry.isdir:
                 continue
-            if not entry.isreg:
+            if not entry.isreg or name in special:
                 raise UserError(
-                    f"{archive}: entry {name!r}: a link or a device; nothing was unpacked, do not use this archive"
+                    f"{archive}: entry {name!r}: a link, a pipe or a device; nothing was unpacked, do not use this "
+                    "archive"
                 )
             if _hidden(path):
                 continue
@@ -229,6 +246,19 @@ def _members(archive: Path) -> list[Member]:
     if not found:
         raise UnreadableError(f"{archive}: holds no file: cut off or damaged, or an empty archive")
     return list(found.values())
+
+
+def _special_in_zip(archive: Path) -> set[str]:
+    """Entries of a zip that its directory calls something else than a file or a folder. libarchive takes pipes for
+    empty files."""
+    if not archive.is_file() or not zipfile.is_zipfile(archive):
+        return set()
+    try:
+        with zipfile.ZipFile(archive) as directory:
+            kinds = {info.filename: stat.S_IFMT(info.external_attr >> 16) for info in directory.infolist()}
+    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError):
+        return set()  # libarchive says what is wrong with it
+    return {name for name, kind in kinds.items() if kind not in (0, stat.S_IFREG, stat.S_IFDIR)}
 
 
 def _read_members(archive: Path, wanted: dict[PurePosixPath, int]) -> Iterator[tuple[PurePosixPath, Iterator[bytes]]]:

@@ -3,6 +3,9 @@
 Two decoders do the same: decord, and PyAV for the files that decord has no wheel for, cannot read or miscounts. Both
 scale with the same filter of FFmpeg, inside the decoder, so that no frame is converted at full size. Reading is
 strictly sequential: on random access decord gives wrong frames for some AVI files.
+
+Whether a file is whole is told by its container, before anything is decoded, so that the verdict does not depend on
+who decodes: see `containers` for what each kind of container says of itself.
 """
 
 import ctypes
@@ -10,13 +13,26 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reeltrace.data import containers
+
 Frame = NDArray[np.uint8]
+Filters = tuple[tuple[str, str], ...]
+"""Filters of FFmpeg, each with its arguments."""
+
+# Which share of its frames a video may lack, rounded up to whole frames, and still be used. What it lacks is recorded;
+# beyond this it is broken. A clip is cut from anywhere in a video: one that lacks more is another video.
+TOLERANCE = 0.1
+
+# The longer side may be so many times the shorter one. The widest films have 2.8; at 128 pixels a strip of 16 x 20,000
+# would become one of 160,000.
+MOST_ASPECT = 8
 
 # How far the two decoders may differ on a pixel, in levels of 255. On stand-in videos they give equal bytes at every
 # size tried, but they are built on versions of FFmpeg that are years apart, and another processor takes other paths
@@ -29,6 +45,20 @@ MOST_DIFFERENCE, MEAN_DIFFERENCE = 1, 0.01
 DECORD_BYTES = 64 * 2**20
 _EVERY = 8  # rows and columns from one pixel to the next of those that tell frames apart
 
+# How a frame is shown, by the signs of a, b, c, d of its display matrix, as filters of FFmpeg. decord turns frames too,
+# takes mirrored ones for turned ones, and gives four channels for some: these are not for it.
+_SHOWN: dict[tuple[int, ...], tuple[str, Filters]] = {
+    (1, 0, 0, 1): ("", ()),
+    (0, 1, -1, 0): ("turned by 90 degrees", (("transpose", "clock"),)),
+    (-1, 0, 0, -1): ("turned by 180 degrees", (("hflip", ""), ("vflip", ""))),
+    (0, -1, 1, 0): ("turned by 270 degrees", (("transpose", "cclock"),)),
+    (-1, 0, 0, 1): ("mirrored", (("hflip", ""),)),
+    (1, 0, 0, -1): ("mirrored", (("vflip", ""),)),
+    (0, 1, 1, 0): ("mirrored and turned", (("transpose", "cclock_flip"),)),
+    (0, -1, -1, 0): ("mirrored and turned", (("transpose", "clock_flip"),)),
+}
+_NOT_SHOWN = "its rotation is no quarter turn and was not applied"
+
 
 class DecodingError(Exception):
     """This decoder cannot read this file; the message says why, without the file's place."""
@@ -36,13 +66,45 @@ class DecodingError(Exception):
 
 @dataclass(frozen=True)
 class Header:
-    """What a container says of its first video stream. `announced` frames may be wrong; `packets` were counted."""
+    """What a container says of its video stream, and what is there of it.
+
+    `height` and `width` are those of a frame as it is shown, turned where the file says so. `announced` frames are what
+    the header says (0: it says nothing) and may be wrong. `packets` were counted: whole ones, of which `empty` hold no
+    picture. `expected` frames should be there: as many as were announced or the duration implies, and no fewer than
+    there are packets. `turned` tells how frames are turned or mirrored to be shown. `careful` is the reason, if there
+    is one, why only the last decoder, which looks at every packet, may read this file. `told` is False where nothing
+    in it tells whether it is whole.
+    """
 
     height: int
     width: int
     fps: float
     announced: int
     packets: int
+    empty: int
+    expected: int
+    turned: str
+    careful: str
+    told: bool
+
+    def check(self, frames: int) -> None:
+        """Raise DecodingError where `frames` frames are fewer than may be missing (see TOLERANCE)."""
+        lost = max(0, self.packets - self.empty - frames)
+        if self.expected - self.packets + lost > ceil(TOLERANCE * self.expected):
+            raise DecodingError(f"only {frames} of {self.expected} frames are there")
+
+    def note(self, frames: int) -> str:
+        """What is worth knowing of a video of which `frames` frames were decoded."""
+        notes = []
+        if self.announced not in (0, frames):
+            notes.append(f"{self.announced} frames were announced")
+        elif frames < self.expected:
+            notes.append(f"{self.expected} frames were expected")
+        if not self.told:
+            notes.append("nothing in it tells whether it is whole")
+        if self.turned:
+            notes.append(self.turned)
+        return "; ".join(notes)
 
 
 Decoder = Callable[[Path, int, int], Iterator[Frame]]
@@ -56,22 +118,169 @@ def scaled_size(height: int, width: int, short_side: int) -> tuple[int, int]:
 
 
 def read_header(path: Path) -> Header:
-    """Size, rate and number of frames, without decoding. Raises DecodingError when this is no video file."""
+    """What a video file says of itself and how many packets it holds; of its frames no more than one is decoded.
+
+    Raises DecodingError when this is no video file, or one of which more is missing than TOLERANCE allows.
+    """
     import av
 
     try:
         with av.open(str(path)) as container:
-            if not container.streams.video:
-                raise DecodingError("holds no video stream")
-            stream = container.streams.video[0]
-            height, width, rate = stream.codec_context.height, stream.codec_context.width, stream.average_rate
-            packets = sum(1 for packet in container.demux(stream) if packet.size)
-            announced = stream.frames
+            stream, streams = _video_stream(container)
+            found = _Packets(container, stream)
+            codec, rate, announced = stream.codec_context, stream.average_rate, stream.frames
+            height, width, turned = codec.height, codec.width, found.turned or ("", ())
+            kind, duration = container.format.name, container.duration
+            if announced and kind.startswith("mov,mp4"):
+                announced = min(announced, len(stream.index_entries))  # what an edit list leaves of them
     except (av.FFmpegError, OSError, ValueError) as error:
         raise DecodingError(_reason(error)) from error
     if height < 1 or width < 1:
         raise DecodingError("states no frame size")
-    return Header(height, width, round(float(rate), 6) if rate else 0.0, announced, packets)
+    if max(height, width) > MOST_ASPECT * min(height, width):
+        raise DecodingError(f"{width} x {height} pixels: one side is more than {MOST_ASPECT} times the other")
+    if not found.whole:
+        raise DecodingError("none of its frames is there")
+    if any(name == "transpose" for name, _ in turned[1]):
+        height, width = width, height
+    whole = found.whole + found.cut
+    end = containers.end_of(path, kind)
+    announced = max(0, announced - found.discarded)
+    if end is containers.End.INDEXED:
+        expected = whole  # its index lists every frame: where the header says another number, the header is wrong
+    elif announced:
+        expected = announced
+    elif duration and containers.states_duration(kind):
+        expected = _implied(whole, found, duration)
+    else:
+        expected = 0
+        if end is containers.End.MISSING or found.cut:
+            raise DecodingError("cut off, and nothing in it tells how much is missing")
+    careful = [
+        reason
+        for reason, there in (
+            (f"{found.cut} of its packets are cut off", found.cut),
+            ("some of its packets are not to be shown", found.discarded),
+            (f"it holds {streams} video streams", streams > 1),
+            (f"it is {turned[0]}", turned[1]),
+        )
+        if there
+    ]
+    header = Header(
+        height,
+        width,
+        round(float(rate), 6) if rate else 0.0,
+        announced,
+        found.whole,
+        found.empty,
+        max(expected, whole),
+        turned[0],
+        "; ".join(careful),
+        bool(expected) or end is containers.End.THERE,
+    )
+    header.check(found.whole)
+    return header
+
+
+def _video_stream(container: Any) -> tuple[Any, int]:
+    """The first stream of moving pictures, and how many there are. Raises DecodingError when there is none."""
+    from av.stream import Disposition
+
+    still = Disposition.attached_pic | Disposition.still_image
+    moving = [stream for stream in container.streams.video if not stream.disposition & still]
+    kind = container.format.name
+    if container.streams.video and (not moving or kind == "image2" or kind.endswith("_pipe")):
+        raise DecodingError("holds a still picture, no video")
+    if not moving:
+        raise DecodingError("holds no video stream")
+    if moving[0].codec_context is None:
+        raise DecodingError("does not tell the codec of its video")
+    return moving[0], len(moving)
+
+
+class _Packets:
+    """The packets of a file, counted: `whole` ones of the video stream, of which `empty` hold no picture; those that
+    are `cut` off, and those that are `discarded` when it is shown.
+
+    Where the container states how long it takes, in seconds: `first` is when the video begins, `end` when the last
+    packet of any stream ends, `decoded` when packets of the video are decoded, as far as they tell.
+    `turned` is an entry of _SHOWN.
+    """
+
+    def __init__(self, container: Any, stream: Any) -> None:
+        import av
+
+        self.whole = self.empty = self.cut = self.discarded = 0
+        self.first, self.end = float("inf"), 0.0
+        self.decoded: list[float] = []
+        # an AVI file cannot say that it is turned: nothing needs to be decoded
+        self.turned: tuple[str, Filters] | None = ("", ()) if container.format.name == "avi" else None
+        codec = stream.codec_context
+        codec.thread_count = 1
+        # An MPEG-4 picture takes a bit for each block of 16 x 16 pixels; what is shorter says "not coded": show the
+        # picture before it for longer. Of those a video may have any number.
+        least = 6 + ceil(codec.height / 16) * ceil(codec.width / 16) / 8 if codec.name == "mpeg4" else 0
+        timed = containers.states_duration(container.format.name)
+        unit = {each.index: float(each.time_base or 0) for each in container.streams}
+        for packet in container.demux() if timed else container.demux(stream):
+            size, index = packet.size, packet.stream_index
+            if not size:
+                continue
+            if timed:
+                self._time(packet, unit[index], ours=index == stream.index)
+            if index != stream.index:
+                continue
+            if packet.is_corrupt:
+                self.cut += 1
+                continue
+            if packet.is_discard:
+                self.discarded += 1
+            else:
+                self.whole += 1
+                self.empty += size < least
+            if self.turned is None:
+                try:
+                    frames = packet.decode()
+                except av.FFmpegError:
+                    continue
+                if frames:
+                    self.turned = _how_shown(frames[0])
+
+    def _time(self, packet: Any, unit: float, *, ours: bool) -> None:
+        shown, decoded = packet.pts, packet.dts
+        if shown is None:
+            shown = decoded
+        if shown is not None:
+            self.end = max(self.end, (shown + (packet.duration or 0)) * unit)
+            if ours:
+                self.first = min(self.first, shown * unit)
+        if ours and decoded is not None:
+            self.decoded.append(decoded * unit)
+
+
+def _how_shown(frame: Any) -> tuple[str, Filters]:
+    """How a frame is turned or mirrored to be shown: an entry of _SHOWN."""
+    from av.sidedata.sidedata import Type
+
+    matrix = next((bytes(data) for data in frame.side_data if data.type == Type.DISPLAYMATRIX), None)
+    if matrix is None:
+        return _SHOWN[1, 0, 0, 1]
+    a, b, _, c, d = (int(value) for value in np.frombuffer(matrix, dtype=np.int32)[:5])
+    small = max(abs(a), abs(b), abs(c), abs(d)) // 100
+    signs = tuple(0 if abs(value) <= small else value // abs(value) for value in (a, b, c, d))
+    return _SHOWN.get(signs, (_NOT_SHOWN, ()))
+
+
+def _implied(there: int, found: _Packets, duration: int) -> int:
+    """Frames that a video should hold which takes `duration` microseconds, when `there` packets of it are there."""
+    import av
+
+    stated, known = duration / av.time_base, len(found.decoded)
+    # in the order of decoding: where a file ends, a picture may be there that is shown after others that are not
+    each = (found.decoded[-1] - found.decoded[0]) / (known - 1) if known > 1 else (found.end - found.first) / there
+    if each <= 0 or stated - found.end < 1.5 * each:
+        return there  # a frame more or less is within what times are rounded to
+    return round((stated - found.first) / each)
 
 
 def decord_frames(path: Path, height: int, width: int) -> Iterator[Frame]:
@@ -113,16 +322,21 @@ def decord_frames(path: Path, height: int, width: int) -> Iterator[Frame]:
 
 
 def pyav_frames(path: Path, height: int, width: int) -> Iterator[Frame]:
-    """Decode with PyAV, one thread. What a damaged file has before and after the damage is kept."""
+    """Decode with PyAV, one thread. What a damaged file has before and after the damage is kept.
+
+    A packet that is cut off is left out: it would give a picture that is grey or smeared from where it ends.
+    """
     import av
 
     scale: Callable[[Any], Frame] | None = None
     scaled_from: tuple[object, ...] = ()
     try:
         with av.open(str(path)) as container:
-            stream = container.streams.video[0]
+            stream, _ = _video_stream(container)
             stream.codec_context.thread_count = 1
             for packet in container.demux(stream):
+                if packet.is_corrupt:
+                    continue
                 try:
                     frames = packet.decode()
                 except av.FFmpegError:
@@ -130,14 +344,17 @@ def pyav_frames(path: Path, height: int, width: int) -> Iterator[Frame]:
                 for frame in frames:
                     found = (frame.width, frame.height, frame.format.name)
                     if scale is None or scaled_from != found:
-                        scale, scaled_from = _pyav_scaler(*found, height, width), found
+                        filters = _how_shown(frame)[1]
+                        scale, scaled_from = _pyav_scaler(*found, height, width, filters), found
                     yield scale(frame)
     except (av.FFmpegError, OSError, ValueError, IndexError) as error:
         raise DecodingError(_reason(error)) from error
 
 
-def _pyav_scaler(from_width: int, from_height: int, pixels: str, height: int, width: int) -> Callable[[Any], Frame]:
-    """Scale frames as decord does: by FFmpeg's scale filter.
+def _pyav_scaler(
+    from_width: int, from_height: int, pixels: str, height: int, width: int, first: Filters
+) -> Callable[[Any], Frame]:
+    """Scale frames as decord does: by FFmpeg's scale filter, after the filters `first` that turn them.
 
     PyAV's own `reformat` calls the same scaler without telling it where the chroma samples lie: up to 30 levels apart.
     """
@@ -149,12 +366,13 @@ def _pyav_scaler(from_width: int, from_height: int, pixels: str, height: int, wi
     source = graph.add_buffer(
         width=from_width, height=from_height, format=VideoFormat(pixels), time_base=Fraction(1, 1000)
     )
-    scale = graph.add("scale", f"w={width}:h={height}:flags=bilinear")
-    rgb = graph.add("format", "pix_fmts=rgb24")
-    sink = graph.add("buffersink")
-    source.link_to(scale)
-    scale.link_to(rgb)
-    rgb.link_to(sink)
+    wanted = (*first, ("scale", f"w={width}:h={height}:flags=bilinear"), ("format", "pix_fmts=rgb24"))
+    last = source
+    for name, how in (*wanted, ("buffersink", "")):
+        context = graph.add(name, how) if how else graph.add(name)
+        last.link_to(context)
+        last = context
+    sink = last
     graph.configure()
 
     def scaled(frame: Any) -> Frame:

@@ -14,6 +14,7 @@ from reeltrace.errors import UserError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _PLACE = (PermissionError, FileNotFoundError, FileExistsError, NotADirectoryError)
+_TRANSFER = (ConnectionError, TimeoutError, BlockingIOError)
 
 
 @contextmanager
@@ -21,7 +22,8 @@ def writing(path: Path, needed: int | None) -> Iterator[None]:
     """Turn a failure to write `path` into one line that a user can act on; `path` does not survive it.
 
     `needed` is the number of bytes that the whole file takes, where it is known.
-    Raises UserError for a full disk (or quota), a missing permission and a folder that is not one.
+    Raises UserError, with the place, for whatever the system says: a full disk (or quota), a missing permission, a
+    folder that is none, a file system that is read-only, a file larger than may be written, a disk that fails.
     """
     try:
         yield
@@ -33,11 +35,18 @@ def writing(path: Path, needed: int | None) -> Iterator[None]:
             raise UserError(
                 f"{path}: the disk is full; the file needs {size}; free some space, then run the same command again"
             ) from error
-        if isinstance(error, _PLACE):
-            raise UserError(
-                f"{path}: cannot write here ({error.strerror}); the folder must exist and be writable"
-            ) from error
-        raise
+        if error.errno is None or isinstance(error, _TRANSFER) or type(error).__module__ != "builtins":
+            raise  # what a transfer met, not what the disk says
+        if error.errno == errno.EFBIG:
+            path.unlink(missing_ok=True)
+            remedy = "raise the limit on the size of a file (ulimit -f), or choose a file system that takes larger ones"
+        elif error.errno == errno.EROFS:
+            remedy = "choose another place, or mount it writable"
+        elif isinstance(error, _PLACE):
+            remedy = "the folder must exist and be writable"
+        else:
+            remedy = "correct that, then run the same command again"
+        raise UserError(f"{path}: cannot write here ({error.strerror}); {remedy}") from error
 
 
 def save_array(path: Path, array: NDArray[Any]) -> None:

@@ -22,17 +22,18 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO, TypedDict, cast
+from typing import Any, BinaryIO, Literal, TextIO, TypedDict, cast
 
 import numpy as np
 
 from reeltrace.artifacts import SCRATCH, atomic_write, read_json, write_json
+from reeltrace.data.decoding import TOLERANCE, DecodingError, read_header, scaled_size
 from reeltrace.data.disk import writing
 from reeltrace.errors import CheckFailed, UserError
 
 log = logging.getLogger(__name__)
 
-SCHEMA = 1
+SCHEMA = 2
 SHARD_BYTES = 4 * 2**20  # of encoded video in one shard, unless a single video has more
 TIME_LIMIT = 60.0  # seconds that a decoder may take for the next HEARTBEAT frames
 HEARTBEAT = 64
@@ -40,11 +41,12 @@ DECODERS: dict[str, str] = {
     "decord": "reeltrace.data.decoding:decord_frames",
     "pyav": "reeltrace.data.decoding:pyav_frames",
 }
-COLUMNS = ("video", "shard", "offset", "frames", "height", "width", "decoder", "fps", "note")
+COLUMNS = ("video", "shard", "offset", "frames", "height", "width", "decoder", "fps", "note", "expected")
+NOTED: tuple[Literal["video", "frames", "expected", "note"], ...] = ("video", "frames", "expected", "note")
 
 
 class Row(TypedDict):
-    """One decoded video: `offset` in bytes within its shard."""
+    """One decoded video: `offset` in bytes within its shard; `expected` frames are what its container promises."""
 
     video: str
     shard: str
@@ -55,10 +57,11 @@ class Row(TypedDict):
     decoder: str
     fps: float
     note: str
+    expected: int
 
 
 class Broken(TypedDict):
-    """One video that nobody could decode."""
+    """One video that nobody could decode, or of which too much is missing."""
 
     video: str
     reason: str
@@ -216,6 +219,9 @@ def _write(work: Path, rows: Sequence[Row], broken: Sequence[Broken], short_side
             "short_side": short_side,
             "videos": videos,
             "broken": len(broken),
+            "short": sum(row["frames"] < row["expected"] for row in rows),
+            "tolerance": TOLERANCE,
+            "noted": [{name: row[name] for name in NOTED} for row in rows if row["note"]],
             "frames": sum(row["frames"] for row in rows),
             "bytes": sum(row["frames"] * row["height"] * row["width"] * 3 for row in rows),
             "decoders": {name: sum(row["decoder"] == name for row in rows) for name in DECODERS},
@@ -392,8 +398,6 @@ class _Broken(Exception):
 
 def _decode(connection: Connection, setup: _Setup, shard: _Shard, video: str, file: Any) -> Row:
     """Append the frames of one video to the shard, by the first decoder that manages."""
-    from reeltrace.data.decoding import DecodingError, read_header, scaled_size
-
     given_up = shard.given_up.get(video, {})
     path, start = setup.videos / video, file.tell()
     if "header" in given_up:
@@ -410,6 +414,9 @@ def _decode(connection: Connection, setup: _Setup, shard: _Shard, video: str, fi
         if name in given_up:
             reasons.append(f"{name}: {given_up[name]}")
             continue
+        if header.careful and name != names[-1]:
+            reasons.append(f"{name}: {header.careful}")
+            continue
         connection.send(("at", video, name))
         count = 0
         try:
@@ -424,12 +431,12 @@ def _decode(connection: Connection, setup: _Setup, shard: _Shard, video: str, fi
                 raise DecodingError("no frame can be decoded")
             if count != header.packets and name != names[-1]:
                 raise DecodingError(f"{count} frames of {header.packets} packets")
+            header.check(count)
         except DecodingError as error:
             reasons.append(f"{name}: {error}")
             file.seek(start)
             file.truncate()
             continue
-        note = "" if count == header.announced else f"{header.announced} frames were announced"
         return {
             "video": video,
             "shard": shard.name,
@@ -439,7 +446,8 @@ def _decode(connection: Connection, setup: _Setup, shard: _Shard, video: str, fi
             "width": width,
             "decoder": name,
             "fps": header.fps,
-            "note": note,
+            "note": header.note(count),
+            "expected": header.expected,
         }
     raise _Broken("; ".join(reasons))
 

@@ -126,12 +126,13 @@ def obtain(
         part = folder / f"{source.name}.part"
         reasons: list[str] = []
         with requests.Session() as session, _bar(source, progress) as advance:
-            for url in source.urls:
+            for number, url in enumerate(source.urls, start=1):
                 try:
                     _download(source, url, part, session, advance, timeout, attempts, backoff, sleep)
                 except _RefusedError as refusal:
                     reasons.append(f"{url}: {refusal}")
-                    log.warning("%s from %s: %s", source.name, url, refusal)
+                    then = "; asking the next address" if number < len(source.urls) else ""
+                    log.warning("%s from %s: %s%s", source.name, url, refusal, then)
                 else:
                     land(part, final)
                     return Fetched(final, url)

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import functools
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -83,9 +84,20 @@ def _generate(spec: "VideosSpec", work: Path) -> dict[str, Any]:
             clips_per_group=spec.generated.clips_per_group,
             frames=spec.generated.frames,
             seed=spec.generated.seed,
+            threads=drawing_threads(),
             progress=progress,
         )
     return {}
+
+
+def drawing_threads() -> int:
+    """How many videos are drawn at a time: OMP_NUM_THREADS, to which Snakemake sets the threads of a job, or the cores
+    that this process may use.
+    """
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    if asked.isdigit() and int(asked):
+        return int(asked)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _bring(layout: Layout, work: Path) -> tuple[dict[str, Any], Source]:

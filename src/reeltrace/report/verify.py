@@ -288,6 +288,17 @@ def _stored(folder: Path, results: Path) -> list[Problem]:
         {
             "videos": len(rows) + len(broken),
             "broken": len(broken),
+            "short": sum(int(row["frames"]) < int(row["expected"]) for row in rows),
+            "noted": [
+                {
+                    "video": row["video"],
+                    "frames": int(row["frames"]),
+                    "expected": int(row["expected"]),
+                    "note": row["note"],
+                }
+                for row in rows
+                if row["note"]
+            ],
             "frames": sum(int(row["frames"]) for row in rows),
             "bytes": sum(sizes.values()),
             "decoders": {name: sum(row["decoder"] == name for row in rows) for name in about["decoders"]},

@@ -1,10 +1,10 @@
-"""What the report says of a set of videos: source, sides, decoders, what could not be decoded, and one clip of it.
+"""What the report says of a set of videos: source, sides, decoders, what is broken or short, and one clip of it.
 
 Read from the artifacts with csv and numpy alone; the room that decodes and trains is not imported.
 """
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,9 @@ from reeltrace.report.chains import settings
 ABOUT, INDEX, FRAMES, BROKEN_VIDEOS, SHARDS = "about.json", "index.csv", "frames.csv", "broken.json", "shards"
 SIDES = ("train", "test", "unused")
 USES = ("train", "validation", "test", "missing")
-FRAME_COLUMNS = ("video", "shard", "offset", "frames", "height", "width", "decoder")
+FRAME_COLUMNS = ("video", "shard", "offset", "frames", "height", "width", "decoder", "note", "expected")
+NOTED = ("video", "frames", "expected", "note")
+MOST_NOTED = 40  # stored videos whose notes the report shows, those first that lack most; about.json has all
 
 
 def describe_set(
@@ -64,6 +66,16 @@ def describe_set(
         names.append(add(f"broken/{place}", entry["video"], title, frames, BROKEN_VIDEOS, f"/{place}/video"))
         why = " ".join(str(entry["reason"]).split())
         add(f"broken/{place}/reason", why, "Reason", frames, BROKEN_VIDEOS, f"/{place}/reason", chain=names[-1])
+    add("short", packed["short"], "stored videos that lack frames", frames, ABOUT, "/short")
+    add("tolerance", packed["tolerance"], "share of its frames that a video may lack", frames, ABOUT, "/tolerance")
+    shown = most_lacking(packed["noted"])
+    for place in shown:
+        entry, of = packed["noted"][place], f"noted/{place}"
+        chain = add(of, entry["video"], "a stored video with a note", frames, ABOUT, f"/noted/{place}/video")
+        add(f"{of}/frames", entry["frames"], "Frames stored", frames, ABOUT, f"/noted/{place}/frames", chain=chain)
+        add(f"{of}/expected", entry["expected"], "Expected", frames, ABOUT, f"/noted/{place}/expected", chain=chain)
+        note = " ".join(str(entry["note"]).split())
+        add(f"{of}/note", note, "Note", frames, ABOUT, f"/noted/{place}/note", chain=chain)
     row, clip = shown_clip(data, frames, stored, view)
     return {
         "key": key,
@@ -88,10 +100,20 @@ def describe_set(
             "frames": int(packed["frames"]),
             "decoders": decoders,
             "broken": [{"video": str(e["video"]), "reason": str(e["reason"])} for e in broken],
+            "short": int(packed["short"]),
+            "tolerance": float(packed["tolerance"]),
+            "noted": [{"place": place} | {name: packed["noted"][place][name] for name in NOTED} for place in shown],
+            "noted_in_all": len(packed["noted"]),
             "frames_manifest_sha256": artifacts[f"frames/{key}"]["manifest_sha256"],
         },
         "pixels": clip,
     }
+
+
+def most_lacking(noted: Sequence[Mapping[str, Any]]) -> list[int]:
+    """The places of at most MOST_NOTED notes, those of videos first that lack the largest share of their frames."""
+    lacking = [1 - entry["frames"] / max(1, entry["expected"]) for entry in noted]
+    return sorted(range(len(noted)), key=lambda place: (-lacking[place], place))[:MOST_NOTED]
 
 
 def _seen_by(key: str, spec: ReportSpec) -> str:
