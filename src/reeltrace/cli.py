@@ -46,7 +46,7 @@ def run(
     plan = load_plan(ROOT)
     refuse_outdated_dvc(plan)
     refuse_unrecordable_results(plan)
-    if "DVC_STAGE" in os.environ or stage in ("aggregate", "report"):  # Snakemake has checked them for the others
+    if "DVC_STAGE" in os.environ or stage == "report":  # Snakemake has checked them for the others
         check_texts(plan.registry, ROOT)
     folder = run_stage(stage, key, ROOT, wait=-1)
     if sys.stdout.isatty():

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -384,11 +385,13 @@ class Registry:
         )
 
 
+@lru_cache(maxsize=4)
 def parse(text: str, scale: Scale | None = None) -> Registry:
     """A registry from the text of `params.yaml`; `scale` replaces the one named in it.
 
     The file is checked at every scale, so that a mistake in the paper's values shows on a laptop too. Raises
-    `UserError` with the path of the key, the value found and what was expected.
+    `UserError` with the path of the key, the value found and what was expected. A leaf command asks three times for the
+    same text, and gets the same registry.
     """
     try:
         raw = strict_yaml.load(text)
