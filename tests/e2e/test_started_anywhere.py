@@ -185,15 +185,16 @@ def test_as_a_module_it_works_in_its_own_folder_and_is_refused_elsewhere(workspa
 # --- on small machines ---
 
 
-def test_the_control_group_bounds_the_jobs(workspace: Path, tmp_path: Path) -> None:
+def test_the_control_group_bounds_the_jobs(tmp_path: Path) -> None:
     """What `--cores all` counts is not what a container may use; what is asked for explicitly is what is taken."""
+    workspace = make_workspace(tmp_path / "project", "paper")  # where decoding takes all processors
     group = tmp_path / "system/sys/fs/cgroup"
     group.mkdir(parents=True)
     (group / "memory.max").write_text("250000000\n")
     (group / "cpu.max").write_text("150000 100000\n")
     module = workspace / "src/reeltrace/launching.py"
     edit(module, 'SYSTEM = Path("/")', f"SYSTEM = Path({str(tmp_path / 'system')!r})")
-    frames = "results/smoke/frames/ucf101/manifest.json"
+    frames = "results/paper/frames/ucf101/manifest.json"
 
     def planned(*arguments: str) -> tuple[set[str], set[str]]:
         said = call(workspace, BIN / "snakemake", "-n", *arguments, "--", frames, env=bare(workspace))
