@@ -122,20 +122,28 @@ def test_a_failed_run_records_what_it_finished(made: Path) -> None:
     assert is_recorded(made)
 
 
-def test_an_altered_artifact_is_never_recorded_and_fails_the_run(made: Path) -> None:
-    path = made / FOLDER / "about.json"
-    path.write_text(path.read_text().replace("0", "1", 1))
+def test_an_altered_artifact_is_never_recorded_and_fails_a_run_with_work(made: Path) -> None:
+    for key in ("moving-mnist", "moving-mnist-dir"):  # the first whole, then altered while the second is made
+        output = snakemake(made, f"results/smoke/data/{key}/manifest.json", code=int(key == "moving-mnist-dir"))
+        path = made / "results/smoke/data/moving-mnist/index.csv"
+        path.write_bytes(path.read_bytes()[::-1])
+        lock = (made / "dvc.lock").read_bytes()
+    assert "1 of 1 steps (100%) done" in output
+    assert "reeltrace: tampered artifact: results/smoke/data/moving-mnist/index.csv" in output
+    assert "Traceback" not in output
+    assert (made / "dvc.lock").read_bytes() == lock
+    path.write_bytes(b"")
     assert "tampered artifact: " in sync(made, code=1)
     assert "tampered artifact: " in sync(made, "--later", code=1)
-    assert "tampered artifact: " in snakemake(made)  # Snakemake has nothing to do; this is no failure of the run
-    assert not (made / "dvc.lock").exists()
+    assert "tampered artifact: " in snakemake(made)  # nothing to do, and nothing is recorded
+    assert "moving-mnist-dir:" not in (made / "dvc.lock").read_text()
 
 
 # --- another process at work ---
 
 
 def test_sync_waits_for_a_process_that_holds_dvcs_lock(made: Path) -> None:
-    with holder(made, 8):
+    with holder(made, 5):
         assert "recorded 1 artifacts" in sync(made)
 
 
