@@ -22,7 +22,7 @@ from reeltrace.artifacts import atomic_write, sha256_json
 from reeltrace.data.store import CHANNELS
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.models import build_model
-from reeltrace.models.float32 import tf32_in_use, use_float32
+from reeltrace.models.float32 import tf32_in_use, use_tf32
 from reeltrace.training import resume
 from reeltrace.training.evaluation import Clips, Score, channels_last, evaluate, score_split, to_input
 from reeltrace.training.loading import Loader, derived_seed
@@ -192,7 +192,7 @@ def make_repeatable(device: torch.device, threads: int) -> None:
                 f"or set it to {' or '.join(WORKSPACES)}"
             )
         torch.backends.cudnn.benchmark = False
-        use_float32()
+        use_tf32()
     # what torch.use_deterministic_algorithms(True) does; that one imports torch's compiler first, a second per run
     torch.set_deterministic_debug_mode("error")
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # a guard against bugs that costs time in each layer
