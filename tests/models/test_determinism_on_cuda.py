@@ -25,7 +25,7 @@ from reeltrace.models.st_resnet import Connection, StResNet
 from reeltrace.models.video import build_video
 
 # Gradients that CUDA adds in any order: torch's list of what `use_deterministic_algorithms` refuses or replaces, under
-# the names of the graph. What it replaces only since torch 2.13 (3D max pooling) counts as well.
+# the names of the graph. What newer versions replace (3D max pooling; not 2.11) counts as well.
 NOT_DETERMINISTIC = {
     "AvgPool3DBackward0",
     "MaxPool3DWithIndicesBackward0",
