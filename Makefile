@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 CORES ?= all
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: report test lint format clean lock system FORCE
+.PHONY: report test test-gpu lint format clean lock system FORCE
 
 report: $(VENV)/.ready
 	snakemake --cores $(CORES)
@@ -14,6 +14,14 @@ report: $(VENV)/.ready
 
 test: $(VENV)/.ready system lint
 	python -m pytest -n 2
+
+# What only a GPU can show: every net, optimiser and transform there, killed, resumed, and to the same bytes twice.
+test-gpu: $(VENV)/.ready
+	@python -c 'import sys, torch; sys.exit(0 if torch.cuda.is_available() else 3)'; case $$? in \
+		0) python -m pytest -n 0 -m gpu tests/gpu ;; \
+		3) echo "no GPU: nothing was tested" ;; \
+		*) exit 1 ;; \
+	esac
 
 lint: $(VENV)/.ready
 	ruff check .

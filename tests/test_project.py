@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 import yaml
@@ -86,3 +87,31 @@ def test_ci_runs_what_a_developer_runs() -> None:
     jobs = yaml.safe_load((PROJECT / ".github/workflows/ci.yml").read_text())["jobs"]
     runs = {step["run"] for job in jobs.values() for step in job["steps"] if "run" in step}
     assert runs == {"make test", "make report"}
+
+
+def test_make_test_gpu_says_so_where_there_is_no_gpu(tmp_path: Path) -> None:
+    ready = tmp_path / ".ready"
+    done = subprocess.run(
+        ["make", "--old-file", str(ready), f"VENV={tmp_path}", "test-gpu"],
+        cwd=PROJECT,
+        env={**environment(PROJECT), "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "no GPU: nothing was tested\n"), done.stderr
+
+
+def test_tests_of_a_gpu_are_left_out_unless_asked_for() -> None:
+    options = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
+    assert options["addopts"].endswith("-m 'not gpu'")
+    collected = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-n", "0", "--collect-only", "-m", "gpu", "tests/gpu"],
+        cwd=PROJECT,
+        env=environment(PROJECT),
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    for name in ("cnn4-p43d", "resnet18-t2", "optimizer-rprop", "augmented-treverse", "videos", "rcn", "average-pool"):
+        assert f"[{name}-cuda]" in collected

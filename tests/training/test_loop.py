@@ -83,7 +83,7 @@ def test_a_training_step_is_that_of_torch_sgd(spec_of, datasets, tmp_path):
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=0.0005)
     for pixels, labels in Loader(spec, stores[0]).epoch(1):
         optimizer.zero_grad()
-        F.cross_entropy(model(pixels / 255), labels).backward()
+        F.cross_entropy(model(loop.to_input(pixels, stores[0])), labels).backward()
         optimizer.step()
     for (name, ours), theirs in zip(trained.model.state_dict().items(), model.state_dict().values(), strict=True):
         assert torch.allclose(ours, theirs, atol=1e-4), name

@@ -4,6 +4,7 @@ The pixels come from a frame store, the sides from the official split. Nothing h
 """
 
 import csv
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -73,6 +74,11 @@ class VideoClips:
     def videos(self) -> NDArray[np.int64]:
         """(N,): the number of each clip's video within this split."""
         return np.repeat(np.arange(len(self.chosen)), self.per_video)
+
+    @property
+    def clip_bytes(self) -> int:
+        """Bytes of one clip in a batch."""
+        return 3 * math.prod(self.shape)
 
     def batch(self, indices: Sequence[int] | NDArray[np.int64]) -> Tensor:
         """The clips with these indices for evaluation: uint8 (B, 3, T, H, W), always the same."""

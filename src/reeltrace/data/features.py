@@ -96,6 +96,13 @@ class VideoFeatures:
     def normalise(self) -> tuple[Sequence[float], Sequence[float]] | None:
         return None
 
+    @property
+    def clip_bytes(self) -> int:
+        """Bytes of one video in a batch, at most: that of the longest one, to which the others are filled up."""
+        steps, rows, channels = self.shape
+        longest = int(self.of.store.counts[self.of.chosen].max(initial=0))
+        return 4 * (steps or longest) * rows * channels
+
     def rows(self, place: int) -> Features:
         """The features (T, C) of the frames of one video of this split."""
         video = int(self.of.chosen[place])

@@ -3,6 +3,7 @@
 The sequences of a video do not overlap, so each sampled frame is read once per pass. Nothing here decodes or writes.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +72,11 @@ class FrameSequences:
     @property
     def normalise(self) -> tuple[Sequence[float], Sequence[float]] | None:
         return self.of.normalise
+
+    @property
+    def clip_bytes(self) -> int:
+        """Bytes of one sequence in a batch."""
+        return 3 * math.prod(self.shape)
 
     def batch(self, indices: Sequence[int] | NDArray[np.int64]) -> Tensor:
         """The sequences with these indices, cut from the middle: uint8 (B, 3, T, H, W)."""

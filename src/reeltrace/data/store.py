@@ -1,6 +1,7 @@
 """Reading stored clips: memory-mapped pixels, labels from the index, batches as tensors."""
 
 import csv
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +73,11 @@ class ClipStore:
         """The clips of a training batch. Nothing is left to chance here: a stored clip is seen whole."""
         return self.batch(indices)
 
+    @property
+    def clip_bytes(self) -> int:
+        """Bytes of one clip in a batch: its three channels are one in memory."""
+        return math.prod(self.shape)
+
     def batch(self, indices: Sequence[int] | NDArray[np.integer[Any]] | Tensor) -> Tensor:
         """The clips with these indices as uint8 (B, 3, T, H, W).
 
@@ -86,14 +92,17 @@ class ClipStore:
         return grey.unsqueeze(1).expand(-1, CHANNELS, -1, -1, -1)
 
 
+def one_channel(batch: Tensor) -> Tensor:
+    """What memory holds of clips (N, C, T, H, W): (N, 1, T, H, W) where the channels are grey, an expanded view."""
+    return batch[:, :1] if batch.dim() == 5 and batch.shape[1] > 1 and batch.stride(1) == 0 else batch
+
+
 def to_float(batch: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     """Scale uint8 pixels to [0, 1] in `dtype`, same shape (N, C, T, H, W).
 
     Exact up to one rounding: 0 to 255 are exact even in bfloat16. Grey (expanded) channels stay one in memory.
     """
-    if batch.dim() == 5 and batch.shape[1] > 1 and batch.stride(1) == 0:
-        return to_float(batch[:, :1], dtype).expand(batch.shape)
-    return batch.to(dtype) / 255
+    return (one_channel(batch).to(dtype) / 255).expand(batch.shape)
 
 
 def _map_clips(path: Path) -> NDArray[np.uint8]:

@@ -19,7 +19,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from reeltrace.data.memory import available_memory
 from reeltrace.errors import UserError
+from reeltrace.models.float32 import exact_float32
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -44,6 +46,7 @@ def measure_latency(
     Raises UserError, saying what to change, where memory does not suffice or the net does not take the input.
     """
     torch.set_num_threads(threads)
+    torch.set_deterministic_debug_mode("default")  # whatever this process did before
     shapes = " and ".join("x".join(map(str, x.shape)) for x in inputs)
     too_little = f"{device}: memory does not suffice for a view of {shapes}; lower its crop or frames, or free memory"
     on_gpu = device.type == "cuda"
@@ -55,7 +58,8 @@ def measure_latency(
     ):
         model = model.eval().to(device)
         given = [x.to(device) for x in inputs]
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+        autocast = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+        with torch.inference_mode(), exact_float32(), autocast:
             for _ in range(warm_up):
                 model(*given)
             before = _restart_peak(device)
@@ -100,23 +104,6 @@ def _speaks_of_memory(error: RuntimeError) -> bool:
     return any(words in said for words in ("alloc", "out of memory", "could not create a memory")) or said.endswith(
         "could not create a primitive"
     )
-
-
-def available_memory(proc: Path = Path("/proc"), groups: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """Bytes that a process can still take here: what the machine has free, and what its control group leaves.
-
-    None where nothing says so, as elsewhere than on Linux.
-    """
-    found = []
-    with contextlib.suppress(OSError, ValueError, IndexError, StopIteration):
-        lines = (proc / "meminfo").read_text(encoding="utf-8").splitlines()
-        found.append(next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")))
-    with contextlib.suppress(OSError, ValueError):  # "max" is no number: no limit
-        limit, used = (int((groups / f"memory.{name}").read_text(encoding="ascii")) for name in ("max", "current"))
-        statistics_ = (groups / "memory.stat").read_text(encoding="ascii").split()
-        cached = int(statistics_[statistics_.index("file") + 1])  # given back when it is needed
-        found.append(max(0, limit - used + cached))
-    return min(found, default=None)
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from reeltrace.errors import UserError
 from reeltrace.models.group_conv import GroupBatchNorm3d, GroupConv3d, GroupPool
 from reeltrace.models.groups import Group
+from reeltrace.models.pooling import AvgPool3d, MaxPool3d
 from reeltrace.models.widths import group_width
 
 
@@ -47,12 +48,12 @@ class CNN4(nn.Module):
         self.group = group
         self.conv1 = GroupConv3d(group, in_channels, c1, 3, padding=1, bias=bias, lifting=True)
         self.norm1 = norm(c1)
-        self.maxPool = nn.MaxPool3d(3, stride=2, padding=1)
+        self.maxPool = MaxPool3d(3, stride=2, padding=1)
         self.conv2 = GroupConv3d(group, c1, c2, 3, padding=1, bias=bias)
         self.norm2 = norm(c2)
         self.conv3 = GroupConv3d(group, c2, c3, 3, padding=1, bias=bias)
         self.norm3 = norm(c3)
-        self.smoothing = nn.AvgPool3d(2, stride=2)
+        self.smoothing = AvgPool3d(2)
         self.conv4 = GroupConv3d(group, c3, c4, 1, bias=bias)
         self.norm4 = norm(c4)
         self.adaptiveAvg = nn.AdaptiveAvgPool3d(1)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from reeltrace.errors import UserError
 from reeltrace.models.conv3d import Conv3d
+from reeltrace.models.pooling import MaxPool3d
 from reeltrace.models.residual3d import Triple
 
 AFFINITIES = ("dot_product", "softmax")
@@ -36,7 +37,7 @@ class NonLocal(nn.Module):
         inner = channels // 2
         self.affinity = affinity
         self.theta = Conv3d(channels, inner, 1, bias=bias)
-        self.pool = nn.MaxPool3d(pool) if max(pool) > 1 else nn.Identity()
+        self.pool = MaxPool3d(pool) if max(pool) > 1 else nn.Identity()
         self.phi = Conv3d(channels, inner, 1, bias=bias)
         self.g = Conv3d(channels, inner, 1, bias=bias)
         self.similarity = MatrixProduct()

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from reeltrace.models.nonlocal_block import NonLocal
 from reeltrace.models.pathway import CLIP_CHANNELS, PathwayConfig, build_pathway, smallest_input, stage_widths
+from reeltrace.models.pooling import MaxPool3d
 from reeltrace.models.residual3d import Limits, Pooled, Triple, check_clip, initialise
 
 
@@ -66,7 +67,7 @@ class NonLocalI3D(nn.Module):
         self.stages = build_pathway(config.pathway())
         frames, side = smallest_input(config.pathway())
         self.limits = Limits(CLIP_CHANNELS, config.temporal_pool * frames, side)
-        self.temporal_pool = nn.MaxPool3d((config.temporal_pool, 1, 1))
+        self.temporal_pool = MaxPool3d((config.temporal_pool, 1, 1))
         self.head = Pooled(stage_widths(config.width)[-1:], config.classes, config.dropout)
         initialise(self, zero_last_norm=True)
         for module in self.modules():

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from reeltrace.errors import UserError
 from reeltrace.models.conv3d import Conv3d
+from reeltrace.models.pooling import MaxPool3d
 
 Triple = tuple[int, int, int]
 
@@ -89,9 +90,9 @@ def bottleneck(in_channels: int, inner: int, temporal_kernel: int, stride: int =
     return Residual(branch, in_channels, out_channels, (1, stride, stride))
 
 
-def spatial_pool() -> nn.MaxPool3d:
+def spatial_pool() -> MaxPool3d:
     """The max pooling that ends a stem: 1 x 3^2, stride 1, 2^2."""
-    return nn.MaxPool3d((1, 3, 3), stride=(1, 2, 2), padding=(0, 1, 1))
+    return MaxPool3d((1, 3, 3), stride=(1, 2, 2), padding=(0, 1, 1))
 
 
 class Pooled(nn.Module):

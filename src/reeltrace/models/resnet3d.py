@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from reeltrace.errors import UserError
 from reeltrace.models.group_conv import GroupBatchNorm3d, GroupConv3d, GroupPool
 from reeltrace.models.groups import Group
+from reeltrace.models.pooling import MaxPool3d
 from reeltrace.models.widths import group_width
 
 
@@ -104,7 +105,7 @@ class ResNet18(nn.Module):
         )
         self.norm = _norm(group, w1, batch_norm)
         self.relu = nn.ReLU(inplace=True)
-        self.maxPool = nn.MaxPool3d(3, stride=2, padding=1) if max_pool else nn.Identity()
+        self.maxPool = MaxPool3d(3, stride=2, padding=1) if max_pool else nn.Identity()
         self.layer1 = stage(w1, w1, 1)
         self.layer2 = stage(w1, w2, 2)
         self.layer3 = stage(w2, w3, 2)

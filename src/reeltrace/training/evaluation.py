@@ -1,7 +1,7 @@
 """Evaluation: logits of a test set under transforms, and what is read off them. Nothing here trains or writes files.
 
-Everything is computed in the type of the model's weights (float32), without autocast: a reported accuracy then owes
-nothing to bfloat16, and on these nets a whole evaluation costs less than one epoch.
+Everything is computed in the type of the model's weights (float32), without autocast and without TF32: a reported
+accuracy then owes nothing to either, and on these nets a whole evaluation costs less than one epoch.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from reeltrace.data.store import to_float
+from reeltrace.data.store import CHANNELS, one_channel, to_float
 from reeltrace.data.transforms import TRANSFORMS
+from reeltrace.models.float32 import exact_float32
 
 # Of no influence on the result but for the last bits of a logit: it is a constant, and not the batch size of training,
 # so that an edit of the protocol's batch size does not touch evaluation.
@@ -53,6 +54,10 @@ class Clips(Protocol):
     @property
     def missing(self) -> int:
         """How many videos of this split could not be decoded."""
+
+    @property
+    def clip_bytes(self) -> int:
+        """Bytes that one clip takes in a batch, at most."""
 
     def __len__(self) -> int:
         """Number of clips."""
@@ -91,13 +96,15 @@ class Equivariance(TypedDict):
 def to_input(pixels: Tensor, clips: Clips, dtype: torch.dtype = torch.float32) -> Tensor:
     """What a net is given of uint8 clips (B, 3, T, H, W): scaled to [0, 1] and normalised as the set says.
 
-    Features, which are no pixels, stay as they are.
+    Of grey clips one channel (B, 1, T, H, W) is enough; the net sees it three times. Features, which are no pixels,
+    stay as they are.
     """
     if pixels.is_floating_point():
         return pixels.to(dtype)
-    x = to_float(pixels, dtype)
+    x = to_float(pixels, dtype).expand(-1, CHANNELS, -1, -1, -1)
     if clips.normalise is None:
         return x
+    x = x.contiguous() if x.stride(1) == 0 else x  # three channels that differ do not fit into the memory of one
     mean, std = (torch.tensor(values, dtype=dtype, device=x.device).view(3, 1, 1, 1) for values in clips.normalise)
     return x.sub_(mean).div_(std)
 
@@ -118,9 +125,9 @@ def evaluate(model: nn.Module, clips: Clips, transforms: Iterable[str], batch: i
     logits: dict[str, list[Tensor]] = {name: [] for name in names}
     training = model.training
     model.eval()
-    with torch.no_grad():
+    with torch.no_grad(), exact_float32():
         for start in range(0, len(clips), batch):
-            pixels = clips.batch(range(start, min(start + batch, len(clips)))).to(weight.device)
+            pixels = one_channel(clips.batch(range(start, min(start + batch, len(clips))))).to(weight.device)
             seen = to_input(pixels, clips, weight.dtype)
             for name in names:
                 logits[name].append(model(channels_last(TRANSFORMS[name](seen))).cpu())

@@ -1,6 +1,9 @@
 """Batches for the training loop, read ahead by loader processes where the spec asks for them.
 
 What a batch holds depends on (seed, epoch, number of the batch) only: the same with any number of processes.
+
+A batch owns its memory, and its pixels are uint8 with one channel where the clips are grey: as few bytes as can be pass
+from a loader process to the trainer, and from there to a GPU.
 """
 
 from __future__ import annotations
@@ -8,21 +11,29 @@ from __future__ import annotations
 import hashlib
 import math
 import multiprocessing
+import os
+import sys
 from collections.abc import Iterator, Sized
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
+from reeltrace.data.memory import available_memory
+from reeltrace.data.store import one_channel
 from reeltrace.data.transforms import augment
+from reeltrace.errors import UserError
 
 if TYPE_CHECKING:
     from reeltrace.registry import TrainSpec
     from reeltrace.training.evaluation import Clips
 
 READ_AHEAD = 4  # batches that each loader process may have ready
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where torch puts what one process gives to another
+SHARE = 0.5  # of the free memory that the batches of one job may take: others run beside it, and the net is in it too
 
 
 def derived_seed(*parts: int | str) -> int:
@@ -73,10 +84,77 @@ def _order(seed: int, epoch: int, clips: int, batch_size: int, share: float | No
     return tuple(places)
 
 
-class _Batches(Dataset[tuple[Tensor, Tensor]]):
-    """(epoch, number) to the pixels and labels of one batch; what loader processes run."""
+def _anonymous() -> bool:
+    """Whether a batch can pass between processes in memory that has no name, and so no place in /dev/shm.
 
-    def __init__(self, spec: TrainSpec, clips: Clips) -> None:
+    Containers give /dev/shm 64 MB, a single batch of videos has 38.
+    """
+    if not hasattr(os, "memfd_create") or not hasattr(torch.UntypedStorage, "_new_shared_fd_cpu"):
+        return False
+    try:
+        os.close(os.memfd_create("reeltrace"))
+    except OSError:  # not allowed here
+        return False
+    return True
+
+
+def _to_pass(batch: Tensor) -> Tensor:
+    """A copy of a batch in such memory: torch then hands it on as it is."""
+    size = batch.untyped_storage().nbytes()
+    file = os.memfd_create("reeltrace")
+    os.ftruncate(file, size)
+    storage = torch.UntypedStorage._new_shared_fd_cpu(file, size)  # type: ignore[attr-defined]  # it owns the file
+    storage.copy_(batch.untyped_storage(), False)
+    return torch.empty(0, dtype=batch.dtype).set_(storage, batch.storage_offset(), batch.size(), batch.stride())
+
+
+def read_ahead(loaders: int, batch: int, free: int | None) -> tuple[int, int]:
+    """How many loader processes, and how many batches each has ready, so that `free` bytes hold them.
+
+    `batch` is the size of one in bytes. One more is in the trainer's hands. None: as many as there are to be.
+    """
+    if free is None or not loaders:
+        return loaders, READ_AHEAD
+    most = free // batch - 1
+    if most < loaders:
+        return max(0, most), 1
+    return loaders, min(READ_AHEAD, most // loaders)
+
+
+def _plan(spec: TrainSpec, clips: Clips, anonymous: bool) -> tuple[int, int]:
+    """`read_ahead` for a run on this machine; where it is less than what the spec asks for, stderr says why."""
+    loaders = spec.device.loaders
+    if not loaders:
+        return 0, READ_AHEAD
+    batch = clips.clip_bytes * min(spec.protocol.batch_size, len(clips))
+    memory = available_memory()
+    free, what, remedy = memory, "memory", "free some memory"
+    if not anonymous and SHARED_MEMORY.is_dir():
+        found = os.statvfs(SHARED_MEMORY)
+        if memory is None or found.f_bavail * found.f_frsize < memory:
+            free, what = found.f_bavail * found.f_frsize, f"shared memory in {SHARED_MEMORY}"
+            remedy = "give the container more of it (docker run --shm-size=2g)"
+    processes, ahead = read_ahead(loaders, batch, None if free is None else int(SHARE * free))
+    if free is not None and (processes, ahead) != (loaders, READ_AHEAD):
+        use = f"{processes} with {ahead} each" if processes else "none: the trainer reads each batch itself"
+        print(
+            f"run {spec.key}: {loaders} loaders with {READ_AHEAD} batches of {_mb(batch)} each want "
+            f"{_mb((loaders * READ_AHEAD + 1) * batch)} of {what}, {_mb(free)} are free; used are {use}. For full "
+            f"speed {remedy}, or lower batch_size or device.loaders in params.yaml",
+            file=sys.stderr,
+        )
+    return processes, ahead
+
+
+def _mb(count: int) -> str:
+    return f"{count / 1e6:.1f} MB"
+
+
+class _Batches(Dataset[Tensor]):
+    """(epoch, number) to the pixels of one batch; what loader processes run."""
+
+    def __init__(self, spec: TrainSpec, clips: Clips, anonymous: bool) -> None:
+        self.anonymous = anonymous
         self.seed, self.batch_size, self.clips = spec.seed, spec.protocol.batch_size, clips
         self.share = spec.protocol.update_after
         self.labels = torch.from_numpy(clips.labels)
@@ -84,12 +162,13 @@ class _Batches(Dataset[tuple[Tensor, Tensor]]):
     def of(self, epoch: int) -> tuple[Place, ...]:
         return _order(self.seed, epoch, len(self.labels), self.batch_size, self.share)
 
-    def __getitem__(self, at: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, at: tuple[int, int]) -> Tensor:
         epoch, number = at
         place = self.of(epoch)[number]
         draws = generator(self.seed, "cuts", epoch, place.update)
         torch.rand(place.before, 3, generator=draws, dtype=torch.float64)  # those of the update's earlier clips
-        return self.clips.draw(place.clips, draws), self.labels[place.clips]
+        batch = one_channel(self.clips.draw(place.clips, draws))
+        return _to_pass(batch) if self.anonymous and get_worker_info() is not None else batch
 
 
 class _Places(Sampler[tuple[int, int]], Sized):
@@ -110,32 +189,53 @@ class Loader:
 
     `places` tells for an epoch how its batches make up updates, in their order.
 
-    `spec.device.loaders` processes read ahead; with 0 this process reads each batch when it is asked for.
+    `spec.device.loaders` processes read ahead, fewer where memory does not suffice (stderr says so); with 0 this
+    process reads each batch when it is asked for. Batches arrive on `device`.
     """
 
-    def __init__(self, spec: TrainSpec, clips: Clips) -> None:
-        self._spec = spec
-        self._places = _Places(batches := _Batches(spec, clips))
-        self.places = batches.of
-        loaders = spec.device.loaders
+    def __init__(self, spec: TrainSpec, clips: Clips, device: torch.device | None = None) -> None:
+        self._spec, self._device = spec, device or torch.device("cpu")
+        anonymous = _anonymous()
+        self._batches = _Batches(spec, clips, anonymous)
+        self._places = _Places(self._batches)
+        self.places = self._batches.of
+        loaders, ahead = _plan(spec, clips, anonymous)
         # forked: a loader process maps the same pages, nothing is copied to it
         fork = loaders > 0 and "fork" in multiprocessing.get_all_start_methods()
-        self._loader: DataLoader[tuple[Tensor, Tensor]] = DataLoader(
-            batches,
+        self._loader: DataLoader[Tensor] = DataLoader(
+            self._batches,
             batch_size=None,
             sampler=self._places,
             num_workers=loaders,
-            prefetch_factor=READ_AHEAD if loaders else None,
+            prefetch_factor=ahead if loaders else None,
             persistent_workers=loaders > 0,
             multiprocessing_context="fork" if fork else None,
-            pin_memory=spec.device.kind != "cpu" and torch.cuda.is_available(),
+            pin_memory=self._device.type == "cuda",
             generator=torch.Generator(),  # its own: the global one stays as it is
         )
 
     def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches of one epoch, counted from 1: uint8 clips (B, C, T, H, W), augmented, and labels (B,)."""
+        """The batches of one epoch, counted from 1: clips, augmented, and labels (B,).
+
+        Clips are uint8 (B, C, T, H, W), C = 1 where they are grey; features are as the set gives them.
+        """
         self._places.epoch = epoch
         draws = generator(self._spec.seed, "augmentation", epoch)
         change = self._spec.augment
-        for pixels, labels in self._loader:
-            yield (pixels if change is None else augment(pixels, change.kind, change.probability, draws)), labels
+        for place, batch in zip(self.places(epoch), self._read(), strict=False):
+            # pinned memory that is still being copied stays alive: torch gives it out again only after the copy
+            pixels = batch.to(self._device, non_blocking=True)
+            if change is not None:
+                pixels = augment(pixels, change.kind, change.probability, draws)
+            yield pixels, self._batches.labels[place.clips].to(self._device)
+
+    def _read(self) -> Iterator[Tensor]:
+        try:
+            yield from self._loader
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            raise UserError(
+                f"run {self._spec.key}: a process that reads clips ended ({str(error).splitlines()[0]}); memory may "
+                "not suffice: lower device.loaders in params.yaml, 0 for none, and run the same command again"
+            ) from error

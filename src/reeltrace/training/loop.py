@@ -22,6 +22,7 @@ from reeltrace.artifacts import atomic_write, sha256_json
 from reeltrace.data.store import CHANNELS
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.models import build_model
+from reeltrace.models.float32 import tf32_in_use, use_tf32
 from reeltrace.training import resume
 from reeltrace.training.evaluation import Clips, Score, channels_last, evaluate, score_split, to_input
 from reeltrace.training.loading import Loader, derived_seed
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from reeltrace.registry import Protocol, TrainSpec
 
 HISTORY = "history.jsonl"
+WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
+WORKSPACES = (":4096:8", ":16:8")  # with which cuBLAS adds in the same order in every run
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Trained:
     """A finished training: `model` holds the weights of the last epoch, `validation` is that epoch's score.
 
     The rest are facts about this process: seconds of each epoch that it trained (without validation), how many of them
-    it waited for batches, and the epoch after which it took over from a killed one.
+    it waited for batches, the epoch after which it took over from a killed one, and on a GPU what might use TF32.
     """
 
     model: nn.Module
@@ -51,6 +54,7 @@ class Trained:
     seconds: list[float]
     waited: float
     resumed_after: int | None
+    tf32: dict[str, bool] | None
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,7 @@ def train(
     seconds: list[float] = []
     waited = 0.0
     finished = resumed_after or 0
-    loader = Loader(spec, clips)
+    loader = Loader(spec, clips, device)
     with watch(spec.key, total=protocol.epochs * len(clips), done=finished * len(clips)) as watching:
         for epoch in range(finished + 1, protocol.epochs + 1):
             rate = learning_rate(protocol, epoch)
@@ -112,7 +116,7 @@ def train(
                 asked = time.perf_counter()
                 read = next(reading)
                 waited += time.perf_counter() - asked
-                x, y = to_input(read[0].to(device, non_blocking=True), clips), read[1].to(device)
+                x, y = to_input(read[0], clips), read[1]
                 # bfloat16 and channels-last pay together: measured on one CPU core, forward and backward of the quick
                 # Z3 net take 3.3 ms per clip without both, 2.0 and 2.6 with one of them, 1.5 with both.
                 with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
@@ -163,7 +167,8 @@ def train(
             write_history(work, now["history"])
 
     assert now is not None  # a protocol has at least one epoch
-    return Trained(model, now["validation"], now["best"], now["history"], seconds, waited, resumed_after)
+    tf32 = tf32_in_use() if device.type == "cuda" else None
+    return Trained(model, now["validation"], now["best"], now["history"], seconds, waited, resumed_after, tf32)
 
 
 def prepare(spec: TrainSpec) -> torch.device:
@@ -174,13 +179,22 @@ def prepare(spec: TrainSpec) -> torch.device:
 
 
 def make_repeatable(device: torch.device, threads: int) -> None:
-    """Fixed threads and deterministic algorithms."""
+    """Fixed threads, deterministic algorithms and nothing else, and float32 that is float32 (no TF32).
+
+    Comes before the first use of a GPU. Raises UserError for a workspace of cuBLAS with which its sums vary.
+    """
     torch.set_num_threads(threads)
     if device.type == "cuda":
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        workspace = os.environ.setdefault(WORKSPACE, WORKSPACES[0])
+        if workspace not in WORKSPACES:
+            raise UserError(
+                f"{WORKSPACE} is {workspace!r} in the environment, with which two runs on a GPU may differ; unset it, "
+                f"or set it to {' or '.join(WORKSPACES)}"
+            )
         torch.backends.cudnn.benchmark = False
-    # CUDA has no deterministic gradient of 3D pooling: there it can only warn. On a CPU it is strict.
-    torch.use_deterministic_algorithms(True, warn_only=device.type == "cuda")
+        use_tf32()
+    # what torch.use_deterministic_algorithms(True) does; that one imports torch's compiler first, a second per run
+    torch.set_deterministic_debug_mode("error")
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # a guard against bugs that costs time in each layer
 
 

@@ -115,6 +115,7 @@ def train_and_score(
         "evaluation_seconds": round(evaluation_seconds, 3),
         "peak_memory_bytes": _peak_memory(),
         "resumed_after_epoch": trained.resumed_after,
+        "tf32_in_training": trained.tf32,
     }
 
 
