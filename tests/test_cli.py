@@ -146,7 +146,7 @@ def test_a_file_that_cannot_be_written_is_named(workspace: Path) -> None:
     """A limit of file sizes: the error of writing itself names no file."""
     done = run_in(workspace, "bash", "-c", "ulimit -f 8; exec reeltrace run data digits", code=2)
     assert re.fullmatch(
-        r"reeltrace: \S*results/smoke/data/\S+: (cannot be written \()?File too large.*\n", done.stderr
+        r"reeltrace: \S*results/smoke/data/\S+: cannot (be written|write here) \(File too large\).*\n", done.stderr
     ), done.stderr
 
 
