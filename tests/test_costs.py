@@ -24,8 +24,8 @@ def pay(plan: Plan, name: str, content: object) -> None:
 @pytest.fixture
 def plan(workspace: Path) -> Plan:
     plan = load_plan(workspace)
-    pay(plan, "data/digits", {"duration_s": 1.0, "peak_memory_bytes": 2**20})
-    pay(plan, "data/moving-mnist", {"duration_s": 3.0, "peak_memory_bytes": 2**30})
+    pay(plan, "data/digits", {"duration_s": 1.0, "processor_s": 0.5, "peak_memory_bytes": 2**20})
+    pay(plan, "data/moving-mnist", {"duration_s": 3.0, "processor_s": 5.5, "peak_memory_bytes": 2**30})
     pay(plan, "train/dir-cnn4-z3-s0", {"duration_s": 12.0})
     return plan
 
@@ -37,21 +37,30 @@ def test_the_dearest_comes_first_and_stages_are_added(plan: Plan) -> None:
         ("data", "moving-mnist", 3.0, 18.75),
         ("data", "digits", 1.0, 6.25),
     ]
-    assert [(c.stage, c.artifacts, c.seconds, c.share, c.peak_memory) for c in found.stages] == [
-        ("train", 1, 12.0, 75.0, None),
-        ("data", 2, 4.0, 25.0, 2**30),
+    assert [(c.stage, c.artifacts, c.seconds, c.share, c.processor, c.peak_memory) for c in found.stages] == [
+        ("train", 1, 12.0, 75.0, None, None),
+        ("data", 2, 4.0, 25.0, 6.0, 2**30),
     ]
     assert found.seconds == 16
     assert len(found.untold) == len(plan.tasks) - 3 and set(found.untold.values()) == {"not made yet"}
     lines = format_costs(found).splitlines()
-    assert lines[1].split() == ["train", "1", "12.0", "75.0", "%", "?"]
-    assert lines[3].split() == ["total", "3", "16.0", "100.0", "%", "1", "GiB"]
-    assert lines[5].split() == ["train/dir-cnn4-z3-s0", "12.0", "75.0", "%", "?"]
+    assert lines[1].split() == ["train", "1", "12.0", "75.0", "%", "?", "?"]
+    assert lines[2].split() == ["data", "2", "4.0", "25.0", "%", "6.0", "1", "GiB"]
+    assert lines[3].split() == ["total", "3", "16.0", "100.0", "%", "?", "1", "GiB"]
+    assert lines[5].split() == ["train/dir-cnn4-z3-s0", "12.0", "75.0", "%", "?", "?"]
 
 
 @pytest.mark.parametrize(
     "content",
-    [[], 3, {}, {"duration_s": "long"}, {"duration_s": -1}, {"duration_s": 1, "peak_memory_bytes": "much"}],
+    [
+        [],
+        3,
+        {},
+        {"duration_s": "long"},
+        {"duration_s": -1},
+        {"duration_s": 1, "processor_s": "long"},
+        {"duration_s": 1, "peak_memory_bytes": "much"},
+    ],
     ids=repr,
 )
 def test_a_receipt_that_is_none_is_named_and_the_others_are_counted(plan: Plan, content: object) -> None:
@@ -86,7 +95,7 @@ def test_the_command_prints_lines_and_json_without_torch(workspace: Path, comman
     found = json.loads(command("reeltrace", "status", "--timing", "--json").stdout)
     assert found["scale"] == "smoke"
     only = found["artifacts"][0]
-    assert set(only) == {"stage", "key", "seconds", "share", "peak_memory"}
+    assert set(only) == {"stage", "key", "seconds", "share", "processor", "peak_memory"}
     assert (only["stage"], only["key"], only["share"]) == ("data", "digits", 100.0)
     assert only["peak_memory"] > 2**20
     code = (

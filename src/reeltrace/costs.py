@@ -15,7 +15,9 @@ from reeltrace.plan import Plan
 class Cost:
     """What one artifact took: seconds, their share of all in percent, and the peak memory of its process in bytes.
 
-    In the total of a stage, without a key, `artifacts` are counted, seconds added, and the largest peak is given.
+    `processor` is the processor time in seconds, of all threads and of processes that it started; where other jobs ran
+    beside, it says more than `seconds` do. None where a receipt does not say. In the total of a stage, without a key,
+    `artifacts` are counted, seconds added, and the largest peak is given.
     """
 
     stage: str
@@ -23,6 +25,7 @@ class Cost:
     artifacts: int
     seconds: float
     share: float
+    processor: float | None
     peak_memory: int | None
 
 
@@ -54,7 +57,7 @@ class Costs:
 
 def costs(plan: Plan) -> Costs:
     """What every artifact that is there took."""
-    read: dict[tuple[str, str], tuple[float, int | None]] = {}
+    read: dict[tuple[str, str], tuple[float, float | None, int | None]] = {}
     untold: dict[str, str] = {}
     for task in plan:
         folder = plan.root / task.folder
@@ -64,16 +67,17 @@ def costs(plan: Plan) -> Costs:
                 continue
             receipt = read_json(folder / RECEIPT)
             seconds, peak = float(receipt["duration_s"]), receipt.get("peak_memory_bytes")
-            if not (0 <= seconds < math.inf) or not (peak is None or type(peak) is int):
+            processor = None if receipt.get("processor_s") is None else float(receipt["processor_s"])
+            if not all(0 <= s < math.inf for s in (seconds, processor or 0.0)) or type(peak) not in (int, type(None)):
                 raise ValueError
         except CheckFailed as error:
             untold[task.name] = str(error)
         except (OSError, KeyError, TypeError, ValueError, AttributeError):
             untold[task.name] = f"{task.folder / RECEIPT}: cannot be read as a receipt"
         else:
-            read[task.stage, task.key] = (seconds, peak)
-    total = math.fsum(seconds for seconds, _ in read.values()) or 1.0
-    found = [Cost(*name, 1, seconds, 100 * seconds / total, peak) for name, (seconds, peak) in read.items()]
+            read[task.stage, task.key] = (seconds, processor, peak)
+    total = math.fsum(seconds for seconds, _, _ in read.values()) or 1.0
+    found = [Cost(*name, 1, s, 100 * s / total, processor, peak) for name, (s, processor, peak) in read.items()]
     by_stage = [_total([cost for cost in found if cost.stage == stage]) for stage in dict.fromkeys(s for s, _ in read)]
     return Costs(_dearest(found), _dearest(by_stage), untold)
 
@@ -81,7 +85,9 @@ def costs(plan: Plan) -> Costs:
 def _total(of: Sequence[Cost]) -> Cost:
     peaks = [cost.peak_memory for cost in of if cost.peak_memory is not None]
     seconds, share = math.fsum(c.seconds for c in of), math.fsum(c.share for c in of)
-    return Cost(of[0].stage, None, len(of), seconds, share, max(peaks, default=None))
+    used = [cost.processor for cost in of if cost.processor is not None]
+    processor = math.fsum(used) if len(used) == len(of) else None
+    return Cost(of[0].stage, None, len(of), seconds, share, processor, max(peaks, default=None))
 
 
 def _dearest(found: Sequence[Cost]) -> list[Cost]:
@@ -90,6 +96,7 @@ def _dearest(found: Sequence[Cost]) -> list[Cost]:
 
 def _plain(cost: Cost) -> dict[str, Any]:
     plain = asdict(cost) | {"seconds": round(cost.seconds, 3), "share": round(cost.share, 2)}
+    plain["processor"] = None if cost.processor is None else round(cost.processor, 3)
     if cost.key is None:
         del plain["key"]
     else:
@@ -101,11 +108,12 @@ def format_costs(found: Costs) -> str:
     """Lines for people: the totals of the stages, then every artifact."""
     names = [*(cost.stage for cost in found.stages), *(f"{cost.stage}/{cost.key}" for cost in found.artifacts)]
     width = max(map(len, ("total", *names)))
-    lines = [f"  {'':<{width}}  {'count':>5}  {'seconds':>9}  {'share':>7}  {'peak memory':>11}"]
+    lines = [f"  {'':<{width}}  {'count':>5}  {'seconds':>9}  {'share':>7}  {'processor':>9}  {'peak memory':>11}"]
 
     def line(name: str, cost: Cost, count: str) -> str:
         peak = "?" if cost.peak_memory is None else shown(cost.peak_memory)
-        return f"  {name:<{width}}  {count:>5}  {cost.seconds:>9.1f}  {cost.share:>5.1f} %  {peak:>11}"
+        used = "?" if cost.processor is None else f"{cost.processor:.1f}"
+        return f"  {name:<{width}}  {count:>5}  {cost.seconds:>9.1f}  {cost.share:>5.1f} %  {used:>9}  {peak:>11}"
 
     lines += [line(cost.stage, cost, str(cost.artifacts)) for cost in found.stages]
     if found.artifacts:
