@@ -369,6 +369,8 @@ def check_all(
     if device != "cpu":
         waiting = [[item for items in waiting for item in items]]
     waiting.reverse()
+    if device == "cpu":  # what torch loads for this takes a second: once, and not in every process
+        loop.make_repeatable(torch.device(device), 1)
     context: Any = multiprocessing.get_context("fork" if device == "cpu" else "spawn")
     done: dict[Item, dict[str, Any]] = {}
     running: dict[Any, tuple[Any, Connection, list[Item]]] = {}
