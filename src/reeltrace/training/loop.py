@@ -26,7 +26,7 @@ from reeltrace.training import resume
 from reeltrace.training.evaluation import Clips, Score, channels_last, evaluate, score_split, to_input
 from reeltrace.training.loading import Loader, derived_seed
 from reeltrace.training.optimizers import Optimizer
-from reeltrace.training.precision import conform
+from reeltrace.training.precision import arithmetic, choose, conform
 from reeltrace.training.progress import watch
 from reeltrace.training.resume import Best, Epoch
 
@@ -40,6 +40,7 @@ HISTORY = "history.jsonl"
 class Trained:
     """A finished training: `model` holds the weights of the last epoch, `validation` is that epoch's score.
 
+    `arithmetic` is what the numbers depend on beside the spec: the precision that was chosen, device and processor.
     The rest are facts about this process: seconds of each epoch that it trained (without validation), how many of them
     it waited for batches, and the epoch after which it took over from a killed one.
     """
@@ -48,6 +49,7 @@ class Trained:
     validation: Score
     best: Best
     history: list[Epoch]
+    arithmetic: dict[str, Any]
     seconds: list[float]
     waited: float
     resumed_after: int | None
@@ -84,7 +86,8 @@ def train(
     model = net.module.to(device)
     if device.type == "cpu":
         conform(model)
-    autocast = spec.device.precision == "bfloat16" and (net.autocast or device.type == "cuda")
+    precision = choose(spec.device.precision, device, autocast=net.autocast, who=spec.key)
+    autocast = precision == "bfloat16"
     parameters: list[Tensor] = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = Optimizer(protocol, parameters)
 
@@ -163,7 +166,16 @@ def train(
             write_history(work, now["history"])
 
     assert now is not None  # a protocol has at least one epoch
-    return Trained(model, now["validation"], now["best"], now["history"], seconds, waited, resumed_after)
+    return Trained(
+        model,
+        now["validation"],
+        now["best"],
+        now["history"],
+        arithmetic(spec.device.precision, precision, device),
+        seconds,
+        waited,
+        resumed_after,
+    )
 
 
 def prepare(spec: TrainSpec) -> torch.device:
