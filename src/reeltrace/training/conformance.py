@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import copy
+import faulthandler
 import math
 import multiprocessing
 import os
@@ -422,6 +423,7 @@ def _work(
     results: Connection, found: dict[int, tuple[Convolution, Use, int]], items: Sequence[Item], device: str
 ) -> None:
     if device == "cpu":
+        faulthandler.disable()
         with contextlib.suppress(OSError):  # what the C library says of a damaged heap; the parent says it by shape
             os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     for number in dict.fromkeys(number for number, _ in items):
