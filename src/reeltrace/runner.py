@@ -21,6 +21,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from reeltrace import processor
 from reeltrace.artifacts import (
     MANIFEST,
     RECEIPT,
@@ -238,6 +239,8 @@ def _receipt(
             "platform": platform.platform(),
             "processor": _processor(),
             "cpus": os.cpu_count(),
+            "features": processor.features(),
+            "limits": processor.limits(),
         },
         "python": platform.python_version(),
         "packages": {name: version for name in PACKAGES if (version := _version(name))},

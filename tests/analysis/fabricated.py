@@ -286,6 +286,13 @@ class Project:
         rng = np.random.default_rng(sum(map(ord, run)) + seed)
         arrays: dict[str, Any] = {"label": labels}
         metrics: dict[str, Any] = {"schema": 1, "model": {"parameters": 1000, "widths": [4, 8, 8, 8]}}
+        metrics["arithmetic"] = {
+            "asked": "auto",
+            "precision": "bfloat16",
+            "device": "cpu",
+            "gpu": None,
+            "processor": {"architecture": "x86_64", "features": ["avx2", "avx512_bf16"], "limits": {}},
+        }
         of_clips = ""
         if spec.video is not None:
             of_clips = "clip_"

@@ -43,6 +43,7 @@ def test_the_text_has_every_link(finished: Project) -> None:
         run["code_sha256"],
         "snakemake --cores all results/quick/train/dir-cnn4-z3-s0/manifest.json",
         "machine       somewhere",
+        "arithmetic    bfloat16 (chosen for this device), float32 in evaluation, on a CPU with avx2, avx512_bf16",
     ):
         assert part in text
 
@@ -52,6 +53,14 @@ def test_the_text_says_why_a_commit_is_not_known(copied: Project) -> None:
     git = {"commit": None, "dirty": None, "why": "not a git repository"}
     write_json(path, {**read_json(path), "git": git})
     assert "commit        unknown: not a git repository" in format_explanation(explain(copied.root, CELL, "quick"))
+
+
+def test_the_text_names_instruction_sets_and_what_lowered_them(copied: Project) -> None:
+    path = copied.folder("train/dir-cnn4-z3-s0") / "receipt.json"
+    host = {"name": "here", "features": ["avx2", "avx512f"], "limits": {"ONEDNN_MAX_CPU_ISA": "AVX2"}}
+    write_json(path, {**read_json(path), "host": host})
+    text = format_explanation(explain(copied.root, CELL, "quick"))
+    assert "processor     avx2, avx512f; limited by ONEDNN_MAX_CPU_ISA=AVX2" in text
 
 
 def test_structure_cells_and_missing_values_are_explained(finished: Project) -> None:

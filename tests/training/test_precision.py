@@ -1,14 +1,18 @@
 import copy
 import itertools
+import json
 
 import pytest
 import torch
 from torch import nn
 
+from reeltrace import processor
+from reeltrace.artifacts import read_json
 from reeltrace.models.group_conv import GroupConv3d
 from reeltrace.models.groups import get_group
+from reeltrace.training import precision, stage
 from reeltrace.training.precision import conform, way_of
-from training.older import run_python
+from training.older import OLDER, run_python
 
 NARROW_PROJECTIONS = """
 import itertools
@@ -90,3 +94,52 @@ def test_a_copy_of_a_conforming_net_computes_with_its_own_weights():
     x = torch.rand(1, 4, 8, 8)
     assert not other(x).any()
     assert net(x).any()
+
+
+CHOSEN = """
+import json, sys, torch
+from reeltrace.training.precision import arithmetic, choose
+cpu = torch.device("cpu")
+found = {asked: choose(asked, cpu, autocast=True, who="a-run-s0") for asked in ("auto", "float32", "bfloat16")}
+found["on frames"] = choose("bfloat16", cpu, autocast=False, who="another")
+found["arithmetic"] = arithmetic("auto", found["auto"], cpu)
+print(json.dumps(found))
+"""
+
+
+def test_an_older_processor_trains_in_float32_and_says_what_bfloat16_costs():
+    done = run_python(CHOSEN, older=True)
+    found = json.loads(done.stdout)
+    assert (found["auto"], found["float32"], found["bfloat16"]) == ("float32", "float32", "bfloat16")
+    assert found["on frames"] == "float32"
+    assert done.stderr.splitlines() == [
+        "a-run-s0: bfloat16 is only emulated on this processor and takes 19 to 30 times as long as float32; "
+        "write `precision: float32` in params.yaml"
+    ]
+    assert found["arithmetic"]["processor"]["limits"] == OLDER
+    assert found["arithmetic"]["precision"] == "float32"
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_auto_is_what_the_device_does_itself(monkeypatch, capsys, native):
+    monkeypatch.setattr(precision, "is_native", lambda device: native)
+    for device in (torch.device("cpu"), torch.device("cuda")):
+        assert precision.choose("auto", device, autocast=True, who="x") == ("bfloat16" if native else "float32")
+        assert precision.choose("float32", device, autocast=True, who="x") == "float32"
+        assert precision.choose("bfloat16", device, autocast=True, who="x") == "bfloat16"
+        assert ("only emulated" in capsys.readouterr().err) == (not native)
+
+
+def test_what_was_chosen_stands_in_the_results(spec_of, datasets, tmp_path):
+    spec = spec_of(device={"precision": "auto"}, protocol={"epochs": 1, "milestones": []})
+    facts = stage.run(spec, {"data/direction": datasets["direction"]}, tmp_path)
+    found = read_json(tmp_path / "metrics.json")["arithmetic"]
+    native = precision.is_native(torch.device("cpu"))
+    assert found == {
+        "asked": "auto",
+        "precision": "bfloat16" if native else "float32",
+        "device": "cpu",
+        "gpu": None,
+        "processor": processor.describe(),
+    }
+    assert facts["precision"] == found["precision"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from reeltrace import processor
 from reeltrace.artifacts import reason_of
 from reeltrace.errors import UserError
 from reeltrace.measure.latency import choose_device, measure_latency
@@ -89,6 +91,9 @@ def time(asked: LatencyMeasurement, networks: Mapping[str, Network]) -> dict[str
             "checkpoint": asked.checkpoint.get(name),
         }
         for precision in asked.precisions:
+            if precision == "bfloat16" and device.type == "cpu" and not processor.has_bfloat16_units():
+                converts = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+                print(f"{asked.of} {name}: {processor.cost_of_emulation('cpu', converts)}", file=sys.stderr)
             with _naming(name, view_name):
                 found[name][precision] = measure_latency(
                     model,

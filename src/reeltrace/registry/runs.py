@@ -18,11 +18,14 @@ from reeltrace.registry.fields import (
 
 
 class Device(Strict):
-    """Where a job computes: kind, threads of one job, precision of autocast in training, processes that read clips."""
+    """Where a job computes: kind, threads of one job, precision of autocast in training, processes that read clips.
+
+    `auto` is bfloat16 where the device multiplies such numbers itself, and float32 elsewhere.
+    """
 
     kind: Literal["auto", "cpu", "cuda"]
     threads: Annotated[int, Field(ge=1, le=1024, strict=True)]
-    precision: Literal["float32", "bfloat16"]
+    precision: Literal["auto", "float32", "bfloat16"]
     loaders: Annotated[int, Field(ge=0, le=64, strict=True)]
 
 

@@ -29,13 +29,31 @@ def describe(name: str, folder: Path, scale: str) -> dict[str, Any]:
             "code_sha256": manifest["code"]["sha256"],
             "inputs": {other: entry["sha256"] for other, entry in sorted(manifest["inputs"].items())},
             "outputs": {file: entry["sha256"] for file, entry in sorted(manifest["outputs"].items())},
-            "settings": settings(spec),
+            "settings": {**settings(spec), **_arithmetic(folder, manifest)},
             "command": f"reeltrace run {stage} {key}",
             "workflow": f"snakemake --cores all {path}/{MANIFEST}",
             "receipt": f"{path}/{RECEIPT}",
         }
     except (KeyError, TypeError, AttributeError):
         raise CheckFailed(f"{folder / MANIFEST}: its fields are not those of a manifest; run {name} again") from None
+
+
+def _arithmetic(folder: Path, manifest: Mapping[str, Any]) -> dict[str, str]:
+    """In what precision and on what kind of processor an artifact was computed, where its results say so."""
+    name = next((name for name in ("metrics.json", "about.json") if name in manifest["outputs"]), None)
+    found = read_json(folder / name).get("arithmetic") if name and (folder / name).is_file() else None
+    if found is None:
+        return {}
+    chosen = " (chosen for this device)" if found["asked"] == "auto" else ""
+    on = found["gpu"] or f"a CPU with {processor_words(found['processor'])}"
+    evaluated = ", float32 in evaluation" if found["precision"] != "float32" else ""
+    return {"arithmetic": f"{found['precision']}{chosen}{evaluated}, on {on}"}
+
+
+def processor_words(found: Mapping[str, Any]) -> str:
+    """Instruction sets of a processor, and the variables that lowered what was used of them."""
+    limits = ", ".join(f"{name}={value}" for name, value in sorted((found.get("limits") or {}).items()))
+    return _list(found.get("features") or ["unknown instruction sets"]) + (f"; limited by {limits}" if limits else "")
 
 
 def settings(spec: Mapping[str, Any]) -> dict[str, str]:

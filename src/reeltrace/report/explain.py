@@ -9,7 +9,7 @@ from typing import Any
 from reeltrace.analysis.stage import CELLS
 from reeltrace.artifacts import MANIFEST, RECEIPT, read_json, sha256_file
 from reeltrace.errors import CheckFailed, UserError
-from reeltrace.report.chains import artifact_name, describe
+from reeltrace.report.chains import artifact_name, describe, processor_words
 from reeltrace.report.quantities import derivation_words
 
 
@@ -164,6 +164,8 @@ def _add_receipt(add: Any, receipt: dict[str, Any] | None) -> None:
         add("started", f"{receipt['started']}, {receipt.get('duration_s')} s")
     machine = [host.get(key) for key in ("name", "processor", "platform")]
     add("machine", ", ".join(str(part) for part in machine if part) or "unknown")
+    if host.get("features"):
+        add("processor", processor_words(host))
     if git.get("why"):
         add("commit", f"unknown: {git['why']}")
     elif git:

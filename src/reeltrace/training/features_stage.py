@@ -18,6 +18,7 @@ from reeltrace.errors import UserError
 from reeltrace.models.st_resnet import StResNet
 from reeltrace.training.backbones import build, describe_backbone, take_weights
 from reeltrace.training.loop import choose_device, make_repeatable
+from reeltrace.training.precision import arithmetic
 
 if TYPE_CHECKING:
     from reeltrace.registry import FeaturesSpec
@@ -76,6 +77,7 @@ def run(spec: FeaturesSpec, inputs: Mapping[str, Path], work: Path) -> dict[str,
             "schema": SCHEMA,
             "videos": len(store),
             "frames": total,
+            "arithmetic": arithmetic("float32", "float32", device),
             "channels": {block: int(arrays[block].shape[1]) for block in BLOCKS},
         },
     )

@@ -27,7 +27,7 @@ from reeltrace.training import resume
 from reeltrace.training.evaluation import Clips, Score, channels_last, evaluate, score_split, to_input
 from reeltrace.training.loading import Loader, derived_seed
 from reeltrace.training.optimizers import Optimizer
-from reeltrace.training.precision import conform
+from reeltrace.training.precision import arithmetic, choose, conform
 from reeltrace.training.progress import watch
 from reeltrace.training.resume import Best, Epoch
 
@@ -43,6 +43,7 @@ WORKSPACES = (":4096:8", ":16:8")  # with which cuBLAS adds in the same order in
 class Trained:
     """A finished training: `model` holds the weights of the last epoch, `validation` is that epoch's score.
 
+    `arithmetic` is what the numbers depend on beside the spec: the precision that was chosen, device and processor.
     The rest are facts about this process: seconds of each epoch that it trained (without validation), how many of them
     it waited for batches, the epoch after which it took over from a killed one, and on a GPU what might use TF32.
     """
@@ -51,6 +52,7 @@ class Trained:
     validation: Score
     best: Best
     history: list[Epoch]
+    arithmetic: dict[str, Any]
     seconds: list[float]
     waited: float
     resumed_after: int | None
@@ -88,7 +90,8 @@ def train(
     model = net.module.to(device)
     if device.type == "cpu":
         conform(model)
-    autocast = spec.device.precision == "bfloat16" and (net.autocast or device.type == "cuda")
+    precision = choose(spec.device.precision, device, autocast=net.autocast, who=spec.key)
+    autocast = precision == "bfloat16"
     parameters: list[Tensor] = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = Optimizer(protocol, parameters)
 
@@ -167,8 +170,17 @@ def train(
             write_history(work, now["history"])
 
     assert now is not None  # a protocol has at least one epoch
-    tf32 = tf32_in_use() if device.type == "cuda" else None
-    return Trained(model, now["validation"], now["best"], now["history"], seconds, waited, resumed_after, tf32)
+    return Trained(
+        model,
+        now["validation"],
+        now["best"],
+        now["history"],
+        arithmetic(spec.device.precision, precision, device),
+        seconds,
+        waited,
+        resumed_after,
+        tf32_in_use() if device.type == "cuda" else None,
+    )
 
 
 def prepare(spec: TrainSpec) -> torch.device:

@@ -1,4 +1,7 @@
-"""Convolutions that a processor's library computes wrongly, and the other way in which they are computed.
+"""Arithmetic that suits the device: which precision is trained in, and convolutions that take another way.
+
+`choose` says which precision a training has. In bfloat16 a processor without units for it computes through float32 and
+takes many times as long.
 
 oneDNN 3.13 (in torch 2.15) has two faults that the nets here would meet on a CPU:
 
@@ -18,6 +21,7 @@ the ways are the same function, and a net is then computed alike on every CPU.
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, cast
 
@@ -25,10 +29,49 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from reeltrace import processor
 from reeltrace.models.group_conv import GroupConv3d
 
+Precision = Literal["float32", "bfloat16"]
 Way = Literal["plain", "float32", "sliced"]
 BLOCK = 16  # input channels in the widest of oneDNN's blocks (AVX-512); with AVX2 they have 8
+
+
+def choose(
+    asked: Literal["auto", "float32", "bfloat16"], device: torch.device, *, autocast: bool, who: str
+) -> Precision:
+    """The precision of a training: what is asked for; `auto` is bfloat16 where the device multiplies it itself.
+
+    Without `autocast` a net stays in float32 on a CPU. A request for bfloat16 on a processor that only emulates it is
+    granted, and `who` asked is told in one line on standard error what it costs.
+    """
+    if asked == "float32" or (device.type == "cpu" and not autocast):
+        return "float32"
+    native = is_native(device)
+    if asked == "auto":
+        return "bfloat16" if native else "float32"
+    if not native:
+        converts = device.type == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+        print(f"{who}: {processor.cost_of_emulation(device.type, converts)}", file=sys.stderr)
+    return "bfloat16"
+
+
+def is_native(device: torch.device) -> bool:
+    """Whether a device multiplies bfloat16 numbers itself."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and processor.has_bfloat16_units()
+
+
+def arithmetic(asked: str, chosen: Precision, device: torch.device) -> dict[str, Any]:
+    """What the numbers of a training depend on beside its spec, as plain JSON data: the same in every run here."""
+    return {
+        "asked": asked,
+        "precision": chosen,
+        "device": device.type,
+        "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
+        "processor": processor.describe(),
+    }
 
 
 def conform(model: nn.Module) -> None:

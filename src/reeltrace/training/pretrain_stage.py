@@ -93,12 +93,16 @@ def _learn(spec: TrainSpec, inputs: Mapping[str, Path], work: Path) -> dict[str,
             "source": f"stills of {spec.dataset}, split {spec.video.split}",
             "stills": {split.split: len(split) for split in splits},
             "initial": initial,
+            "arithmetic": trained.arithmetic,
             "epoch": trained.best["epoch"],
             "validation": trained.best["validation"],
             "test": scored,
         },
     )
-    return {"seconds_per_epoch": [round(seconds, 3) for seconds in trained.seconds]}
+    return {
+        "precision": trained.arithmetic["precision"],
+        "seconds_per_epoch": [round(seconds, 3) for seconds in trained.seconds],
+    }
 
 
 def _save(work: Path, architecture: dict[str, Any], epoch: int, state: Mapping[str, Tensor]) -> None:

@@ -76,6 +76,7 @@ def train_and_score(
     validations = {"last": trained.validation, "best": best["validation"]}
     metrics: dict[str, Any] = {
         "schema": SCHEMA,
+        "arithmetic": trained.arithmetic,
         "model": {
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
             "widths": list(getattr(model, "widths", ())),
@@ -107,6 +108,7 @@ def train_and_score(
     _write_predictions(work / "predictions.npz", test, logits)
     return {
         "device": _device_name(model),
+        "precision": trained.arithmetic["precision"],
         "seconds_per_epoch": [round(seconds, 3) for seconds in trained.seconds],
         "clips_per_second": round(len(clips) * len(trained.seconds) / sum(trained.seconds), 1)
         if trained.seconds

@@ -1,0 +1,81 @@
+"""What the processor can do that changes numbers or times, as the system and the environment say; imports no torch.
+
+Two variables of the environment lower what is used of it: `ONEDNN_MAX_CPU_ISA` for oneDNN, which computes convolutions,
+and `ATEN_CPU_CAPABILITY` for torch's own kernels. Together, with the values `AVX2` and `avx2`, they emulate an older
+processor.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+FLAGS = ("avx", "avx2", "fma", "avx_vnni", "avx_ne_convert", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16")
+TILES = ("amx_tile", "amx_bf16", "amx_fp16")
+ARM = ("asimd", "bf16", "sve", "sve2")  # as Linux names them on such processors
+UNITS = ("avx512_bf16", "amx_bf16", "bf16")  # any of them multiplies bfloat16 numbers
+# Values of ONEDNN_MAX_CPU_ISA below the first instruction set with such units.
+BELOW = ("sse41", "avx", "avx2", "avx2_vnni", "avx2_vnni_2", "avx512_core", "avx512_core_vnni")
+
+
+def features(cpuinfo: Path = Path("/proc/cpuinfo")) -> list[str] | None:
+    """The instruction sets of `FLAGS`, `TILES` and `ARM` that this processor has; None where the system is silent."""
+    found = _flags(cpuinfo)
+    return None if found is None else [flag for flag in (*FLAGS, *TILES, *ARM) if flag in found]
+
+
+def limits(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The variables that lower what is used of the processor, with their values; empty where none is set."""
+    found = {}
+    onednn = environment.get("ONEDNN_MAX_CPU_ISA") or environment.get("DNNL_MAX_CPU_ISA")
+    if onednn:
+        found["ONEDNN_MAX_CPU_ISA"] = onednn
+    if environment.get("ATEN_CPU_CAPABILITY"):
+        found["ATEN_CPU_CAPABILITY"] = environment["ATEN_CPU_CAPABILITY"]
+    return found
+
+
+def describe() -> dict[str, Any]:
+    """Features and limits as plain JSON data, the same in every run on one machine."""
+    return {"architecture": platform.machine(), "features": features(), "limits": limits()}
+
+
+def has_bfloat16_units(cpuinfo: Path = Path("/proc/cpuinfo"), environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether there are units that multiply bfloat16 numbers, and oneDNN may use them.
+
+    Without them it converts to float32 and back: the same rounding, at many times the cost.
+    """
+    limit = limits(environment).get("ONEDNN_MAX_CPU_ISA", "").lower()
+    found = features(cpuinfo)
+    return found is not None and any(unit in found for unit in UNITS) and limit not in BELOW
+
+
+def cost_of_emulation(device: str, converts: bool) -> str:
+    """What bfloat16 costs on a device ("cpu", "cuda") that only emulates it, and what to do, in one line.
+
+    `converts` is whether oneDNN has a way with AVX-512 that converts quickly. The factors are measured: forward and
+    backward of the nets here, one thread.
+    """
+    factor = "many times as long as" if device == "cuda" else "2 to 3 times" if converts else "19 to 30 times"
+    factor += "" if device == "cuda" else " as long as"
+    return (
+        f"bfloat16 is only emulated on this {'GPU' if device == 'cuda' else 'processor'} and takes {factor} float32; "
+        "write `precision: float32` in params.yaml"
+    )
+
+
+@functools.cache
+def _flags(cpuinfo: Path) -> frozenset[str] | None:
+    try:
+        lines = cpuinfo.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        name, _, values = line.partition(":")
+        if name.strip() in ("flags", "Features"):
+            return frozenset(values.split())
+    return None
