@@ -38,7 +38,8 @@ def weight(task: Task) -> int:
         return 1 if spec.training is None else 3 * spec.training.protocol.epochs
     if isinstance(spec, TrainSpec):
         work = spec.protocol.epochs * ORIENTATIONS.get(getattr(spec.model, "group", ""), 1)
-        return work * (2 if spec.model.architecture in ("resnet18", "st-resnet", "rcn") else 1)
+        light = ("average-pool", "gru") if spec.video is not None else ("cnn4",)
+        return work * (1 if spec.model.architecture in light else 2)
     if isinstance(spec, MeasureSpec):
         return {"latency": 60, "networks": 7}.get(spec.measurement.kind, 2)
     if isinstance(spec, VideosSpec):

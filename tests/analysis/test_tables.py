@@ -255,7 +255,8 @@ def test_the_compared_accuracy_is_that_of_videos_and_clips_stand_beside(project:
             scored = metrics["best"]["test"][trace["pointer"].split("/")[3]]
             assert reproduced["seeds"]["0"]["total"] == scored["total"] == metrics["videos"]["test"]
             assert tuple(reproduced["interval"]) == wilson(scored["correct"], scored["total"])
-            assert reproduced["clip"]["seeds"]["0"]["total"] == 3 * scored["total"]
+            clips = project.registry.params.datasets["ucf101"].test_clips
+            assert reproduced["clip"]["seeds"]["0"]["total"] == clips * scored["total"] > 0
 
 
 def test_each_column_reads_its_own_set_and_transform(project: Project) -> None:
