@@ -356,7 +356,7 @@ def test_a_mistake_in_a_table_of_quantities_is_named(old: str, new: str, path: s
         ("imagenet-resnet50, quick: null", "imagenet-resnet50, quick: x", "give one of the two"),
         ("dataset: hmdb51, split: 1, every", "dataset: moving-mnist, split: 1, every", "no set of videos is named"),
         (
-            "st-adam-1, every: {paper: 10, quick: 5, smoke: 2}",
+            "st-adam-1, every: {paper: 10, quick: 3, smoke: 2}",
             "st-adam-1",
             "runs.st-98-104.every: belongs to runs of an st-resnet",
         ),
