@@ -18,7 +18,8 @@ import pytest
 from filelock import FileLock
 
 from conftest import environment, git, lock_of_others, make_workspace, run_in
-from reeltrace.engines import mend_times, standings, unrecorded
+from reeltrace import workflow_run
+from reeltrace.engines import MISMATCH, mend_times, standings, unrecorded
 from reeltrace.plan import load_plan
 
 pytestmark = pytest.mark.slow
@@ -134,7 +135,7 @@ def test_an_altered_artifact_is_never_recorded_and_fails_a_run_with_work(made: P
     assert (made / "dvc.lock").read_bytes() == lock
     path.write_bytes(b"")
     assert "tampered artifact: " in sync(made, code=1)
-    assert "tampered artifact: " in sync(made, "--later", code=1)
+    assert "tampered artifact: " in sync(made, "--later", code=MISMATCH)
     assert "tampered artifact: " in snakemake(made)  # nothing to do, and nothing is recorded
     assert "moving-mnist-dir:" not in (made / "dvc.lock").read_text()
 
@@ -434,3 +435,15 @@ def test_json_says_what_was_not_recorded(made: Path) -> None:
     assert answer["recorded"] == []
     assert re.fullmatch(r"process \d+ holds DVC's lock", answer["reason"])
     assert answer["possible"] is True
+
+
+@pytest.mark.parametrize(("code", "success"), [(0, True), (MISMATCH, False), (1, True), (2, True), (-9, True)])
+def test_only_an_artifact_that_does_not_match_fails_a_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], code: int, success: bool
+) -> None:
+    """A recording that crashes, or is killed, comes after the work, and takes nothing from it."""
+    monkeypatch.setattr(workflow_run, "_sync", lambda *_: code)
+    run = workflow_run.WorkflowRun.__new__(workflow_run.WorkflowRun)
+    assert run.record() is success
+    said = capsys.readouterr().err
+    assert ("made, but not recorded with DVC" in said) is (code in (1, 2, -9))

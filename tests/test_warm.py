@@ -124,6 +124,18 @@ def test_the_exit_code_is_that_of_the_command(server: dict[str, str]) -> None:
     assert "ended by signal 9" in killed.stderr
 
 
+def test_a_closed_stream_is_not_taken_for_the_connection(server: dict[str, str]) -> None:
+    """Standard input closed, as some daemons start commands: the socket would be number 0."""
+    command = [sys.executable, "-c", LEAF, "run", "train", "waits"]
+    with subprocess.Popen(
+        ["sh", "-c", 'exec "$@" <&-', "sh", *command], env=server, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        pid = json.loads(process.stdout.readline())["pid"]
+        process.send_signal(signal.SIGKILL)
+    until(lambda: not Path(f"/proc/{pid}").exists())
+
+
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
 def test_a_fork_ends_with_its_leaf(server: dict[str, str], end: signal.Signals) -> None:
     with subprocess.Popen(
@@ -184,4 +196,23 @@ def test_a_fork_dies_with_the_server_and_the_leaf_takes_the_work_up(package: Pat
             os.kill(pid, signal.SIGKILL)
             assert waiting.stdout.readline() == "here\n"
             until(lambda: not Path(f"/proc/{fork}").exists())
+        process.stdin.close()
+
+
+def test_what_lies_in_the_folder_is_no_module_of_the_server(package: Path, tmp_path: Path) -> None:
+    (tmp_path / "selectors.py").write_text("raise SystemExit(1)\n")
+    base = {**environment(package), "PYTHONPATH": str(package)}
+    owner = (
+        "import os, sys; from reeltrace import warm; warm.start(); print(os.environ[warm.VARIABLE]); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-uPc", owner],
+        env=base,
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None and process.stdin is not None
+        until(Path(json.loads(process.stdout.readline())["socket"]).exists)
         process.stdin.close()

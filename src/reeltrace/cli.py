@@ -4,6 +4,7 @@ Errors are one line; exit 2 for bad input, 1 for a failed check.
 """
 
 import contextlib
+import io
 import json
 import os
 import re
@@ -130,7 +131,7 @@ def verify(
         _print_json([{"kind": p.kind, "where": p.where, "found": p.found} for p in problems])
     else:
         for problem in problems:
-            print(problem)
+            print(_printable(str(problem)))
         if not problems:
             print(f"scale {plan.registry.scale}: every artifact and every printed cell agree")
     if problems:
@@ -195,10 +196,17 @@ def sync(
     ] = False,
 ) -> None:
     """Compile dvc.yaml, check every artifact against its manifest, and record what matches with DVC."""
+    from reeltrace.engines import MISMATCH
     from reeltrace.engines import sync as sync_engines
     from reeltrace.plan import load_plan
 
-    result = sync_engines(load_plan(ROOT), wait)
+    try:
+        result = sync_engines(load_plan(ROOT), wait)
+    except CheckFailed as error:
+        if not later:
+            raise
+        _complain(str(error))
+        raise typer.Exit(MISMATCH) from None
     failed = bool(result["reason"]) and result["possible"] and not later
     if as_json:
         _print_json(result)
@@ -223,6 +231,8 @@ def sync(
 
 def main() -> None:
     """Entry point of the console script."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files may hold what no encoding has
     if (code := warm.hand_over(sys.argv[1:])) is not None:
         sys.exit(code)
     try:
@@ -269,9 +279,12 @@ def _place_of(error: OSError) -> str:
 
 def _complain(message: str) -> None:
     """One line, whatever a file's name or a library's advice brings with it."""
-    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", message)  # colours
-    line = "".join(c if c.isprintable() else "?" for c in " ".join(plain.split()))
-    print(f"reeltrace: {line}", file=sys.stderr)
+    print(f"reeltrace: {_printable(message)}", file=sys.stderr)
+
+
+def _printable(text: str) -> str:
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)  # colours
+    return "".join(c if c.isprintable() else "?" for c in " ".join(plain.split()))
 
 
 def _end(code: int) -> NoReturn:

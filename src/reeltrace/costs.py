@@ -10,6 +10,8 @@ from reeltrace.errors import CheckFailed
 from reeltrace.memory import shown
 from reeltrace.plan import Plan
 
+MOST_SECONDS = 1e9  # about thirty years
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -66,9 +68,10 @@ def costs(plan: Plan) -> Costs:
                 untold[task.name] = "not made yet"
                 continue
             receipt = read_json(folder / RECEIPT)
-            seconds, peak = float(receipt["duration_s"]), receipt.get("peak_memory_bytes")
-            processor = None if receipt.get("processor_s") is None else float(receipt["processor_s"])
-            if not all(0 <= s < math.inf for s in (seconds, processor or 0.0)) or type(peak) not in (int, type(None)):
+            seconds, processor = _seconds(receipt["duration_s"]), receipt.get("processor_s")
+            processor = None if processor is None else _seconds(processor)
+            peak = receipt.get("peak_memory_bytes")
+            if peak is not None and not (type(peak) is int and 0 <= peak < 2**63):
                 raise ValueError
         except CheckFailed as error:
             untold[task.name] = str(error)
@@ -80,6 +83,12 @@ def costs(plan: Plan) -> Costs:
     found = [Cost(*name, 1, s, 100 * s / total, processor, peak) for name, (s, processor, peak) in read.items()]
     by_stage = [_total([cost for cost in found if cost.stage == stage]) for stage in dict.fromkeys(s for s, _ in read)]
     return Costs(_dearest(found), _dearest(by_stage), untold)
+
+
+def _seconds(found: Any) -> float:
+    if type(found) not in (int, float) or not 0 <= found < MOST_SECONDS:
+        raise ValueError
+    return float(found)
 
 
 def _total(of: Sequence[Cost]) -> Cost:

@@ -37,6 +37,8 @@ DVC_YAML = Path("dvc.yaml")
 DVC_LOCK = Path("dvc.lock")
 DVC_HEADER = "# Compiled from params.yaml by `reeltrace sync`; edit that file, not this one.\n"
 
+MISMATCH = 3  # the exit code of `reeltrace sync --later` where an artifact is not what its manifest says
+
 State = Literal["current", "stale", "missing"]
 
 
@@ -98,7 +100,7 @@ def _plots(plan: Plan) -> list[dict[str, Any]]:
 def dvc_is_current(plan: Plan) -> bool:
     """Whether the dvc.yaml on disk is the one the registry compiles to."""
     path = plan.root / DVC_YAML
-    return path.is_file() and path.read_text(encoding="utf-8") == compile_dvc(plan)
+    return path.is_file() and path.read_bytes() == compile_dvc(plan).encode()
 
 
 def write_dvc(plan: Plan) -> bool:
@@ -344,7 +346,9 @@ def unrecorded(plan: Plan, found: dict[str, Standing]) -> list[str]:
 def _is_recorded(plan: Plan, task: Task, entry: str) -> bool:
     outs = entry.partition("\n    outs:\n")[2]
     for path in task.files[:2]:
-        seen = re.search(rf"^    - path: {re.escape(path.as_posix())}\n      hash: md5\n      md5: (\w+)$", outs, re.M)
+        seen = re.search(
+            rf"^    - path:\s+{re.escape(path.as_posix())}\n      hash: md5\n      md5: (\w+)$", outs, re.M
+        )  # a long one is wrapped
         try:
             digest = hashlib.md5((plan.root / path).read_bytes(), usedforsecurity=False).hexdigest()
         except FileNotFoundError:
@@ -362,7 +366,7 @@ def _dvc_commit(plan: Plan, tasks: list[Task], wait: float) -> Recorded:
         advice = "no .dvc folder here; run `dvc init` (outside git: `dvc init --no-scm`), then `reeltrace sync`"
         return Recorded([], (), advice, possible=False)
     done = subprocess.run(
-        [sys.executable, "-m", "reeltrace.dvc_commit", "--wait", str(wait), *names],
+        [sys.executable, "-P", "-m", "reeltrace.dvc_commit", "--wait", str(wait), *names],
         cwd=plan.root,
         capture_output=True,
         text=True,

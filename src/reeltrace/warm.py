@@ -10,6 +10,7 @@ The server ends with the process that started it. Linux only, as is the rest of 
 """
 
 import array
+import atexit
 import contextlib
 import ctypes
 import importlib
@@ -48,8 +49,10 @@ def start() -> bool:
     try:
         folder = tempfile.mkdtemp(prefix="reeltrace-")  # mode 0700: nobody else may ask; the server removes it
         path = str(Path(folder) / "socket")
-        command = [sys.executable, "-m", "reeltrace.warm", path]
-        _server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)  # should the server be killed
+        command = [sys.executable, "-P", "-m", "reeltrace.warm", path]  # what lies in this folder is no module
+        # What goes wrong in the server says the leaf, which then does the work itself.
+        _server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     except OSError:
         return False
     os.environ[VARIABLE] = json.dumps({"socket": path, "python": _python()})
@@ -81,6 +84,11 @@ def hand_over(arguments: Sequence[str]) -> int | None:
     """
     if len(arguments) < 2 or arguments[0] != "run" or arguments[1] not in STAGES:
         return None
+    for number in range(3):  # a closed one would be the number of the socket, and be handed over as a stream
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
     try:
         found = json.loads(os.environ[VARIABLE])
         if found["python"] != _python():

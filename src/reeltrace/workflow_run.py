@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import IO, Any
 
-from reeltrace.engines import mend_times, standings, unrecorded
+from reeltrace.engines import MISMATCH, mend_times, standings, unrecorded
 from reeltrace.plan import Plan
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -45,9 +45,16 @@ class WorkflowRun:
         atexit.register(self.end)
 
     def record(self) -> bool:
-        """After a successful run: check what it made and record it with DVC; False where something does not match."""
+        """After a successful run: check what it made and record it with DVC; False where something does not match.
+
+        However else recording ends, the work was done: that is said in one line, and the next call makes up for it.
+        """
         self.recorded = True
-        return _sync() == 0
+        code = _sync()
+        if code not in (0, MISMATCH):
+            how = f"signal {-code}" if code < 0 else f"exit code {code}"
+            _say(f"made, but not recorded with DVC (`reeltrace sync` ended with {how}); the next call records it")
+        return code != MISMATCH
 
     def end(self) -> None:
         """When the process ends: make up for what was not recorded, by this run or by one before."""
@@ -121,7 +128,7 @@ def _remove_stale_locks(folder: Path, presence: Presence) -> None:
 
 def _sync(*arguments: str) -> int:
     """`reeltrace sync --later` of this interpreter, in the folder of the plan."""
-    command = [sys.executable, "-m", "reeltrace.cli", "sync", "--later", *arguments]
+    command = [sys.executable, "-P", "-m", "reeltrace.cli", "sync", "--later", *arguments]
     return subprocess.run(command, check=False, stdout=sys.stderr).returncode
 
 
