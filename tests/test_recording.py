@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from conftest import environment, git, lock_of_others, make_workspace, run_in
+from conftest import Command, edit, environment, git, lock_of_others, make_workspace, run_in
 from reeltrace import workflow_run
 from reeltrace.engines import MISMATCH, mend_times, standings, unrecorded
 from reeltrace.plan import load_plan
@@ -447,3 +447,18 @@ def test_only_an_artifact_that_does_not_match_fails_a_run(
     assert run.record() is success
     said = capsys.readouterr().err
     assert ("made, but not recorded with DVC" in said) is (code in (1, 2, -9))
+
+
+def test_an_edit_made_by_dvc_and_undone_is_seen_by_snakemake(workspace: Path, command: Command) -> None:
+    """Snakemake remembers the checksum of the first spec, and would take the artifact of the second for its own."""
+    manifest = "results/smoke/data/moving-mnist/manifest.json"
+    snakemake(workspace, manifest)
+    first = (workspace / manifest).read_bytes()
+    params = workspace / "params.yaml"
+    text = params.read_text()
+    edit(params, "seed: 1\n", "seed: 5\n")
+    command("reeltrace", "run", "data", "moving-mnist")
+    second = (workspace / manifest).read_bytes()
+    params.write_text(text)
+    snakemake(workspace, manifest)
+    assert second != first == (workspace / manifest).read_bytes()

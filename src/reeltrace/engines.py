@@ -280,6 +280,11 @@ def mend_times(plan: Plan) -> int:
     A fresh clone, or an editor that saves what it found, changes times and no content; DVC goes by content, Snakemake
     by time. Looks at contents only if a time is out of order. Returns how many artifacts were touched.
     """
+    return order_times(plan, standings(plan)) if out_of_order(plan) else 0
+
+
+def out_of_order(plan: Plan) -> bool:
+    """Whether an input has a later time stamp than an artifact that is made of it."""
     stamps: dict[Path, int] = {}
 
     def stamp(path: Path) -> int:
@@ -288,16 +293,17 @@ def mend_times(plan: Plan) -> int:
         return stamps[path]
 
     try:
-        late = any(
+        return any(
             (plan.root / task.manifest).is_file()
             and max(map(stamp, _before(plan, task))) > min(map(stamp, task.files), default=0)
             for task in plan
         )
     except FileNotFoundError:  # of an artifact that is not whole; whether others are is seen below
-        late = True
-    if not late:
-        return 0
-    found = standings(plan)
+        return True
+
+
+def order_times(plan: Plan, found: dict[str, Standing]) -> int:
+    """`mend_times`, where it is known how the artifacts stand."""
     return _order_times(plan, [task for task in plan if found[task.name].state == "current"])
 
 

@@ -6,6 +6,7 @@ line where it cannot be, and the next run makes up for it, whether or not that o
 """
 
 import atexit
+import base64
 import fcntl
 import os
 import platform
@@ -14,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import IO, Any
 
-from reeltrace.engines import MISMATCH, mend_times, standings, unrecorded
+from reeltrace.engines import MISMATCH, order_times, out_of_order, standings, unrecorded
 from reeltrace.plan import Plan
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -37,12 +38,26 @@ class WorkflowRun:
             self.presence = Presence(folder)
             if self.presence.alone():
                 _remove_stale_locks(folder, self.presence)
-                mend_times(plan)
+                self._agree(folder)
             self.presence.stay()
         except OSError as error:  # a folder that cannot be written: Snakemake itself will say what it needs
             _say(f"could not look for runs that were killed: {error}")
             self.presence = None
         atexit.register(self.end)
+
+    def _agree(self, folder: Path) -> None:
+        """Let Snakemake see what is current and what is stale, whoever made it.
+
+        It takes an input with a later time for unchanged where the checksum is that of its own last run; but DVC may
+        have made the artifact of another one since. So its records of stale artifacts are dropped: the time decides.
+        """
+        if out_of_order(self.plan):
+            found = standings(self.plan)
+            order_times(self.plan, found)
+            for task in self.plan:
+                if found[task.name].state == "stale":
+                    for path in task.files:
+                        _record_of(folder, path).unlink(missing_ok=True)
 
     def record(self) -> bool:
         """After a successful run: check what it made and record it with DVC; False where something does not match.
@@ -124,6 +139,15 @@ def _remove_stale_locks(folder: Path, presence: Presence) -> None:
     for lock in locks:
         lock.unlink(missing_ok=True)
     _say("a run was killed here and left its lock behind; no other run is alive, so the lock was removed")
+
+
+def _record_of(folder: Path, output: Path) -> Path:
+    """Where Snakemake keeps what it knows of an output: under its path in base64, cut where that is too long a name."""
+    metadata = folder / "metadata"
+    name = base64.urlsafe_b64encode(output.as_posix().encode()).decode()
+    longest = (os.pathconf(metadata, "PC_NAME_MAX") if metadata.is_dir() else 255) - 1
+    parts = [name[i : i + longest] for i in range(0, len(name), longest)]
+    return metadata.joinpath(*(f"@{part}" for part in parts[:-1]), parts[-1])
 
 
 def _sync(*arguments: str) -> int:
