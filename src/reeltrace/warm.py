@@ -59,15 +59,6 @@ def start() -> bool:
     return True
 
 
-def stop() -> None:
-    """End the server; what it is working on goes on to its end first."""
-    global _server
-    if _server is not None:
-        os.environ.pop(VARIABLE, None)
-        _server.communicate()
-        _server = None
-
-
 def _python() -> str:
     """What must be the same on both sides of the socket: the interpreter, its packages, what libraries read once."""
     read_once = {name: value for name, value in os.environ.items() if name.startswith(READ_ONCE)}
