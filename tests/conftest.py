@@ -83,7 +83,7 @@ def environment(folder: Path) -> dict[str, str]:
     """The environment of commands in a workspace: its own source code, this interpreter's tools."""
     bin_folder = str(Path(sys.executable).parent)
     return {
-        **{k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "SNAKEMAKE_", "GIT_"))},
+        **{k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "SNAKEMAKE_", "GIT_", "MAKE"))},
         "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(folder / "src"),
         "DVC_NO_ANALYTICS": "1",

@@ -92,7 +92,7 @@ def test_ci_runs_what_a_developer_runs() -> None:
 def test_make_test_gpu_says_so_where_there_is_no_gpu(tmp_path: Path) -> None:
     ready = tmp_path / ".ready"
     done = subprocess.run(
-        ["make", "--old-file", str(ready), f"VENV={tmp_path}", "test-gpu"],
+        ["make", "--no-print-directory", "--old-file", str(ready), f"VENV={tmp_path}", "test-gpu"],
         cwd=PROJECT,
         env={**environment(PROJECT), "CUDA_VISIBLE_DEVICES": ""},
         capture_output=True,
