@@ -265,7 +265,8 @@ def check_outputs(folder: Path, *, limit: int | None = None) -> list[Problem]:
         }
         spec_sha256 = manifest["spec"]["sha256"]
         if manifest["schema"] != MANIFEST_SCHEMA:
-            return [Problem("tampered artifact", str(folder / MANIFEST), f"unknown schema {manifest['schema']!r}")]
+            found = f"its schema is {manifest['schema']!r}, here it is {MANIFEST_SCHEMA}; run its stage again"
+            return [Problem("stale", str(folder / MANIFEST), found)]
     except (KeyError, TypeError, AttributeError, ValueError):
         return [Problem("tampered artifact", str(folder / MANIFEST), "its fields are not those of a manifest")]
     problems += _guarded_check(folder / SPEC, lambda: _check_spec(folder / SPEC, spec_sha256))

@@ -120,12 +120,15 @@ def verify(
     data: Annotated[bool, typer.Option("--data", help="Hash the bulk data too, not only small files.")] = False,
 ) -> None:
     """Recompute every hash and every printed cell; exit 1 and name each failure by its kind."""
+    from reeltrace.engines import standings
     from reeltrace.plan import load_plan
     from reeltrace.report.verify import verify as verify_all
 
     plan = load_plan(ROOT)
-    problems = verify_all(ROOT, scale=plan.registry.scale, data=data)
-    problems += _specs_of_other_params(plan, {p.where for p in problems})
+    found = standings(plan)
+    standing = {name: of.reason if of.state == "stale" and of.of is None else "" for name, of in found.items()}
+    problems = verify_all(ROOT, scale=plan.registry.scale, data=data, standing=standing)
+    problems += _not_there(plan, found, {p.where for p in problems})
     problems += _mistaken_texts(plan)
     if as_json:
         _print_json([{"kind": p.kind, "where": p.where, "found": p.found} for p in problems])
@@ -138,19 +141,16 @@ def verify(
         raise typer.Exit(1)
 
 
-def _specs_of_other_params(plan: Any, known: set[str]) -> list[Any]:
-    """Artifacts that params.yaml or the code no longer describes, as problems of kind `stale`."""
+def _not_there(plan: Any, found: dict[str, Any], known: set[str]) -> list[Any]:
+    """Artifacts that are missing, not whole or not to be read, where no other problem names them."""
     from reeltrace.artifacts import Problem
-    from reeltrace.engines import standings
 
     return [
-        Problem(
-            "broken chain" if standing.state == "missing" else "stale",
-            str(plan[name].folder),
-            standing.reason,
-        )
-        for name, standing in standings(plan).items()
-        if standing.state != "current" and not any(where.startswith(f"{plan[name].folder}/") for where in known)
+        Problem("broken chain", str(plan[name].folder), standing.reason)
+        for name, standing in found.items()
+        if standing.state != "current"
+        and standing.of is None
+        and not any(f"{where}/".startswith(f"{plan[name].folder}/") for where in known)
     ]
 
 

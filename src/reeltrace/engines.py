@@ -140,10 +140,11 @@ def refuse_unrecordable_results(plan: Plan) -> None:
 
 @dataclass(frozen=True)
 class Standing:
-    """Whether an artifact is current, and if not, why not."""
+    """Whether an artifact is current, and if not, why not; `of` is the input that it is not current for, if so."""
 
     state: State
     reason: str
+    of: str | None = None
 
 
 def standings(plan: Plan) -> dict[str, Standing]:
@@ -179,7 +180,7 @@ def _standing(plan: Plan, task: Task, found: dict[str, Standing], manifests: dic
         return Standing("stale", "its source files changed")
     for name in task.inputs:
         if found[name].state != "current":
-            return Standing("stale", f"{name} is {found[name].state}")
+            return Standing("stale", f"{name} is {found[name].state}", name)
         if not isinstance(inputs, dict) or inputs.get(name, {}).get("sha256") != manifests[name]:
             return Standing("stale", f"{name} was made again")
     missing = [name for name in task.outputs if not (plan.root / task.folder / name).exists()]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import run_in
+from conftest import edit, run_in
 
 pytestmark = pytest.mark.slow
 RESULTS = "results/smoke"
@@ -81,7 +81,30 @@ def test_a_missing_artifact_is_a_broken_chain(copy: Path) -> None:
     assert any(p["kind"] == "broken chain" and p["where"].endswith("metrics.json") for p in verify(copy))
 
 
-def test_results_of_other_parameters_are_stale(copy: Path) -> None:
-    params = copy / "params.yaml"
-    params.write_text(params.read_text().replace("momentum: 0.9", "momentum: 0.8", 1))
-    assert any(p["kind"] == "stale" and "dir-cnn4-z3-s0" in p["where"] for p in verify(copy))
+def test_bulk_data_that_is_not_there_makes_nothing_stale(copy: Path) -> None:
+    (copy / RESULTS / "data/moving-mnist-dir/clips-train.npy").unlink()
+    assert {(p["kind"], Path(p["where"]).name) for p in verify(copy)} == {("broken chain", "clips-train.npy")}
+
+
+def test_results_of_other_parameters_are_stale_and_nothing_else(copy: Path) -> None:
+    edit(copy / "params.yaml", "momentum: 0.9", "momentum: 0.8")
+    for before_and_after_specs_are_written in range(2):
+        problems = verify(copy)
+        assert {p["kind"] for p in problems} == {"stale"}, before_and_after_specs_are_written
+        assert any("dir-cnn4-z3-s0" in p["where"] for p in problems)
+        run_in(copy, "snakemake", "-n")
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("src/reeltrace/analysis/statistics.py", "\nZ = 1.95", "\nZ = 1.55"),
+        ("reports/templates/abstract.html.j2", "<h2>Abstract</h2>", "<h2>7 numbers</h2>"),
+        ("reports/published/basu2021.yaml", 'printed: "8.33"', 'printed: "8.34"'),
+    ],
+)
+def test_results_of_other_code_or_texts_are_stale_and_nothing_else(copy: Path, file: str, old: str, new: str) -> None:
+    edit(copy / file, old, new)
+    assert {p["kind"] for p in verify(copy)} == {"stale"}
+    said = run_in(copy, "reeltrace", "explain", "basu2021/3/Z3CNN/original").stdout
+    assert ("\n  stale " in said) == ("templates" not in file)  # of the report alone

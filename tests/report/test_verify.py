@@ -18,13 +18,15 @@ from conftest import PROJECT, run_in
 from reeltrace.artifacts import Problem, read_json, sha256_file, write_json
 from reeltrace.errors import UserError
 from reeltrace.registry import VideoDataset, load
-from reeltrace.report.verify import KINDS, verify
+from reeltrace.report.verify import KINDS, REMADE, verify
 
 RUN = "train/dir-cnn4-z3-s0"
 
 
-def problems(project: Project, data: bool = False) -> list[Problem]:
-    found = verify(project.root, scale=project.scale, data=data)
+def problems(project: Project, data: bool = False, gone: str = "", **stale: str) -> list[Problem]:
+    """`stale` names what `reeltrace status` would call stale, and why; all else is current, but for what is `gone`."""
+    standing = {name: stale.get(name, "") for name in project.plan.tasks if name != gone}
+    found = verify(project.root, scale=project.scale, data=data, standing=standing)
     assert {p.kind for p in found} <= set(KINDS)
     assert all(not Path(p.where).is_absolute() for p in found)
     return found
@@ -109,8 +111,8 @@ def test_a_changed_manifest_is_found_where_it_is_used(copied: Project) -> None:
     text = path.read_text()
     path.write_text(text.replace('"c0de', '"c0df', 1))
     found = problems(copied)
-    assert {p.kind for p in found} >= {"stale", "report differs from artifacts"}
-    assert {p.where for p in found if p.kind == "stale"} == {
+    assert {p.kind for p in found} == {"stale"}
+    assert {p.where for p in found} == {
         "results/quick/aggregate/basu2021-table3/manifest.json",
         "results/quick/aggregate/basu2021-table4/manifest.json",
         "results/quick/report/all/manifest.json",
@@ -238,7 +240,93 @@ def test_a_corrected_transcription_makes_its_table_stale(copied: Project) -> Non
     text = path.read_text(encoding="utf-8")
     assert 'printed: "8.33"' in text
     path.write_text(text.replace('printed: "8.33"', 'printed: "8.34"'), encoding="utf-8")
-    assert kinds(copied, "aggregate/basu2021-table5/cells.json") == {"stale"}
+    found = problems(copied, **{"aggregate/basu2021-table5": OTHER_CODE, "report/all": OTHER_CODE})
+    assert {(p.kind, p.where) for p in found} == {
+        ("stale", "results/quick/aggregate/basu2021-table5"),
+        ("stale", "results/quick/report/all"),
+    }
+
+
+def test_a_published_value_edited_together_with_the_manifest_is_found(copied: Project) -> None:
+    name = "aggregate/basu2021-table5"
+    edit(copied.folder(f"{name}/cells.json"), lambda table: table["cells"][0]["published"].update(printed="1.23"))
+    copied.seal(name)
+    assert "tampered artifact" in kinds(copied, f"{name}/cells.json")
+
+
+# --- what is only stale ---
+
+OTHER_CODE = "its source files changed"
+
+
+def test_an_artifact_of_other_code_and_what_is_made_from_it_is_stale_and_not_altered(copied: Project) -> None:
+    """Whatever its fields are: today's code need not know them."""
+    edit(copied.folder(f"{RUN}/metrics.json"), lambda metrics: metrics.pop("best"))
+    copied.seal(RUN)
+    for name in ("aggregate/basu2021-table3", "aggregate/basu2021-table4", "report/all"):
+        copied.seal(name)
+    assert {p.kind for p in problems(copied)} > {"tampered artifact"}
+    found = problems(copied, **{RUN: OTHER_CODE})
+    assert [str(p) for p in found] == [
+        f"stale: results/quick/aggregate/basu2021-table3: {RUN} is stale; {REMADE}",
+        f"stale: results/quick/aggregate/basu2021-table4: {RUN} is stale; {REMADE}",
+        f"stale: results/quick/report/all: {RUN} is stale; {REMADE}",
+        f"stale: results/quick/{RUN}: {OTHER_CODE}; {REMADE}",
+    ]
+
+
+def test_a_spec_written_anew_makes_stale_and_is_not_read_as_that_of_the_results(copied: Project) -> None:
+    """As Snakemake does on reading a params.yaml with another seed: before any work."""
+    for name in (RUN, "aggregate/basu2021-table3", "report/all"):
+        edit(copied.folder(f"{name}/spec.json"), lambda spec: spec.update(seeds=[0, 1], evaluation=["r270"]))
+    found = problems(copied)
+    assert {p.kind for p in found} == {"stale"}
+    assert {Path(p.where).parent.name for p in found if p.where.endswith("spec.json")} == {
+        RUN.partition("/")[2],
+        "basu2021-table3",
+        "all",
+    }
+
+
+def test_other_templates_make_a_report_stale_and_none_of_its_numbers_unbound(copied: Project) -> None:
+    path = copied.root / "reports/templates/abstract.html.j2"
+    path.write_text(path.read_text(encoding="utf-8").replace("<h2>Abstract</h2>", "<h2>In short</h2>"))
+    assert {p.kind for p in problems(copied)} == {"report differs from artifacts"}
+    found = problems(copied, **{"report/all": OTHER_CODE})
+    assert [(p.kind, p.where) for p in found] == [("stale", "results/quick/report/all")]
+
+
+def test_bytes_altered_in_what_is_stale_are_tampering(copied: Project) -> None:
+    flip(copied.folder(f"{RUN}/metrics.json"))
+    found = problems(copied, **{RUN: OTHER_CODE})
+    assert {p.kind for p in found if RUN in p.where} == {"tampered artifact"}
+    assert {p.kind for p in found if RUN not in p.where} == {"stale"}
+
+
+def test_only_the_altered_file_is_called_altered_and_not_what_was_made_from_it(copied: Project) -> None:
+    flip(copied.folder(f"{RUN}/metrics.json"))
+    flip(copied.folder("data/moving-mnist/index.csv"))
+    assert {(p.kind, p.where) for p in problems(copied)} == {
+        ("tampered artifact", f"results/quick/{RUN}/metrics.json"),
+        ("tampered artifact", "results/quick/data/moving-mnist/index.csv"),
+    }
+
+
+def test_a_manifest_of_another_schema_is_stale(copied: Project) -> None:
+    edit(copied.folder(f"{RUN}/manifest.json"), lambda manifest: manifest.update(schema=0))
+    assert {p.kind for p in problems(copied)} == {"stale"}
+
+
+def test_an_artifact_that_params_yaml_no_longer_has_is_held_to_its_manifest_alone(copied: Project) -> None:
+    name = "aggregate/basu2021-table3"
+    edit(copied.folder(f"{name}/cells.json"), lambda table: table["cells"].clear())
+    copied.seal(name)
+    copied.seal("report/all")
+    stale = {"report/all": OTHER_CODE}  # which held the table
+    assert {p.kind for p in problems(copied, **stale)} == {"stale", "tampered artifact"}
+    assert {p.kind for p in problems(copied, gone=name, **stale)} == {"stale"}
+    flip(copied.folder(f"{name}/cells.json"))
+    assert {p.kind for p in problems(copied, gone=name, **stale)} == {"stale", "tampered artifact"}
 
 
 def misprint(project: Project, identity: str) -> None:
@@ -500,5 +588,6 @@ def test_a_file_that_may_not_be_read_is_named_and_the_rest_is_checked(copied: Pr
         path.chmod(mode)
     assert done.stderr == "" and status.stderr == ""
     lines = done.stdout.splitlines()
+    assert {line.split(":")[0] for line in lines} == {"broken chain", "stale", "tampered artifact"}  # of invented code
     assert any(f"results/quick/{file}" in line and "Permission denied" in line for line in lines), done.stdout
     assert any("digit-cnn4-z3-s0/metrics.json" in line for line in lines)

@@ -2,7 +2,8 @@
 
 A hash says that a file is the one that was recorded. It does not say that the record is honest: a file edited together
 with its manifest passes. So numbers are also recomputed from what they were computed from: accuracies from stored
-predictions, cells from metrics, the report from cells. Never imports torch.
+predictions, cells from metrics, the report from cells. That says something only of what is current: an artifact of
+another spec, other code or other inputs is stale, whatever would be computed in its place today. Never imports torch.
 """
 
 import contextlib
@@ -10,7 +11,7 @@ import json
 import os
 import statistics
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
@@ -44,17 +45,19 @@ from reeltrace.report.videos import ABOUT, BROKEN_VIDEOS, FRAME_COLUMNS, FRAMES,
 TAMPERED, STALE, BROKEN = "tampered artifact", "stale", "broken chain"
 UNBOUND, DIFFERS = "unbound number", "report differs from artifacts"
 KINDS = (TAMPERED, STALE, BROKEN, UNBOUND, DIFFERS)
-OURS = ("reproduced", "trace", "equivariance", "search", "beside", "derivation", "hidden")  # parts of cells.json
 SMALL = 1_000_000  # bytes; larger files are hashed only on request
 REPORT = "report/all"
+REMADE = "`snakemake --cores all` makes it again"
 TOLERANCE = 1e-6
 
 
-def verify(root: Path, *, scale: str, data: bool = False) -> list[Problem]:
+def verify(root: Path, *, scale: str, data: bool = False, standing: Mapping[str, str] | None = None) -> list[Problem]:
     """All problems of the artifacts below `root`/results/<scale>, none when everything agrees.
 
-    With `data`, files over 1 MB are hashed too; without, only their size is compared. Paths in problems are relative to
-    `root`. Raises `UserError` when there is nothing to verify.
+    `standing` says of each artifact of the registry why its own spec, code or inputs make it stale, and nothing ("")
+    where they do not; without it all are taken for current. Of an artifact that is stale, or that the registry no
+    longer has, only bytes and links are checked. With `data`, files over 1 MB are hashed too; without, only their size
+    is compared. Paths in problems are relative to `root`. Raises `UserError` when there is nothing to verify.
     """
     results = root / "results" / scale
     folders = {
@@ -64,37 +67,75 @@ def verify(root: Path, *, scale: str, data: bool = False) -> list[Problem]:
     }
     if not folders:
         raise UserError(f"{results}: no artifacts to verify; run `reeltrace run` or `snakemake --cores all` first")
-    problems: list[Problem] = []
+    found: dict[str, list[Problem]] = {}
     limit = None if data else SMALL
     for name, folder in folders.items():
         small = None if name == REPORT else limit  # the report is read whole anyway
-        problems += _guarded(folder / MANIFEST, partial(check_outputs, folder, limit=small))
-        problems += _guarded(folder / MANIFEST, partial(_links, name, folder, results))
+        found[name] = _guarded(folder / MANIFEST, partial(check_outputs, folder, limit=small))
+        found[name] += _guarded(folder / MANIFEST, partial(_links, name, folder, results))
+        if not found[name] and standing and (why := standing.get(name)):
+            found[name] = [Problem(STALE, str(folder), why if ";" in why else f"{why}; {REMADE}")]
+    below = _made_from(folders)
+    stale = {name for name, of in found.items() if any(p.kind == STALE for p in of)}
+    stale |= {name for name in folders if standing and standing.get(name)}
+    reached = below(stale)
+    for name in sorted(reached.keys() - stale):
+        found[name].append(Problem(STALE, str(folders[name]), f"{reached[name]} is stale; {REMADE}"))
+    altered = {name for name, of in found.items() if any(p.kind == TAMPERED for p in of)}
+    # What was computed from altered files would be computed otherwise today, and is not what was altered.
+    unfit = {*stale, *reached, *below(altered), *(folders.keys() - (standing or folders).keys())}
+    problems = [problem for of in found.values() for problem in of]
     endless = {path.parent: path for folder in folders.values() for path in _endless(folder)}
     problems += [Problem(TAMPERED, str(path), "not a file") for path in endless.values()]
     for name, folder in folders.items():
-        stage = name.split("/")[0]
-        if folder in endless or (endless and stage in ("aggregate", "report")):
-            continue  # whoever opened it would wait for ever
-        if stage == "train":
-            problems += _guarded(folder / METRICS, partial(_scores, folder, results))
-            problems += _guarded(folder / METRICS, partial(hidden_states, folder))
-        elif stage == "timing":
-            problems += _guarded(folder / TIMING, partial(times, folder, results))
-        elif stage == "data" and (folder / INDEX).is_file():
-            problems += _guarded(folder / INDEX, partial(_sides, folder))
-        elif stage == "frames":
-            problems += _guarded(folder / FRAMES, partial(_stored, folder, results))
-        elif stage == "measure":
-            problems += _guarded(folder / METRICS, partial(_measured, folder))
-        elif stage == "aggregate":
-            problems += _guarded(folder / CELLS, partial(_cells, folder, results, root / "reports"))
-    if REPORT in folders and not endless:
-        folder = folders[REPORT]
-        problems += _guarded(folder / HTML, partial(_report, folder, results, root / "reports"))
-    elif REPORT not in folders:
+        if name in unfit or folder in endless or (endless and name.split("/")[0] in ("aggregate", "report")):
+            continue  # the last two: whoever opened it would wait for ever
+        said = _contents(name, folder, results, root / "reports")
+        problems += [p for p in said if p.kind != BROKEN or name not in altered]  # that it is altered has been said
+    if REPORT not in folders:
         problems.append(Problem(BROKEN, str(results / REPORT), "there is no report; run `reeltrace run report all`"))
     return [Problem(p.kind, _relative(p.where, root), p.found) for p in dict.fromkeys(problems)]
+
+
+def _contents(name: str, folder: Path, results: Path, reports: Path) -> list[Problem]:
+    """What a current artifact says, recomputed from what it was computed from."""
+    stage = name.split("/")[0]
+    checks: list[tuple[str, Callable[[], list[Problem]]]] = []
+    if stage == "train":
+        checks = [(METRICS, partial(_scores, folder, results)), (METRICS, partial(hidden_states, folder))]
+    elif stage == "timing":
+        checks = [(TIMING, partial(times, folder, results))]
+    elif stage == "data" and (folder / INDEX).is_file():
+        checks = [(INDEX, partial(_sides, folder))]
+    elif stage == "frames":
+        checks = [(FRAMES, partial(_stored, folder, results))]
+    elif stage == "measure":
+        checks = [(METRICS, partial(_measured, folder))]
+    elif stage == "aggregate":
+        checks = [(CELLS, partial(_cells, folder, results, reports))]
+    elif name == REPORT:
+        checks = [(HTML, partial(_report, folder, results, reports))]
+    return [problem for file, check in checks for problem in _guarded(folder / file, check)]
+
+
+def _made_from(folders: Mapping[str, Path]) -> Callable[[Iterable[str]], dict[str, str]]:
+    """A function from artifacts to all that were made from them, as manifests say, each with the input that leads."""
+    readers: dict[str, set[str]] = {}
+    for name, folder in folders.items():
+        with contextlib.suppress(CheckFailed, KeyError, TypeError):  # one without inputs has been named as such
+            for other in read_json(folder / MANIFEST)["inputs"]:
+                readers.setdefault(other, set()).add(name)
+
+    def below(names: Iterable[str]) -> dict[str, str]:
+        reached: dict[str, str] = {}
+        waiting = sorted(names)
+        for name in waiting:  # grows while it is read
+            new = sorted(readers.get(name, set()) - reached.keys())
+            reached.update(dict.fromkeys(new, name))
+            waiting += new
+        return reached
+
+    return below
 
 
 def _relative(where: str, root: Path) -> str:
@@ -141,7 +182,7 @@ def _links(name: str, folder: Path, results: Path) -> list[Problem]:
         if not path.is_file():
             problems.append(Problem(BROKEN, where, f"its input {other} is missing"))
         elif sha256_file(path) != entry.get("sha256"):
-            problems.append(Problem(STALE, where, f"its input {other} has changed since; run {name} again"))
+            problems.append(Problem(STALE, where, f"its input {other} has changed since; {REMADE}"))
         elif entry != file_entry(path):
             problems.append(Problem(TAMPERED, where, f"what it records of its input {other} is not so"))
     # `receipt.json` may differ between two runs, so nothing can recompute it; it must be there and be JSON.
@@ -390,7 +431,7 @@ def _inputs(folder: Path, results: Path) -> dict[str, Path]:
 
 
 def _cells(folder: Path, results: Path, reports: Path) -> list[Problem]:
-    """Aggregate again, and compare. Other published texts make a table stale; other numbers of ours were altered."""
+    """Aggregate again, and compare."""
     texts = aggregate_outputs(_spec(folder, AggregateSpec), _inputs(folder, results), reports / "published")
     problems = []
     for name, text in texts.items():
@@ -400,9 +441,7 @@ def _cells(folder: Path, results: Path, reports: Path) -> list[Problem]:
         if name != CELLS:
             problems.append(Problem(TAMPERED, str(path), "the histories of its runs give another text"))
             continue
-        found = _first_difference(read_json(path), json.loads(text))
-        ours = any(part in found for part in OURS)
-        problems.append(Problem(TAMPERED if ours else STALE, str(path), found))
+        problems.append(Problem(TAMPERED, str(path), _first_difference(read_json(path), json.loads(text))))
     return problems
 
 
