@@ -172,12 +172,14 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Print the chain of one number: cell, value, artifact and hash, command, code, data, seed, machine."""
+    from reeltrace.engines import standings
     from reeltrace.plan import load_plan
     from reeltrace.report.explain import explain as explain_cell
     from reeltrace.report.explain import format_explanation
 
     plan = load_plan(ROOT)
-    chain = explain_cell(ROOT, cell, plan.registry.scale)
+    not_current = {name: of.reason for name, of in standings(plan).items() if of.state != "current"}
+    chain = explain_cell(ROOT, cell, plan.registry.scale, not_current)
     if as_json:
         _print_json(chain)
     else:

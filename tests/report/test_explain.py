@@ -71,6 +71,18 @@ def test_structure_cells_and_missing_values_are_explained(finished: Project) -> 
     assert "not run" in format_explanation(explain(finished.root, "basu2021/2/conv1/stride", "quick"))
 
 
+def test_the_text_says_in_one_line_that_the_chain_is_stale_and_what_makes_it_again(finished: Project) -> None:
+    assert explain(finished.root, CELL, "quick")["stale"] is None
+    apart = {"train/digit-cnn4-z3-s0": "its source files changed"}  # of another cell
+    assert "stale" not in format_explanation(explain(finished.root, CELL, "quick", apart))
+    run = {"train/dir-cnn4-z3-s0": "params.yaml changed", "aggregate/basu2021-table3": "train/dir-cnn4-z3-s0 is stale"}
+    lines = format_explanation(explain(finished.root, CELL, "quick", {**apart, **run})).splitlines()
+    assert [line for line in lines if "stale" in line] == [
+        "  stale         train/dir-cnn4-z3-s0: params.yaml changed; make all of it again: "
+        "snakemake --cores all results/quick/aggregate/basu2021-table3/manifest.json"
+    ]
+
+
 def test_an_artifact_that_is_not_here_is_named(copied: Project) -> None:
     (copied.folder("data/moving-mnist-dir") / "manifest.json").unlink()
     chain = explain(copied.root, CELL, "quick")

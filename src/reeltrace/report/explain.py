@@ -2,7 +2,7 @@
 
 import contextlib
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,29 +13,30 @@ from reeltrace.report.chains import artifact_name, describe, processor_words
 from reeltrace.report.quantities import derivation_words
 
 
-def explain(root: Path, cell_id: str, scale: str) -> dict[str, Any]:
+def explain(root: Path, cell_id: str, scale: str, not_current: Mapping[str, str] | None = None) -> dict[str, Any]:
     """The chain of a cell such as `basu2021/3/Z3CNN/original`: cell, value, artifacts, commands, code, data, machine.
 
+    `not_current` says of artifacts "stage/key" that are not what would be made today why not.
     Raises `UserError` for an unknown cell, with the nearest names, or when nothing was aggregated at this scale;
-    `CheckFailed` when a file of the chain was edited into something else.
+    `CheckFailed` when a file of the chain is not what a stage writes today.
     """
     with _edited(root / "results" / scale):
-        return _explain(root, cell_id, scale)
+        return _explain(root, cell_id, scale, not_current or {})
 
 
 @contextlib.contextmanager
 def _edited(results: Path) -> Iterator[None]:
-    """A field that is not what a stage writes: say so in one line, and leave naming the file to `verify`."""
+    """A field that no stage of today writes: say so in one line, and leave naming the file to `verify`."""
     try:
         yield
     except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise CheckFailed(
-            f"{results}: a file behind this cell was edited ({type(error).__name__}: {error}); "
+            f"{results}: a file behind this cell is stale or was edited ({type(error).__name__}: {error}); "
             "`reeltrace verify` names it"
         ) from None
 
 
-def _explain(root: Path, cell_id: str, scale: str) -> dict[str, Any]:
+def _explain(root: Path, cell_id: str, scale: str, not_current: Mapping[str, str]) -> dict[str, Any]:
     results = root / "results" / scale
     known: dict[str, tuple[Path, int, dict[str, Any]]] = {}
     for path in sorted(results.glob(f"aggregate/*/{CELLS}")):
@@ -75,8 +76,18 @@ def _explain(root: Path, cell_id: str, scale: str) -> dict[str, Any]:
             "sha256": sha256_file(path),
         },
         "sources": cell["trace"],
+        "stale": _stale(aggregate, names, scale, not_current),
         "artifacts": [_artifact(name, results / name, scale) for name in names],
     }
+
+
+def _stale(aggregate: str, names: list[str], scale: str, not_current: Mapping[str, str]) -> dict[str, str] | None:
+    """Where the chain parts from what would be made today, furthest from the cell, and what makes all of it again."""
+    parted = next((name for name in reversed(names) if name in not_current), None)
+    if parted is None:
+        return None
+    remedy = f"snakemake --cores all results/{scale}/{aggregate}/{MANIFEST}"
+    return {"artifact": parted, "why": not_current[parted], "command": remedy}
 
 
 def _artifact(name: str, folder: Path, scale: str) -> dict[str, Any]:
@@ -96,12 +107,14 @@ def format_explanation(chain: dict[str, Any]) -> str:
 
 
 def _format(chain: dict[str, Any]) -> str:
-    print_, ours = chain["published"], chain["reproduced"]
+    print_, ours, stale = chain["published"], chain["reproduced"], chain["stale"]
     lines = [chain["cell"]]
 
     def add(label: str, text: object) -> None:
         lines.append(f"  {label:<14}{text}")
 
+    if stale:
+        add("stale", f"{stale['artifact']}: {stale['why']}; make all of it again: {stale['command']}")
     if ours is None:
         add("here", "not run")
     else:
