@@ -1,6 +1,7 @@
 """Intervals and rounding against known values and laws."""
 
 from fractions import Fraction
+from math import comb
 
 import pytest
 from hypothesis import given
@@ -75,3 +76,24 @@ def test_hull_mean_and_deviation() -> None:
     assert s.sample_deviation([Fraction(1), Fraction(2), Fraction(6)]) == pytest.approx(7**0.5)
     assert s.sample_deviation([Fraction(1)]) is None
     assert s.overlap((0, 1), (1, 2)) and not s.overlap((0, 1), (1.1, 2))
+
+
+@given(total=st.integers(1, 150), classes=st.integers(2, 20))
+def test_a_guesser_is_within_the_bounds_as_often_as_is_said_and_no_bound_is_idle(total: int, classes: int) -> None:
+    chance = Fraction(1, classes)
+    share = [comb(total, n) * chance**n * (1 - chance) ** (total - n) for n in range(total + 1)]
+    low, high = s.guessing(total, classes)
+    tail = Fraction(1, 40)
+    assert sum(share[:low]) <= tail < sum(share[: low + 1])
+    assert sum(share[high + 1 :]) <= tail < sum(share[high:])
+
+
+def test_guessing_known_values() -> None:
+    """As R's qbinom(c(0.025, 0.975), n, p) gives them."""
+    assert [s.guessing(112, 8), s.guessing(300, 4), s.guessing(10_000, 10)] == [(8, 21), (61, 90), (942, 1059)]
+
+
+@pytest.mark.parametrize(("total", "classes"), [(0, 10), (10, 1)])
+def test_where_there_is_nothing_to_guess_is_refused(total: int, classes: int) -> None:
+    with pytest.raises(ValueError, match="guessing"):
+        s.guessing(total, classes)

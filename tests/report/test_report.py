@@ -17,6 +17,8 @@ from analysis.fabricated import REPOSITORY, Project
 from reeltrace.artifacts import pointer, read_json, sha256_file, tree_entry, write_json
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.report import figures, stage, videos
+from reeltrace.report.binding import Binder
+from reeltrace.report.chance import bind_chance, stand_in_nets
 from reeltrace.report.document import build, check_templates
 from reeltrace.report.verify import verify
 
@@ -436,6 +438,46 @@ def test_the_report_never_imports_torch() -> None:
 
 
 # --- tables of quantities ---
+
+
+def test_nets_that_cannot_be_told_from_guessing_are_counted_beside_their_chance_level(copied: Project) -> None:
+    name, spec = "train/ucf-cnn4-z3-s0", copied.registry.report_spec()
+    metrics = read_json(copied.folder(name) / "metrics.json")
+    classes, score = copied.registry.train_spec("ucf-cnn4-z3", 0).classes, metrics["best"]["test"]["original"]
+    right = score["total"] // classes
+    score.update(correct=right, top1=100 * right / score["total"])
+    write_json(copied.folder(name) / "metrics.json", metrics)
+    built = build(spec, copied.inputs_of("report/all"), copied.root / "reports")
+
+    content = json.loads(built.json)
+    groups = {group["dataset"]: group for group in content["summary"]["chance"]}
+    assert {dataset: group["guessed"] for dataset, group in groups.items()} == {
+        **{dataset: [] for dataset in groups},
+        "ucf101": [name],
+    }
+    assert sum(group["nets"] for group in groups.values()) == len(spec.runs) * len(spec.seeds)
+    numbers = {number["id"]: number for number in content["numbers"]}
+    level = numbers["chance/ucf101/level"]
+    assert level["printed"] == f"{100 / classes:.1f}"
+    assert pointer(read_json(copied.root / level["trace"]["artifact"]), level["trace"]["pointer"]) == classes
+    assert (numbers["chance/guessed"]["printed"], numbers["chance/guessed"]["of"]) == ("1", [name])
+    (source,) = built.binder.numbers["chance/ucf101/guessed"].sources
+    assert pointer(read_json(copied.root / source["artifact"]), source["pointer"]) == right
+    assert source["sha256"] == sha256_file(copied.folder(name) / "metrics.json")
+
+    words = " ".join(re.sub(r"<[^>]+>", "", built.html).split())
+    abstract = words[words.index("Abstract") : words.index("How to read the verdicts")]
+    of = groups["ucf101"]["nets"]
+    assert f"stand-in data 1 cannot be told from guessing: 1 of {of} on ucf101, where chance is" in abstract
+    assert f"behind this table 1 cannot be told from guessing on unaltered test data: {name}." in words
+
+
+def test_without_stand_in_data_nothing_is_said_of_chance(finished: Project) -> None:
+    spec = finished.registry.report_spec()
+    runs = {name: run.model_copy(update={"stand_in": None}) for name, run in spec.runs.items()}
+    own = spec.model_copy(update={"runs": runs})
+    assert stand_in_nets(own, finished.inputs_of("report/all"), dict.fromkeys(spec.datasets)) == []
+    assert bind_chance(Binder(), [], []) == ([], {})
 
 
 def test_origins_are_told_apart_on_the_page_and_in_report_json(html: str, content: Any) -> None:

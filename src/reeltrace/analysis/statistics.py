@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
+from functools import cache
 
 CONFIDENCE = 0.95
 Z = 1.959963984540054  # two-sided 95 % quantile of the normal distribution
@@ -26,6 +27,30 @@ def wilson(correct: float, total: int, z: float = Z) -> tuple[float, float]:
     # At 0 and at 100 % the bound is exact; the formula misses it by a rounding error.
     low = 0.0 if correct == 0 else 100 * (centre - half)
     high = 100.0 if correct == total else 100 * (centre + half)
+    return low, high
+
+
+@cache
+def guessing(total: int, classes: int, confidence: float = CONFIDENCE) -> tuple[int, int]:
+    """Between which counts the right answers of a guesser lie, in at least that share of test sets of `total` clips.
+
+    The central interval of the binomial distribution with chance 1/`classes`, exact. Raises `ValueError` where there is
+    nothing to guess.
+    """
+    if total < 1 or classes < 2:
+        raise ValueError(f"guessing {total} clips of {classes} classes")
+    tail = (1 - Fraction(str(confidence))) / 2 * classes**total
+    bounds: list[int] = []
+    ways, reached = (classes - 1) ** total, 0  # in which `right` answers are right, of classes**total
+    for right in range(total + 1):
+        reached += ways
+        if not bounds and reached > tail:
+            bounds.append(right)
+        if reached >= classes**total - tail:
+            bounds.append(right)
+            break
+        ways = ways * (total - right) // ((right + 1) * (classes - 1))
+    low, high = bounds
     return low, high
 
 

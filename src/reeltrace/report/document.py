@@ -22,7 +22,7 @@ from reeltrace.analysis.verdicts import MEANINGS, count
 from reeltrace.artifacts import SPEC, canonical_json, read_json, sha256_file
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.registry import ReportSpec, is_numbered
-from reeltrace.report import figures, frame_nets, pictures, quantities, videos
+from reeltrace.report import chance, figures, frame_nets, pictures, quantities, videos
 from reeltrace.report.binding import Binder, Number
 from reeltrace.report.chains import artifact_name, describe, settings
 
@@ -74,6 +74,9 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], reports: Path) -> Report
     ]
     summary = _summary(binder, cells, judged)
     datasets = [_dataset(binder, key, spec, inputs, artifacts) for key in spec.datasets]
+    stand_in = {d["key"]: d["stand_in"] for d in datasets}
+    chance_levels, chance_of = chance.bind_chance(binder, chance.stand_in_nets(spec, inputs, stand_in), tables)
+    summary["chance"] = [{k: v for k, v in group.items() if k != "ids"} for group in chance_levels]
     drawn = [pictures.describe_pictures(binder, key, spec, inputs) for key in spec.pictures]
     content = {
         "schema": SCHEMA,
@@ -106,6 +109,8 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], reports: Path) -> Report
         datasets=datasets,
         pictures={name: [one for one in drawn if one["document"] == name] for name in documents},
         equivariance=_equivariance_view(equivariance),
+        chance=chance_levels,
+        chance_of=chance_of,
         panels=_panels(spec, inputs, binder),
         hidden_quantities=tuple(frame_nets.QUANTITIES.values()),
         hidden={t["key"]: frame_nets.hidden_figures(t, inputs, binder) for t in tables if t.get("hidden")},
