@@ -250,7 +250,7 @@ def sync(plan: Plan, wait: float = 0.0) -> dict[str, Any]:
             f"{problems[0]}; nothing was recorded. Remove {Path(problems[0].where).parent} and make it again"
         )
     current = [task for task in plan if found[task.name].state == "current"]
-    _order_times(plan, current)
+    order_times(plan, found)
     if writable:
         recorded = _dvc_commit(plan, current, wait)
     else:
@@ -303,11 +303,6 @@ def out_of_order(plan: Plan) -> bool:
         return True
 
 
-def order_times(plan: Plan, found: dict[str, Standing]) -> int:
-    """`mend_times`, where it is known how the artifacts stand."""
-    return _order_times(plan, [task for task in plan if found[task.name].state == "current"])
-
-
 def _before(plan: Plan, task: Task) -> list[Path]:
     """What Snakemake takes as the inputs of a task."""
     return [task.spec_path, *task.sources, *(source.manifest for source in plan.inputs_of(task))]
@@ -320,10 +315,15 @@ def _stamp(path: Path) -> int:
     return path.stat().st_mtime_ns
 
 
-def _order_times(plan: Plan, current: list[Task]) -> int:
-    """Give each artifact time stamps later than those of its spec, its inputs and its sources, where they are not."""
+def order_times(plan: Plan, found: dict[str, Standing]) -> int:
+    """Give each current artifact time stamps later than those of its spec, inputs and sources, where they are not.
+
+    Returns how many artifacts were touched.
+    """
     newest, touched = 0, 0
-    for task in current:
+    for task in plan:
+        if found[task.name].state != "current":
+            continue
         files = [plan.root / path for path in task.files]
         with contextlib.suppress(FileNotFoundError, PermissionError):  # removed meanwhile, or somebody else's
             floor = max(_stamp(plan.root / path) for path in _before(plan, task))
