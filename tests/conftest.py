@@ -136,6 +136,15 @@ def edit(path: Path, old: str, new: str, count: int = 1) -> None:
     path.write_text(text.replace(old, new, count))
 
 
+def system(root: Path, files: dict[str, str]) -> Path:
+    """A root folder with these files, as /proc and /sys hold them."""
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return root
+
+
 def lock_of_others(stages: int = 300) -> str:
     """A dvc.lock of about 2 kB a stage, none of this project; as DVC writes it, with a value that all share."""
     deps = "".join(

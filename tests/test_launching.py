@@ -6,21 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from conftest import system
 from reeltrace.launching import Limits, allowed, job_environment, memory_mb
 from reeltrace.plan import STAGES
 
 MACHINE = allowed(Path("/nowhere"))
-
-
-def system(root: Path, cgroup: str | None, files: dict[str, str]) -> Path:
-    """A root folder with these control groups."""
-    if cgroup is not None:
-        files = {"proc/self/cgroup": cgroup, **files}
-    for name, text in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return root
 
 
 def test_without_control_groups_the_machine_is_the_limit() -> None:
@@ -88,7 +78,7 @@ UNLIMITED = "9223372036854771712\n"
 def test_control_groups_bound_what_may_be_used(
     tmp_path: Path, cgroup: str | None, files: dict[str, str], expected: Limits
 ) -> None:
-    assert allowed(system(tmp_path, cgroup, files)) == expected
+    assert allowed(system(tmp_path, files if cgroup is None else {"proc/self/cgroup": cgroup, **files})) == expected
 
 
 def test_every_stage_has_its_memory() -> None:

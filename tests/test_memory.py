@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from conftest import PROJECT, run_in
+from conftest import PROJECT, run_in, system
 from reeltrace.errors import UserError
-from reeltrace.memory import explaining_memory, shown, speaks_of_memory
+from reeltrace.memory import available_memory, explaining_memory, limit, shown, speaks_of_memory
 from reeltrace.registry import SCALES, parse
 from reeltrace.registry.sizes import refuse_beyond, training
 from reeltrace.runner import run
@@ -124,6 +124,40 @@ def test_a_dataset_that_does_not_fit_on_the_disk_is_refused_before_it_is_drawn(t
         UserError, match=r"1000450 videos of 3 frames of 10000 x 10000 pixels, at least 273 TiB, do not"
     ):
         refuse_beyond(registry.data_spec("moving-mnist"), registry.params, tmp_path)
+
+
+GROUP = "sys/fs/cgroup"
+# In a unit of systemd, the group around which is the stricter one; and version 1, in a container.
+NESTED = {
+    "2": {
+        "proc/self/cgroup": "0::/user.slice/app.scope\n",
+        f"{GROUP}/user.slice/app.scope/memory.max": "max\n",
+        f"{GROUP}/user.slice/app.scope/memory.current": "10\n",
+        f"{GROUP}/user.slice/memory.max": "5000\n",
+        f"{GROUP}/user.slice/memory.current": "1000\n",
+        f"{GROUP}/user.slice/memory.stat": "anon 800\nfile 150\n",
+    },
+    "1": {
+        "proc/self/cgroup": "5:memory:/docker/0123\n0::/\n",
+        f"{GROUP}/memory/memory.limit_in_bytes": "5000\n",
+        f"{GROUP}/memory/memory.usage_in_bytes": "1000\n",
+        f"{GROUP}/memory/memory.stat": "cache 50\nrss 800\ntotal_cache 150\n",
+    },
+}
+MEMINFO = {"proc/meminfo": "MemTotal: 9 kB\nMemAvailable:   8 kB\nSwapTotal:  1 kB\nHugePages_Total:       0\n"}
+
+
+def test_without_control_groups_memory_is_what_the_machine_has(tmp_path: Path) -> None:
+    assert available_memory(tmp_path) is None
+    assert available_memory(system(tmp_path, MEMINFO)) == 8 * 1024
+    assert limit(tmp_path) == (10 * 1024, "this machine's memory")
+
+
+@pytest.mark.parametrize("version", NESTED)
+def test_memory_is_the_least_of_what_machine_and_groups_leave(tmp_path: Path, version: str) -> None:
+    root = system(tmp_path, {**MEMINFO, **NESTED[version]})
+    assert limit(root) == (5000, "its control group")
+    assert available_memory(root) == 4150
 
 
 def test_sizes_are_shown_for_people() -> None:

@@ -38,6 +38,7 @@ def test_bfloat16_units_are_those_that_the_processor_has_and_onednn_may_use(mach
 
 def test_features_are_named_in_a_fixed_order(machine):
     name, cpuinfo = machine
+    assert processor.name(cpuinfo) == name
     assert processor.features(cpuinfo)[:2] == ["avx", "avx2"]
     assert ("amx_bf16" in processor.features(cpuinfo)) == (name == "sapphire")
 

@@ -6,11 +6,11 @@ counts the processors of the machine, and knows nothing of memory.
 
 import os
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-SYSTEM = Path("/")
+from reeltrace import control_groups
+
 KEPT_FREE = 0.1  # of the memory: for Snakemake, the file cache and whatever else runs
 # The largest amount of memory that a process of a stage held, in MB: at the small scales as its receipts say
 # (peak_memory_bytes), with a third on top; at the published scale as a cluster is asked for it.
@@ -73,20 +73,13 @@ def allowed(system: Path | None = None) -> Limits:
 
     `system` is the root of the file system below which /proc and /sys are read.
     """
-    system = system or SYSTEM
-    memory, cores = _machine_memory(), os.cpu_count()
-    for group in _groups(system):
-        for name in ("memory.max", "memory.limit_in_bytes"):
-            if (value := _numbers(group / name)) and value[0] > 0:
-                memory = min(memory or value[0], value[0])
-        quota = _numbers(group / "cpu.max") or [
-            *_numbers(group / "cpu.cfs_quota_us"),
-            *_numbers(group / "cpu.cfs_period_us"),
-        ]
-        if len(quota) == 2 and min(quota) > 0:
-            granted = max(1, quota[0] // quota[1])
-            cores = min(cores or granted, granted)
+    memory = _least(_machine_memory(), control_groups.memory(system))
+    cores = _least(os.cpu_count(), control_groups.processors(system))
     return Limits(cores, None if memory is None else max(1, int(memory * (1 - KEPT_FREE) / 1e6)))
+
+
+def _least(*found: int | None) -> int | None:
+    return min((number for number in found if number is not None), default=None)
 
 
 def _machine_memory() -> int | None:
@@ -94,32 +87,3 @@ def _machine_memory() -> int | None:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError):
         return None
-
-
-def _groups(system: Path) -> Iterator[Path]:
-    """The folders of this process's control groups and of those around them, in each hierarchy."""
-    mounted = system / "sys/fs/cgroup"
-    try:
-        lines = (system / "proc/self/cgroup").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = ["0::/"]
-    for line in lines:
-        _, _, rest = line.partition(":")
-        controllers, _, path = rest.partition(":")
-        names = ("", "unified") if not controllers else (controllers, *controllers.split(","))
-        for name in dict.fromkeys(names):
-            # In a container the path may be the host's, of which only the end, or nothing, is to be seen.
-            folder = mounted / name / path.strip("/")
-            while folder != mounted.parent:
-                yield folder
-                if folder == mounted / name:
-                    break
-                folder = folder.parent
-
-
-def _numbers(path: Path) -> list[int]:
-    """The numbers in a file; none where it has another word (`max`), or is not there."""
-    try:
-        return [int(word) for word in path.read_text(encoding="ascii").split()]
-    except (OSError, ValueError):
-        return []

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from reeltrace import control_groups
 from reeltrace.errors import UserError
 
 ROOM = 2**27  # bytes that a task needs at least beside its libraries
@@ -84,8 +85,11 @@ def too_little_memory(what: str, remedy: str = COMPUTING) -> str:
     return f"{what}: memory does not suffice{within}; {remedy}"
 
 
-def limit() -> tuple[int, str] | None:
-    """The bytes that a process can have here, and what sets that bound; None where nothing says so."""
+def limit(system: Path | None = None) -> tuple[int, str] | None:
+    """The bytes that a process can have here, and what sets that bound; None where nothing says so.
+
+    `system` is the root of the file system below which /proc and /sys are read.
+    """
     found: list[tuple[int, str]] = []
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
@@ -94,14 +98,30 @@ def limit() -> tuple[int, str] | None:
             soft, _ = resource.getrlimit(getattr(resource, name))
             if soft != resource.RLIM_INFINITY:
                 found.append((soft, words))
-    with contextlib.suppress(OSError, ValueError, IndexError, StopIteration):
-        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
-        sizes = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in lines if line.endswith(" kB")}
-        found.append((sizes["MemTotal"] + sizes["SwapTotal"], "this machine's memory"))
-    with contextlib.suppress(OSError, ValueError):  # "max" is no number: no limit
-        group = int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii"))
+    sizes = _machine(system)
+    if "MemTotal" in sizes:
+        found.append((sizes["MemTotal"] + sizes.get("SwapTotal", 0), "this machine's memory"))
+    if (group := control_groups.memory(system)) is not None:
         found.append((group, "its control group"))
     return min(found, default=None)
+
+
+def available_memory(system: Path | None = None) -> int | None:
+    """Bytes that a process can still take here: what the machine has free, and what its control groups leave.
+
+    None where nothing says so, as elsewhere than on Linux. `system` is as in `limit`.
+    """
+    found = (_machine(system).get("MemAvailable"), control_groups.memory_left(system))
+    return min((size for size in found if size is not None), default=None)
+
+
+def _machine(system: Path | None) -> dict[str, int]:
+    """The sizes in /proc/meminfo, in bytes; none where it cannot be read."""
+    try:
+        lines = ((system or control_groups.SYSTEM) / "proc/meminfo").read_text(encoding="utf-8").splitlines()
+        return {line.split(":")[0]: int(line.split()[1]) * 1024 for line in lines if line.endswith(" kB")}
+    except (OSError, ValueError, IndexError):
+        return {}
 
 
 def shown(size: float) -> str:

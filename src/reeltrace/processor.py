@@ -7,6 +7,7 @@ processor.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import platform
@@ -26,6 +27,16 @@ def features(cpuinfo: Path = Path("/proc/cpuinfo")) -> list[str] | None:
     """The instruction sets of `FLAGS`, `TILES` and `ARM` that this processor has; None where the system is silent."""
     found = _flags(cpuinfo)
     return None if found is None else [flag for flag in (*FLAGS, *TILES, *ARM) if flag in found]
+
+
+def name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """The model name of the processor; where the system does not say it, what Python knows."""
+    with contextlib.suppress(OSError):
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
+            key, _, words = line.partition(":")
+            if key.strip() == "model name" and words.strip():
+                return words.strip()
+    return platform.processor() or platform.machine()
 
 
 def limits(environment: Mapping[str, str] = os.environ) -> dict[str, str]:

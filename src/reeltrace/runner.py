@@ -237,7 +237,7 @@ def _receipt(
         "host": {
             "name": platform.node(),
             "platform": platform.platform(),
-            "processor": _processor(),
+            "processor": processor.name(),
             "cpus": os.cpu_count(),
             "features": processor.features(),
             "limits": processor.limits(),
@@ -254,17 +254,6 @@ def _processor_seconds() -> float:
     """What this process, and those that it started and that have ended, have used of all processors so far."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next(
-        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")),
-        platform.processor(),
-    )
 
 
 def _version(package: str) -> str | None:

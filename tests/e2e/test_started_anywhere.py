@@ -192,7 +192,7 @@ def test_the_control_group_bounds_the_jobs(tmp_path: Path) -> None:
     group.mkdir(parents=True)
     (group / "memory.max").write_text("250000000\n")
     (group / "cpu.max").write_text("150000 100000\n")
-    module = workspace / "src/reeltrace/launching.py"
+    module = workspace / "src/reeltrace/control_groups.py"
     edit(module, 'SYSTEM = Path("/")', f"SYSTEM = Path({str(tmp_path / 'system')!r})")
     frames = "results/paper/frames/ucf101/manifest.json"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import pytest
 import torch
@@ -11,7 +10,7 @@ from torch import Tensor, nn
 
 from reeltrace.errors import UserError
 from reeltrace.measure import latency
-from reeltrace.measure.latency import available_memory, choose_device, measure_latency
+from reeltrace.measure.latency import choose_device, measure_latency
 
 CPU = torch.device("cpu")
 
@@ -103,15 +102,3 @@ def test_memory_is_limited_so_that_the_process_is_not_killed(monkeypatch: pytest
     with pytest.raises(UserError, match=r"cpu: memory does not suffice for a view of 1x3; lower its crop or frames"):
         measure(Sleeper(0.001, megabytes=600), torch.zeros(1, 3))
     torch.ones(600 * 2**18)  # the limit is gone again
-
-
-def test_available_memory_is_the_least_of_what_machine_and_group_leave(tmp_path: Path) -> None:
-    assert available_memory(tmp_path, tmp_path) is None
-    (tmp_path / "meminfo").write_text("MemTotal: 9 kB\nMemAvailable:   2048 kB\n")
-    assert available_memory(tmp_path, tmp_path) == 2048 * 1024
-    (tmp_path / "memory.current").write_text("1000\n")
-    (tmp_path / "memory.stat").write_text("anon 800\nfile 150\n")
-    (tmp_path / "memory.max").write_text("max\n")
-    assert available_memory(tmp_path, tmp_path) == 2048 * 1024
-    (tmp_path / "memory.max").write_text("5000\n")
-    assert available_memory(tmp_path, tmp_path) == 4150

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
-import platform
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,8 +18,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from reeltrace.data.memory import available_memory
+from reeltrace import processor
 from reeltrace.errors import UserError
+from reeltrace.memory import available_memory
 from reeltrace.models.float32 import exact_float32
 
 Precision = Literal["float32", "bfloat16"]
@@ -142,14 +142,7 @@ def choose_device(kind: str) -> torch.device:
 
 def device_name(device: torch.device) -> str:
     """The model name of a GPU, or of the processor."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else processor.name()
 
 
 def _timed(step: Callable[[], object], device: torch.device) -> float:

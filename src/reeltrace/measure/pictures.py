@@ -26,10 +26,10 @@ from torch.nn.functional import avg_pool2d
 
 from reeltrace.artifacts import atomic_write, sha256_file
 from reeltrace.data.decoding import DecodingError, pyav_frames, read_header, scaled_size
-from reeltrace.data.memory import available_memory
 from reeltrace.errors import UserError
 from reeltrace.measure.latency import explaining
 from reeltrace.measure.networks import config_of, input_shapes, load_weights, zeros
+from reeltrace.memory import available_memory
 from reeltrace.models.video import build_video
 
 if TYPE_CHECKING:

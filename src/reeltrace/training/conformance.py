@@ -501,7 +501,7 @@ def table(
         )
     return {
         "schema": SCHEMA,
-        "device": torch.cuda.get_device_name() if device == "cuda" else platform.processor() or platform.machine(),
+        "device": torch.cuda.get_device_name() if device == "cuda" else processor.name(),
         "kind": device,
         "processor": processor.describe(),
         "torch": str(torch.__version__),

@@ -22,10 +22,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
-from reeltrace.data.memory import available_memory
 from reeltrace.data.store import one_channel
 from reeltrace.data.transforms import augment
 from reeltrace.errors import UserError
+from reeltrace.memory import available_memory
 
 if TYPE_CHECKING:
     from reeltrace.registry import TrainSpec

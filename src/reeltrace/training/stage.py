@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import resource
 import sys
 import time
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from reeltrace import processor
 from reeltrace.artifacts import MANIFEST, atomic_write, explain_full_disk, sha256_file, sha256_json, write_json
 from reeltrace.data.clips import open_videos
 from reeltrace.data.store import ClipStore
@@ -200,14 +200,7 @@ def _write_predictions(path: Path, test: Clips, logits: Mapping[str, Mapping[str
 
 def _device_name(model: nn.Module) -> str:
     device = next(model.parameters()).device
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else processor.name()
 
 
 def _peak_memory() -> int:
