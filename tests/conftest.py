@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from reeltrace.errors import UserError
+
 # In CI the same examples each time: what a search of new ones may find belongs to a developer's run.
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
@@ -143,6 +145,21 @@ def system(root: Path, files: dict[str, str]) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     return root
+
+
+def replaced(text: str, old: str, new: str) -> str:
+    """The text with the first `old` replaced; it must be there."""
+    assert old in text, old
+    return text.replace(old, new, 1)
+
+
+def refusal(call: Callable[..., object], *arguments: object) -> str:
+    """The one line with which a call refuses what it is given."""
+    with pytest.raises(UserError) as caught:
+        call(*arguments)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
 
 
 def lock_of_others(stages: int = 300) -> str:
