@@ -25,6 +25,10 @@ rule all:
 
 
 onstart:
+    # One line of a job that runs; of one that would run, -n tells all.
+    for each in workflow.rules:
+        if each.log:
+            each.message = "{rule} {wildcards.key} (log: {log})"
     if workflow.local_exec:
         warm.start()  # one process imports torch for all the jobs
 

@@ -123,6 +123,24 @@ def test_a_failed_run_records_what_it_finished(made: Path) -> None:
     assert is_recorded(made)
 
 
+def test_of_a_job_that_runs_one_line_is_said_and_of_one_that_fails_its_log_too(made: Path) -> None:
+    shutil.rmtree(made / FOLDER)
+    log, code = "results/smoke/logs/data-digits.log", "src/reeltrace/data/stage.py"
+    planned = snakemake(made, "-n")  # what a job would read, and why it would run
+    assert code in planned and "reason: " in planned
+    output = snakemake(made, "--no-hooks")
+    assert "    input: " in output  # without hooks as Snakemake has it
+    shutil.rmtree(made / FOLDER)
+    output = snakemake(made)
+    assert re.fullmatch(rf"Job \d+: images digits \(log: {log}\)", line_with("Job 0", output))
+    assert code not in output and "1 of 1 steps (100%) done" in output
+    shutil.rmtree(made / FOLDER)
+    (made / "results/smoke/data/.digits.work").touch()  # where the job wants its folder
+    output = snakemake(made, code=1)
+    assert f"    log: {log} (check" in output
+    assert (made / log).read_text().splitlines()[-1] in output
+
+
 def test_an_altered_artifact_is_never_recorded_and_fails_a_run_with_work(made: Path) -> None:
     for key in ("moving-mnist", "moving-mnist-dir"):  # the first whole, then altered while the second is made
         output = snakemake(made, f"results/smoke/data/{key}/manifest.json", code=int(key == "moving-mnist-dir"))

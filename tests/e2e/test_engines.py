@@ -227,7 +227,7 @@ def test_two_snakemakes_in_one_folder(copy: Path) -> None:
     try:
         assert first.stderr is not None
         for line in first.stderr:
-            if "rule " in line:
+            if "(log: " in line:
                 break
         second = run_in(copy, "snakemake", "--cores", "1", code=1)
         assert "lock" in (second.stdout + second.stderr).lower()
