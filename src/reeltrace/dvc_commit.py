@@ -21,6 +21,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,8 @@ from reeltrace.errors import UserError
 
 BUSY = 75  # another DVC process is at work; the same call may succeed later
 POLL = 0.5  # seconds between two tries
-HEADER = "schema: '2.0'\nstages:\n"
+SCHEMA = "2.0"
+HEADER = f"schema: '{SCHEMA}'\nstages:\n"
 
 
 def commit(repo: Repo, names: Sequence[str]) -> None:
@@ -81,7 +83,8 @@ def private_rwlock() -> Callable[..., Any]:
 def mend_lockfile(path: Path, aside: Path) -> str:
     """Keep the whole entries of a dvc.lock that somebody tore, and say so; "" where there is nothing to mend.
 
-    The torn file is put `aside`. Raises UserError where a merge left its marks: then there is a choice to make.
+    The torn file is put `aside`, or beside those that lie there. Raises UserError for what another version of DVC wrote,
+    and where a merge left its marks: then there is a choice to make.
     """
     if not path.is_file():
         return ""
@@ -91,10 +94,16 @@ def mend_lockfile(path: Path, aside: Path) -> str:
         return ""
     if re.search(r"^(<{7} |={7}$|>{7} )", text, re.MULTILINE):
         raise UserError(f"{path.name}: holds the marks of a merge; settle it with git, then run `reeltrace sync`")
+    if how := _of_another_dvc(text, str(path)):
+        raise UserError(
+            f"{path.name}: of another version of DVC ({how}) and left as it is; record with that version, or move the "
+            "file away and run `reeltrace sync`"
+        )
     blocks = re.split(r"^  (?=\S)", text, flags=re.MULTILINE)[1:]
     entries = [HEADER, *(f"  {block}" for block in blocks[:-1])]
     # from the first on, since one may refer to another before it: the number of which the text makes sense
     kept = bisect.bisect(range(1, len(entries)), False, key=lambda n: not _is_whole("".join(entries[: n + 1]), ""))
+    aside = _free(aside, data)
     with atomic_write(aside) as handle:
         handle.write(data)
     if kept:
@@ -110,6 +119,32 @@ def _is_whole(text: str, path: str) -> bool:
         return text.endswith("\n") and bool(dvcfile.Lockfile.validate(parse_yaml(text, path), path))
     except DvcException:
         return False
+
+
+def _of_another_dvc(text: str, path: str) -> str:
+    """By what a dvc.lock that this DVC does not read shows that another version wrote it; "" if it does not."""
+    stated = re.search(r"^schema:[ ]*(['\"]?)([\w.-]+)\1[ ]*\n", text, re.MULTILINE)
+    if stated and stated[2] != SCHEMA:
+        return f"its schema is {stated[2]}, this one reads {SCHEMA}"
+    try:
+        data = parse_yaml(text, path)
+    except DvcException:
+        return ""
+    if isinstance(data, dict) and data and "schema" not in data:
+        return "it states no schema"
+    try:
+        dvcfile.Lockfile.SCHEMA(data)
+    except rwlock.Invalid as error:
+        unknown = [each for each in getattr(error, "errors", ()) if each.msg == "extra keys not allowed"]
+        if unknown and text.endswith("\n"):
+            return f"this one does not know {'.'.join(map(str, unknown[0].path))}"
+    return ""
+
+
+def _free(path: Path, data: bytes) -> Path:
+    """`path`, or the first of `path`.1, `path`.2, ... that is not there, or holds the same `data`."""
+    names = chain([path], (path.with_name(f"{path.name}.{number}") for number in count(1)))
+    return next(name for name in names if not name.exists() or (name.is_file() and name.read_bytes() == data))
 
 
 def mend_rwlock(path: Path) -> str:
