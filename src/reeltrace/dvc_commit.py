@@ -83,8 +83,8 @@ def private_rwlock() -> Callable[..., Any]:
 def mend_lockfile(path: Path, aside: Path) -> str:
     """Keep the whole entries of a dvc.lock that somebody tore, and say so; "" where there is nothing to mend.
 
-    The torn file is put `aside`, or beside those that lie there. Raises UserError for what another version of DVC wrote,
-    and where a merge left its marks: then there is a choice to make.
+    The torn file is put `aside`, or beside those that lie there. Raises UserError for what another version of DVC
+    wrote, and where a merge left its marks: then there is a choice to make.
     """
     if not path.is_file():
         return ""

@@ -68,7 +68,8 @@ ON_FRAMES = "reeltrace.training.frame_stage"  # likewise: nets on frames, and ne
 RESULTS = Path("results")
 PACKAGE = Path("src/reeltrace")
 # What these compute reaches a stage only through its spec and its manifest, and both are compared on their own.
-# The strict YAML loader and what is said of memory belong to them: they refuse, and change no value.
+# The strict YAML loader, the variables of the environment and what is said of memory belong to them: they refuse, and
+# change no value.
 OUTSIDE_THE_CODE = {
     "reeltrace.registry",
     "reeltrace.artifacts",
@@ -76,6 +77,7 @@ OUTSIDE_THE_CODE = {
     "reeltrace.memory",
     "reeltrace.plan",
     "reeltrace.strict_yaml",
+    "reeltrace.variables",
 }
 
 

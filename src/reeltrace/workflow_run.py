@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import IO, Any
 
+from reeltrace import variables
 from reeltrace.engines import MISMATCH, order_times, out_of_order, standings, unrecorded
 from reeltrace.plan import Plan
 
@@ -79,7 +80,7 @@ class WorkflowRun:
         if ran and alone and not self.recorded and not workflow.execution_settings.no_hooks:
             found = standings(self.plan)
             if unrecorded(self.plan, found):
-                _sync("--wait", os.environ.get("REELTRACE_WAIT", str(WAIT_AT_END)))
+                _sync("--wait", os.environ.get(variables.WAIT) or str(WAIT_AT_END))
         if self.presence is not None:
             self.presence.leave()
 
