@@ -21,7 +21,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ from dvc.repo import Repo, lock_repo
 from dvc.scm import SCM, SCMError
 from dvc.utils.serialize import dumps_yaml, parse_yaml
 
-from reeltrace.artifacts import atomic_write
+from reeltrace.artifacts import atomic_write, free_name
 from reeltrace.errors import UserError
 
 BUSY = 75  # another DVC process is at work; the same call may succeed later
@@ -103,7 +102,8 @@ def mend_lockfile(path: Path, aside: Path) -> str:
     entries = [HEADER, *(f"  {block}" for block in blocks[:-1])]
     # from the first on, since one may refer to another before it: the number of which the text makes sense
     kept = bisect.bisect(range(1, len(entries)), False, key=lambda n: not _is_whole("".join(entries[: n + 1]), ""))
-    aside = _free(aside, data)
+    if aside.exists() and aside.read_bytes() != data:
+        aside = free_name(aside)
     with atomic_write(aside) as handle:
         handle.write(data)
     if kept:
@@ -139,12 +139,6 @@ def _of_another_dvc(text: str, path: str) -> str:
         if unknown and text.endswith("\n"):
             return f"this one does not know {'.'.join(map(str, unknown[0].path))}"
     return ""
-
-
-def _free(path: Path, data: bytes) -> Path:
-    """`path`, or the first of `path`.1, `path`.2, ... that is not there, or holds the same `data`."""
-    names = chain([path], (path.with_name(f"{path.name}.{number}") for number in count(1)))
-    return next(name for name in names if not name.exists() or (name.is_file() and name.read_bytes() == data))
 
 
 def mend_rwlock(path: Path) -> str:
