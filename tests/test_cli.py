@@ -26,6 +26,40 @@ def test_bad_params_is_one_line_and_exit_2(workspace: Path, command: Command) ->
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("REELTRACE_WAIT", "soon", "found 'soon'; expected a number of seconds, 0 or more"),
+        ("REELTRACE_WAIT", "-1", "found '-1'; expected a number of seconds"),
+        ("REELTRACE_WAIT", "nan", "found 'nan'; expected a number of seconds"),
+        ("REELTRACE_WAIT", "inf", "found 'inf'; expected a number of seconds"),
+        ("REELTRACE_WORKERS", "0", "found '0'; expected a number of processes, 1 or more"),
+        ("REELTRACE_WORKERS", "\u00b2", "expected a number of processes"),
+        ("REELTRACE_DOWNLOADS", "params.yaml", "found 'params.yaml', which is no folder"),
+        ("REELTRACE_PYTHON", "no/such/python", "found 'no/such/python', which is no program"),
+    ],
+)
+def test_a_wrong_variable_is_one_line_and_exit_2_before_any_work(
+    workspace: Path, command: Command, monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    for arguments in (["run", "data", "digits"], ["sync"], ["status"]):
+        said = command("reeltrace", *arguments, code=2).stderr
+        assert said.startswith(f"reeltrace: {name}: ")
+        assert words in said and said.count("\n") == 1
+    if value in ("soon", "0"):
+        done = command("snakemake", "--cores", "1", "results/smoke/data/digits/manifest.json", code=1)
+        assert f"{name}: {words}" in done.stderr
+    assert not (workspace / "results").exists()
+
+
+def test_an_empty_variable_is_none(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("REELTRACE_WAIT", "REELTRACE_WORKERS", "REELTRACE_DOWNLOADS", "REELTRACE_PYTHON"):
+        monkeypatch.setenv(name, "")
+    command("reeltrace", "sync")
+    assert "--wait: found inf" in command("reeltrace", "sync", "--wait", "inf", code=2).stderr
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["run", "trian", "x"], "no stage is named 'trian'"),

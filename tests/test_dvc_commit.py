@@ -82,6 +82,7 @@ def test_a_torn_dvc_lock_keeps_its_whole_entries(project: Path) -> None:
     valid = {0: b""}
     for cut in range(len(whole)):
         path.write_bytes(whole[:cut])
+        aside.unlink(missing_ok=True)
         note = mend_lockfile(path, aside)
         left = path.read_bytes() if path.exists() else b""
         assert left in (whole[:cut], whole[:second] if cut > second + 2 else b"")
@@ -96,6 +97,44 @@ def test_a_torn_dvc_lock_keeps_its_whole_entries(project: Path) -> None:
         path.write_bytes(valid[cut])
         commit(project, "first", "second")
         assert path.read_bytes() == whole
+
+
+def test_each_torn_dvc_lock_is_kept(project: Path) -> None:
+    commit(project, "first", "second")
+    path, kept = project / "dvc.lock", project / ".dvc/tmp/dvc.lock.torn"
+    whole = path.read_bytes()
+    for cut, name in ((50, kept), (60, kept.with_suffix(".torn.1")), (50, kept), (70, kept.with_suffix(".torn.2"))):
+        path.write_bytes(whole[:cut])
+        done = run_in(project, "python", "-m", "reeltrace.dvc_commit", "first", "second")
+        assert f"recorded anew ({name})" in done.stdout
+        assert name.read_bytes() == whole[:cut]
+        assert path.read_bytes() == whole
+    assert kept.read_bytes() == whole[:50]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "how"),
+    [
+        ("schema: '2.0'", "schema: '3.0'", "its schema is 3.0, this one reads 2.0"),
+        ("schema: '2.0'", "schema: 3", "its schema is 3, this one reads 2.0"),
+        ("schema: '2.0'\nstages:\n", "schema: '3.0'\nstages: {\n", "its schema is 3.0, this one reads 2.0"),
+        ("schema: '2.0'\nstages:\n", "", "it states no schema"),
+        ("schema: '2.0'\n", "schema: '2.0'\nwriter: dvc\n", "this one does not know writer"),
+        ("    cmd: make first\n", "    cmd: make first\n    how: new\n", "this one does not know stages.first.how"),
+    ],
+)
+def test_a_dvc_lock_of_another_dvc_is_left_alone_and_one_line_says_so(
+    project: Path, old: str, new: str, how: str
+) -> None:
+    commit(project, "first", "second")
+    path = project / "dvc.lock"
+    other = path.read_text().replace(old, new, 1)
+    path.write_text(other)
+    said = commit(project, "first", "second", code=1)
+    assert said.startswith(f"ERROR: dvc.lock: of another version of DVC ({how}) and left as it is; ")
+    assert said.count("\n") == 1
+    assert path.read_text() == other
+    assert not list((project / ".dvc/tmp").glob("*.torn*"))
 
 
 def test_entries_that_share_a_value_are_kept(project: Path) -> None:

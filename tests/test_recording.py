@@ -348,6 +348,10 @@ def test_a_snakemake_killed_outright_needs_no_unlock(made: Path) -> None:
         running.send_signal(signal.SIGKILL)
         running.wait()
     output = snakemake(made)
+    kept = "results/smoke/logs/data-digits.log.1"
+    assert f", {kept} put aside" in line_with("put aside", output)
+    assert "waiting: another process" in (made / kept).read_text()
+    assert len(list((made / kept).parent.iterdir())) == 2
     assert "no other run is alive, so the lock was removed" in line_with("reeltrace: ", output)
     assert "1 of 1 steps (100%) done" in output
     assert is_recorded(made)

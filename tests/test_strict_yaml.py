@@ -51,6 +51,52 @@ def test_it_is_refused_at_once_and_in_one_line(text: str, words: str) -> None:
     assert time.perf_counter() - began < 10
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "seeds: [1:30]",
+            "line 1, column 9: seeds.0: found 1:30, which YAML takes for 90; write 90, or '1:30' in quotes",
+        ),
+        ("a: {b: 190:20:30.15}", "a.b: found 190:20:30.15, which YAML takes for 685230.15"),
+        ("a: 010", "a: found 010, which YAML takes for 8; write 8, or '010' in quotes"),
+        ("a: -007", "a: found -007, which YAML takes for -7"),
+        ("a: 0b101", "a: found 0b101, which YAML takes for 5"),
+        ("a: 1_000", "a: found 1_000, which YAML takes for 1000"),
+        ("a: 1_000.5", "a: found 1_000.5, which YAML takes for 1000.5"),
+        ("a: !!float 1_0", "a: found 1_0, which YAML takes for 10.0"),
+        ("a: yes", "a: found yes, which YAML takes for true; write true, or 'yes' in quotes if a text is meant"),
+        ("a: [x, No]", "a.1: found No, which YAML takes for false"),
+        ("a: off", "a: found off, which YAML takes for false"),
+        ("a: {on: 1}", "line 1, column 5: a: found on, which YAML takes for true"),
+        ("on: 1", "line 1, column 1: found on, which YAML takes for true"),
+        (
+            "a:\n  b: 2017-01-01",
+            "line 2, column 6: a.b: found 2017-01-01, which YAML takes for a date; write it in quotes",
+        ),
+        ("a: 2017-01-01 10:00:00", "found 2017-01-01 10:00:00, which YAML takes for a date"),
+        ("a: {b: [1.0, .nan]}", "line 1, column 14: a.b.1: found .nan; expected a finite number"),
+        ("a: .NaN", "a: found .NaN; expected a finite number"),
+        ("a: {b: -.inf}", "a.b: found -.inf; expected a finite number"),
+        ("a: 1.0e+999", "a: found 1.0e+999; expected a finite number"),
+        ("x: &x {a: 1}\nb: {<<: *x, c: .inf}", "line 2, column 16: b.c: found .inf"),
+        ("x: &x [.nan]\nb: *x", "line 1, column 8:"),
+    ],
+)
+def test_what_does_not_look_like_what_it_means_is_refused_with_its_place(text: str, words: str) -> None:
+    with pytest.raises(yaml.YAMLError) as caught:
+        load_all(text)
+    message = complaint(caught.value)
+    assert words in message
+    assert "\n" not in message and "not valid YAML" not in message
+
+
+def test_what_looks_like_what_it_means_is_read() -> None:
+    text = "[0, -3, +4, 0x1F, 1.5, .5, 2., 1.0e-3, true, FALSE, null, ~, '010', \"yes\", '1:30', 12s, 1.2.3, 08]"
+    numbers = [0, -3, 4, 31, 1.5, 0.5, 2.0, 0.001]
+    assert load(text) == [*numbers, True, False, None, None, "010", "yes", "1:30", "12s", "1.2.3", "08"]
+
+
 def test_two_documents_are_not_one() -> None:
     assert load_all("a: 1\n---\na: 2") == [{"a": 1}, {"a": 2}]
     with pytest.raises(yaml.YAMLError, match="found 2 documents, expected one"):

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -69,11 +70,11 @@ def server(package: Path) -> Iterator[dict[str, str]]:
     ) as process:
         assert process.stdout is not None and process.stdin is not None
         given = process.stdout.readline().strip()
-        socket = Path(json.loads(given)["socket"])
-        until(socket.exists)
+        place = Path(json.loads(given)["socket"])
+        until(place.exists)
         yield {**base, warm.VARIABLE: given}
         process.stdin.close()
-    until(lambda: not socket.parent.exists())  # the server ends with its owner, and clears up
+    until(lambda: not place.parent.exists())  # the server ends with its owner, and clears up
 
 
 def until(holds: Any, seconds: float = 30) -> None:
@@ -122,6 +123,43 @@ def test_the_exit_code_is_that_of_the_command(server: dict[str, str]) -> None:
     killed = leaf(server, "run", "train", "dies")
     assert killed.stdout.splitlines()[-1] == "137"
     assert "ended by signal 9" in killed.stderr
+
+
+def test_a_leaf_that_was_stopped_in_its_request_keeps_nobody_waiting(server: dict[str, str], tmp_path: Path) -> None:
+    request = {"arguments": ["run", "train", "slow"], "folder": str(tmp_path), "environment": dict(server)}
+    body = json.dumps(request).encode()
+    with socket.socket(socket.AF_UNIX) as stopped, socket.socket(socket.AF_UNIX) as silent:
+        (tmp_path / "said").touch()
+        with (tmp_path / "said").open("r+b") as said:
+            for connection in (stopped, silent):
+                connection.connect(json.loads(server[warm.VARIABLE])["socket"])
+            socket.send_fds(stopped, [len(body).to_bytes(4, "big")], [said.fileno()] * 3)
+        stopped.sendall(body[:20])
+        assert leaf(server, "run", "train", "fails").stdout.splitlines()[-1] == "2"
+        for connection in (stopped, silent):  # neither was answered, or turned away
+            connection.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                connection.recv(1)
+            connection.settimeout(30)
+        for start in range(20, len(body), 1000):
+            stopped.sendall(body[start : start + 1000])
+        assert stopped.recv(16) == b"0"
+        assert '"slow"' in (tmp_path / "said").read_text()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"", b"\xff" * 8, b"\0\0\0\2[]", b"\0\0\0\2{}", b"\0\0\0\2{?"],
+    ids=["none", "long", "list", "no streams", "odd"],
+)
+def test_what_is_no_request_is_turned_away(server: dict[str, str], sent: bytes) -> None:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(json.loads(server[warm.VARIABLE])["socket"])
+        connection.settimeout(30)
+        connection.sendall(sent)
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(16) == b""
+    assert leaf(server, "run", "train", "fails").stdout.splitlines()[-1] == "2"
 
 
 def test_a_closed_stream_is_not_taken_for_the_connection(server: dict[str, str]) -> None:

@@ -8,6 +8,7 @@ compute does not live here.
 import contextlib
 import errno
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -110,6 +111,13 @@ def explain_full_disk(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise _explain(error, path) from error
+
+
+def free_name(path: Path) -> Path:
+    """The first of `path`.1, `path`.2, ... that is not there."""
+    return next(
+        name for number in itertools.count(1) if not os.path.lexists(name := path.with_name(f"{path.name}.{number}"))
+    )
 
 
 def write_json(path: Path, value: Any) -> None:

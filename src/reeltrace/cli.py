@@ -6,6 +6,7 @@ Errors are one line; exit 2 for bad input, 1 for a failed check.
 import contextlib
 import io
 import json
+import math
 import os
 import re
 import sys
@@ -14,7 +15,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from reeltrace import warm
+from reeltrace import variables, warm
 from reeltrace.artifacts import reason_of
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.memory import LOADING, MemoryShort, speaks_of_memory, too_little_memory
@@ -31,6 +32,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program t
 
 def _print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+@app.callback()
+def _before_all() -> None:
+    variables.check()
 
 
 @app.command()
@@ -191,7 +197,7 @@ def sync(
     as_json: AsJson = False,
     wait: Annotated[
         float,
-        typer.Option(envvar="REELTRACE_WAIT", min=0, help="Seconds to wait while another process works with DVC."),
+        typer.Option(envvar=variables.WAIT, min=0, help="Seconds to wait while another process works with DVC."),
     ] = 60.0,
     later: Annotated[
         bool, typer.Option("--later", help="What DVC cannot record now is left for the next call, and no failure.")
@@ -202,6 +208,8 @@ def sync(
     from reeltrace.engines import sync as sync_engines
     from reeltrace.plan import load_plan
 
+    if not math.isfinite(wait):
+        raise UserError(f"--wait: found {wait}; expected a number of seconds")
     try:
         result = sync_engines(load_plan(ROOT), wait)
     except CheckFailed as error:

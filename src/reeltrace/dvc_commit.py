@@ -32,12 +32,13 @@ from dvc.repo import Repo, lock_repo
 from dvc.scm import SCM, SCMError
 from dvc.utils.serialize import dumps_yaml, parse_yaml
 
-from reeltrace.artifacts import atomic_write
+from reeltrace.artifacts import atomic_write, free_name
 from reeltrace.errors import UserError
 
 BUSY = 75  # another DVC process is at work; the same call may succeed later
 POLL = 0.5  # seconds between two tries
-HEADER = "schema: '2.0'\nstages:\n"
+SCHEMA = "2.0"
+HEADER = f"schema: '{SCHEMA}'\nstages:\n"
 
 
 def commit(repo: Repo, names: Sequence[str]) -> None:
@@ -81,7 +82,8 @@ def private_rwlock() -> Callable[..., Any]:
 def mend_lockfile(path: Path, aside: Path) -> str:
     """Keep the whole entries of a dvc.lock that somebody tore, and say so; "" where there is nothing to mend.
 
-    The torn file is put `aside`. Raises UserError where a merge left its marks: then there is a choice to make.
+    The torn file is put `aside`, or beside those that lie there. Raises UserError for what another version of DVC
+    wrote, and where a merge left its marks: then there is a choice to make.
     """
     if not path.is_file():
         return ""
@@ -91,10 +93,17 @@ def mend_lockfile(path: Path, aside: Path) -> str:
         return ""
     if re.search(r"^(<{7} |={7}$|>{7} )", text, re.MULTILINE):
         raise UserError(f"{path.name}: holds the marks of a merge; settle it with git, then run `reeltrace sync`")
+    if how := _of_another_dvc(text, str(path)):
+        raise UserError(
+            f"{path.name}: of another version of DVC ({how}) and left as it is; record with that version, or move the "
+            "file away and run `reeltrace sync`"
+        )
     blocks = re.split(r"^  (?=\S)", text, flags=re.MULTILINE)[1:]
     entries = [HEADER, *(f"  {block}" for block in blocks[:-1])]
     # from the first on, since one may refer to another before it: the number of which the text makes sense
     kept = bisect.bisect(range(1, len(entries)), False, key=lambda n: not _is_whole("".join(entries[: n + 1]), ""))
+    if aside.exists() and aside.read_bytes() != data:
+        aside = free_name(aside)
     with atomic_write(aside) as handle:
         handle.write(data)
     if kept:
@@ -110,6 +119,26 @@ def _is_whole(text: str, path: str) -> bool:
         return text.endswith("\n") and bool(dvcfile.Lockfile.validate(parse_yaml(text, path), path))
     except DvcException:
         return False
+
+
+def _of_another_dvc(text: str, path: str) -> str:
+    """By what a dvc.lock that this DVC does not read shows that another version wrote it; "" if it does not."""
+    stated = re.search(r"^schema:[ ]*(['\"]?)([\w.-]+)\1[ ]*\n", text, re.MULTILINE)
+    if stated and stated[2] != SCHEMA:
+        return f"its schema is {stated[2]}, this one reads {SCHEMA}"
+    try:
+        data = parse_yaml(text, path)
+    except DvcException:
+        return ""
+    if isinstance(data, dict) and data and "schema" not in data:
+        return "it states no schema"
+    try:
+        dvcfile.Lockfile.SCHEMA(data)
+    except rwlock.Invalid as error:
+        unknown = [each for each in getattr(error, "errors", ()) if each.msg == "extra keys not allowed"]
+        if unknown and text.endswith("\n"):
+            return f"this one does not know {'.'.join(map(str, unknown[0].path))}"
+    return ""
 
 
 def mend_rwlock(path: Path) -> str:

@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from reeltrace import control_groups
+from reeltrace import control_groups, variables
 
 KEPT_FREE = 0.1  # of the memory: for Snakemake, the file cache and whatever else runs
 # The largest amount of memory that a process of a stage held, in MB: at the small scales as its receipts say
@@ -50,7 +50,7 @@ def job_environment(project: Path, deployed: bool) -> dict[str, str]:
     paths = [code, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     found = {"PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)), "PYTHONUTF8": "1"}
     if not deployed:
-        found["REELTRACE_PYTHON"] = os.environ.get("REELTRACE_PYTHON") or sys.executable
+        found[variables.PYTHON] = os.environ.get(variables.PYTHON) or sys.executable
     return found
 
 

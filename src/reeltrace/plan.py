@@ -68,7 +68,8 @@ ON_FRAMES = "reeltrace.training.frame_stage"  # likewise: nets on frames, and ne
 RESULTS = Path("results")
 PACKAGE = Path("src/reeltrace")
 # What these compute reaches a stage only through its spec and its manifest, and both are compared on their own.
-# The strict YAML loader and what is known of memory belong to them: they refuse or wait, and change no value.
+# The strict YAML loader, the variables of the environment and what is known of memory belong to them: they refuse or
+# wait, and change no value.
 OUTSIDE_THE_CODE = {
     "reeltrace.control_groups",
     "reeltrace.registry",
@@ -77,6 +78,7 @@ OUTSIDE_THE_CODE = {
     "reeltrace.memory",
     "reeltrace.plan",
     "reeltrace.strict_yaml",
+    "reeltrace.variables",
 }
 
 

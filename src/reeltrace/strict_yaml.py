@@ -1,9 +1,13 @@
 """Safe YAML that refuses what YAML itself would settle in silence, and what would take a reader's stack or memory.
 
 That is: a key given twice, of which the last would win; lists and mappings nested very deeply; aliases that unfold into
-very many values; numbers of very many digits.
+very many values; numbers of very many digits, and those that are none (`.nan`, `.inf`); and words that YAML 1.1 takes
+for something else than they look like: `1:30` for 90, `010` for 8, `1_000` for 1000, `on` for true, `2017-01-01` for a
+date. Hexadecimal numbers, `true` and `null` look like what they are.
 """
 
+import math
+import re
 from typing import Any
 
 import yaml
@@ -19,6 +23,20 @@ MOST_DEEP = 64  # levels of lists and mappings
 LONGEST_NUMBER = 100  # characters
 
 
+_TAG = "tag:yaml.org,2002:"
+# How a value of a tag is written, so that it looks like what it is.
+_PLAIN = {
+    f"{_TAG}int": re.compile(r"[-+]?(0|[1-9][0-9]*|0x[0-9a-fA-F]+)"),
+    f"{_TAG}float": re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?"),
+    f"{_TAG}bool": re.compile(r"true|True|TRUE|false|False|FALSE"),
+    f"{_TAG}timestamp": re.compile(r"(?!)"),
+}
+
+
+class SurprisingError(yaml.constructor.ConstructorError):
+    """A word that means something else than it looks like; `problem` names its key, and how to write it."""
+
+
 class TwiceError(yaml.constructor.ConstructorError):
     """A mapping gives one key twice; `problem` names it, `problem_mark` is where it comes again."""
 
@@ -26,8 +44,29 @@ class TwiceError(yaml.constructor.ConstructorError):
 class Loader(SafeLoader):
     """PyYAML's safe loader for mappings whose keys are single words, each given once; `<<` merges as usual."""
 
+    document: yaml.Node | None = None
+
+    def construct_document(self, node: yaml.Node) -> Any:
+        """As in PyYAML."""
+        self.document = node
+        return super().construct_document(node)
+
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        """As in PyYAML. Raises ConstructorError, with its place, for a number or a date that cannot be one."""
+        """As in PyYAML. Raises ConstructorError, with its place, for a number or a date that cannot be one.
+
+        A SurprisingError is raised for what does not look like what it means, and for numbers that are not finite.
+        """
+        value = self._construct(node, deep)
+        plain = _PLAIN.get(node.tag)
+        if plain and isinstance(node, yaml.ScalarNode):
+            how = _surprise(node.value, value, plain)
+            if how:
+                where = _path_to(node, self.document)
+                problem = f"{where}: found {node.value}{how}" if where else f"found {node.value}{how}"
+                raise SurprisingError(None, None, problem, node.start_mark)
+        return value
+
+    def _construct(self, node: yaml.Node, deep: bool) -> Any:
         if node.tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float") and len(node.value) > LONGEST_NUMBER:
             problem = f"a number of {len(node.value)} characters, at most {LONGEST_NUMBER} are read"
             raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
@@ -54,6 +93,39 @@ class Loader(SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def _surprise(text: str, value: Any, plain: re.Pattern[str]) -> str:
+    """What is wrong with a word that was read as `value`, and what to write; "" if all is well."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "; expected a finite number"
+    if plain.fullmatch(text):
+        return ""
+    if isinstance(value, bool | int | float):
+        read = str(value).lower()
+        return f", which YAML takes for {read}; write {read}, or '{text}' in quotes if a text is meant"
+    return f", which YAML takes for a date; write it in quotes: '{text}'"
+
+
+def _path_to(wanted: yaml.Node, root: yaml.Node | None) -> str:
+    """The path of the key of a value, or of the mapping of a key: "datasets.hmdb51.split"; "" of the whole document."""
+    waiting: list[tuple[yaml.Node | None, tuple[str, ...]]] = [(root, ())]
+    seen: set[int] = set()
+    while waiting:
+        node, path = waiting.pop()
+        if node is wanted:
+            return ".".join(path)
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        inside: list[tuple[yaml.Node | None, tuple[str, ...]]] = []
+        if isinstance(node, yaml.SequenceNode):
+            inside = [(item, (*path, str(index))) for index, item in enumerate(node.value)]
+        elif isinstance(node, yaml.MappingNode):
+            for key, item in node.value:
+                inside += [(key, path), (item, (*path, str(key.value)))]
+        waiting += reversed(inside)  # in the order of the text: where an anchor stands, before its aliases
+    return ""
+
+
 def load_all(text: str) -> list[Any]:
     """The values of a text of YAML documents. Raises yaml.YAMLError, see `complaint`."""
     _check_size(text)
@@ -72,10 +144,15 @@ def load(text: str) -> Any:
 
 
 def complaint(error: yaml.YAMLError) -> str:
-    """An error as one line: "line 3, column 1: not valid YAML (key 'seeds' appears twice)"."""
+    """An error as one line: "line 3, column 1: not valid YAML (key 'seeds' appears twice)".
+
+    Of what is valid and refused all the same: "line 2, column 9: seeds.0: found 1:30, which YAML takes for 90; ...".
+    """
     mark = getattr(error, "problem_mark", None)
     where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
     problem = " ".join(str(getattr(error, "problem", None) or error).split())
+    if isinstance(error, SurprisingError):
+        return where + problem[:300]
     return f"{where}not valid YAML ({problem[:200]})"
 
 

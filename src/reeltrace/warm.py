@@ -23,8 +23,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -113,103 +113,138 @@ def hand_over(arguments: Sequence[str]) -> int | None:
 
 
 @dataclass(eq=False)
+class _Asking:
+    """A leaf command that has connected, and what has come of its request; `streams` are its standard streams, here."""
+
+    connection: socket.socket
+    received: bytearray = field(default_factory=bytearray)
+    streams: list[int] = field(default_factory=list)
+
+    def close(self) -> None:
+        self.connection.close()
+        self.close_streams()
+
+    def close_streams(self) -> None:
+        for stream in self.streams:
+            os.close(stream)
+        self.streams.clear()
+
+
+@dataclass(eq=False)
 class _Fork:
     pid: int
     handle: int  # a file descriptor that can be read once the process has ended
     connection: socket.socket  # to the leaf command
 
+    def close(self) -> None:
+        self.connection.close()
+        os.close(self.handle)
+
 
 def serve(path: str) -> list[str] | None:
     """Answer requests at the socket `path` until standard input ends; then None.
 
-    In a fork this returns too: the arguments of the command that is to go on there.
+    A leaf command that was stopped in its request keeps nobody else waiting. In a fork this returns too: the arguments
+    of the command that is to go on there.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's: each leaf and its fork take their own
+    asking: set[_Asking] = set()
     running: set[_Fork] = set()
     with socket.socket(socket.AF_UNIX) as listening, selectors.DefaultSelector() as selector:
         listening.bind(path)
         listening.listen()
+        listening.setblocking(False)
         selector.register(0, selectors.EVENT_READ)
         selector.register(listening, selectors.EVENT_READ)
         owned = True
         while owned or running:
             for event, _ in selector.select():
-                fork = event.data
-                if event.fd == 0 and fork is None:
+                of = event.data
+                if event.fd == 0 and of is None:
                     owned = False
                     selector.unregister(0)
                     selector.unregister(listening)
-                elif fork is None:
-                    connection, _ = listening.accept()
-                    request = _receive(connection)
-                    if request is None:
-                        connection.close()
+                elif of is None:
+                    with contextlib.suppress(OSError):  # whoever knocked went away again
+                        new = _Asking(listening.accept()[0])
+                        new.connection.setblocking(False)
+                        asking.add(new)
+                        selector.register(new.connection, selectors.EVENT_READ, new)
+                elif isinstance(of, _Asking):
+                    try:
+                        request = _receive(of)
+                    except (OSError, ValueError):
+                        asking.remove(of)
+                        selector.unregister(of.connection)
+                        of.close()
                         continue
+                    if request is None:
+                        continue  # there is more to come
+                    asking.remove(of)
                     for module in PRELOADED:
                         importlib.import_module(module)
                     pid = os.fork()
                     if pid == 0:
-                        return _become(request)
-                    for stream in request["streams"]:
-                        os.close(stream)
-                    fork = _Fork(pid, os.pidfd_open(pid), connection)
+                        others: list[_Asking | _Fork] = [*asking, *running]
+                        for other in others:  # their ends are not for this fork to hold open
+                            other.close()
+                        return _become(request, of.streams)
+                    of.close_streams()
+                    fork = _Fork(pid, os.pidfd_open(pid), of.connection)
                     running.add(fork)
                     selector.register(fork.handle, selectors.EVENT_READ, fork)
-                    selector.register(connection, selectors.EVENT_READ, fork)
-                elif fork in running and event.fd == fork.handle:
-                    running.remove(fork)
-                    selector.unregister(fork.handle)
+                    selector.modify(fork.connection, selectors.EVENT_READ, fork)
+                elif of in running and event.fd == of.handle:
+                    running.remove(of)
+                    selector.unregister(of.handle)
                     with contextlib.suppress(KeyError):
-                        selector.unregister(fork.connection)
-                    _, status = os.waitpid(fork.pid, 0)
-                    os.close(fork.handle)
+                        selector.unregister(of.connection)
+                    _, status = os.waitpid(of.pid, 0)
                     with contextlib.suppress(OSError):
-                        fork.connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
-                    fork.connection.close()
-                elif fork in running:  # the leaf command was killed, and its fork goes with it
-                    selector.unregister(fork.connection)
-                    os.kill(fork.pid, signal.SIGKILL)
+                        of.connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
+                    of.close()
+                elif of in running:  # the leaf command was killed, and its fork goes with it
+                    selector.unregister(of.connection)
+                    os.kill(of.pid, signal.SIGKILL)
     return None
 
 
-def _receive(connection: socket.socket) -> dict[str, Any] | None:
-    """One request, with the three streams of the leaf command; None where it is not whole."""
-    streams = array.array("i")
+def _receive(asking: _Asking) -> dict[str, Any] | None:
+    """Take in what has come of a request: the request once it is whole, None before.
+
+    Raises OSError or ValueError where it never will be.
+    """
+    numbers = array.array("i")
     try:
-        connection.settimeout(10)
-        head, parts, _, _ = connection.recvmsg(4, socket.CMSG_SPACE(3 * streams.itemsize))
-        for _, kind, data in parts:
-            if kind == socket.SCM_RIGHTS:
-                streams.frombytes(data[: len(data) // streams.itemsize * streams.itemsize])
-        body = b"".join(_exactly(connection, int.from_bytes(head, "big")))
-        request = json.loads(body)
-        connection.settimeout(None)
-    except (OSError, ValueError):
-        request = None
-    if request is None or len(streams) != 3:
-        for stream in streams:
-            os.close(stream)
+        part, more, _, _ = asking.connection.recvmsg(65536, socket.CMSG_SPACE(3 * numbers.itemsize))
+    except BlockingIOError:
         return None
-    return {**request, "streams": list(streams)}
+    for _, kind, data in more:
+        if kind == socket.SCM_RIGHTS:
+            numbers.frombytes(data[: len(data) // numbers.itemsize * numbers.itemsize])
+    asking.streams += numbers
+    if not part:
+        raise OSError("the leaf command ended")
+    asking.received += part
+    length = int.from_bytes(asking.received[:4], "big")
+    if length > LIMIT:
+        raise ValueError("a request too long")
+    if len(asking.received) < 4 + length:
+        return None
+    request = json.loads(bytes(asking.received[4:]))
+    if not isinstance(request, dict) or len(asking.streams) != 3:
+        raise ValueError("not a request")
+    return request
 
 
-def _exactly(connection: socket.socket, count: int) -> Iterator[bytes]:
-    while count:
-        part = connection.recv(min(count, 65536))
-        if not part:
-            raise OSError("the leaf command ended")
-        count -= len(part)
-        yield part
-
-
-def _become(request: dict[str, Any]) -> list[str]:
+def _become(request: dict[str, Any], streams: list[int]) -> list[str]:
     """Turn this fork into the leaf command: its streams, folder and environment, and its end."""
     server = os.getppid()
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != server:  # it died before that took effect
         os._exit(1)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    for number, stream in enumerate(request["streams"]):
+    for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
     os.chdir(request["folder"])

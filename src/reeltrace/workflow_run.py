@@ -7,6 +7,7 @@ line where it cannot be, and the next run makes up for it, whether or not that o
 
 import atexit
 import base64
+import contextlib
 import fcntl
 import os
 import platform
@@ -15,10 +16,13 @@ import sys
 from pathlib import Path
 from typing import IO, Any
 
+from reeltrace import variables
+from reeltrace.artifacts import free_name
 from reeltrace.engines import MISMATCH, order_times, out_of_order, standings, unrecorded
 from reeltrace.plan import Plan
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+KILLED = "a run was killed here and left its lock behind"
 WAIT_AT_END = 5.0  # seconds that a run without jobs waits for other DVC processes
 
 
@@ -37,13 +41,30 @@ class WorkflowRun:
         try:
             self.presence = Presence(folder)
             if self.presence.alone():
-                _remove_stale_locks(folder, self.presence)
+                if _remove_stale_locks(folder, self.presence):
+                    aside = "".join(f", {log} put aside" for log in self._keep_logs())
+                    _say(f"{KILLED}; no other run is alive, so the lock was removed{aside}")
                 self._agree(folder)
             self.presence.stay()
         except OSError as error:  # a folder that cannot be written: Snakemake itself will say what it needs
             _say(f"could not look for runs that were killed: {error}")
             self.presence = None
         atexit.register(self.end)
+
+    def _keep_logs(self) -> list[Path]:
+        """Put aside the logs of what a killed run did not finish: Snakemake removes the log of a job that it starts.
+
+        A leaf that lives on keeps writing to the one put aside.
+        """
+        kept = []
+        for task in self.plan:
+            log = self.plan.root / task.folder.parents[1] / "logs" / f"{task.stage}-{task.key}.log"
+            with contextlib.suppress(FileNotFoundError):
+                manifest = self.plan.root / task.manifest
+                if manifest.is_file() and manifest.stat().st_mtime_ns >= log.stat().st_mtime_ns:
+                    continue
+                kept.append(log.rename(free_name(log)))
+        return kept
 
     def _agree(self, folder: Path) -> None:
         """Let Snakemake see what is current and what is stale, whoever made it.
@@ -79,7 +100,7 @@ class WorkflowRun:
         if ran and alone and not self.recorded and not workflow.execution_settings.no_hooks:
             found = standings(self.plan)
             if unrecorded(self.plan, found):
-                _sync("--wait", os.environ.get("REELTRACE_WAIT", str(WAIT_AT_END)))
+                _sync("--wait", os.environ.get(variables.WAIT) or str(WAIT_AT_END))
         if self.presence is not None:
             self.presence.leave()
 
@@ -128,17 +149,17 @@ class Presence:
         self.file.flush()
 
 
-def _remove_stale_locks(folder: Path, presence: Presence) -> None:
-    """Take away the locks of a killed run; a run that may be alive keeps its own."""
+def _remove_stale_locks(folder: Path, presence: Presence) -> bool:
+    """Take away the locks of a killed run, and say whether there were any; a run that may be alive keeps its own."""
     locks = sorted((folder / "locks").glob("*.lock"))
     if not locks:
-        return
+        return False
     if hosts := presence.elsewhere():
         _say(f"a run on {', '.join(hosts)} may be alive; if it is not: snakemake --unlock")
-        return
+        return False
     for lock in locks:
         lock.unlink(missing_ok=True)
-    _say("a run was killed here and left its lock behind; no other run is alive, so the lock was removed")
+    return True
 
 
 def _record_of(folder: Path, output: Path) -> Path:

@@ -420,7 +420,7 @@ def test_workers_are_counted_from_the_environment(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setenv("REELTRACE_WORKERS", "3")
     assert workers() == 3
-    for wrong in ("0", "many", "-1"):
+    for wrong in ("0", "many", "-1", "\u00b2"):
         monkeypatch.setenv("REELTRACE_WORKERS", wrong)
         with pytest.raises(UserError, match="REELTRACE_WORKERS"):
             workers()

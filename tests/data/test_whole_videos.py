@@ -1,5 +1,6 @@
 """Whether a video is whole, how it is shown, and what is no video: the verdicts, whoever decodes."""
 
+import contextlib
 import csv
 import json
 import re
@@ -225,6 +226,35 @@ def test_the_end_of_a_transport_stream(tmp_path: Path) -> None:
             whole = b"".join(pieces)
             path.write_bytes(whole[: len(whole) - lost])
             assert containers.end_of(path, "mpegts") is end, kind
+
+
+def test_a_transport_stream_out_of_step_is_cut(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.ts", "ts")
+    data = path.read_bytes()
+    middle = len(data) // 2
+    for changed in (data[:middle] + data[middle + 1 :], data[:middle] + b"?" + data[middle:], data[:188], data[:500]):
+        path.write_bytes(changed + bytes(-len(changed) % 188 if len(changed) > 1000 else 0))
+        assert containers.end_of(path, "mpegts") is containers.End.MISSING
+
+
+@pytest.mark.parametrize("codec", ["libx264", "mpeg2video", "mpeg4"])
+def test_a_transport_stream_cut_between_two_packets_does_not_end_in_half_a_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, codec: str
+) -> None:
+    """Cut behind each packet: where it passes, its last picture is whole."""
+    monkeypatch.setitem(KINDS, "ts", ("mpegts", codec, {}, 0))
+    path = encode(tmp_path / "a.ts", "ts", 20)
+    data = path.read_bytes()
+    video = [at for at in range(0, len(data), 188) if (data[at + 1] & 0x1F, data[at + 2]) == (1, 0)]
+    begins = [at for at in video if data[at + 1] & 0x40]
+    assert read_header(path).packets == 20
+    passed = set()
+    for size in range(188, len(data), 188):
+        path.write_bytes(data[:size])
+        with contextlib.suppress(DecodingError):
+            passed.add(read_header(path).packets)
+            assert next((at for at in video if at >= size), begins[0]) in begins, size
+    assert len(passed) >= 18
 
 
 # --- how a video is shown ---

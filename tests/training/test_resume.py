@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -13,8 +14,9 @@ import torch
 
 from reeltrace import artifacts
 from reeltrace.errors import UserError
-from reeltrace.training import stage
+from reeltrace.training import loop, stage
 from reeltrace.training.resume import resume_path
+from training.older import OLDER
 
 SOURCES = Path(stage.__file__).parents[2]
 
@@ -59,23 +61,72 @@ def run(datasets):
     return go
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
-def test_a_killed_run_continues_to_the_same_bytes(moment, spec_of, run, datasets, tmp_path):
-    spec = spec_of(augment={"kind": "treverse", "probability": 0.5})
-    run(spec, tmp_path / "whole")
-    work = tmp_path / "killed"
+def killed(spec, folder: Path, work: Path, moment: str, **more: str) -> None:
     work.mkdir()
     child = subprocess.run(
-        [sys.executable, "-c", CHILD, spec.model_dump_json(), str(datasets[spec.dataset]), str(work), moment],
-        env={**os.environ, "PYTHONPATH": str(SOURCES), "OMP_NUM_THREADS": "1"},
+        [sys.executable, "-c", CHILD, spec.model_dump_json(), str(folder), str(work), moment],
+        env={**os.environ, "PYTHONPATH": str(SOURCES), "OMP_NUM_THREADS": "1", **more},
         capture_output=True,
         text=True,
         check=False,
     )
     assert child.returncode == -signal.SIGKILL, child.stderr
     assert not (work / "metrics.json").exists()
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_killed_run_continues_to_the_same_bytes(moment, spec_of, run, datasets, tmp_path):
+    spec = spec_of(augment={"kind": "treverse", "probability": 0.5})
+    run(spec, tmp_path / "whole")
+    work = tmp_path / "killed"
+    killed(spec, datasets[spec.dataset], work, moment)
     assert run(spec, work)["resumed_after_epoch"] == MOMENTS[moment]
     assert outputs(work) == outputs(tmp_path / "whole")
+
+
+def test_a_run_that_was_killed_on_another_processor_starts_again(spec_of, run, datasets, tmp_path, capsys):
+    """Its first epochs would not be those of a run here."""
+    spec = spec_of()
+    run(spec, tmp_path / "whole")
+    work = tmp_path / "killed"
+    killed(spec, datasets[spec.dataset], work, "start of epoch 3", **OLDER)
+    assert torch.load(resume_path(work), weights_only=True)["progress"]["epoch"] == 2
+    capsys.readouterr()
+    assert run(spec, work)["resumed_after_epoch"] is None
+    assert capsys.readouterr().err == (
+        f"{spec.key}: starts again at epoch 1; the 2 epochs in {resume_path(work)} were computed otherwise: "
+        "processor: limits: ATEN_CPU_CAPABILITY is 'avx2', expected None\n"
+    )
+    assert outputs(work) == outputs(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("what", ["precision", "torch"])
+def test_a_run_that_was_killed_in_another_arithmetic_starts_again(what, spec_of, run, tmp_path, capsys, monkeypatch):
+    spec = spec_of(protocol={"epochs": 1, "milestones": []})
+    run(spec, tmp_path / "whole")
+    here = json.loads((tmp_path / "whole/metrics.json").read_text())["arithmetic"]["precision"]
+    found = {"precision": "float32" if here == "bfloat16" else "bfloat16", "torch": "1.0"}[what]
+    with monkeypatch.context() as other:
+        if what == "precision":
+            other.setattr(loop, "choose", lambda *args, **more: found)
+        else:
+            other.setattr(torch, "__version__", found)
+        run(spec, tmp_path / "killed")
+    capsys.readouterr()
+    run(spec, tmp_path / "killed")
+    said = capsys.readouterr().err
+    assert f"computed otherwise: {what} is '{found}', expected '" in said
+    assert said.count("\n") == 1
+    assert outputs(tmp_path / "killed") == outputs(tmp_path / "whole")
+
+
+def test_a_checkpoint_of_an_older_layout_is_refused(spec_of, run, tmp_path):
+    spec = spec_of(protocol={"epochs": 1, "milestones": []})
+    run(spec, tmp_path)
+    stored = torch.load(resume_path(tmp_path), weights_only=True)
+    torch.save({"schema": 2, "progress": stored["progress"]}, resume_path(tmp_path))
+    with pytest.raises(UserError, match="another schema: found 2, expected 3; delete it"):
+        run(spec, tmp_path)
 
 
 def test_a_checkpoint_of_another_architecture_is_refused(spec_of, run, tmp_path):

@@ -11,15 +11,20 @@ from typing import BinaryIO
 
 _SLACK = 8  # bytes that an AVI file may lack: some writers count the padding of the last chunk, and do not write it
 _TS_PACKETS = (188, 192, 204)  # plain, with a time stamp of 4 bytes before each, with an error correction behind each
-_TS_SYNC, _TS_STAMP = 0x47, 4
+_TS_SYNC, _TS_STAMP, _TS_SIZE = 0x47, 4, 188
+_TS_TAIL = 20_000  # packets at the end in which the last picture is looked for: almost four megabytes
 
 
 class End(Enum):
-    """How a file ends, as far as its container tells: with an index of all frames, whole, cut off, or nobody knows."""
+    """How a file ends, as far as its container tells: with an index of all frames, whole, cut off, or nobody knows.
+
+    DOUBTFUL: nobody knows, and the last picture seems to go on where the file ends; whoever decodes it can tell.
+    """
 
     INDEXED = auto()
     THERE = auto()
     MISSING = auto()
+    DOUBTFUL = auto()
     UNKNOWN = auto()
 
 
@@ -33,10 +38,18 @@ def end_of(path: Path, kind: str) -> End:
     look = {"avi": _avi, "mpegts": _transport_stream}.get(kind)
     if look is None and kind.startswith("mov,mp4"):
         look = _mp4
-    if look is None:
-        return End.UNKNOWN
     with path.open("rb") as file:
-        return look(file, path.stat().st_size)
+        return _other(file) if look is None else look(file, path.stat().st_size)
+
+
+def _other(file: BinaryIO) -> End:
+    """The first packets of a transport stream alone FFmpeg may take for the bare pictures in them."""
+    start = file.read(3 * max(_TS_PACKETS))
+    for length in _TS_PACKETS:
+        marks = start[_TS_STAMP if length == 192 else 0 :: length][:3]
+        if len(marks) == 3 and set(marks) == {_TS_SYNC}:
+            return End.MISSING
+    return End.UNKNOWN
 
 
 def _avi(file: BinaryIO, size: int) -> End:
@@ -86,12 +99,55 @@ def _mp4(file: BinaryIO, size: int) -> End:
 
 
 def _transport_stream(file: BinaryIO, size: int) -> End:
-    """Packets of one length. Where they end says nothing more than that one of them was cut in two."""
+    """Packets of one length, each of which begins with the same byte. One without it, or half a one, tells of a cut.
+
+    A file that ends between two packets tells nothing, unless the last picture goes on.
+    """
     start = file.read(4 * max(_TS_PACKETS))
     for length in _TS_PACKETS:
         for first in range(length):
             marks = start[first::length][:3]
             if len(marks) == 3 and set(marks) == {_TS_SYNC}:
                 before = first - _TS_STAMP if length == 192 else first
-                return End.MISSING if (size - before) % length else End.UNKNOWN
-    return End.UNKNOWN
+                if (size - before) % length or not _in_step(file, first, length):
+                    return End.MISSING
+                return End.DOUBTFUL if _goes_on(file, first, length, size) else End.UNKNOWN
+    return End.MISSING  # fewer packets than the shortest video has, or another length before the first cut
+
+
+def _in_step(file: BinaryIO, first: int, length: int) -> bool:
+    file.seek(first)
+    while chunk := file.read(length * 10_000):
+        marks = chunk[::length]
+        if marks.count(_TS_SYNC) != len(marks):
+            return False
+    return True
+
+
+def _goes_on(file: BinaryIO, first: int, length: int, size: int) -> bool:
+    """Whether the last packet of pictures is full of them. Where a picture ends, a packet is padded, but for a chance
+    of one in 184.
+    """
+    count = -(-(size - first) // length)
+    file.seek(first + length * max(0, count - _TS_TAIL))
+    tail = file.read()
+    last: dict[int, bool] = {}  # whether the last packet of each stream is padded
+    for place in reversed(range(0, len(tail), length)):
+        packet = tail[place : place + _TS_SIZE]
+        stream = (packet[1] & 0x1F) << 8 | packet[2]
+        extended, filled = packet[3] & 0x20, packet[3] & 0x10
+        if not filled:
+            continue  # a clock alone
+        last.setdefault(stream, bool(extended) and _padded(packet))
+        payload = packet[5 + packet[4] if extended else 4 :]
+        if packet[1] & 0x40 and payload[:3] == b"\0\0\1" and 0xE0 <= payload[3] <= 0xEF:  # a picture begins here
+            return not last[stream]
+    return False
+
+
+def _padded(packet: bytes) -> bool:
+    """Whether the field before the contents of a packet is longer than what it tells."""
+    if not packet[4]:
+        return True  # a byte that only fills
+    told = 1 + (6 if packet[5] & 0x10 else 0) + (6 if packet[5] & 0x08 else 0) + (1 if packet[5] & 0x04 else 0)
+    return packet[4] > told

@@ -8,7 +8,7 @@ import yaml
 
 from reeltrace.data.sources import Source
 from reeltrace.errors import UserError
-from reeltrace.strict_yaml import Loader, TwiceError
+from reeltrace.strict_yaml import Loader, SurprisingError, TwiceError, complaint
 
 DECLARED = Path(__file__).with_suffix(".yaml")
 
@@ -40,6 +40,8 @@ def read(path: Path = DECLARED) -> dict[str, Source | NpmPackage]:
     except TwiceError as error:
         assert error.problem_mark is not None
         raise UserError(f"{path.name}: line {error.problem_mark.line + 1}: {error.problem}; keep one of them") from None
+    except SurprisingError as error:
+        raise UserError(f"{path.name}: {complaint(error)}") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UserError(f"{path.name}: not readable ({' '.join(str(error).split())[:200]}); restore it") from None
     if not isinstance(entries, dict):

@@ -10,6 +10,7 @@ who decodes: see `containers` for what each kind of container says of itself.
 
 import ctypes
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -43,6 +44,7 @@ MOST_DIFFERENCE, MEAN_DIFFERENCE = 1, 0.01
 # bound and keeps what it has read of the file, so its memory grows with the video. PyAV holds one frame at a time,
 # however long the video. At 128 x 170 pixels the limit is at about 1000 frames; few videos of either set have more.
 DECORD_BYTES = 64 * 2**20
+_LAST = 17  # pictures that a decoder may still hold when a file ends, and the one that it is at
 _EVERY = 8  # rows and columns from one pixel to the next of those that tell frames apart
 
 # How a frame is shown, by the signs of a, b, c, d of its display matrix, as filters of FFmpeg. decord turns frames too,
@@ -118,7 +120,8 @@ def scaled_size(height: int, width: int, short_side: int) -> tuple[int, int]:
 
 
 def read_header(path: Path) -> Header:
-    """What a video file says of itself and how many packets it holds; of its frames no more than one is decoded.
+    """What a video file says of itself and how many packets it holds; of its frames no more than one is decoded,
+    unless only a decoder can tell whether the last one is whole.
 
     Raises DecodingError when this is no video file, or one of which more is missing than TOLERANCE allows.
     """
@@ -145,6 +148,8 @@ def read_header(path: Path) -> Header:
         height, width = width, height
     whole = found.whole + found.cut
     end = containers.end_of(path, kind)
+    if end is containers.End.DOUBTFUL and _breaks_off(path):
+        end = containers.End.MISSING
     announced = max(0, announced - found.discarded)
     if end is containers.End.INDEXED:
         expected = whole  # its index lists every frame: where the header says another number, the header is wrong
@@ -180,6 +185,25 @@ def read_header(path: Path) -> Header:
     )
     header.check(found.whole)
     return header
+
+
+def _breaks_off(path: Path) -> bool:
+    """Whether a decoder finds one of the last pictures damaged, or none at all. Decodes the whole file."""
+    import av
+
+    damaged: deque[bool] = deque(maxlen=_LAST)
+    try:
+        with av.open(str(path)) as container:
+            stream, _ = _video_stream(container)
+            stream.codec_context.thread_count = 1
+            for packet in container.demux(stream):
+                try:
+                    damaged.extend(frame.is_corrupt for frame in packet.decode())
+                except av.FFmpegError:
+                    damaged.append(True)
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise DecodingError(_reason(error)) from error
+    return not damaged or any(damaged)
 
 
 def _video_stream(container: Any) -> tuple[Any, int]:

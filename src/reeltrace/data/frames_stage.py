@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reeltrace import variables
 from reeltrace.data.frames import extract
 from reeltrace.errors import UserError
 
 if TYPE_CHECKING:
     from reeltrace.registry import FramesSpec
-
-WORKERS = "REELTRACE_WORKERS"
 
 
 def run(spec: "FramesSpec", inputs: Mapping[str, Path], work: Path) -> dict[str, Any]:
@@ -41,11 +40,8 @@ def run(spec: "FramesSpec", inputs: Mapping[str, Path], work: Path) -> dict[str,
 
 def workers() -> int:
     """How many processes decode: REELTRACE_WORKERS, or the cores that this process may use."""
-    asked = os.environ.get(WORKERS)
-    if asked is not None:
-        if not asked.isdigit() or int(asked) < 1:
-            raise UserError(f"{WORKERS}: found {asked!r}; expected a number of processes, 1 or more")
-        return int(asked)
+    if asked := os.environ.get(variables.WORKERS):
+        return variables.workers(asked)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -21,12 +21,12 @@ import filelock
 import requests
 import urllib3
 
+from reeltrace import variables
 from reeltrace.data.disk import writing
 from reeltrace.errors import UserError
 
 log = logging.getLogger(__name__)
 
-DOWNLOADS = "REELTRACE_DOWNLOADS"
 CHUNK = 1 << 18
 _RETRY_STATUS = {408, 425, 429}
 _CONTENT_RANGE = re.compile(r"bytes\s+(?:(\d+)-(\d+)|\*)/(\d+|\*)\s*$", re.IGNORECASE)
@@ -62,7 +62,7 @@ class Source:
 
 def downloads() -> Path:
     """Where downloads are kept: the folder that REELTRACE_DOWNLOADS names, else `downloads` in the current folder."""
-    return Path(os.environ.get(DOWNLOADS) or "downloads")
+    return Path(os.environ.get(variables.DOWNLOADS) or "downloads")
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,8 @@ def train(
     spec's own where none is given. The optimiser steps after each batch or, with `update_after`, on the mean gradient
     over that share of the clips, in however many batches they come. After each epoch the net is
     scored on the validation clips, and a resume checkpoint lands in `work`/scratch; if one is there already, training
-    goes on from it. `data_sha256` stands for the dataset: a checkpoint made on another one is refused.
+    goes on from it. `data_sha256` stands for the dataset: a checkpoint made on another one is refused. One that was
+    computed in another precision, or by a processor that computes otherwise, is left behind: training starts again.
 
     Raises CheckFailed when a loss is not finite, UserError when the checkpoint does not fit or the disk is full.
     """
@@ -95,8 +96,10 @@ def train(
     parameters: list[Tensor] = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = Optimizer(protocol, parameters)
 
+    computed = arithmetic(spec.device.precision, precision, device)
     spec_sha256, checkpoint = sha256_json(spec.model_dump(mode="json")), resume.resume_path(work)
-    now = resume.load(checkpoint, spec_sha256, data_sha256, net.architecture)
+    identity = resume.Identity(spec_sha256, data_sha256, net.architecture, computed)
+    now = resume.load(checkpoint, identity, spec.key)
     resumed_after = now["epoch"] if now else None
     if now:
         model.load_state_dict(now["model"])
@@ -166,7 +169,7 @@ def train(
                 "validation": scored,
                 "best": best,
             }
-            resume.save(checkpoint, spec_sha256, data_sha256, net.architecture, now)
+            resume.save(checkpoint, identity, now)
             write_history(work, now["history"])
 
     assert now is not None  # a protocol has at least one epoch
@@ -175,7 +178,7 @@ def train(
         now["validation"],
         now["best"],
         now["history"],
-        arithmetic(spec.device.precision, precision, device),
+        computed,
         seconds,
         waited,
         resumed_after,
