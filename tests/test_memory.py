@@ -65,7 +65,7 @@ def test_what_speaks_of_memory_is_said_in_one_line(error: Exception, memory: boo
         ("frames: {paper: 32", f"frames: {{paper: {'9' * 23}", "datasets.moving-mnist.frames (scale paper): found 999"),
         ("size: {paper: 32", "size: {paper: 10000", "runs.digit-cnn4-z3 (scale paper): found a batch of 64 clips"),
         (
-            "quick: {groups: 25, clips_per_group: 2",
+            "quick: {groups: 25, clips_per_group: 3",
             "quick: {groups: 1000000, clips_per_group: 1000000",
             "at least 401.1 PiB",
         ),
