@@ -364,8 +364,8 @@ class _Scenery(NamedTuple):
     company: float
 
 
-# Chosen so that a small net, trained from scratch for half a minute on frames of 17 pixels, is well above chance and well
-# below 100 %.
+# Chosen so that a small net, trained from scratch for half a minute on frames of 17 pixels, is well above chance and
+# well below 100 %.
 _SCENERY: dict[Kind, _Scenery] = {
     "ucf101": _Scenery(contrast=(0.1, 0.3), blur=(4, 10), size=(0.42, 0.55), company=0.05),
     "hmdb51": _Scenery(contrast=(0.1, 0.3), blur=(4, 10), size=(0.4, 0.5), company=0.05),
