@@ -210,7 +210,12 @@ def test_large_outputs_are_compared_by_size_under_a_limit(artifact: Path) -> Non
     assert [p.kind for p in check_outputs(artifact, limit=3)] == ["tampered artifact"]
 
 
-@pytest.mark.parametrize("value", [[], {}, {"schema": 1}, {"schema": 9, "spec": {"sha256": ""}, "outputs": {}}])
+def test_a_manifest_of_another_schema_is_stale(artifact: Path) -> None:
+    write_json(artifact / "manifest.json", {"schema": 9, "spec": {"sha256": ""}, "outputs": {}})
+    assert [p.kind for p in check_outputs(artifact)] == ["stale"]
+
+
+@pytest.mark.parametrize("value", [[], {}, {"schema": 1}])
 def test_a_manifest_with_other_fields_is_tampered(artifact: Path, value: object) -> None:
     write_json(artifact / "manifest.json", value)
     assert [p.kind for p in check_outputs(artifact)] == ["tampered artifact"]

@@ -67,7 +67,7 @@ def test_what_speaks_of_memory_is_said_in_one_line(error: Exception, memory: boo
         (
             "quick: {groups: 25, clips_per_group: 3",
             "quick: {groups: 1000000, clips_per_group: 1000000",
-            "at least 401.1 PiB",
+            "at least 121.5 PiB",
         ),
         ("epochs: {paper: 50", "epochs: {paper: 100001", "protocols.dir-cnn4.epochs (scale paper): found 100001"),
         ("batch_size: {paper: 64", "batch_size: {paper: 65537", "protocols.dir-cnn4.batch_size"),

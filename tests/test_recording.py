@@ -444,7 +444,7 @@ def test_a_deleted_intermediate_is_made_again(made: Path) -> None:
     assert NOTHING in run_in(made, "snakemake", "-n").stdout
     shutil.rmtree(made / plan["train/dir-cnn4-t2-s0"].folder)
     (made / "results/smoke/measure/basu2021-cnn4/receipt.json").unlink()
-    planned = run_in(made, "snakemake", "-n").stdout
+    planned = run_in(made, "snakemake", "-n", "-p").stdout
     assert "reeltrace run train dir-cnn4-t2-s0 " in planned
     assert "reeltrace run measure basu2021-cnn4 " in planned
     assert "reeltrace run train dir-cnn4-z3-s0 " not in planned

@@ -71,7 +71,7 @@ def test_times_that_are_measured_again_touch_what_shows_them_and_nothing_else(co
 
 
 def planned_by_snakemake(folder: Path) -> set[str]:
-    text = snakemake(folder, "-n")
+    text = snakemake(folder, "-n", "-p")
     return {f"{stage} {key}" for stage, key in re.findall(r"reeltrace run (\w+) ([a-z0-9-]+)", text)}
 
 
@@ -184,7 +184,7 @@ def test_both_engines_have_the_same_nodes_edges_and_commands(reproduced: Path) -
     dvc_edges = set(re.findall(r'"(.*?)" -> "(.*?)"', dvc(reproduced, "dag", "--dot")))
     assert set(nodes.values()) == set(document["stages"])
     assert edges == dvc_edges
-    commands = set(re.findall(r"(sh workflow/reeltrace run \w+ [a-z0-9-]+) >", snakemake(reproduced, "-n", "-F")))
+    commands = set(re.findall(r"(sh workflow/reeltrace run \w+ [a-z0-9-]+) >", snakemake(reproduced, "-n", "-p", "-F")))
     assert commands == {stage["cmd"] for stage in document["stages"].values()}
 
 

@@ -308,18 +308,19 @@ def test_another_split_shows_its_own_sides(copied: Project) -> None:
 def test_the_strip_shows_the_middle_clip_of_the_first_test_video(finished: Project, html: str) -> None:
     data, frames = finished.folder("data/ucf101"), finished.folder("frames/ucf101")
     view = finished.registry.train_spec("ucf-cnn4-z3", 0).video
-    assert view is not None and view.clip.stride == 3 and view.clip.frames == 8
+    assert view is not None
     stored = {row["video"]: row for row in videos.read_rows(frames / "frames.csv", "video")}
     row, clip = videos.shown_clip(data, frames, stored, view.model_dump())
     first = next(r for r in videos.read_rows(data / "index.csv", "split1") if r["split1"] == "test")
     assert row == first and row["video"] in stored
     # The yellow square of the invented video moves by a pixel down and two to the right in each frame; the video has
-    # 10 frames, fewer than a clip of 8 with stride 3 needs, so that it begins again.
-    assert int(stored[row["video"]]["frames"]) == 10
-    assert clip.shape == (8, view.clip.crop, view.clip.crop, 3) and clip.dtype == np.uint8
-    corners = [tuple(np.argwhere(frame[..., 2] == 40)[0]) for frame in clip]
-    shown = [t % 10 for t in range(0, 24, 3)]
-    assert corners == [(6 + t - 1, 8 + 2 * t - 6) for t in shown]
+    # 10 frames, fewer than the clip needs, so that it begins again.
+    frames_of_clip, stride, crop = view.clip.frames, view.clip.stride, view.clip.crop
+    assert int(stored[row["video"]]["frames"]) == 10 < (frames_of_clip - 1) * stride
+    assert clip.shape == (frames_of_clip, crop, crop, 3) and clip.dtype == np.uint8
+    corners = [tuple(place[0]) for place in (np.argwhere(frame[..., 2] == 40) for frame in clip) if len(place)]
+    moving = [(6 + t - 1, 8 + 2 * t - 6) for t in (step * stride % 10 for step in range(frames_of_clip))]
+    assert corners == [(y, x) for y, x in moving if x < crop]
     for frames_of_view in figures.strips(clip).values():
         assert all(uri in html for uri in frames_of_view)
 
@@ -327,10 +328,10 @@ def test_the_strip_shows_the_middle_clip_of_the_first_test_video(finished: Proje
 def test_a_clip_is_cut_from_the_middle_in_time(finished: Project) -> None:
     data, frames = finished.folder("data/ucf101"), finished.folder("frames/ucf101")
     stored = {row["video"]: row for row in videos.read_rows(frames / "frames.csv", "video")}
-    view = {"split": 1, "clip": {"frames": 3, "stride": 2, "crop": 20, "size": 20}}
+    view = {"split": 1, "clip": {"frames": 3, "stride": 2, "crop": 15, "size": 15}}
     _, clip = videos.shown_clip(data, frames, stored, view)
     first = next(r for r in videos.read_rows(data / "index.csv", "split1") if r["split1"] == "test")
-    top, left = ((int(stored[first["video"]][side]) - 20) // 2 for side in ("height", "width"))
+    top, left = ((int(stored[first["video"]][side]) - 15) // 2 for side in ("height", "width"))
     # 10 frames hold a clip of 5 at 0 to 5
     assert [tuple(np.argwhere(frame[..., 2] == 40)[0]) for frame in clip] == [
         (max(0, 6 + t - top), max(0, 8 + 2 * t - left)) for t in (2, 4, 6)
