@@ -390,3 +390,15 @@ def test_a_real_video_that_was_cut_off_is_broken(tmp_path: Path, name: str, kept
     if name != "kinetics-like-h264.mp4":  # whose list of frames stands at its end
         whole = 164 if name.startswith("ucf101") else 311  # its sound is a little longer than its 310 frames
         assert f"of {whole} frames are there" in str(caught.value)
+
+
+def test_a_stream_that_begins_in_the_middle_is_named(tmp_path: Path) -> None:
+    """One damaged byte of a packet's address is enough; PyAV ends in an IndexError there."""
+    path = encode(tmp_path / "a.ts", "ts", 60)
+    data = bytearray(path.read_bytes())
+    begins = [at for at in range(0, len(data), 188) if (data[at + 1] & 0x5F, data[at + 2]) == (0x41, 0)]
+    assert len(begins) > 50  # packets in which a picture begins
+    data[begins[len(begins) // 2] + 2] = 0x80
+    path.write_bytes(data)
+    with pytest.raises(DecodingError, match="a stream that its beginning does not announce"):
+        read_header(path)

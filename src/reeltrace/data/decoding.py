@@ -136,6 +136,8 @@ def read_header(path: Path) -> Header:
             kind, duration = container.format.name, container.duration
             if announced and kind.startswith("mov,mp4"):
                 announced = min(announced, len(stream.index_entries))  # what an edit list leaves of them
+    except IndexError as error:  # of PyAV, which knows the streams that there were when it opened the file
+        raise DecodingError("holds packets of a stream that its beginning does not announce") from error
     except (av.FFmpegError, OSError, ValueError) as error:
         raise DecodingError(_reason(error)) from error
     if height < 1 or width < 1:
@@ -201,7 +203,7 @@ def _breaks_off(path: Path) -> bool:
                     damaged.extend(frame.is_corrupt for frame in packet.decode())
                 except av.FFmpegError:
                     damaged.append(True)
-    except (av.FFmpegError, OSError, ValueError) as error:
+    except (av.FFmpegError, OSError, ValueError, IndexError) as error:
         raise DecodingError(_reason(error)) from error
     return not damaged or any(damaged)
 
