@@ -402,3 +402,23 @@ def test_a_stream_that_begins_in_the_middle_is_named(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(DecodingError, match="a stream that its beginning does not announce"):
         read_header(path)
+
+
+@pytest.mark.parametrize("kind", ["mkv", "webm", "flv"])
+def test_a_hole_in_the_middle_is_missed(tmp_path: Path, kind: str) -> None:
+    """The last frame is there, and says nothing of those that are not."""
+    path = encode(tmp_path / f"a.{kind}", kind, 60)
+    assert read_header(path).expected == 60
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 3] + data[2 * len(data) // 3 :])
+    with pytest.raises(DecodingError, match=r"only \d+ of (59|60|61) frames are there"):
+        read_header(path)
+
+
+def test_gaps_are_counted_where_the_rate_is_steady() -> None:
+    steady = [round(number / 30, 3) for number in range(60)]
+    assert decoding._left_out(steady) == 0
+    assert decoding._left_out(steady[:20] + steady[37:]) == 17
+    jittering = [number / 30 + 0.01 * (number % 3) for number in range(60)]
+    assert decoding._left_out(jittering[:20] + jittering[37:]) == 0
+    assert decoding._left_out(steady[:5]) == 0

@@ -45,6 +45,9 @@ MOST_DIFFERENCE, MEAN_DIFFERENCE = 1, 0.01
 # however long the video. At 128 x 170 pixels the limit is at about 1000 frames; few videos of either set have more.
 DECORD_BYTES = 64 * 2**20
 _LAST = 17  # pictures that a decoder may still hold when a file ends, and the one that it is at
+# From which number of steps in time on, and of which share of equal ones, a video counts as steady. Times may be whole
+# milliseconds.
+_FEWEST, _STEADY, _JITTER = 10, 0.9, 0.0015
 _EVERY = 8  # rows and columns from one pixel to the next of those that tell frames apart
 
 # How a frame is shown, by the signs of a, b, c, d of its display matrix, as filters of FFmpeg. decord turns frames too,
@@ -158,7 +161,7 @@ def read_header(path: Path) -> Header:
     elif announced:
         expected = announced
     elif duration and containers.states_duration(kind):
-        expected = _implied(whole, found, duration)
+        expected = _implied(whole, found, duration) + _left_out(found.decoded)
     else:
         expected = 0
         if end is containers.End.MISSING or found.cut:
@@ -307,6 +310,20 @@ def _implied(there: int, found: _Packets, duration: int) -> int:
     if each <= 0 or stated - found.end < 1.5 * each:
         return there  # a frame more or less is within what times are rounded to
     return round((stated - found.first) / each)
+
+
+def _left_out(times: list[float]) -> int:
+    """Frames that the gaps between decoding times (seconds) leave out of a video that is steady everywhere else.
+
+    Of a video whose frames come as they like, gaps tell nothing.
+    """
+    steps = np.diff(times)
+    if len(steps) < _FEWEST or (usual := float(np.median(steps))) <= 0:
+        return 0
+    steady = np.abs(steps - usual) <= max(_JITTER, 0.1 * usual)
+    if steady.mean() < _STEADY:
+        return 0
+    return int(sum(round(step / usual) - 1 for step in steps[~steady] if step > usual))
 
 
 def decord_frames(path: Path, height: int, width: int) -> Iterator[Frame]:
