@@ -41,7 +41,9 @@ def _before_all() -> None:
 
 @app.command()
 def run(
-    stage: Annotated[str, typer.Argument(help="data, measure, train, aggregate or report")],
+    stage: Annotated[
+        str, typer.Argument(help="data, frames, pretrain, features, measure, train, timing, aggregate or report")
+    ],
     key: Annotated[str, typer.Argument(help="the key of the artifact, as `reeltrace status` lists it")],
 ) -> None:
     """Run one stage for one key: the leaf command that both engines call."""

@@ -173,7 +173,6 @@ PRETRAIN_OUTPUTS = ("about.json", "weights.pt")
 LEARNED_OUTPUTS = (*PRETRAIN_OUTPUTS, "history.jsonl")
 FEATURES_OUTPUTS = ("about.json", "block2.npy", "block3.npy", "block4.npy")
 TIMING_OUTPUTS = ("timing.json",)
-SECTIONS = ("datasets", "backbones", "models", "protocols", "runs", "measurements", "tables")  # of params.yaml
 AGGREGATE_OUTPUTS = ("cells.json", "curves.csv")
 REPORT_OUTPUTS = ("report.html", "report.json")
 MEASURE_OUTPUTS = ("metrics.json",)

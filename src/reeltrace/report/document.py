@@ -144,10 +144,6 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], reports: Path) -> Report
     return Report(html=page, json=canonical_json(content), binder=binder)
 
 
-def _judged_tables(document: str, tables: list[dict[str, Any]]) -> dict[str, Any]:
-    return {t["table"]: t for t in tables if t["document"] == document and "runs" in t}
-
-
 def _environment(folder: Path) -> jinja2.Environment:
     if not (folder / PAGE).is_file():
         raise UserError(f"{folder / PAGE}: not found; restore it with `git checkout {folder}`")
