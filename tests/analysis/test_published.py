@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from reeltrace.analysis.intervals import decimals_of, printed
 from reeltrace.analysis.published import Document, Table, load, parse
-from reeltrace.analysis.statistics import decimals_of, printed
 from reeltrace.errors import UserError
 from reeltrace.registry import MeasuredTable, ResultTable, StructureTable
 from reeltrace.registry import load as load_registry

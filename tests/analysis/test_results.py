@@ -9,8 +9,8 @@ import yaml
 from analysis.fabricated import REPOSITORY, Project
 from conftest import refusal, replaced
 from reeltrace.analysis import stage, timing
+from reeltrace.analysis.intervals import wilson
 from reeltrace.analysis.results import duration
-from reeltrace.analysis.statistics import wilson
 from reeltrace.artifacts import RECEIPT, pointer, read_json, sha256_file, write_json
 from reeltrace.errors import CheckFailed
 from reeltrace.registry import ResultTable, TimingSpec

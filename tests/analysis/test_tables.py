@@ -10,9 +10,9 @@ import yaml
 
 from analysis.fabricated import REPOSITORY, Project, score
 from reeltrace.analysis import stage
+from reeltrace.analysis.intervals import wilson
 from reeltrace.analysis.published import load
 from reeltrace.analysis.sources import Source
-from reeltrace.analysis.statistics import wilson
 from reeltrace.analysis.tables import accuracy, aggregate, of_clips, scientific
 from reeltrace.artifacts import pointer, read_json, sha256_file
 from reeltrace.errors import CheckFailed, UserError

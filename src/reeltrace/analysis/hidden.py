@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from reeltrace.analysis.intervals import printed
 from reeltrace.analysis.sources import Source, get, source_of
-from reeltrace.analysis.statistics import printed
 from reeltrace.registry import AggregateSpec, ResultTable
 
 QUANTITIES = ("mean", "std", "diagonal_mean", "diagonal_std")

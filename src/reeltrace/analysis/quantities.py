@@ -12,8 +12,8 @@ from fractions import Fraction
 from typing import Any
 
 from reeltrace.analysis import published as pub
+from reeltrace.analysis.intervals import printed
 from reeltrace.analysis.sources import Source
-from reeltrace.analysis.statistics import printed
 from reeltrace.analysis.verdicts import judge_equal, judge_number, judge_observed
 from reeltrace.artifacts import escape_pointer, pointer
 from reeltrace.errors import CheckFailed, UserError

@@ -6,9 +6,9 @@ from fractions import Fraction
 from typing import Any
 
 from reeltrace.analysis import published as pub
+from reeltrace.analysis.intervals import hull, mean, percent, printed, sample_deviation, wilson
 from reeltrace.analysis.quantities import base_cell
 from reeltrace.analysis.sources import Source, get, read_score, source_of
-from reeltrace.analysis.statistics import hull, mean, percent, printed, sample_deviation, wilson
 from reeltrace.analysis.verdicts import Circumstances, Verdict, judge_result, judge_time
 from reeltrace.artifacts import escape_pointer
 from reeltrace.errors import UserError

@@ -12,10 +12,10 @@ from typing import Any
 from reeltrace.analysis import published as pub
 from reeltrace.analysis.beside import block
 from reeltrace.analysis.hidden import hidden
+from reeltrace.analysis.intervals import hull, mean, percent, printed, sample_deviation, wilson
 from reeltrace.analysis.quantities import base_cell, quantity_cells
 from reeltrace.analysis.results import result_cells
 from reeltrace.analysis.sources import Source, get, read_score, source_of
-from reeltrace.analysis.statistics import hull, mean, percent, printed, sample_deviation, wilson
 from reeltrace.analysis.verdicts import Circumstances, Rounding, format_value, judge_accuracy, judge_structure
 from reeltrace.artifacts import escape_pointer
 from reeltrace.errors import UserError

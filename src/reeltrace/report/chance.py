@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reeltrace.analysis.intervals import guessing, percent, printed
 from reeltrace.analysis.sources import Source, read_score
 from reeltrace.analysis.stage import METRICS
-from reeltrace.analysis.statistics import guessing, percent, printed
 from reeltrace.artifacts import SPEC, read_json, sha256_file
 from reeltrace.registry import ReportSpec
 from reeltrace.report.binding import Binder, Number

@@ -16,8 +16,8 @@ from jinja2 import nodes
 from markupsafe import Markup
 
 from reeltrace.analysis import assumptions, claims, published
+from reeltrace.analysis.intervals import CONFIDENCE
 from reeltrace.analysis.stage import CELLS, HISTORY, read_history
-from reeltrace.analysis.statistics import CONFIDENCE
 from reeltrace.analysis.verdicts import MEANINGS, count
 from reeltrace.artifacts import SPEC, canonical_json, read_json, sha256_file
 from reeltrace.errors import CheckFailed, UserError
