@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from conftest import Command, edit, run_in
-from reeltrace.artifacts import make_manifest, write_json
+from reeltrace.artifacts.json_values import write_json
+from reeltrace.artifacts.protocol import make_manifest
 from reeltrace.cli import _complain
 from reeltrace.cli import run as run_command
 from reeltrace.plan import STAGES, code_sha256, load_plan

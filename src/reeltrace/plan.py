@@ -12,7 +12,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Literal
 
-from reeltrace.artifacts import MANIFEST, RECEIPT, SPEC, sha256_file
+from reeltrace.artifacts.files import sha256_file
+from reeltrace.artifacts.names import MANIFEST, RECEIPT, SPEC
 from reeltrace.errors import UserError
 from reeltrace.registry import (
     PARAMS,
@@ -73,7 +74,6 @@ PACKAGE = Path("src/reeltrace")
 OUTSIDE_THE_CODE = {
     "reeltrace.control_groups",
     "reeltrace.registry",
-    "reeltrace.artifacts",
     "reeltrace.errors",
     "reeltrace.memory",
     "reeltrace.plan",

@@ -12,7 +12,9 @@ import numpy as np
 
 from reeltrace import registry
 from reeltrace.analysis.stage import outputs as aggregate_outputs
-from reeltrace.artifacts import MANIFEST, RECEIPT, SPEC, make_manifest, write_json
+from reeltrace.artifacts.json_values import write_json
+from reeltrace.artifacts.names import MANIFEST, RECEIPT, SPEC
+from reeltrace.artifacts.protocol import make_manifest
 from reeltrace.plan import Plan
 from reeltrace.registry import (
     LatencyMeasurement,

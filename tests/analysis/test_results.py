@@ -11,7 +11,10 @@ from conftest import refusal, replaced
 from reeltrace.analysis import stage, timing
 from reeltrace.analysis.intervals import wilson
 from reeltrace.analysis.results import duration
-from reeltrace.artifacts import RECEIPT, pointer, read_json, sha256_file, write_json
+from reeltrace.artifacts.files import sha256_file
+from reeltrace.artifacts.json_values import read_json, write_json
+from reeltrace.artifacts.names import RECEIPT
+from reeltrace.artifacts.pointers import pointer
 from reeltrace.errors import CheckFailed
 from reeltrace.registry import ResultTable, TimingSpec
 

@@ -14,7 +14,9 @@ from reeltrace.analysis.intervals import wilson
 from reeltrace.analysis.published import load
 from reeltrace.analysis.sources import Source
 from reeltrace.analysis.tables import accuracy, aggregate, of_clips, scientific
-from reeltrace.artifacts import pointer, read_json, sha256_file
+from reeltrace.artifacts.files import sha256_file
+from reeltrace.artifacts.json_values import read_json
+from reeltrace.artifacts.pointers import pointer
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.registry import AccuracyTable, CellSource, Override
 

@@ -15,7 +15,8 @@ import yaml
 
 from conftest import PROJECT, environment
 from data import miniature
-from reeltrace.artifacts import outputs_in, sha256_file
+from reeltrace.artifacts.files import sha256_file
+from reeltrace.artifacts.protocol import outputs_in
 from reeltrace.data import declared, sources, standin, videos_stage
 from reeltrace.data.official_splits import Layout
 from reeltrace.errors import UserError

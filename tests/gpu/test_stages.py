@@ -15,7 +15,8 @@ import pytest
 import torch
 
 from gpu.conftest import on_devices
-from reeltrace.artifacts import make_manifest, outputs_in, write_json
+from reeltrace.artifacts.json_values import write_json
+from reeltrace.artifacts.protocol import make_manifest, outputs_in
 from reeltrace.data.transforms import TRANSFORMS
 from reeltrace.models import ARCHITECTURES, GROUPS
 from reeltrace.registry import FeaturesSpec, PretrainSpec, TrainSpec

@@ -15,7 +15,10 @@ from PIL import Image
 from conftest import PROJECT
 from data.encoded import encode as encode_as
 from measure.trained import CONFIG, NETWORK, film, net, save
-from reeltrace.artifacts import SPEC, make_manifest, sha256_file, write_json
+from reeltrace.artifacts.files import sha256_file
+from reeltrace.artifacts.json_values import write_json
+from reeltrace.artifacts.names import SPEC
+from reeltrace.artifacts.protocol import make_manifest
 from reeltrace.data.standin import encode
 from reeltrace.errors import UserError
 from reeltrace.measure import pictures

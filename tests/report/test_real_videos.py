@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reeltrace.artifacts import MANIFEST, SPEC, make_manifest, write_json
+from reeltrace.artifacts.json_values import write_json
+from reeltrace.artifacts.names import MANIFEST, SPEC
+from reeltrace.artifacts.protocol import make_manifest
 from reeltrace.data import frames_stage, videos_stage
 from reeltrace.data.frame_store import FrameStore
 from reeltrace.registry import FramesSpec, VideosSpec, spec_json

@@ -15,8 +15,9 @@ import pytest
 
 from analysis.fabricated import Project
 from conftest import PROJECT, run_in
-from reeltrace.artifacts import Problem, read_json, sha256_file, write_json
-from reeltrace.errors import UserError
+from reeltrace.artifacts.files import sha256_file
+from reeltrace.artifacts.json_values import read_json, write_json
+from reeltrace.errors import Problem, UserError
 from reeltrace.registry import VideoDataset, load
 from reeltrace.report.verify import KINDS, REMADE, verify
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from reeltrace.artifacts import outputs_in
+from reeltrace.artifacts.protocol import outputs_in
 from reeltrace.data import sources
 from reeltrace.data.features import open_video_features
 from reeltrace.data.sequences import open_sequences

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from reeltrace import artifacts
+from reeltrace.artifacts.protocol import outputs_in
 from reeltrace.errors import UserError
 from reeltrace.training import loop, stage
 from reeltrace.training.resume import resume_path
@@ -49,7 +49,7 @@ MOMENTS = {"start of epoch 3": 2, "after a checkpoint, before its line of histor
 
 
 def outputs(work: Path) -> dict[str, bytes]:
-    return {name: (work / name).read_bytes() for name in artifacts.outputs_in(work)}
+    return {name: (work / name).read_bytes() for name in outputs_in(work)}
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from reeltrace.analysis import published as pub
 from reeltrace.analysis.intervals import printed
 from reeltrace.analysis.sources import Source
 from reeltrace.analysis.verdicts import judge_equal, judge_number, judge_observed
-from reeltrace.artifacts import escape_pointer, pointer
+from reeltrace.artifacts.pointers import escape_pointer, pointer
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.registry import AggregateSpec, DerivedColumn, MeasuredColumn, MeasuredTable
 

@@ -10,7 +10,7 @@ from reeltrace.analysis.intervals import hull, mean, percent, printed, sample_de
 from reeltrace.analysis.quantities import base_cell
 from reeltrace.analysis.sources import Source, get, read_score, source_of
 from reeltrace.analysis.verdicts import Circumstances, Verdict, judge_result, judge_time
-from reeltrace.artifacts import escape_pointer
+from reeltrace.artifacts.pointers import escape_pointer
 from reeltrace.errors import UserError
 from reeltrace.registry import AggregateSpec, Quantity, ResultTable
 

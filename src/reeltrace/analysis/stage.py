@@ -10,7 +10,9 @@ from reeltrace.analysis.published import FOLDER, load
 from reeltrace.analysis.sources import Source
 from reeltrace.analysis.tables import aggregate
 from reeltrace.analysis.timing import TIMING
-from reeltrace.artifacts import SPEC, atomic_write, canonical_json, parse_json, read_json, read_whole, sha256_file
+from reeltrace.artifacts.files import atomic_write, read_whole, sha256_file
+from reeltrace.artifacts.json_values import canonical_json, parse_json, read_json
+from reeltrace.artifacts.names import SPEC
 from reeltrace.errors import CheckFailed
 from reeltrace.registry import AggregateSpec, cell_sources
 

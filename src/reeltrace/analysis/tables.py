@@ -17,7 +17,7 @@ from reeltrace.analysis.quantities import base_cell, quantity_cells
 from reeltrace.analysis.results import result_cells
 from reeltrace.analysis.sources import Source, get, read_score, source_of
 from reeltrace.analysis.verdicts import Circumstances, Rounding, format_value, judge_accuracy, judge_structure
-from reeltrace.artifacts import escape_pointer
+from reeltrace.artifacts.pointers import escape_pointer
 from reeltrace.errors import UserError
 from reeltrace.registry import (
     AccuracyTable,

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from reeltrace.artifacts import RECEIPT, read_json, sha256_file, write_json
+from reeltrace.artifacts.files import sha256_file
+from reeltrace.artifacts.json_values import read_json, write_json
+from reeltrace.artifacts.names import RECEIPT
 from reeltrace.errors import CheckFailed
 from reeltrace.registry import TimingSpec
 

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from reeltrace.artifacts import atomic_write, write_json
+from reeltrace.artifacts.files import atomic_write
+from reeltrace.artifacts.json_values import write_json
 from reeltrace.errors import UserError
 
 if TYPE_CHECKING:

@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from reeltrace.artifacts import SCRATCH, atomic_write, sha256_file, write_json
+from reeltrace.artifacts.files import atomic_write, sha256_file
+from reeltrace.artifacts.json_values import write_json
+from reeltrace.artifacts.names import SCRATCH
 from reeltrace.data import declared, sources, standin
 from reeltrace.data.archives import unpack
 from reeltrace.data.official_splits import SPLITS, UCF_FOLDER, Layout, Splits, by_spelling, read_splits

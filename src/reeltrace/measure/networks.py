@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from reeltrace import processor
-from reeltrace.artifacts import reason_of
+from reeltrace.artifacts.files import reason_of
 from reeltrace.errors import UserError
 from reeltrace.measure.latency import choose_device, measure_latency
 from reeltrace.measure.multiply_adds import count_multiply_adds

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reeltrace.artifacts import write_json
+from reeltrace.artifacts.json_values import write_json
 from reeltrace.measure import networks
 
 if TYPE_CHECKING:

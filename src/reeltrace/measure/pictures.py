@@ -24,7 +24,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
-from reeltrace.artifacts import atomic_write, sha256_file
+from reeltrace.artifacts.files import atomic_write, sha256_file
 from reeltrace.data.decoding import DecodingError, pyav_frames, read_header, scaled_size
 from reeltrace.errors import UserError
 from reeltrace.measure.latency import explaining

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from reeltrace.artifacts import write_json
+from reeltrace.artifacts.json_values import write_json
 from reeltrace.measure.structure import (
     count_parameters,
     feature_map_sizes,

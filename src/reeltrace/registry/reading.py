@@ -9,7 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from reeltrace import strict_yaml
-from reeltrace.artifacts import read_whole
+from reeltrace.artifacts.files import read_whole
 from reeltrace.errors import UserError
 from reeltrace.registry.datasets import ImagesDataset, MovingDigitsDataset, VideoDataset
 from reeltrace.registry.fields import SCALES, Scale

@@ -8,7 +8,9 @@ from typing import Any
 from reeltrace.analysis.intervals import guessing, percent, printed
 from reeltrace.analysis.sources import Source, read_score
 from reeltrace.analysis.stage import METRICS
-from reeltrace.artifacts import SPEC, read_json, sha256_file
+from reeltrace.artifacts.files import sha256_file
+from reeltrace.artifacts.json_values import read_json
+from reeltrace.artifacts.names import SPEC
 from reeltrace.registry import ReportSpec
 from reeltrace.report.binding import Binder, Number
 from reeltrace.report.chains import artifact_name

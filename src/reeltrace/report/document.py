@@ -19,7 +19,9 @@ from reeltrace.analysis import assumptions, claims, published
 from reeltrace.analysis.intervals import CONFIDENCE
 from reeltrace.analysis.stage import CELLS, HISTORY, read_history
 from reeltrace.analysis.verdicts import MEANINGS, count
-from reeltrace.artifacts import SPEC, canonical_json, read_json, sha256_file
+from reeltrace.artifacts.files import sha256_file
+from reeltrace.artifacts.json_values import canonical_json, read_json
+from reeltrace.artifacts.names import SPEC
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.registry import ReportSpec, is_numbered
 from reeltrace.report import chance, figures, frame_nets, pictures, quantities, videos

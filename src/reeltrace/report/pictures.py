@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from reeltrace.analysis.stage import METRICS
-from reeltrace.artifacts import SPEC, Problem, read_json, sha256_file
-from reeltrace.errors import CheckFailed
+from reeltrace.artifacts.files import sha256_file
+from reeltrace.artifacts.json_values import read_json
+from reeltrace.artifacts.names import SPEC
+from reeltrace.errors import CheckFailed, Problem
 from reeltrace.registry import ReportSpec
 from reeltrace.report.binding import Binder, Number
 

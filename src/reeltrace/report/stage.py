@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from reeltrace.artifacts import atomic_write
+from reeltrace.artifacts.files import atomic_write
 from reeltrace.registry import ReportSpec
 from reeltrace.report.document import build
 

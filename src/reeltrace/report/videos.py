@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reeltrace.analysis.stage import METRICS
-from reeltrace.artifacts import SPEC, read_json, sha256_file
+from reeltrace.artifacts.files import sha256_file
+from reeltrace.artifacts.json_values import read_json
+from reeltrace.artifacts.names import SPEC
 from reeltrace.errors import CheckFailed
 from reeltrace.registry import ReportSpec
 from reeltrace.report.binding import Binder, Number

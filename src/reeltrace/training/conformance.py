@@ -33,7 +33,7 @@ import torch
 from torch import Tensor, nn
 
 from reeltrace import processor
-from reeltrace.artifacts import read_json, write_json
+from reeltrace.artifacts.json_values import read_json, write_json
 from reeltrace.errors import UserError
 from reeltrace.models.conv3d import Conv3d
 from reeltrace.models.group_conv import GroupConv3d

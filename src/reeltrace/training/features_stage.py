@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from reeltrace.artifacts import explain_full_disk, write_json
+from reeltrace.artifacts.files import explain_full_disk
+from reeltrace.artifacts.json_values import write_json
 from reeltrace.data.features import BLOCKS
 from reeltrace.data.frame_store import FrameStore
 from reeltrace.data.store import to_float

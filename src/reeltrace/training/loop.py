@@ -18,7 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reeltrace.artifacts import atomic_write, sha256_json
+from reeltrace.artifacts.files import atomic_write
+from reeltrace.artifacts.json_values import sha256_json
 from reeltrace.data.store import CHANNELS
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.models import build_model

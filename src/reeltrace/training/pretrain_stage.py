@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from reeltrace.artifacts import explain_full_disk, write_json
+from reeltrace.artifacts.files import explain_full_disk
+from reeltrace.artifacts.json_values import write_json
 from reeltrace.data import declared, sources
 from reeltrace.data.sequences import open_sequences
 from reeltrace.errors import UserError

@@ -14,7 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from reeltrace import processor
-from reeltrace.artifacts import MANIFEST, atomic_write, explain_full_disk, sha256_file, sha256_json, write_json
+from reeltrace.artifacts.files import atomic_write, explain_full_disk, sha256_file
+from reeltrace.artifacts.json_values import sha256_json, write_json
+from reeltrace.artifacts.names import MANIFEST
 from reeltrace.data.clips import open_videos
 from reeltrace.data.store import ClipStore
 from reeltrace.errors import UserError
