@@ -14,7 +14,7 @@ from reeltrace.artifacts.protocol import make_manifest
 from reeltrace.cli import _complain
 from reeltrace.cli import run as run_command
 from reeltrace.plan import STAGES, code_sha256, load_plan
-from reeltrace.registry import spec_json
+from reeltrace.registry.reading import spec_json
 from reeltrace.runner import run
 
 

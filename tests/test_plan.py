@@ -24,7 +24,7 @@ from reeltrace.plan import (
     code_sha256,
     load_plan,
 )
-from reeltrace.registry import load
+from reeltrace.registry.reading import load
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from reeltrace.artifacts.json_values import read_json, sha256_json, write_json_i
 from reeltrace.artifacts.protocol import check_outputs
 from reeltrace.errors import CheckFailed, Problem, UserError
 from reeltrace.plan import RESULTS, Plan, Task, code_sha256
-from reeltrace.registry import spec_json
+from reeltrace.registry.reading import spec_json
 
 DVC_YAML = Path("dvc.yaml")
 DVC_LOCK = Path("dvc.lock")

@@ -15,22 +15,13 @@ from typing import Literal
 from reeltrace.artifacts.files import sha256_file
 from reeltrace.artifacts.names import MANIFEST, RECEIPT, SPEC
 from reeltrace.errors import UserError
-from reeltrace.registry import (
-    PARAMS,
-    LatencyMeasurement,
-    MeasureSpec,
-    MovingDigitsDataset,
-    MovingDigitsSpec,
-    PicturesMeasurement,
-    RCNModel,
-    Registry,
-    ResultTable,
-    Spec,
-    TrainSpec,
-    VideoDataset,
-    VideosSpec,
-    measurements_of,
-)
+from reeltrace.registry.cells import measurements_of
+from reeltrace.registry.datasets import MovingDigitsDataset, VideoDataset
+from reeltrace.registry.measurements import LatencyMeasurement, PicturesMeasurement
+from reeltrace.registry.models import RCNModel
+from reeltrace.registry.reading import PARAMS, Registry
+from reeltrace.registry.specs import MeasureSpec, MovingDigitsSpec, Spec, TrainSpec, VideosSpec
+from reeltrace.registry.tables import ResultTable
 
 Stage = Literal["data", "frames", "pretrain", "features", "measure", "train", "timing", "aggregate", "report"]
 STAGES: tuple[Stage, ...] = (
@@ -73,7 +64,6 @@ PACKAGE = Path("src/reeltrace")
 # wait, and change no value.
 OUTSIDE_THE_CODE = {
     "reeltrace.control_groups",
-    "reeltrace.registry",
     "reeltrace.errors",
     "reeltrace.memory",
     "reeltrace.plan",
@@ -354,7 +344,8 @@ class Plan:
 
     def _timed(self) -> list[str]:
         """The tables that print training times."""
-        return [key for key, t in self.registry.params.tables.items() if isinstance(t, ResultTable) and t.timed]
+        tables = self.registry.params.tables.items()
+        return [key for key, t in tables if isinstance(t, ResultTable) and "training-time" in t.columns.values()]
 
     def _clips_of(self, dataset: str) -> tuple[str, ...]:
         """The artifacts that a training on `dataset` reads: for videos its splits and its frames."""
@@ -489,6 +480,6 @@ def check_given(task: Task, root: Path = Path()) -> None:
 
 def load_plan(root: Path = Path()) -> Plan:
     """The plan of the `params.yaml` in `root`."""
-    from reeltrace.registry import load
+    from reeltrace.registry.reading import load
 
     return Plan(load(root / PARAMS), root)

@@ -29,7 +29,7 @@ from reeltrace.artifacts.protocol import check_outputs, make_manifest, outputs_i
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.memory import LOADING, explaining_memory, try_import
 from reeltrace.plan import Plan, Task, code_sha256, load_plan, module_of
-from reeltrace.registry import spec_json
+from reeltrace.registry.reading import spec_json
 from reeltrace.registry.sizes import refuse_beyond
 
 RESUME = ".resume.json"

@@ -18,7 +18,9 @@ from reeltrace.artifacts.files import sha256_file
 from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.pointers import pointer
 from reeltrace.errors import CheckFailed, UserError
-from reeltrace.registry import AccuracyTable, CellSource, Override
+from reeltrace.registry.cells import CellSource
+from reeltrace.registry.params import Override
+from reeltrace.registry.tables import AccuracyTable
 
 
 @pytest.fixture(scope="module")

@@ -25,8 +25,9 @@ from reeltrace.measure import pictures
 from reeltrace.measure.networks import config_of
 from reeltrace.measure.pictures_stage import run
 from reeltrace.models.video import build_video
-from reeltrace.registry import MeasureSpec, NetworksMeasurement, PicturesMeasurement, load
-from reeltrace.registry.measurements import MOST_TILES
+from reeltrace.registry.measurements import MOST_TILES, NetworksMeasurement, PicturesMeasurement
+from reeltrace.registry.reading import load
+from reeltrace.registry.specs import MeasureSpec
 
 WEIGHTS = {"show": "weights", "title": "weights", "channels": None, "layers": ("slow.0.0.conv", "fast.0.0.conv")}
 MAPS = {

@@ -18,7 +18,7 @@ from reeltrace.data.sequences import open_sequences
 from reeltrace.errors import UserError
 from reeltrace.models.checkpoint import load_checkpoint
 from reeltrace.plan import FEATURES_OUTPUTS, LEARNED_OUTPUTS, PRETRAIN_OUTPUTS, RECURRENT_OUTPUTS, TRAIN_OUTPUTS
-from reeltrace.registry import FeaturesSpec, FrameView, PretrainSpec, TrainSpec, VideoView
+from reeltrace.registry.specs import FeaturesSpec, FrameView, PretrainSpec, TrainSpec, VideoView
 from reeltrace.training import features_stage, frame_stage, pretrain_stage
 from reeltrace.training.backbones import SequenceNet, initial_net
 from reeltrace.training.evaluation import average_over_clips, evaluate

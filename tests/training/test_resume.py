@@ -24,7 +24,7 @@ SOURCES = Path(stage.__file__).parents[2]
 CHILD = """
 import os, signal, sys
 from pathlib import Path
-from reeltrace.registry import TrainSpec
+from reeltrace.registry.specs import TrainSpec
 from reeltrace.training import loop, resume, stage
 
 spec, moment = TrainSpec.model_validate_json(sys.argv[1]), sys.argv[4]

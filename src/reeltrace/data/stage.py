@@ -14,7 +14,7 @@ from reeltrace.data.pool import array_sha256
 from reeltrace.errors import UserError
 
 if TYPE_CHECKING:
-    from reeltrace.registry import ImagesSpec, MovingDigitsSpec
+    from reeltrace.registry.specs import ImagesSpec, MovingDigitsSpec
 
 SCHEMA = 1
 

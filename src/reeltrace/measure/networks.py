@@ -24,7 +24,13 @@ from reeltrace.models.checkpoint import read_tensors
 from reeltrace.models.video import VideoConfig, build_video, video_config
 
 if TYPE_CHECKING:
-    from reeltrace.registry import LatencyMeasurement, Network, NetworksMeasurement, SearchMeasurement, View
+    from reeltrace.registry.measurements import (
+        LatencyMeasurement,
+        Network,
+        NetworksMeasurement,
+        SearchMeasurement,
+        View,
+    )
 
 CHANNELS = 3
 

@@ -33,7 +33,7 @@ from reeltrace.memory import available_memory
 from reeltrace.models.video import build_video
 
 if TYPE_CHECKING:
-    from reeltrace.registry import MapsFigure, Network, PicturesMeasurement, WeightsFigure
+    from reeltrace.registry.measurements import MapsFigure, Network, PicturesMeasurement, WeightsFigure
 
     Figure = WeightsFigure | MapsFigure
 

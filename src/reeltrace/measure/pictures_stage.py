@@ -13,7 +13,7 @@ from reeltrace.artifacts.json_values import write_json
 from reeltrace.measure import pictures
 
 if TYPE_CHECKING:
-    from reeltrace.registry import MeasureSpec
+    from reeltrace.registry.specs import MeasureSpec
 
 SCHEMA = 1
 

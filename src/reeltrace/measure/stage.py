@@ -19,7 +19,8 @@ from reeltrace.measure.structure import (
 from reeltrace.models import build_model
 
 if TYPE_CHECKING:
-    from reeltrace.registry import MeasureSpec, StructureMeasurement
+    from reeltrace.registry.measurements import StructureMeasurement
+    from reeltrace.registry.specs import MeasureSpec
 
 SCHEMA = 1
 

@@ -28,7 +28,7 @@ from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.names import MANIFEST, RECEIPT, SPEC
 from reeltrace.artifacts.protocol import check_outputs, file_entry
 from reeltrace.errors import CheckFailed, Problem, UserError
-from reeltrace.registry import AggregateSpec, ReportSpec
+from reeltrace.registry.specs import AggregateSpec, ReportSpec
 from reeltrace.report.check_frames import hidden_states, times
 from reeltrace.report.document import build
 from reeltrace.report.pictures import check_pictures

@@ -22,7 +22,7 @@ from reeltrace.training.loop import choose_device, make_repeatable
 from reeltrace.training.precision import arithmetic
 
 if TYPE_CHECKING:
-    from reeltrace.registry import FeaturesSpec
+    from reeltrace.registry.specs import FeaturesSpec
 
 SCHEMA = 1
 BATCH = 128  # frames

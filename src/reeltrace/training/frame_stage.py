@@ -24,7 +24,7 @@ from reeltrace.training.evaluation import Clips
 from reeltrace.training.stage import identity, train_and_score
 
 if TYPE_CHECKING:
-    from reeltrace.registry import TrainSpec
+    from reeltrace.registry.specs import TrainSpec
 
 
 def run(spec: TrainSpec, inputs: Mapping[str, Path], work: Path) -> dict[str, Any]:

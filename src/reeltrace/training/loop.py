@@ -33,7 +33,8 @@ from reeltrace.training.progress import watch
 from reeltrace.training.resume import Best, Epoch
 
 if TYPE_CHECKING:
-    from reeltrace.registry import Protocol, TrainSpec
+    from reeltrace.registry.runs import Protocol
+    from reeltrace.registry.specs import TrainSpec
 
 HISTORY = "history.jsonl"
 WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"

@@ -21,7 +21,7 @@ from reeltrace.training.frame_stage import check_splits
 from reeltrace.training.stage import identity
 
 if TYPE_CHECKING:
-    from reeltrace.registry import PretrainSpec, TrainSpec
+    from reeltrace.registry.specs import PretrainSpec, TrainSpec
 
 SCHEMA = 1
 CLASSES = 1000  # of ImageNet

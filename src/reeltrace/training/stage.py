@@ -25,7 +25,7 @@ from reeltrace.training import loop
 from reeltrace.training.evaluation import Clips, average_over_clips, equivariance, evaluate, score_split, to_input
 
 if TYPE_CHECKING:
-    from reeltrace.registry import TrainSpec
+    from reeltrace.registry.specs import TrainSpec
 
 SCHEMA = 1
 
