@@ -15,7 +15,8 @@ from pathlib import Path
 
 from reeltrace.data import frames_stage, videos_stage
 from reeltrace.data.clips import open_videos
-from reeltrace.registry import FramesSpec, TrainSpec, VideosSpec, load
+from reeltrace.registry.reading import load
+from reeltrace.registry.specs import FramesSpec, TrainSpec, VideosSpec
 from reeltrace.training import loop
 from reeltrace.training.loading import Loader
 

@@ -13,22 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reeltrace.artifacts import (
-    atomic_write,
-    canonical_json,
-    check_outputs,
-    escape_pointer,
-    make_manifest,
-    outputs_in,
-    parse_json,
-    pointer,
-    read_json,
-    sha256_bytes,
-    sha256_file,
-    swap_in,
-    write_json,
-    write_json_if_changed,
-)
+from reeltrace.artifacts.files import atomic_write, sha256_bytes, sha256_file
+from reeltrace.artifacts.json_values import canonical_json, parse_json, read_json, write_json, write_json_if_changed
+from reeltrace.artifacts.pointers import escape_pointer, pointer
+from reeltrace.artifacts.protocol import check_outputs, make_manifest, outputs_in, swap_in
 from reeltrace.errors import CheckFailed, UserError
 
 VALUES = st.recursive(

@@ -9,11 +9,18 @@ from pathlib import Path
 import pytest
 
 from conftest import Command, edit, run_in
-from reeltrace.artifacts import make_manifest, write_json
+from reeltrace.artifacts.json_values import write_json
+from reeltrace.artifacts.protocol import make_manifest
 from reeltrace.cli import _complain
-from reeltrace.plan import code_sha256, load_plan
-from reeltrace.registry import spec_json
+from reeltrace.cli import run as run_command
+from reeltrace.plan import STAGES, code_sha256, load_plan
+from reeltrace.registry.reading import spec_json
 from reeltrace.runner import run
+
+
+def test_the_help_names_every_stage() -> None:
+    (argument,) = run_command.__annotations__["stage"].__metadata__
+    assert argument.help == f"{', '.join(STAGES[:-1])} or {STAGES[-1]}"
 
 
 def test_bad_params_is_one_line_and_exit_2(workspace: Path, command: Command) -> None:

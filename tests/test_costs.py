@@ -8,7 +8,7 @@ import pytest
 
 from analysis.fabricated import Project
 from conftest import Command
-from reeltrace.artifacts import write_json
+from reeltrace.artifacts.json_values import write_json
 from reeltrace.costs import costs, format_costs
 from reeltrace.plan import Plan, load_plan
 from reeltrace.runner import run

@@ -9,7 +9,8 @@ import pytest
 from conftest import PROJECT, refusal, replaced, run_in, system
 from reeltrace.errors import UserError
 from reeltrace.memory import available_memory, explaining_memory, limit, shown, speaks_of_memory
-from reeltrace.registry import SCALES, parse
+from reeltrace.registry.fields import SCALES
+from reeltrace.registry.reading import parse
 from reeltrace.registry.sizes import refuse_beyond, training
 from reeltrace.runner import run
 

@@ -5,7 +5,7 @@ import pytest
 from conftest import PROJECT
 from reeltrace.order import FIRST, priorities, threads
 from reeltrace.plan import Plan
-from reeltrace.registry import load
+from reeltrace.registry.reading import load
 
 
 @pytest.fixture(scope="module", params=["smoke", "quick", "paper"])

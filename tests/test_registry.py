@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from conftest import PROJECT, refusal, replaced
 from reeltrace.errors import UserError
 from reeltrace.plan import Plan
-from reeltrace.registry import SCALES, Registry, cell_sources, load, parse, spec_json
+from reeltrace.registry.cells import cell_sources
+from reeltrace.registry.fields import SCALES
+from reeltrace.registry.reading import Registry, load, parse, spec_json
 
 TEXT = (PROJECT / "params.yaml").read_text()
 

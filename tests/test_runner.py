@@ -12,7 +12,9 @@ import pytest
 from filelock import FileLock
 
 from conftest import edit, environment, git
-from reeltrace.artifacts import check_outputs, read_json, sha256_file, write_json
+from reeltrace.artifacts.files import sha256_file
+from reeltrace.artifacts.json_values import read_json, write_json
+from reeltrace.artifacts.protocol import check_outputs
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.runner import run
 

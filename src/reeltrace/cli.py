@@ -16,7 +16,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from reeltrace import variables, warm
-from reeltrace.artifacts import reason_of
+from reeltrace.artifacts.files import reason_of
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.memory import LOADING, MemoryShort, speaks_of_memory, too_little_memory
 
@@ -41,7 +41,9 @@ def _before_all() -> None:
 
 @app.command()
 def run(
-    stage: Annotated[str, typer.Argument(help="data, measure, train, aggregate or report")],
+    stage: Annotated[
+        str, typer.Argument(help="data, frames, pretrain, features, measure, train, timing, aggregate or report")
+    ],
     key: Annotated[str, typer.Argument(help="the key of the artifact, as `reeltrace status` lists it")],
 ) -> None:
     """Run one stage for one key: the leaf command that both engines call."""
@@ -149,7 +151,7 @@ def verify(
 
 def _not_there(plan: Any, found: dict[str, Any], known: set[str]) -> list[Any]:
     """Artifacts that are missing, not whole or not to be read, where no other problem names them."""
-    from reeltrace.artifacts import Problem
+    from reeltrace.errors import Problem
 
     return [
         Problem("broken chain", str(plan[name].folder), standing.reason)
@@ -163,7 +165,7 @@ def _not_there(plan: Any, found: dict[str, Any], known: set[str]) -> list[Any]:
 def _mistaken_texts(plan: Any) -> list[Any]:
     """The first mistake in the texts of reports/, as a problem: names that lead nowhere break the chain."""
     from reeltrace.analysis.texts import REPORTS, check_texts
-    from reeltrace.artifacts import Problem
+    from reeltrace.errors import Problem
 
     try:
         check_texts(plan.registry, ROOT)

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from reeltrace.artifacts import MANIFEST, RECEIPT, read_json
+from reeltrace.artifacts.json_values import read_json
+from reeltrace.artifacts.names import MANIFEST, RECEIPT
 from reeltrace.errors import CheckFailed
 from reeltrace.memory import shown
 from reeltrace.plan import Plan

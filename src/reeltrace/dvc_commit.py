@@ -32,7 +32,7 @@ from dvc.repo import Repo, lock_repo
 from dvc.scm import SCM, SCMError
 from dvc.utils.serialize import dumps_yaml, parse_yaml
 
-from reeltrace.artifacts import atomic_write, free_name
+from reeltrace.artifacts.files import atomic_write, free_name
 from reeltrace.errors import UserError
 
 BUSY = 75  # another DVC process is at work; the same call may succeed later

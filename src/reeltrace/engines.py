@@ -19,19 +19,12 @@ from typing import Any, Literal
 
 import yaml
 
-from reeltrace.artifacts import (
-    Problem,
-    atomic_write,
-    check_outputs,
-    read_json,
-    reason_of,
-    sha256_file,
-    sha256_json,
-    write_json_if_changed,
-)
-from reeltrace.errors import CheckFailed, UserError
+from reeltrace.artifacts.files import atomic_write, reason_of, sha256_file
+from reeltrace.artifacts.json_values import read_json, sha256_json, write_json_if_changed
+from reeltrace.artifacts.protocol import check_outputs
+from reeltrace.errors import CheckFailed, Problem, UserError
 from reeltrace.plan import RESULTS, Plan, Task, code_sha256
-from reeltrace.registry import spec_json
+from reeltrace.registry.reading import spec_json
 
 DVC_YAML = Path("dvc.yaml")
 DVC_LOCK = Path("dvc.lock")

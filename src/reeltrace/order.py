@@ -5,7 +5,8 @@ than one processor comes before all others, while they are idle; later it would 
 """
 
 from reeltrace.plan import Plan, Task
-from reeltrace.registry import LatencyMeasurement, MeasureSpec, PretrainSpec, TrainSpec, VideosSpec
+from reeltrace.registry.measurements import LatencyMeasurement
+from reeltrace.registry.specs import MeasureSpec, PretrainSpec, TrainSpec, VideosSpec
 
 ORIENTATIONS = {"z3": 1, "t2": 2, "p43d": 4}  # how often a net of this group does what a plain one does once
 FIRST = 1_000_000

@@ -4,32 +4,32 @@ Both engines are made from this one graph, and the leaf command runs one of its 
 stage or imports a room.
 """
 
-import ast
+import contextlib
 import hashlib
+import os
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 from typing import Literal
 
-from reeltrace.artifacts import MANIFEST, RECEIPT, SPEC, sha256_file
+import grimp
+from grimp import ImportGraph
+from grimp.exceptions import SourceSyntaxError
+
+from reeltrace.artifacts.files import sha256_file
+from reeltrace.artifacts.names import MANIFEST, RECEIPT, SPEC
 from reeltrace.errors import UserError
-from reeltrace.registry import (
-    PARAMS,
-    LatencyMeasurement,
-    MeasureSpec,
-    MovingDigitsDataset,
-    MovingDigitsSpec,
-    PicturesMeasurement,
-    RCNModel,
-    Registry,
-    ResultTable,
-    Spec,
-    TrainSpec,
-    VideoDataset,
-    VideosSpec,
-    measurements_of,
-)
+from reeltrace.registry.cells import measurements_of
+from reeltrace.registry.datasets import MovingDigitsDataset, VideoDataset
+from reeltrace.registry.measurements import LatencyMeasurement, PicturesMeasurement
+from reeltrace.registry.models import RCNModel
+from reeltrace.registry.reading import PARAMS, Registry, load
+from reeltrace.registry.specs import MeasureSpec, MovingDigitsSpec, Spec, TrainSpec, VideosSpec
+from reeltrace.registry.tables import ResultTable
 
 Stage = Literal["data", "frames", "pretrain", "features", "measure", "train", "timing", "aggregate", "report"]
 STAGES: tuple[Stage, ...] = (
@@ -67,19 +67,6 @@ LISTED = "reeltrace.data.listed_stage"
 ON_FRAMES = "reeltrace.training.frame_stage"  # likewise: nets on frames, and nets on clips
 RESULTS = Path("results")
 PACKAGE = Path("src/reeltrace")
-# What these compute reaches a stage only through its spec and its manifest, and both are compared on their own.
-# The strict YAML loader, the variables of the environment and what is known of memory belong to them: they refuse or
-# wait, and change no value.
-OUTSIDE_THE_CODE = {
-    "reeltrace.control_groups",
-    "reeltrace.registry",
-    "reeltrace.artifacts",
-    "reeltrace.errors",
-    "reeltrace.memory",
-    "reeltrace.plan",
-    "reeltrace.strict_yaml",
-    "reeltrace.variables",
-}
 
 
 def module_of(spec: Spec) -> str:
@@ -173,7 +160,6 @@ PRETRAIN_OUTPUTS = ("about.json", "weights.pt")
 LEARNED_OUTPUTS = (*PRETRAIN_OUTPUTS, "history.jsonl")
 FEATURES_OUTPUTS = ("about.json", "block2.npy", "block3.npy", "block4.npy")
 TIMING_OUTPUTS = ("timing.json",)
-SECTIONS = ("datasets", "backbones", "models", "protocols", "runs", "measurements", "tables")  # of params.yaml
 AGGREGATE_OUTPUTS = ("cells.json", "curves.csv")
 REPORT_OUTPUTS = ("report.html", "report.json")
 MEASURE_OUTPUTS = ("metrics.json",)
@@ -187,6 +173,7 @@ class Plan:
         self.registry = registry
         self.root = root
         self._sources: dict[str, tuple[Path, ...]] = {}
+        self._imports: ImportGraph | None = None
         self.tasks: dict[str, Task] = {task.name: task for task in self._tasks()}
 
     def __getitem__(self, name: str) -> Task:
@@ -355,7 +342,8 @@ class Plan:
 
     def _timed(self) -> list[str]:
         """The tables that print training times."""
-        return [key for key, t in self.registry.params.tables.items() if isinstance(t, ResultTable) and t.timed]
+        tables = self.registry.params.tables.items()
+        return [key for key, t in tables if isinstance(t, ResultTable) and "training-time" in t.columns.values()]
 
     def _clips_of(self, dataset: str) -> tuple[str, ...]:
         """The artifacts that a training on `dataset` reads: for videos its splits and its frames."""
@@ -363,8 +351,10 @@ class Plan:
         return (f"data/{dataset}", f"frames/{dataset}") if is_video else (f"data/{dataset}",)
 
     def _code(self, module: str) -> tuple[Path, ...]:
+        if self._imports is None:
+            self._imports = imports(self.root)
         if module not in self._sources:  # many tasks share few modules
-            self._sources[module] = code_of(module, self.root)
+            self._sources[module] = code_of(module, self.root, self._imports)
         return self._sources[module]
 
     def _task(
@@ -397,72 +387,63 @@ def report_texts(root: Path) -> list[Path]:
     )
 
 
-def code_of(module: str, root: Path = Path()) -> tuple[Path, ...]:
-    """The files of this package that `module` imports, directly or through others, itself included.
+def code_of(module: str, root: Path = Path(), graph: ImportGraph | None = None) -> tuple[Path, ...]:
+    """The files of this package that `module` loads, directly or through others, itself included.
 
-    Read from the source text, so that asking is quick and imports nothing. Imports that only type checkers see do not
-    count, and neither do the modules of the artifact protocol (`OUTSIDE_THE_CODE`). A YAML file that bears a module's
-    name holds what the module declares, and counts with it.
+    Taken from the source text (`graph`, or what `imports` finds now), so that asking is quick and imports nothing. What
+    a function imports when it is called counts, what only type checkers see does not. The packages around a module are
+    loaded with it; only the outermost, which holds the version and nothing else, does not count. A YAML file that bears
+    a module's name holds what the module declares, and counts with it.
+
+    Raises `UserError` where the module's own file is missing.
     """
-    found: set[Path] = set()
+    graph = imports(root) if graph is None else graph
+    if module not in graph.modules:
+        raise UserError(f"{_file_of(module, root)}: missing; restore it with `git checkout {PACKAGE}`")
+    loaded: set[str] = set()
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        for path, parent in _files_of(name, root.resolve()):
-            if path not in found and parent not in OUTSIDE_THE_CODE:
-                found.add(path)
-                declared = path.with_suffix(".yaml")
-                if (root.resolve() / declared).is_file():
-                    found.add(declared)
-                waiting.extend(_imports(root.resolve() / path, parent))
-    return tuple(sorted(found))
+        if name != PACKAGE.name and name not in loaded:
+            loaded.add(name)
+            waiting += [name.rpartition(".")[0], *graph.find_modules_directly_imported_by(name)]
+    files = {_file_of(name, root) for name in loaded}
+    declared = {path.with_suffix(".yaml") for path in files}
+    return tuple(sorted(files | {path for path in declared if (root / path).is_file()}))
 
 
-def _files_of(module: str, root: Path) -> list[tuple[Path, str]]:
-    """A module's file and those of the packages around it, with the module names they define."""
-    parts = module.split(".")[1:]
-    files = []
-    for depth in range(1, len(parts) + 1):
-        path = PACKAGE.joinpath(*parts[:depth])
-        name = ".".join(["reeltrace", *parts[:depth]])
-        if (root / path).is_dir():
-            if (root / path / "__init__.py").is_file():
-                files.append((path / "__init__.py", name))
-        elif (root / path.with_suffix(".py")).is_file():
-            files.append((path.with_suffix(".py"), name))
-    return files
+def imports(root: Path = Path()) -> ImportGraph:
+    """Which module of the package below `root` imports which. Raises `UserError` for one that is not Python."""
+    with _found_below(root):
+        try:
+            return grimp.build_graph(PACKAGE.name, exclude_type_checking_imports=True, cache_dir=None)
+        except SourceSyntaxError as error:
+            where = os.path.relpath(error.filename, root.resolve())
+            raise UserError(f"{where}:{error.lineno}: not valid Python; correct it") from None
+        except UnicodeError as error:
+            raise UserError(f"{PACKAGE}: {error}; correct it") from None
 
 
-@cache
-def _parsed(path: Path, mtime_ns: int, size: int) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """(module, names) of each import statement that runs."""
-    found: list[tuple[str, tuple[str, ...]]] = []
-
-    def visit(node: ast.AST) -> None:
-        if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
-            for branch in node.orelse:
-                visit(branch)
-            return
-        if isinstance(node, ast.ImportFrom) and node.level:
-            raise UserError(f"{path}:{node.lineno}: a relative import hides what code depends on; write it in full")
-        if isinstance(node, ast.Import):
-            found.extend((alias.name, ()) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            found.append((node.module, tuple(alias.name for alias in node.names)))
-        for child in ast.iter_child_nodes(node):
-            if isinstance(child, ast.stmt | ast.excepthandler | ast.match_case):  # an expression imports nothing
-                visit(child)
-
-    visit(ast.parse(path.read_text(encoding="utf-8"), filename=str(path)))
-    return tuple(found)
+@contextlib.contextmanager
+def _found_below(root: Path) -> Iterator[None]:
+    """Let importlib, which grimp asks, find the package below `root` where this process runs another copy of it."""
+    folder, running = root.resolve() / PACKAGE, sys.modules[PACKAGE.name]
+    if Path(running.__path__[0]).resolve() == folder:
+        yield
+        return
+    asked = ModuleType(PACKAGE.name)
+    asked.__spec__ = ModuleSpec(PACKAGE.name, None, is_package=True)
+    asked.__spec__.submodule_search_locations = [str(folder)]
+    sys.modules[PACKAGE.name] = asked
+    try:
+        yield
+    finally:
+        sys.modules[PACKAGE.name] = running
 
 
-def _imports(path: Path, module: str) -> Iterator[str]:
-    stat = path.stat()
-    for name, members in _parsed(path, stat.st_mtime_ns, stat.st_size):
-        if name == "reeltrace" or name.startswith("reeltrace."):
-            yield name
-            yield from (f"{name}.{member}" for member in members)
+def _file_of(module: str, root: Path) -> Path:
+    path = PACKAGE.joinpath(*module.split(".")[1:])
+    return path / "__init__.py" if (root / path).is_dir() else path.with_suffix(".py")
 
 
 def code_sha256(task: Task, root: Path = Path()) -> str:
@@ -490,6 +471,4 @@ def check_given(task: Task, root: Path = Path()) -> None:
 
 def load_plan(root: Path = Path()) -> Plan:
     """The plan of the `params.yaml` in `root`."""
-    from reeltrace.registry import load
-
     return Plan(load(root / PARAMS), root)

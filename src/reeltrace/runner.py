@@ -22,27 +22,14 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from reeltrace import processor
-from reeltrace.artifacts import (
-    MANIFEST,
-    RECEIPT,
-    SCRATCH,
-    SPEC,
-    check_outputs,
-    explain_full_disk,
-    make_manifest,
-    outputs_in,
-    read_json,
-    reason_of,
-    sha256_file,
-    sha256_json,
-    swap_in,
-    write_json,
-    write_json_if_changed,
-)
+from reeltrace.artifacts.files import explain_full_disk, reason_of, sha256_file
+from reeltrace.artifacts.json_values import read_json, sha256_json, write_json, write_json_if_changed
+from reeltrace.artifacts.names import MANIFEST, RECEIPT, SCRATCH, SPEC
+from reeltrace.artifacts.protocol import check_outputs, make_manifest, outputs_in, swap_in
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.memory import LOADING, explaining_memory, try_import
 from reeltrace.plan import Plan, Task, code_sha256, load_plan, module_of
-from reeltrace.registry import spec_json
+from reeltrace.registry.reading import spec_json
 from reeltrace.registry.sizes import refuse_beyond
 
 RESUME = ".resume.json"

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from reeltrace import variables
-from reeltrace.artifacts import free_name
+from reeltrace.artifacts.files import free_name
 from reeltrace.engines import MISMATCH, order_times, out_of_order, standings, unrecorded
 from reeltrace.plan import Plan
 

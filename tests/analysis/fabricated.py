@@ -10,22 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from reeltrace import registry
 from reeltrace.analysis.stage import outputs as aggregate_outputs
-from reeltrace.artifacts import MANIFEST, RECEIPT, SPEC, make_manifest, write_json
+from reeltrace.artifacts.json_values import write_json
+from reeltrace.artifacts.names import MANIFEST, RECEIPT, SPEC
+from reeltrace.artifacts.protocol import make_manifest
 from reeltrace.plan import Plan
-from reeltrace.registry import (
+from reeltrace.registry.datasets import MovingDigitsDataset, VideoDataset
+from reeltrace.registry.measurements import (
     LatencyMeasurement,
-    MovingDigitsDataset,
     NetworksMeasurement,
     PicturesMeasurement,
-    Registry,
     SearchMeasurement,
-    Spec,
     StructureMeasurement,
-    VideoDataset,
-    spec_json,
 )
+from reeltrace.registry.reading import Registry, load, spec_json
+from reeltrace.registry.specs import Spec
 
 REPOSITORY = Path(__file__).parents[2]
 CODE = "c0de" * 16
@@ -53,7 +52,7 @@ class Project:
         shutil.copytree(REPOSITORY / "reports", root / "reports")
         text = (REPOSITORY / "params.yaml").read_text(encoding="utf-8") if params is None else params
         (root / "params.yaml").write_text(text, encoding="utf-8")
-        self.registry: Registry = registry.load(root / "params.yaml", scale)  # type: ignore[arg-type]
+        self.registry: Registry = load(root / "params.yaml", scale)  # type: ignore[arg-type]
         self.scale = scale
         self.plan = Plan(self.registry, REPOSITORY)
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from reeltrace.analysis import assumptions, claims
 from reeltrace.analysis.claims import Claim, Comparison, Measured, certain, holds, judge
 from reeltrace.analysis.published import load as load_published
+from reeltrace.analysis.texts import unknown_paths
 from reeltrace.errors import UserError
 
 REPOSITORY = Path(__file__).parents[2]
@@ -180,7 +181,7 @@ def test_claims_are_quoted_from_the_document_s_own_numbers_consistently() -> Non
 def test_the_ledger_names_registry_paths_and_files_that_exist() -> None:
     params = yaml.safe_load((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))
     for ledger in assumptions.load(REPOSITORY / "reports/assumptions.yaml"):
-        assert [path for a in ledger.assumptions for path in assumptions.unknown_paths(a, params)] == []
+        assert [path for a in ledger.assumptions for path in unknown_paths(a, params)] == []
         assert all((REPOSITORY / a.code).exists() for a in ledger.assumptions if a.code)
         document = load_published(ledger.document, REPOSITORY / "reports/published")
         assert {t for a in ledger.assumptions for t in a.tables} <= set(document.tables)
@@ -191,7 +192,7 @@ def test_a_path_may_lead_through_a_map_over_scales() -> None:
 
     def unknown(*paths: str) -> list[str]:
         found = {"id": "i", "open": "o", "choice": "c", "why": "w", "tables": ("1",), "registry": paths}
-        return assumptions.unknown_paths(assumptions.Assumption.model_validate(found), params)
+        return unknown_paths(assumptions.Assumption.model_validate(found), params)
 
     assert unknown("a.b", "a.b.c", "a.b.quick.c", "a.d") == []
     assert unknown("a.b.x", "a.d.e", "b", "a.b.c.d", "") == ["a.b.x", "a.d.e", "b", "a.b.c.d", ""]

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import yaml
 
+from reeltrace.analysis.intervals import decimals_of, printed
 from reeltrace.analysis.published import Document, Table, load, parse
-from reeltrace.analysis.statistics import decimals_of, printed
 from reeltrace.errors import UserError
-from reeltrace.registry import MeasuredTable, ResultTable, StructureTable
-from reeltrace.registry import load as load_registry
+from reeltrace.registry.reading import load as load_registry
+from reeltrace.registry.tables import MeasuredTable, ResultTable, StructureTable
 
 REPOSITORY = Path(__file__).parents[2]
 FOLDER = REPOSITORY / "reports/published"

@@ -14,10 +14,13 @@ from reeltrace.analysis.quantities import format_quantity, published_number
 from reeltrace.analysis.sources import Source
 from reeltrace.analysis.tables import aggregate
 from reeltrace.analysis.verdicts import judge_number
-from reeltrace.artifacts import pointer
+from reeltrace.artifacts.pointers import pointer
 from reeltrace.errors import CheckFailed, UserError
-from reeltrace.registry import AggregateSpec, MeasuredTable, Override, Registry
-from reeltrace.registry import load as load_registry
+from reeltrace.registry.params import Override
+from reeltrace.registry.reading import Registry
+from reeltrace.registry.reading import load as load_registry
+from reeltrace.registry.specs import AggregateSpec
+from reeltrace.registry.tables import MeasuredTable
 
 
 @pytest.fixture(scope="module")

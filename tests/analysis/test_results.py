@@ -9,11 +9,15 @@ import yaml
 from analysis.fabricated import REPOSITORY, Project
 from conftest import refusal, replaced
 from reeltrace.analysis import stage, timing
+from reeltrace.analysis.intervals import wilson
 from reeltrace.analysis.results import duration
-from reeltrace.analysis.statistics import wilson
-from reeltrace.artifacts import RECEIPT, pointer, read_json, sha256_file, write_json
+from reeltrace.artifacts.files import sha256_file
+from reeltrace.artifacts.json_values import read_json, write_json
+from reeltrace.artifacts.names import RECEIPT
+from reeltrace.artifacts.pointers import pointer
 from reeltrace.errors import CheckFailed
-from reeltrace.registry import ResultTable, TimingSpec
+from reeltrace.registry.specs import TimingSpec
+from reeltrace.registry.tables import ResultTable
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +143,7 @@ def test_what_recurrent_nets_carry_is_listed_in_the_document_s_order(project: Pr
     ],
 )
 def test_a_table_that_is_not_the_print_s_is_refused(project: Project, old: str, new: str, words: str) -> None:
-    from reeltrace.registry import parse
+    from reeltrace.registry.reading import parse
 
     text = (REPOSITORY / "params.yaml").read_text(encoding="utf-8")
     spec = parse(replaced(text, old, new)).aggregate_spec("iqbal2017-table5-3")

@@ -10,13 +10,17 @@ import yaml
 
 from analysis.fabricated import REPOSITORY, Project, score
 from reeltrace.analysis import stage
+from reeltrace.analysis.intervals import wilson
 from reeltrace.analysis.published import load
 from reeltrace.analysis.sources import Source
-from reeltrace.analysis.statistics import wilson
 from reeltrace.analysis.tables import accuracy, aggregate, of_clips, scientific
-from reeltrace.artifacts import pointer, read_json, sha256_file
+from reeltrace.artifacts.files import sha256_file
+from reeltrace.artifacts.json_values import read_json
+from reeltrace.artifacts.pointers import pointer
 from reeltrace.errors import CheckFailed, UserError
-from reeltrace.registry import AccuracyTable, CellSource, Override
+from reeltrace.registry.cells import CellSource
+from reeltrace.registry.params import Override
+from reeltrace.registry.tables import AccuracyTable
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,8 @@ from conftest import PROJECT, Command, edit, refusal, replaced
 from reeltrace.analysis.texts import check_texts
 from reeltrace.cli import _mistaken_texts
 from reeltrace.plan import Plan
-from reeltrace.registry import SCALES, load, parse
+from reeltrace.registry.fields import SCALES
+from reeltrace.registry.reading import load, parse
 
 PARAMS = (PROJECT / "params.yaml").read_text(encoding="utf-8")
 BASU, CLAIMS, LEDGER = "published/basu2021.yaml", "claims.yaml", "assumptions.yaml"

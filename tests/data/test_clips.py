@@ -22,7 +22,7 @@ from reeltrace.data.clips import (
     uniform_starts,
 )
 from reeltrace.errors import UserError
-from reeltrace.registry import Clip
+from reeltrace.registry.datasets import Clip
 
 HEADER = "video,class,label,split1,split2,split3,bytes,sha256\n"
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from conftest import PROJECT, environment
 from data.miniature import files_below
-from reeltrace.artifacts import outputs_in
+from reeltrace.artifacts.protocol import outputs_in
 from reeltrace.data import standin
 from reeltrace.data.decoding import (
     MEAN_DIFFERENCE,

@@ -16,7 +16,8 @@ from reeltrace.data import mnist, stage
 from reeltrace.data.pool import Pool
 from reeltrace.data.store import ClipStore, to_float
 from reeltrace.errors import UserError
-from reeltrace.registry import ImageSplit, ImagesSpec, MovingDigitsSpec, Videos
+from reeltrace.registry.datasets import ImageSplit, Videos
+from reeltrace.registry.specs import ImagesSpec, MovingDigitsSpec
 
 
 def moving(task: str = "direction", **changes: object) -> MovingDigitsSpec:

@@ -15,11 +15,12 @@ import yaml
 
 from conftest import PROJECT, environment
 from data import miniature
-from reeltrace.artifacts import outputs_in, sha256_file
+from reeltrace.artifacts.files import sha256_file
+from reeltrace.artifacts.protocol import outputs_in
 from reeltrace.data import declared, sources, standin, videos_stage
 from reeltrace.data.official_splits import Layout
 from reeltrace.errors import UserError
-from reeltrace.registry import VideosSpec
+from reeltrace.registry.specs import VideosSpec
 
 CLASSES, GROUPS = 3, 8
 ARCHIVES: dict[Layout, tuple[str, str]] = {
@@ -316,7 +317,7 @@ def test_a_killed_run_is_continued_to_the_same_set(
         (place.downloads / name).write_bytes((made["served"] / name).read_bytes())
     code = (
         "import sys, time; from pathlib import Path\n"
-        "from reeltrace.data import archives, declared, videos_stage; from reeltrace.registry import VideosSpec\n"
+        "from reeltrace.data import archives, declared, videos_stage; from reeltrace.registry.specs import VideosSpec\n"
         "declared.read.__defaults__ = (Path(sys.argv[1]),)\n"
         "save = archives._save\n"
         "def slowly(*given):\n    time.sleep(0.02); return save(*given)\n"

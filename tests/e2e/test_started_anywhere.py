@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from conftest import edit, environment, git, make_workspace, run_in
-from reeltrace.artifacts import check_outputs, read_json
+from reeltrace.artifacts.json_values import read_json
+from reeltrace.artifacts.protocol import check_outputs
 from reeltrace.engines import write_dvc
 from reeltrace.plan import load_plan
 

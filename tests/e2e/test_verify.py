@@ -98,7 +98,7 @@ def test_results_of_other_parameters_are_stale_and_nothing_else(copy: Path) -> N
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
-        ("src/reeltrace/analysis/statistics.py", "\nZ = 1.95", "\nZ = 1.55"),
+        ("src/reeltrace/analysis/intervals.py", "\nZ = 1.95", "\nZ = 1.55"),
         ("reports/templates/abstract.html.j2", "<h2>Abstract</h2>", "<h2>7 numbers</h2>"),
         ("reports/published/basu2021.yaml", 'printed: "8.33"', 'printed: "8.34"'),
     ],

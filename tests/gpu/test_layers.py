@@ -15,7 +15,7 @@ from reeltrace.models import pooling
 from reeltrace.models.float32 import exact_float32, use_tf32
 from reeltrace.models.slowfast import SlowFastConfig
 from reeltrace.models.video import build_video
-from reeltrace.registry import TrainSpec
+from reeltrace.registry.specs import TrainSpec
 from reeltrace.training import loop
 from reeltrace.training.loading import Loader
 from training.conftest import RUN, merged

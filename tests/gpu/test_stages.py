@@ -15,10 +15,11 @@ import pytest
 import torch
 
 from gpu.conftest import on_devices
-from reeltrace.artifacts import make_manifest, outputs_in, write_json
+from reeltrace.artifacts.json_values import write_json
+from reeltrace.artifacts.protocol import make_manifest, outputs_in
 from reeltrace.data.transforms import TRANSFORMS
 from reeltrace.models import ARCHITECTURES, GROUPS
-from reeltrace.registry import FeaturesSpec, PretrainSpec, TrainSpec
+from reeltrace.registry.specs import FeaturesSpec, PretrainSpec, TrainSpec
 from reeltrace.training import features_stage, frame_stage, loop, pretrain_stage, stage
 from reeltrace.training.evaluation import evaluate
 from training import test_resume

@@ -16,16 +16,16 @@ from reeltrace.errors import UserError
 from reeltrace.measure import networks
 from reeltrace.measure.networks_stage import run
 from reeltrace.models.video import build_video, video_config
-from reeltrace.registry import (
+from reeltrace.registry.measurements import (
     LatencyMeasurement,
     Measurement,
-    MeasureSpec,
     Network,
     NetworksMeasurement,
     Printed,
     SearchMeasurement,
     View,
 )
+from reeltrace.registry.specs import MeasureSpec
 
 SLOWFAST = Network(
     architecture="slowfast",

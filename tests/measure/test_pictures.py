@@ -15,15 +15,19 @@ from PIL import Image
 from conftest import PROJECT
 from data.encoded import encode as encode_as
 from measure.trained import CONFIG, NETWORK, film, net, save
-from reeltrace.artifacts import SPEC, make_manifest, sha256_file, write_json
+from reeltrace.artifacts.files import sha256_file
+from reeltrace.artifacts.json_values import write_json
+from reeltrace.artifacts.names import SPEC
+from reeltrace.artifacts.protocol import make_manifest
 from reeltrace.data.standin import encode
 from reeltrace.errors import UserError
 from reeltrace.measure import pictures
 from reeltrace.measure.networks import config_of
 from reeltrace.measure.pictures_stage import run
 from reeltrace.models.video import build_video
-from reeltrace.registry import MeasureSpec, NetworksMeasurement, PicturesMeasurement, load
-from reeltrace.registry.measurements import MOST_TILES
+from reeltrace.registry.measurements import MOST_TILES, NetworksMeasurement, PicturesMeasurement
+from reeltrace.registry.reading import load
+from reeltrace.registry.specs import MeasureSpec
 
 WEIGHTS = {"show": "weights", "title": "weights", "channels": None, "layers": ("slow.0.0.conv", "fast.0.0.conv")}
 MAPS = {

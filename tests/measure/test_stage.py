@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from reeltrace.measure.stage import run
-from reeltrace.registry import MeasureSpec, Search, StructureMeasurement
+from reeltrace.registry.measurements import Search, StructureMeasurement
+from reeltrace.registry.specs import MeasureSpec
 
 
 def spec(search: bool = True) -> MeasureSpec:

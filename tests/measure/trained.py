@@ -13,7 +13,7 @@ from torch import nn
 
 from reeltrace.data.standin import encode
 from reeltrace.models.video import build_video, video_config
-from reeltrace.registry import Network, View
+from reeltrace.registry.measurements import Network, View
 
 CONFIG: dict[str, Any] = {
     "width": 8,

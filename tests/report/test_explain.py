@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from analysis.fabricated import Project
-from reeltrace.artifacts import read_json, sha256_file, write_json
+from reeltrace.artifacts.files import sha256_file
+from reeltrace.artifacts.json_values import read_json, write_json
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.report.explain import explain, format_explanation
 

@@ -11,7 +11,9 @@ import pytest
 
 from analysis.fabricated import REPOSITORY, Project
 from measure.trained import CONFIG, film, net, save
-from reeltrace.artifacts import pointer, read_json, sha256_file, write_json
+from reeltrace.artifacts.files import sha256_file
+from reeltrace.artifacts.json_values import read_json, write_json
+from reeltrace.artifacts.pointers import pointer
 from reeltrace.errors import CheckFailed
 from reeltrace.report.document import build
 from reeltrace.report.verify import verify

@@ -6,10 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reeltrace.artifacts import MANIFEST, SPEC, make_manifest, write_json
+from reeltrace.artifacts.json_values import write_json
+from reeltrace.artifacts.names import MANIFEST, SPEC
+from reeltrace.artifacts.protocol import make_manifest
 from reeltrace.data import frames_stage, videos_stage
 from reeltrace.data.frame_store import FrameStore
-from reeltrace.registry import FramesSpec, VideosSpec, spec_json
+from reeltrace.registry.reading import spec_json
+from reeltrace.registry.specs import FramesSpec, VideosSpec
 from reeltrace.report import videos
 from reeltrace.report.verify import _sides, _stored
 

@@ -14,7 +14,10 @@ import numpy as np
 import pytest
 
 from analysis.fabricated import REPOSITORY, Project
-from reeltrace.artifacts import pointer, read_json, sha256_file, tree_entry, write_json
+from reeltrace.artifacts.files import sha256_file
+from reeltrace.artifacts.json_values import read_json, write_json
+from reeltrace.artifacts.pointers import pointer
+from reeltrace.artifacts.protocol import tree_entry
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.report import figures, stage, videos
 from reeltrace.report.binding import Binder

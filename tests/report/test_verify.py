@@ -15,9 +15,11 @@ import pytest
 
 from analysis.fabricated import Project
 from conftest import PROJECT, run_in
-from reeltrace.artifacts import Problem, read_json, sha256_file, write_json
-from reeltrace.errors import UserError
-from reeltrace.registry import VideoDataset, load
+from reeltrace.artifacts.files import sha256_file
+from reeltrace.artifacts.json_values import read_json, write_json
+from reeltrace.errors import Problem, UserError
+from reeltrace.registry.datasets import VideoDataset
+from reeltrace.registry.reading import load
 from reeltrace.report.verify import KINDS, REMADE, verify
 
 RUN = "train/dir-cnn4-z3-s0"

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from reeltrace.data import stage as data_stage
-from reeltrace.registry import ImagesSpec, MovingDigitsSpec, TrainSpec
+from reeltrace.registry.specs import ImagesSpec, MovingDigitsSpec, TrainSpec
 
 DATASET: dict[str, Any] = {
     "stage": "data",

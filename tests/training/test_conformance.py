@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from conftest import PROJECT, environment
-from reeltrace.registry import PARAMS, load
+from reeltrace.registry.reading import PARAMS, load
 from reeltrace.training import conformance
 from reeltrace.training.conformance import Convolution, Use, Variant
 from training.older import OLDER

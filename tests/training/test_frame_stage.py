@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from reeltrace.artifacts import outputs_in
+from reeltrace.artifacts.protocol import outputs_in
 from reeltrace.data import sources
 from reeltrace.data.features import open_video_features
 from reeltrace.data.sequences import open_sequences
 from reeltrace.errors import UserError
 from reeltrace.models.checkpoint import load_checkpoint
 from reeltrace.plan import FEATURES_OUTPUTS, LEARNED_OUTPUTS, PRETRAIN_OUTPUTS, RECURRENT_OUTPUTS, TRAIN_OUTPUTS
-from reeltrace.registry import FeaturesSpec, FrameView, PretrainSpec, TrainSpec, VideoView
+from reeltrace.registry.specs import FeaturesSpec, FrameView, PretrainSpec, TrainSpec, VideoView
 from reeltrace.training import features_stage, frame_stage, pretrain_stage
 from reeltrace.training.backbones import SequenceNet, initial_net
 from reeltrace.training.evaluation import average_over_clips, evaluate

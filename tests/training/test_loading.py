@@ -21,7 +21,7 @@ from reeltrace.data.sequences import open_sequences
 from reeltrace.data.store import CHANNELS, ClipStore
 from reeltrace.errors import UserError
 from reeltrace.models.float32 import tf32_in_use, use_tf32
-from reeltrace.registry import FrameView, TrainSpec, VideoView
+from reeltrace.registry.specs import FrameView, TrainSpec, VideoView
 from reeltrace.training import loading, loop
 from reeltrace.training.evaluation import Clips, evaluate, to_input
 from reeltrace.training.loading import Loader, read_ahead
@@ -177,7 +177,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from reeltrace.data.store import ClipStore
-from reeltrace.registry import TrainSpec
+from reeltrace.registry.specs import TrainSpec
 from reeltrace.training import loading
 
 spec, anonymous = TrainSpec.model_validate_json(sys.argv[1]), sys.argv[2] == "anonymous"

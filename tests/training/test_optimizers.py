@@ -6,7 +6,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from reeltrace.registry import Protocol
+from reeltrace.registry.runs import Protocol
 from reeltrace.training.optimizers import Optimizer
 
 THEIRS = {

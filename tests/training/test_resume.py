@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from reeltrace import artifacts
+from reeltrace.artifacts.protocol import outputs_in
 from reeltrace.errors import UserError
 from reeltrace.training import loop, stage
 from reeltrace.training.resume import resume_path
@@ -23,7 +23,7 @@ SOURCES = Path(stage.__file__).parents[2]
 CHILD = """
 import os, signal, sys
 from pathlib import Path
-from reeltrace.registry import TrainSpec
+from reeltrace.registry.specs import TrainSpec
 from reeltrace.training import loop, resume, stage
 
 spec, moment = TrainSpec.model_validate_json(sys.argv[1]), sys.argv[4]
@@ -49,7 +49,7 @@ MOMENTS = {"start of epoch 3": 2, "after a checkpoint, before its line of histor
 
 
 def outputs(work: Path) -> dict[str, bytes]:
-    return {name: (work / name).read_bytes() for name in artifacts.outputs_in(work)}
+    return {name: (work / name).read_bytes() for name in outputs_in(work)}
 
 
 @pytest.fixture

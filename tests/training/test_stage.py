@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from reeltrace import artifacts
+from reeltrace.artifacts.protocol import outputs_in
 from reeltrace.data.store import ClipStore
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.models import build_model
@@ -23,7 +23,7 @@ OUTPUTS = {"metrics.json", "scores.json", "history.jsonl", "predictions.npz", "b
 
 
 def outputs(work: Path) -> dict[str, bytes]:
-    return {name: (work / name).read_bytes() for name in artifacts.outputs_in(work)}
+    return {name: (work / name).read_bytes() for name in outputs_in(work)}
 
 
 def go(spec, datasets, work):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reeltrace.data.store import ClipStore
-from reeltrace.registry import TrainSpec
+from reeltrace.registry.specs import TrainSpec
 from reeltrace.training import loop
 from reeltrace.training.loading import Loader, _order
 

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import torch
 
-from reeltrace.artifacts import outputs_in
+from reeltrace.artifacts.protocol import outputs_in
 from reeltrace.data import frames_stage, videos_stage
 from reeltrace.data.clips import open_videos
 from reeltrace.errors import UserError
-from reeltrace.registry import FramesSpec, TrainSpec, VideosSpec
+from reeltrace.registry.specs import FramesSpec, TrainSpec, VideosSpec
 from reeltrace.training import stage
 from reeltrace.training.loading import Loader
 

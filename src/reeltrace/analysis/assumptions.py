@@ -1,13 +1,12 @@
 """The ledger of assumptions: what a document leaves open, what was chosen, why, and what the choice touches."""
 
 from pathlib import Path, PurePosixPath
-from typing import Any, Self
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from reeltrace.analysis.published import read_documents
 from reeltrace.errors import UserError
-from reeltrace.registry.reading import is_scaled
 
 LEDGER = Path("reports/assumptions.yaml")
 
@@ -66,14 +65,3 @@ def load(path: Path = LEDGER) -> tuple[Ledger, ...]:
     if twice:
         raise UserError(f"{path}: assumption {twice[0]!r} appears in two documents; ids must differ")
     return found
-
-
-def unknown_paths(assumption: Assumption, params: Any) -> list[str]:
-    """Registry paths of an assumption that `params` (params.yaml as plain YAML) has at no scale."""
-
-    def known(node: Any, parts: list[str]) -> bool:
-        if is_scaled(node) and not (parts and parts[0] in node):
-            return any(known(value, parts) for value in node.values())
-        return not parts or (isinstance(node, dict) and parts[0] in node and known(node[parts[0]], parts[1:]))
-
-    return [path for path in assumption.registry if not known(params, path.split("."))]

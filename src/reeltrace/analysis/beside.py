@@ -10,7 +10,7 @@ from typing import Any
 
 from reeltrace.analysis.quantities import describe_device, format_quantity
 from reeltrace.analysis.sources import Source
-from reeltrace.artifacts import escape_pointer
+from reeltrace.artifacts.pointers import escape_pointer
 from reeltrace.errors import CheckFailed
 
 GIGA = 10**9

@@ -1,11 +1,17 @@
 """What recurrent nets carry through time: mean and deviation of w_hh and of its diagonal (singh2019supp, section 3)."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from reeltrace.analysis.intervals import printed
 from reeltrace.analysis.sources import Source, get, source_of
-from reeltrace.analysis.statistics import printed
-from reeltrace.registry import AggregateSpec, ResultTable
+from reeltrace.registry.cells import runs_of
+from reeltrace.registry.tables import ResultTable
+
+if TYPE_CHECKING:
+    from reeltrace.registry.specs import AggregateSpec
 
 QUANTITIES = ("mean", "std", "diagonal_mean", "diagonal_std")
 DECIMALS = 4
@@ -19,7 +25,7 @@ def hidden(spec: AggregateSpec, rows: Iterable[str], sources: Mapping[str, Sourc
     table, entries = spec.table, []
     assert isinstance(table, ResultTable)
     for row in rows:  # in the document's order: a spec read back from its canonical JSON has them sorted
-        run = next((run for column in table.columns for run in table.runs_of(row, column)), None)
+        run = next((run for column in table.columns for run in runs_of(table, row, column)), None)
         if run is None:
             continue
         source = source_of(sources, f"train/{run}-s{spec.seeds[0]}")

@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from reeltrace import strict_yaml
-from reeltrace.artifacts import read_whole
+from reeltrace.artifacts.files import read_whole
 from reeltrace.errors import UserError
 
 FOLDER = Path("reports/published")

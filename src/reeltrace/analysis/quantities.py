@@ -5,19 +5,24 @@ or an amount of memory belongs to a machine and is never compared. A derived val
 prints: it says whether the document agrees with itself.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reeltrace.analysis import published as pub
+from reeltrace.analysis.intervals import printed
 from reeltrace.analysis.sources import Source
-from reeltrace.analysis.statistics import printed
 from reeltrace.analysis.verdicts import judge_equal, judge_number, judge_observed
-from reeltrace.artifacts import escape_pointer, pointer
+from reeltrace.artifacts.pointers import escape_pointer, pointer
 from reeltrace.errors import CheckFailed, UserError
-from reeltrace.registry import AggregateSpec, DerivedColumn, MeasuredColumn, MeasuredTable
+from reeltrace.registry.tables import DerivedColumn, MeasuredColumn, MeasuredTable
+
+if TYPE_CHECKING:
+    from reeltrace.registry.specs import AggregateSpec
 
 _WORD = re.compile(r"\{([^{}]+)\}")
 

@@ -1,18 +1,24 @@
 """The cells of a table of results: error rates, accuracies on clips and videos, and training times of runs."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reeltrace.analysis import published as pub
+from reeltrace.analysis.intervals import hull, mean, percent, printed, sample_deviation, wilson
 from reeltrace.analysis.quantities import base_cell
 from reeltrace.analysis.sources import Source, get, read_score, source_of
-from reeltrace.analysis.statistics import hull, mean, percent, printed, sample_deviation, wilson
 from reeltrace.analysis.verdicts import Circumstances, Verdict, judge_result, judge_time
-from reeltrace.artifacts import escape_pointer
+from reeltrace.artifacts.pointers import escape_pointer
 from reeltrace.errors import UserError
-from reeltrace.registry import AggregateSpec, Quantity, ResultTable
+from reeltrace.registry.cells import runs_of
+from reeltrace.registry.tables import Quantity, ResultTable
+
+if TYPE_CHECKING:
+    from reeltrace.registry.specs import AggregateSpec
 
 DECIMALS: dict[Quantity, int] = {"error": 3, "top1": 1, "clip-top1": 1}  # as in iqbal2017 and singh2019supp
 UNITS: dict[Quantity, str] = {
@@ -36,7 +42,7 @@ def result_cells(
     for row in print_.rows:
         for column in print_.columns:
             cell = print_.cell(row.key, column.key)
-            runs = table.runs_of(row.key, column.key)
+            runs = runs_of(table, row.key, column.key)
             quantity = table.columns.get(column.key)
             entry = base_cell(cell)
             under = circumstances
@@ -74,7 +80,7 @@ def _check(spec: AggregateSpec, table: ResultTable, print_: pub.Table) -> None:
                 )
     for name, quantity in table.columns.items():
         for row in table.rows:
-            if table.runs_of(row, name) and (unit := print_.cell(row, name).unit) != UNITS[quantity]:
+            if runs_of(table, row, name) and (unit := print_.cell(row, name).unit) != UNITS[quantity]:
                 raise UserError(
                     f"{where}.columns.{name}: {quantity} is of the unit {UNITS[quantity]!r}; "
                     f"reports/published/{table.document}.yaml prints {unit!r} in row {row!r}"
@@ -167,7 +173,7 @@ def _time(
     assert table.time_unit is not None
     source = source_of(sources, f"timing/{spec.key}")
     seconds, trace = _seconds(spec, source, run)
-    base, base_trace = _seconds(spec, source, table.runs_of(table.time_unit, cell.column)[0])
+    base, base_trace = _seconds(spec, source, runs_of(table, table.time_unit, cell.column)[0])
     theirs, of = cell.value, print_.cell(table.time_unit, cell.column).value
     published = None
     if isinstance(theirs, int) and isinstance(of, int) and of:

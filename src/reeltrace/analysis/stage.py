@@ -1,18 +1,25 @@
 """Stage `aggregate`: one table's cells.json and curves.csv from finished runs and measurements."""
 
+from __future__ import annotations
+
 import csv
 import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reeltrace.analysis.published import FOLDER, load
 from reeltrace.analysis.sources import Source
 from reeltrace.analysis.tables import aggregate
 from reeltrace.analysis.timing import TIMING
-from reeltrace.artifacts import SPEC, atomic_write, canonical_json, parse_json, read_json, read_whole, sha256_file
+from reeltrace.artifacts.files import atomic_write, read_whole, sha256_file
+from reeltrace.artifacts.json_values import canonical_json, parse_json, read_json
+from reeltrace.artifacts.names import SPEC
 from reeltrace.errors import CheckFailed
-from reeltrace.registry import AggregateSpec, cell_sources
+from reeltrace.registry.cells import cell_sources
+
+if TYPE_CHECKING:
+    from reeltrace.registry.specs import AggregateSpec
 
 CELLS, CURVES, METRICS, HISTORY = "cells.json", "curves.csv", "metrics.json", "history.jsonl"
 

@@ -4,32 +4,28 @@ Plain JSON in, plain JSON out: a `Source` is a metrics.json that was read and ha
 holds. Files are touched in `stage.py` only.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reeltrace.analysis import published as pub
 from reeltrace.analysis.beside import block
 from reeltrace.analysis.hidden import hidden
+from reeltrace.analysis.intervals import hull, mean, percent, printed, sample_deviation, wilson
 from reeltrace.analysis.quantities import base_cell, quantity_cells
 from reeltrace.analysis.results import result_cells
 from reeltrace.analysis.sources import Source, get, read_score, source_of
-from reeltrace.analysis.statistics import hull, mean, percent, printed, sample_deviation, wilson
 from reeltrace.analysis.verdicts import Circumstances, Rounding, format_value, judge_accuracy, judge_structure
-from reeltrace.artifacts import escape_pointer
+from reeltrace.artifacts.pointers import escape_pointer
 from reeltrace.errors import UserError
-from reeltrace.registry import (
-    AccuracyTable,
-    AggregateSpec,
-    CellSource,
-    MeasuredTable,
-    ResultTable,
-    StructureTable,
-    VideoTable,
-    cell_sources,
-    measurements_of,
-)
+from reeltrace.registry.cells import CellSource, cell_sources, measurements_of
+from reeltrace.registry.tables import AccuracyTable, MeasuredTable, ResultTable, StructureTable, VideoTable
+
+if TYPE_CHECKING:
+    from reeltrace.registry.specs import AggregateSpec
 
 SCHEMA = 1
 DECIMALS = 2  # of printed percentages, as in basu2021

@@ -12,7 +12,9 @@ from typing import Any
 from reeltrace.analysis import assumptions, claims, published
 from reeltrace.analysis.assumptions import Assumption
 from reeltrace.errors import UserError
-from reeltrace.registry import DerivedColumn, MeasuredTable, PicturesMeasurement, Registry, ResultTable, StructureTable
+from reeltrace.registry.measurements import PicturesMeasurement
+from reeltrace.registry.reading import Registry, is_scaled
+from reeltrace.registry.tables import DerivedColumn, MeasuredTable, ResultTable, StructureTable
 
 REPORTS = Path("reports")
 FEW = 12  # names that are listed whole
@@ -144,7 +146,7 @@ def _check_assumption(
         _look_up("figure", figure, sorted(drawn), f"{place}: figures", f"what params.yaml draws of {name}")
     here = {table.table for table in params.tables.values() if table.document == name}
     if not assumption.tables or here.intersection(assumption.tables):
-        unknown = assumptions.unknown_paths(assumption, registry.raw)
+        unknown = unknown_paths(assumption, registry.raw)
         if unknown:
             raise UserError(
                 f"{place}: registry: no {unknown[0]!r} in params.yaml; {_near_path(unknown[0], registry.raw)}"
@@ -156,6 +158,17 @@ def _check_assumption(
                 f"{place}: code: found {assumption.code!r}; expected a file or folder of this project, such as "
                 "src/reeltrace/models/cnn4.py"
             )
+
+
+def unknown_paths(assumption: Assumption, params: Any) -> list[str]:
+    """Registry paths of an assumption that `params` (params.yaml as plain YAML) has at no scale."""
+
+    def known(node: Any, parts: list[str]) -> bool:
+        if is_scaled(node) and not (parts and parts[0] in node):
+            return any(known(value, parts) for value in node.values())
+        return not parts or (isinstance(node, dict) and parts[0] in node and known(node[parts[0]], parts[1:]))
+
+    return [path for path in assumption.registry if not known(params, path.split("."))]
 
 
 def _near_path(path: str, raw: Any) -> str:

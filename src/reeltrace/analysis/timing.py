@@ -5,13 +5,19 @@ stage stands between: what it reads may differ from day to day, what it wrote is
 of the receipt that it was read from. Nothing else of an artifact depends on a receipt.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from reeltrace.artifacts import RECEIPT, read_json, sha256_file, write_json
+from reeltrace.artifacts.files import sha256_file
+from reeltrace.artifacts.json_values import read_json, write_json
+from reeltrace.artifacts.names import RECEIPT
 from reeltrace.errors import CheckFailed
-from reeltrace.registry import TimingSpec
+
+if TYPE_CHECKING:
+    from reeltrace.registry.specs import TimingSpec
 
 SCHEMA = 1
 TIMING = "timing.json"

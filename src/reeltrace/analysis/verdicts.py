@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
+from reeltrace.analysis.intervals import decimals_of, overlap, printed, rounding_interval
 from reeltrace.analysis.published import QUANTITIES, Cell, Value, number_in
-from reeltrace.analysis.statistics import decimals_of, overlap, printed, rounding_interval
 
 Verdict = Literal["matches", "differs", "exact", "not exact", "not comparable", "not given", "not run"]
 Rounding = Literal["nearest", "truncated"]

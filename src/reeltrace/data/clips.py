@@ -21,7 +21,8 @@ from reeltrace.data.frame_store import FrameStore
 from reeltrace.errors import UserError
 
 if TYPE_CHECKING:
-    from reeltrace.registry import Clip, VideoView
+    from reeltrace.registry.datasets import Clip
+    from reeltrace.registry.specs import VideoView
 
 K = TypeVar("K")
 

@@ -26,7 +26,9 @@ from typing import Any, BinaryIO, Literal, TextIO, TypedDict, cast
 
 import numpy as np
 
-from reeltrace.artifacts import SCRATCH, atomic_write, read_json, write_json
+from reeltrace.artifacts.files import atomic_write
+from reeltrace.artifacts.json_values import read_json, write_json
+from reeltrace.artifacts.names import SCRATCH
 from reeltrace.data.decoding import TOLERANCE, DecodingError, read_header, scaled_size
 from reeltrace.data.disk import writing
 from reeltrace.errors import CheckFailed, UserError

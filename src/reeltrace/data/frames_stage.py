@@ -13,7 +13,7 @@ from reeltrace.data.frames import extract
 from reeltrace.errors import UserError
 
 if TYPE_CHECKING:
-    from reeltrace.registry import FramesSpec
+    from reeltrace.registry.specs import FramesSpec
 
 
 def run(spec: "FramesSpec", inputs: Mapping[str, Path], work: Path) -> dict[str, Any]:

@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from reeltrace.artifacts import atomic_write, write_json
+from reeltrace.artifacts.files import atomic_write
+from reeltrace.artifacts.json_values import write_json
 from reeltrace.errors import UserError
 
 if TYPE_CHECKING:
-    from reeltrace.registry import VideosSpec
+    from reeltrace.registry.specs import VideosSpec
 
 SCHEMA = 1
 LISTS = {"train": "train.txt", "test": "validation.txt"}  # the validation set of the document is what tests a net

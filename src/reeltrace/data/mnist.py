@@ -32,7 +32,6 @@ from reeltrace.errors import UserError
 
 COUNT = 10_000
 SIDE = 28
-CLASS_COUNTS = (1001, 1127, 991, 1032, 980, 863, 1014, 1070, 944, 978)
 # sha256 of the arrays' bytes in the order above
 IMAGES_SHA256 = "0768d16c5adea568dee18fa5e4e1acb117e9ec2c5d6b1dffe5fc29c1e61c1eca"
 LABELS_SHA256 = "44e605757823cf79c6557e6d2a7f45c693b286e8cd303ea10339b002801b4916"

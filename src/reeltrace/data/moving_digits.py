@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from reeltrace.artifacts import atomic_write
+from reeltrace.artifacts.files import atomic_write
 from reeltrace.data.disk import save_blocks
 from reeltrace.errors import UserError
 

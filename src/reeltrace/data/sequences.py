@@ -17,7 +17,7 @@ from torch import Tensor
 from reeltrace.data.clips import VideoClips, open_videos
 
 if TYPE_CHECKING:
-    from reeltrace.registry import FrameView, VideoView
+    from reeltrace.registry.specs import FrameView, VideoView
 
 
 @dataclass(frozen=True)

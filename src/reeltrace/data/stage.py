@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reeltrace.artifacts import read_json, write_json
+from reeltrace.artifacts.json_values import read_json, write_json
 from reeltrace.data import moving_digits
 from reeltrace.data.disk import save_array
 from reeltrace.data.pool import array_sha256
 from reeltrace.errors import UserError
 
 if TYPE_CHECKING:
-    from reeltrace.registry import ImagesSpec, MovingDigitsSpec
+    from reeltrace.registry.specs import ImagesSpec, MovingDigitsSpec
 
 SCHEMA = 1
 

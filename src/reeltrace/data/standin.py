@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from reeltrace.artifacts import atomic_write
+from reeltrace.artifacts.files import atomic_write
 from reeltrace.errors import UserError
 
 Kind = Literal["ucf101", "hmdb51"]

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reeltrace.artifacts import parse_json
+from reeltrace.artifacts.json_values import parse_json
 from reeltrace.errors import UserError
 
 CHANNELS = 3

@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from reeltrace.artifacts import SCRATCH, atomic_write, sha256_file, write_json
+from reeltrace.artifacts.files import atomic_write, sha256_file
+from reeltrace.artifacts.json_values import write_json
+from reeltrace.artifacts.names import SCRATCH
 from reeltrace.data import declared, sources, standin
 from reeltrace.data.archives import unpack
 from reeltrace.data.official_splits import SPLITS, UCF_FOLDER, Layout, Splits, by_spelling, read_splits
@@ -18,7 +20,7 @@ from reeltrace.data.sources import Source, UnreachableError
 from reeltrace.errors import UserError
 
 if TYPE_CHECKING:
-    from reeltrace.registry import VideosSpec
+    from reeltrace.registry.specs import VideosSpec
 
 log = logging.getLogger(__name__)
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reeltrace.artifacts import write_json
+from reeltrace.artifacts.json_values import write_json
 from reeltrace.measure import facts
 
 if TYPE_CHECKING:
-    from reeltrace.registry import MeasureSpec
+    from reeltrace.registry.specs import MeasureSpec
 
 SCHEMA = 1
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from reeltrace import processor
-from reeltrace.artifacts import reason_of
+from reeltrace.artifacts.files import reason_of
 from reeltrace.errors import UserError
 from reeltrace.measure.latency import choose_device, measure_latency
 from reeltrace.measure.multiply_adds import count_multiply_adds
@@ -24,7 +24,13 @@ from reeltrace.models.checkpoint import read_tensors
 from reeltrace.models.video import VideoConfig, build_video, video_config
 
 if TYPE_CHECKING:
-    from reeltrace.registry import LatencyMeasurement, Network, NetworksMeasurement, SearchMeasurement, View
+    from reeltrace.registry.measurements import (
+        LatencyMeasurement,
+        Network,
+        NetworksMeasurement,
+        SearchMeasurement,
+        View,
+    )
 
 CHANNELS = 3
 

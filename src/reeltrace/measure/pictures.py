@@ -24,7 +24,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
-from reeltrace.artifacts import atomic_write, sha256_file
+from reeltrace.artifacts.files import atomic_write, sha256_file
 from reeltrace.data.decoding import DecodingError, pyav_frames, read_header, scaled_size
 from reeltrace.errors import UserError
 from reeltrace.measure.latency import explaining
@@ -33,7 +33,7 @@ from reeltrace.memory import available_memory
 from reeltrace.models.video import build_video
 
 if TYPE_CHECKING:
-    from reeltrace.registry import MapsFigure, Network, PicturesMeasurement, WeightsFigure
+    from reeltrace.registry.measurements import MapsFigure, Network, PicturesMeasurement, WeightsFigure
 
     Figure = WeightsFigure | MapsFigure
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from reeltrace.artifacts import write_json
+from reeltrace.artifacts.json_values import write_json
 from reeltrace.measure.structure import (
     count_parameters,
     feature_map_sizes,
@@ -19,7 +19,8 @@ from reeltrace.measure.structure import (
 from reeltrace.models import build_model
 
 if TYPE_CHECKING:
-    from reeltrace.registry import MeasureSpec, StructureMeasurement
+    from reeltrace.registry.measurements import StructureMeasurement
+    from reeltrace.registry.specs import MeasureSpec
 
 SCHEMA = 1
 

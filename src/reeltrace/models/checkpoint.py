@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from reeltrace.artifacts import atomic_write
+from reeltrace.artifacts.files import atomic_write
 from reeltrace.errors import UserError
 
 SCHEMA = 1

@@ -33,7 +33,6 @@ class StructureMeasurement(Strict):
 
 Json = Any  # a plain value of YAML; what it must be is checked where it is used
 Architecture = Literal["slowfast", "nonlocal_i3d", "r2plus1d"]
-NetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ()+.,_-]*$", max_length=60)]
 
 
 class View(Strict):

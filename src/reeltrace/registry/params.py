@@ -6,21 +6,13 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from reeltrace.errors import UserError
+from reeltrace.registry.cells import cell_sources, measurements_of, table_key
 from reeltrace.registry.datasets import Dataset, MovingDigitsDataset, VideoDataset
 from reeltrace.registry.fields import Name, Scale, Seed, Strict
 from reeltrace.registry.measurements import LatencyMeasurement, Measurement, NetworksMeasurement, PicturesMeasurement
 from reeltrace.registry.models import Backbone, FrameModel, Model, RCNModel, StResNetModel
 from reeltrace.registry.runs import Device, Protocol, Run
-from reeltrace.registry.tables import (
-    MeasuredTable,
-    ResultTable,
-    StructureTable,
-    Table,
-    VideoTable,
-    cell_sources,
-    measurements_of,
-    table_key,
-)
+from reeltrace.registry.tables import MeasuredTable, ResultTable, StructureTable, Table, VideoTable
 
 
 class Params(Strict):

@@ -9,8 +9,9 @@ import yaml
 from pydantic import ValidationError
 
 from reeltrace import strict_yaml
-from reeltrace.artifacts import read_whole
+from reeltrace.artifacts.files import read_whole
 from reeltrace.errors import UserError
+from reeltrace.registry.cells import cell_sources, measurements_of
 from reeltrace.registry.datasets import ImagesDataset, MovingDigitsDataset, VideoDataset
 from reeltrace.registry.fields import SCALES, Scale
 from reeltrace.registry.measurements import LatencyMeasurement, Network, NetworksMeasurement, PicturesMeasurement
@@ -34,7 +35,6 @@ from reeltrace.registry.specs import (
     VideosSpec,
     VideoView,
 )
-from reeltrace.registry.tables import cell_sources, measurements_of
 
 PARAMS = Path("params.yaml")
 CLASSES = {"digit": 10, "direction": 4}

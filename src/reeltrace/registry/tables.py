@@ -1,6 +1,5 @@
 """Tables: which run, measurement or published value stands behind each cell."""
 
-import re
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
@@ -132,80 +131,11 @@ class ResultTable(Strict):
 
     @model_validator(mode="after")
     def _unit_of_time(self) -> Self:
-        if self.timed != (self.time_unit is not None) or (self.timed and self.time_unit not in self.rows):
+        timed = "training-time" in self.columns.values()
+        if timed != (self.time_unit is not None) or (timed and self.time_unit not in self.rows):
             raise ValueError("time_unit names the row to whose training time the others are compared, if there is one")
         return self
-
-    def runs_of(self, row: str, column: str) -> tuple[Name, ...]:
-        """The runs behind one cell; none where the cell was not run."""
-        if row not in self.rows or column not in self.columns:
-            return ()
-        runs = self.rows[row]
-        if isinstance(runs, dict):
-            return (runs[column],) if column in runs else ()
-        return (runs,) if isinstance(runs, str) else runs
-
-    @property
-    def timed(self) -> bool:
-        """Whether a column is about the time that training took."""
-        return "training-time" in self.columns.values()
 
 
 AnyTable = AccuracyTable | VideoTable | StructureTable | MeasuredTable | ResultTable
 Table = Annotated[AnyTable, Field(discriminator="kind")]
-
-
-class CellSource(Strict):
-    """Where the accuracy in one cell of a table comes from."""
-
-    row: str
-    column: str
-    run: str
-    transform: Transform
-
-
-def cell_sources(table: AnyTable) -> tuple[CellSource, ...]:
-    """The cells of a table of accuracies, row by row; none for a table of architecture facts.
-
-    A cell that is the mean of several runs comes once per run.
-    """
-    if isinstance(table, ResultTable):
-        return tuple(
-            CellSource(row=row, column=column, run=run, transform="original")
-            for row in table.rows
-            for column in table.columns
-            for run in table.runs_of(row, column)
-        )
-    if isinstance(table, AccuracyTable):
-        return tuple(
-            CellSource(row=row, column=column, run=run, transform=column)
-            for row, run in table.rows.items()
-            for column in table.columns
-        )
-    if isinstance(table, VideoTable):
-        return tuple(
-            CellSource(row=row, column=name, run=runs[column.dataset], transform=column.transform)
-            for row, runs in table.rows.items()
-            for name, column in table.columns.items()
-        )
-    return ()
-
-
-def is_numbered(table: str) -> bool:
-    """Whether a table is known by a number, such as 7.2, or by a name."""
-    return re.fullmatch(r"\d+(\.\d+)*", table) is not None
-
-
-def table_key(table: AnyTable) -> str:
-    """The key that a table has in params.yaml: `basu2021-table1`, `mahler2020-table7-2`, `gavves-lecture5-resnext`."""
-    slug = re.sub(r"[^a-z0-9]+", "-", table.table.lower()).strip("-")
-    return f"{table.document}-table{slug}" if is_numbered(table.table) else f"{table.document}-{slug}"
-
-
-def measurements_of(table: AnyTable) -> tuple[str, ...]:
-    """The measurements that a table reads, each once."""
-    if isinstance(table, StructureTable):
-        return (table.measurement,)
-    if isinstance(table, MeasuredTable):
-        return tuple(dict.fromkeys([*(column.measurement for column in table.measured.values()), *table.beside]))
-    return ()

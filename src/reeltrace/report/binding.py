@@ -12,7 +12,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from reeltrace.artifacts import Problem
+from reeltrace.errors import Problem
 
 UNBOUND = "unbound number"
 _SUBSCRIPT = re.compile(r"\b([A-Za-z])_([a-z]+)\b")

@@ -1,17 +1,23 @@
 """Chance level: which nets trained on stand-in data cannot be told from guessing, counted with their traces."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from reeltrace.analysis.intervals import guessing, percent, printed
 from reeltrace.analysis.sources import Source, read_score
 from reeltrace.analysis.stage import METRICS
-from reeltrace.analysis.statistics import guessing, percent, printed
-from reeltrace.artifacts import SPEC, read_json, sha256_file
-from reeltrace.registry import ReportSpec
+from reeltrace.artifacts.files import sha256_file
+from reeltrace.artifacts.json_values import read_json
+from reeltrace.artifacts.names import SPEC
 from reeltrace.report.binding import Binder, Number
 from reeltrace.report.chains import artifact_name
+
+if TYPE_CHECKING:
+    from reeltrace.registry.specs import ReportSpec
 
 DECIMALS = 1  # of a chance level in percent
 

@@ -8,7 +8,10 @@ import numpy as np
 from reeltrace.analysis.hidden import QUANTITIES
 from reeltrace.analysis.stage import METRICS
 from reeltrace.analysis.timing import TIMING, measured
-from reeltrace.artifacts import RECEIPT, Problem, read_json, sha256_file
+from reeltrace.artifacts.files import sha256_file
+from reeltrace.artifacts.json_values import read_json
+from reeltrace.artifacts.names import RECEIPT
+from reeltrace.errors import Problem
 from reeltrace.report.frame_nets import HIDDEN
 
 TAMPERED = "tampered artifact"

@@ -4,11 +4,13 @@
 computes it again and compares.
 """
 
+from __future__ import annotations
+
 import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 import numpy as np
@@ -16,15 +18,20 @@ from jinja2 import nodes
 from markupsafe import Markup
 
 from reeltrace.analysis import assumptions, claims, published
+from reeltrace.analysis.intervals import CONFIDENCE
 from reeltrace.analysis.stage import CELLS, HISTORY, read_history
-from reeltrace.analysis.statistics import CONFIDENCE
 from reeltrace.analysis.verdicts import MEANINGS, count
-from reeltrace.artifacts import SPEC, canonical_json, read_json, sha256_file
+from reeltrace.artifacts.files import sha256_file
+from reeltrace.artifacts.json_values import canonical_json, read_json
+from reeltrace.artifacts.names import SPEC
 from reeltrace.errors import CheckFailed, UserError
-from reeltrace.registry import ReportSpec, is_numbered
+from reeltrace.registry.cells import is_numbered
 from reeltrace.report import chance, figures, frame_nets, pictures, quantities, videos
 from reeltrace.report.binding import Binder, Number
 from reeltrace.report.chains import artifact_name, describe, settings
+
+if TYPE_CHECKING:
+    from reeltrace.registry.specs import ReportSpec
 
 SCHEMA = "reeltrace-report/1"
 TEMPLATES = Path("templates")
@@ -142,10 +149,6 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], reports: Path) -> Report
         for number in binder.numbers.values()
     ]
     return Report(html=page, json=canonical_json(content), binder=binder)
-
-
-def _judged_tables(document: str, tables: list[dict[str, Any]]) -> dict[str, Any]:
-    return {t["table"]: t for t in tables if t["document"] == document and "runs" in t}
 
 
 def _environment(folder: Path) -> jinja2.Environment:
@@ -482,7 +485,7 @@ def _dataset(
     }
 
 
-def _clip(folder: Path) -> tuple[dict[str, str], "np.ndarray[Any, np.dtype[np.uint8]]"]:
+def _clip(folder: Path) -> tuple[dict[str, str], np.ndarray[Any, np.dtype[np.uint8]]]:
     """The first test clip of the digit 6, as in the document's figure 5; of any class where there is none."""
     with (folder / "index.csv").open(encoding="utf-8", newline="") as handle:
         rows = [row for row in csv.DictReader(handle) if row["split"] == "test"]

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from reeltrace.analysis.stage import CELLS
-from reeltrace.artifacts import MANIFEST, RECEIPT, read_json, sha256_file
+from reeltrace.artifacts.files import sha256_file
+from reeltrace.artifacts.json_values import read_json
+from reeltrace.artifacts.names import MANIFEST, RECEIPT
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.report.chains import artifact_name, describe, processor_words
 from reeltrace.report.quantities import derivation_words

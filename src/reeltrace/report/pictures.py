@@ -1,15 +1,21 @@
 """Pictures of weights and feature maps in the report: which they are, what they show, and every number beside them."""
 
+from __future__ import annotations
+
 import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reeltrace.analysis.stage import METRICS
-from reeltrace.artifacts import SPEC, Problem, read_json, sha256_file
-from reeltrace.errors import CheckFailed
-from reeltrace.registry import ReportSpec
+from reeltrace.artifacts.files import sha256_file
+from reeltrace.artifacts.json_values import read_json
+from reeltrace.artifacts.names import SPEC
+from reeltrace.errors import CheckFailed, Problem
 from reeltrace.report.binding import Binder, Number
+
+if TYPE_CHECKING:
+    from reeltrace.registry.specs import ReportSpec
 
 
 def describe_pictures(binder: Binder, key: str, spec: ReportSpec, inputs: Mapping[str, Path]) -> dict[str, Any]:

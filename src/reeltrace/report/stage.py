@@ -1,12 +1,16 @@
 """Stage `report`: report.html and report.json from every finished artifact."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from reeltrace.artifacts import atomic_write
-from reeltrace.registry import ReportSpec
+from reeltrace.artifacts.files import atomic_write
 from reeltrace.report.document import build
+
+if TYPE_CHECKING:
+    from reeltrace.registry.specs import ReportSpec
 
 REPORTS = Path("reports")
 HTML, JSON = "report.html", "report.json"

@@ -23,19 +23,12 @@ from pydantic import TypeAdapter, ValidationError
 from reeltrace.analysis.stage import CELLS, METRICS
 from reeltrace.analysis.stage import outputs as aggregate_outputs
 from reeltrace.analysis.timing import TIMING
-from reeltrace.artifacts import (
-    MANIFEST,
-    RECEIPT,
-    SPEC,
-    Problem,
-    check_outputs,
-    file_entry,
-    read_json,
-    reason_of,
-    sha256_file,
-)
-from reeltrace.errors import CheckFailed, UserError
-from reeltrace.registry import AggregateSpec, ReportSpec
+from reeltrace.artifacts.files import reason_of, sha256_file
+from reeltrace.artifacts.json_values import read_json
+from reeltrace.artifacts.names import MANIFEST, RECEIPT, SPEC
+from reeltrace.artifacts.protocol import check_outputs, file_entry
+from reeltrace.errors import CheckFailed, Problem, UserError
+from reeltrace.registry.specs import AggregateSpec, ReportSpec
 from reeltrace.report.check_frames import hidden_states, times
 from reeltrace.report.document import build
 from reeltrace.report.pictures import check_pictures

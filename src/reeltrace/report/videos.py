@@ -3,20 +3,26 @@
 Read from the artifacts with csv and numpy alone; the room that decodes and trains is not imported.
 """
 
+from __future__ import annotations
+
 import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reeltrace.analysis.stage import METRICS
-from reeltrace.artifacts import SPEC, read_json, sha256_file
+from reeltrace.artifacts.files import sha256_file
+from reeltrace.artifacts.json_values import read_json
+from reeltrace.artifacts.names import SPEC
 from reeltrace.errors import CheckFailed
-from reeltrace.registry import ReportSpec
 from reeltrace.report.binding import Binder, Number
 from reeltrace.report.chains import settings
+
+if TYPE_CHECKING:
+    from reeltrace.registry.specs import ReportSpec
 
 ABOUT, INDEX, FRAMES, BROKEN_VIDEOS, SHARDS = "about.json", "index.csv", "frames.csv", "broken.json", "shards"
 SIDES = ("train", "test", "unused")

@@ -17,7 +17,8 @@ from reeltrace.training.loading import derived_seed
 from reeltrace.training.loop import Net
 
 if TYPE_CHECKING:
-    from reeltrace.registry import Backbone, TrainSpec
+    from reeltrace.registry.models import Backbone
+    from reeltrace.registry.specs import TrainSpec
 
 WEIGHTS = "weights.pt"
 STAGES = {"block2": 2, "block3": 3, "block4": 4}

@@ -33,13 +33,16 @@ import torch
 from torch import Tensor, nn
 
 from reeltrace import processor
-from reeltrace.artifacts import read_json, write_json
+from reeltrace.artifacts.json_values import read_json, write_json
 from reeltrace.errors import UserError
 from reeltrace.models.conv3d import Conv3d
 from reeltrace.models.group_conv import GroupConv3d
 from reeltrace.models.groups import get_group
 from reeltrace.models.video import build_video, video_config
-from reeltrace.registry import PARAMS, SCALES, LatencyMeasurement, PicturesMeasurement, Registry, TrainSpec, load
+from reeltrace.registry.fields import SCALES
+from reeltrace.registry.measurements import LatencyMeasurement, PicturesMeasurement
+from reeltrace.registry.reading import PARAMS, Registry, load
+from reeltrace.registry.specs import TrainSpec
 from reeltrace.training import features_stage, loop
 from reeltrace.training.backbones import build, describe_backbone, initial_net
 from reeltrace.training.evaluation import BATCH

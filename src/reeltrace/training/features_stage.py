@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from reeltrace.artifacts import explain_full_disk, write_json
+from reeltrace.artifacts.files import explain_full_disk
+from reeltrace.artifacts.json_values import write_json
 from reeltrace.data.features import BLOCKS
 from reeltrace.data.frame_store import FrameStore
 from reeltrace.data.store import to_float
@@ -21,7 +22,7 @@ from reeltrace.training.loop import choose_device, make_repeatable
 from reeltrace.training.precision import arithmetic
 
 if TYPE_CHECKING:
-    from reeltrace.registry import FeaturesSpec
+    from reeltrace.registry.specs import FeaturesSpec
 
 SCHEMA = 1
 BATCH = 128  # frames

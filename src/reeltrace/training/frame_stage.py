@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import nn
 
-from reeltrace.artifacts import atomic_write
+from reeltrace.artifacts.files import atomic_write
 from reeltrace.data.clips import open_videos
 from reeltrace.data.features import VideoFeatures, open_video_features
 from reeltrace.data.sequences import open_sequences
@@ -24,7 +24,7 @@ from reeltrace.training.evaluation import Clips
 from reeltrace.training.stage import identity, train_and_score
 
 if TYPE_CHECKING:
-    from reeltrace.registry import TrainSpec
+    from reeltrace.registry.specs import TrainSpec
 
 
 def run(spec: TrainSpec, inputs: Mapping[str, Path], work: Path) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from reeltrace.errors import UserError
 from reeltrace.memory import available_memory
 
 if TYPE_CHECKING:
-    from reeltrace.registry import TrainSpec
+    from reeltrace.registry.specs import TrainSpec
     from reeltrace.training.evaluation import Clips
 
 READ_AHEAD = 4  # batches that each loader process may have ready

@@ -18,7 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reeltrace.artifacts import atomic_write, sha256_json
+from reeltrace.artifacts.files import atomic_write
+from reeltrace.artifacts.json_values import sha256_json
 from reeltrace.data.store import CHANNELS
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.models import build_model
@@ -32,7 +33,8 @@ from reeltrace.training.progress import watch
 from reeltrace.training.resume import Best, Epoch
 
 if TYPE_CHECKING:
-    from reeltrace.registry import Protocol, TrainSpec
+    from reeltrace.registry.runs import Protocol
+    from reeltrace.registry.specs import TrainSpec
 
 HISTORY = "history.jsonl"
 WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"

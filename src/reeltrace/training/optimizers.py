@@ -15,7 +15,7 @@ from torch.optim.rprop import rprop
 from torch.optim.sgd import sgd
 
 if TYPE_CHECKING:
-    from reeltrace.registry import Protocol
+    from reeltrace.registry.runs import Protocol
 
 BETA2 = 0.999  # Adam's second decay rate and its epsilon, as in torch and in Kingma and Ba (2015)
 EPSILON = 1e-8

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from reeltrace.artifacts import explain_full_disk, write_json
+from reeltrace.artifacts.files import explain_full_disk
+from reeltrace.artifacts.json_values import write_json
 from reeltrace.data import declared, sources
 from reeltrace.data.sequences import open_sequences
 from reeltrace.errors import UserError
@@ -20,7 +21,7 @@ from reeltrace.training.frame_stage import check_splits
 from reeltrace.training.stage import identity
 
 if TYPE_CHECKING:
-    from reeltrace.registry import PretrainSpec, TrainSpec
+    from reeltrace.registry.specs import PretrainSpec, TrainSpec
 
 SCHEMA = 1
 CLASSES = 1000  # of ImageNet

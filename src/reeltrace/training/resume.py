@@ -16,7 +16,8 @@ from typing import Any, TypedDict, cast
 import torch
 from torch import Tensor
 
-from reeltrace.artifacts import SCRATCH, atomic_write
+from reeltrace.artifacts.files import atomic_write
+from reeltrace.artifacts.names import SCRATCH
 from reeltrace.errors import UserError
 from reeltrace.models.checkpoint import read_tensors
 from reeltrace.training.evaluation import Score

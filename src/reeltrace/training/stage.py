@@ -14,7 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from reeltrace import processor
-from reeltrace.artifacts import MANIFEST, atomic_write, explain_full_disk, sha256_file, sha256_json, write_json
+from reeltrace.artifacts.files import atomic_write, explain_full_disk, sha256_file
+from reeltrace.artifacts.json_values import sha256_json, write_json
+from reeltrace.artifacts.names import MANIFEST
 from reeltrace.data.clips import open_videos
 from reeltrace.data.store import ClipStore
 from reeltrace.errors import UserError
@@ -23,7 +25,7 @@ from reeltrace.training import loop
 from reeltrace.training.evaluation import Clips, average_over_clips, equivariance, evaluate, score_split, to_input
 
 if TYPE_CHECKING:
-    from reeltrace.registry import TrainSpec
+    from reeltrace.registry.specs import TrainSpec
 
 SCHEMA = 1
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reeltrace.analysis import statistics as s
+from reeltrace.analysis import intervals as s
 
 
 @pytest.mark.parametrize(

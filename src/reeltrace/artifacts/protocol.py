@@ -1,0 +1,144 @@
+"""Spec, manifest, receipt: how a work folder becomes an artifact, and how one is checked against its manifest."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from reeltrace.artifacts.files import reason_of, sha256_file
+from reeltrace.artifacts.json_values import read_json
+from reeltrace.artifacts.names import MANIFEST, PROTOCOL_FILES, SCRATCH, SPEC
+from reeltrace.errors import Problem
+
+MANIFEST_SCHEMA = 1
+
+
+def file_entry(path: Path) -> dict[str, Any]:
+    """`{"sha256": ..., "bytes": ...}` of a file, as manifests record it."""
+    return {"sha256": sha256_file(path), "bytes": path.stat().st_size}
+
+
+def tree_entry(folder: Path) -> dict[str, Any]:
+    """One entry for a whole folder: a hash over names, sizes and hashes of its files; dot files do not count."""
+    digest, total, count = hashlib.sha256(), 0, 0
+    for path in _tree(folder):
+        size = path.stat().st_size
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{size}\0{sha256_file(path)}\n".encode())
+        total, count = total + size, count + 1
+    return {"sha256": digest.hexdigest(), "bytes": total, "files": count}
+
+
+def _tree(folder: Path) -> list[Path]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(p for p in files if not any(part.startswith(".") for part in p.relative_to(folder).parts))
+
+
+def outputs_in(folder: Path) -> list[str]:
+    """What a stage left in its work folder, a folder with a slash at its end.
+
+    Dot files, scratch/ and the protocol's own three do not count.
+    """
+    own = (*PROTOCOL_FILES, SCRATCH)
+    paths = [path for path in sorted(folder.iterdir()) if path.name not in own and not path.name.startswith(".")]
+    return [f"{path.name}/" if path.is_dir() else path.name for path in paths]
+
+
+def make_manifest(folder: Path, stage: str, key: str, code_sha256: str, inputs: Mapping[str, Path]) -> dict[str, Any]:
+    """The manifest of a finished work folder.
+
+    `inputs` maps "stage/key" to the folder of each input artifact; only the hash of its manifest enters. An output that
+    is a folder is one entry, so that a manifest stays small.
+    """
+    return {
+        "schema": MANIFEST_SCHEMA,
+        "stage": stage,
+        "key": key,
+        "spec": {"sha256": sha256_file(folder / SPEC)},
+        "code": {"sha256": code_sha256},
+        "inputs": {name: file_entry(path / MANIFEST) for name, path in sorted(inputs.items())},
+        "outputs": {
+            name: tree_entry(folder / name) if name.endswith("/") else file_entry(folder / name)
+            for name in outputs_in(folder)
+        },
+    }
+
+
+def check_outputs(folder: Path, *, limit: int | None = None) -> list[Problem]:
+    """Compare every output of an artifact with its manifest; what is over `limit` bytes only by its size."""
+    problems = []
+    manifest = read_json(folder / MANIFEST)
+    try:
+        outputs = {
+            str(name): (str(entry["sha256"]), int(entry["bytes"]), entry.get("files"))
+            for name, entry in manifest["outputs"].items()
+        }
+        spec_sha256 = manifest["spec"]["sha256"]
+        if manifest["schema"] != MANIFEST_SCHEMA:
+            found = f"its schema is {manifest['schema']!r}, here it is {MANIFEST_SCHEMA}; run its stage again"
+            return [Problem("stale", str(folder / MANIFEST), found)]
+    except (KeyError, TypeError, AttributeError, ValueError):
+        return [Problem("tampered artifact", str(folder / MANIFEST), "its fields are not those of a manifest")]
+    problems += _guarded_check(folder / SPEC, lambda: _check_spec(folder / SPEC, spec_sha256))
+    for name, (sha256, size, count) in outputs.items():
+        path = folder / name
+        check = partial(_check_tree, path, sha256, size, count, limit)
+        if not name.endswith("/"):
+            check = partial(_check_file, path, sha256, size, limit)
+        problems += _guarded_check(path, check)
+    return problems
+
+
+def _guarded_check(path: Path, check: Callable[[], list[Problem]]) -> list[Problem]:
+    """A file that cannot be read is a problem of its own, and no reason to leave the others unread."""
+    try:
+        return check()
+    except OSError as error:
+        return [Problem("broken chain", str(error.filename or path), f"cannot be read ({reason_of(error)})")]
+
+
+def _check_spec(path: Path, sha256: Any) -> list[Problem]:
+    if not path.is_file():
+        return [Problem("broken chain", str(path), _absent(path))]
+    if sha256_file(path) != sha256:
+        return [Problem("stale", str(path), "the spec is not the one that made this artifact")]
+    return []
+
+
+def _check_file(path: Path, sha256: str, size: int, limit: int | None) -> list[Problem]:
+    if not path.is_file():
+        return [Problem("broken chain", str(path), _absent(path))]
+    if path.stat().st_size != size:
+        return [Problem("tampered artifact", str(path), f"{path.stat().st_size} bytes, expected {size}")]
+    if (limit is None or size <= limit) and sha256_file(path) != sha256:
+        return [Problem("tampered artifact", str(path), f"its sha256 is not {sha256[:12]}...")]
+    return []
+
+
+def _absent(path: Path) -> str:
+    return "not a file" if os.path.lexists(path) else "missing"
+
+
+def _check_tree(path: Path, sha256: str, size: int, count: Any, limit: int | None) -> list[Problem]:
+    if not path.is_dir():
+        return [Problem("broken chain", str(path), "missing")]
+    files = _tree(path)
+    total = sum(file.stat().st_size for file in files)
+    if (len(files), total) != (count, size):
+        found = f"{len(files)} files of {total} bytes, expected {count} of {size}"
+        return [Problem("tampered artifact", str(path), found)]
+    if (limit is None or size <= limit) and tree_entry(path)["sha256"] != sha256:
+        return [Problem("tampered artifact", str(path), f"the sha256 of its files is not {sha256[:12]}...")]
+    return []
+
+
+def swap_in(work: Path, target: Path) -> None:
+    """Put the finished folder `work` at `target`; an older artifact is removed only once the new one stands there."""
+    retired = target.with_name(f".{target.name}.{os.getpid()}.old")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists():
+        target.rename(retired)
+    work.rename(target)
+    shutil.rmtree(retired, ignore_errors=True)
