@@ -83,6 +83,28 @@ def test_at_paper_scale_weights_are_downloaded_and_kinetics_is_the_user_s() -> N
     assert "pretrain/imagenet-resnet18" not in plan["train/rcn-random-identity-s0"].inputs
 
 
+def test_what_one_may_ask_for_by_name_comes_with_all_that_it_is_made_of(plan: Plan) -> None:
+    named = plan.named()
+    tables = set(plan.registry.params.tables)
+    assert named.keys() == tables | {table.document for table in plan.registry.params.tables.values()}
+    for name, tasks in named.items():
+        keys = {task.key for task in tasks if task.stage == "aggregate"}
+        assert keys == ({name} if name in tables else {key for key in tables if key.startswith(f"{name}-")})
+        names = [task.name for task in tasks]
+        assert all(set(task.inputs) <= set(names[:position]) for position, task in enumerate(tasks))
+
+
+@pytest.mark.parametrize("name", ["data", "all"])
+def test_a_document_is_not_named_like_a_stage(tmp_path: Path, name: str) -> None:
+    text = (PROJECT / "params.yaml").read_text()
+    text = text.replace("document: singh2019supp", f"document: {name}").replace(
+        "singh2019supp-table1", f"{name}-table1"
+    )
+    (tmp_path / "params.yaml").write_text(text)
+    with pytest.raises(UserError, match=rf"tables\.{name}-table1\.document: '{name}' names a stage"):
+        load_plan(tmp_path).named()
+
+
 def test_the_report_reads_every_table(plan: Plan) -> None:
     assert {f"aggregate/{key}" for key in plan.registry.params.tables} <= set(plan["report/all"].inputs)
 

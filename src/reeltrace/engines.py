@@ -10,7 +10,6 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
 from configparser import ConfigParser
 from configparser import Error as ConfigError
 from dataclasses import dataclass
@@ -20,7 +19,9 @@ from typing import Any, Literal
 import yaml
 
 from reeltrace.artifacts import (
+    RECEIPT,
     Problem,
+    absent,
     atomic_write,
     check_outputs,
     read_json,
@@ -183,33 +184,34 @@ def _standing(plan: Plan, task: Task, found: dict[str, Standing], manifests: dic
             return Standing("stale", f"{name} is {found[name].state}", name)
         if not isinstance(inputs, dict) or inputs.get(name, {}).get("sha256") != manifests[name]:
             return Standing("stale", f"{name} was made again")
-    missing = [name for name in task.outputs if not (plan.root / task.folder / name).exists()]
-    if missing:
-        return Standing("missing", f"{missing[0]} is not there")
-    return Standing("current", "")
+    missing = _absent(plan, task)
+    return Standing("missing", missing) if missing else Standing("current", "")
+
+
+def _absent(plan: Plan, task: Task) -> str:
+    return absent(plan.root / task.folder, (RECEIPT, *task.outputs))
+
+
+def incomplete(plan: Plan) -> dict[str, str]:
+    """By name of the task: what is missing of an artifact whose manifest is there."""
+    found = {}
+    for task in plan:
+        with contextlib.suppress(OSError):  # what cannot be looked into is no less there
+            if (plan.root / task.manifest).is_file() and (missing := _absent(plan, task)):
+                found[task.name] = missing
+    return found
 
 
 def table_standings(plan: Plan, found: dict[str, Standing]) -> dict[str, dict[str, Any]]:
     """Per table: its state, and how many of the artifacts behind it are current, stale and missing."""
     tables = {}
     for task in plan.of("aggregate"):
-        names = list(_upstream(plan, task))
+        names = [each.name for each in plan.behind(task)]
         counts = {state: sum(found[n].state == state for n in names) for state in ("current", "stale", "missing")}
         worst = next(state for state in ("missing", "stale", "current") if counts[state])
         reasons = [f"{n}: {found[n].reason}" for n in names if found[n].state != "current"]
         tables[task.key] = {"state": worst, **counts, "why": reasons[0] if reasons else ""}
     return tables
-
-
-def _upstream(plan: Plan, task: Task) -> Iterable[str]:
-    seen: dict[str, None] = {}
-    waiting = [task.name]
-    while waiting:
-        name = waiting.pop()
-        if name not in seen:
-            seen[name] = None
-            waiting.extend(plan[name].inputs)
-    return reversed(seen)
 
 
 # --- sync ---
@@ -290,16 +292,15 @@ def out_of_order(plan: Plan) -> bool:
 
     def stamp(path: Path) -> int:
         if path not in stamps:
-            stamps[path] = _stamp(plan.root / path)
+            stamps[path] = (plan.root / path).stat().st_mtime_ns
         return stamps[path]
 
     try:
         return any(
-            (plan.root / task.manifest).is_file()
-            and max(map(stamp, _before(plan, task))) > min(map(stamp, task.files), default=0)
+            (plan.root / task.manifest).is_file() and max(map(stamp, _before(plan, task))) > stamp(task.manifest)
             for task in plan
         )
-    except FileNotFoundError:  # of an artifact that is not whole; whether others are is seen below
+    except FileNotFoundError:  # an input of what is there; whether others are out of order is seen then
         return True
 
 
@@ -308,32 +309,22 @@ def _before(plan: Plan, task: Task) -> list[Path]:
     return [task.spec_path, *task.sources, *(source.manifest for source in plan.inputs_of(task))]
 
 
-def _stamp(path: Path) -> int:
-    """The time that Snakemake goes by; of a folder, that of the file in which it keeps it."""
-    with contextlib.suppress(OSError):
-        return (path / ".snakemake_timestamp").stat().st_mtime_ns
-    return path.stat().st_mtime_ns
-
-
 def order_times(plan: Plan, found: dict[str, Standing]) -> int:
-    """Give each current artifact time stamps later than those of its spec, inputs and sources, where they are not.
+    """Give the manifest of each current artifact a time later than those of its spec, inputs and sources.
 
-    Returns how many artifacts were touched.
+    Returns how many had an earlier one.
     """
     newest, touched = 0, 0
     for task in plan:
         if found[task.name].state != "current":
             continue
-        files = [plan.root / path for path in task.files]
+        manifest = plan.root / task.manifest
         with contextlib.suppress(FileNotFoundError, PermissionError):  # removed meanwhile, or somebody else's
-            floor = max(_stamp(plan.root / path) for path in _before(plan, task))
-            if min(map(_stamp, files)) <= floor:
+            floor = max((plan.root / path).stat().st_mtime_ns for path in _before(plan, task))
+            if manifest.stat().st_mtime_ns <= floor:
                 newest = max(newest + 1, floor + 1_000_000, time.time_ns())
                 touched += 1
-                for path in files:
-                    os.utime(path, ns=(newest, newest))
-                    if path.is_dir() and (path / ".snakemake_timestamp").exists():
-                        os.utime(path / ".snakemake_timestamp", ns=(newest, newest))
+                os.utime(manifest, ns=(newest, newest))
     return touched
 
 

@@ -211,6 +211,34 @@ class Plan:
         """The tasks whose artifacts `task` reads."""
         return [self.tasks[name] for name in task.inputs]
 
+    def behind(self, task: Task) -> list[Task]:
+        """`task` and everything that it is made of, in an order in which they can run."""
+        seen: dict[str, None] = {}
+        waiting = [task.name]
+        while waiting:
+            name = waiting.pop()
+            if name not in seen:
+                seen[name] = None
+                waiting.extend(self.tasks[name].inputs)
+        return [each for each in self if each.name in seen]
+
+    def named(self) -> dict[str, list[Task]]:
+        """What one may ask for by name: every document and every table, with everything that it is made of.
+
+        Raises `UserError` where the name of a document would mean something else.
+        """
+        asked: dict[str, dict[str, Task]] = {}
+        for task in self.of("aggregate"):
+            document = self.registry.params.tables[task.key].document
+            if document in (*STAGES, "all"):
+                raise UserError(
+                    f"params.yaml: tables.{task.key}.document: {document!r} names a stage or everything; "
+                    "give the document another name"
+                )
+            for name in (document, task.key):
+                asked.setdefault(name, {}).update({each.name: each for each in self.behind(task)})
+        return {name: list(tasks.values()) for name, tasks in asked.items()}
+
     def _tasks(self) -> Iterator[Task]:
         registry, params = self.registry, self.registry.params
         data = list(registry.used_datasets())
