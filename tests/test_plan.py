@@ -10,7 +10,7 @@ import yaml
 
 from conftest import PROJECT, edit, environment
 from reeltrace.data.declared import source
-from reeltrace.engines import compile_dvc
+from reeltrace.engines import CODE, compile_dvc, write_code
 from reeltrace.errors import UserError
 from reeltrace.plan import (
     LISTED_OUTPUTS,
@@ -19,10 +19,12 @@ from reeltrace.plan import (
     OUTSIDE_THE_CODE,
     PICTURES_OUTPUTS,
     PRETRAIN_OUTPUTS,
+    STAGE_MODULES,
     Plan,
     code_of,
     code_sha256,
     load_plan,
+    module_of,
 )
 from reeltrace.registry import load
 
@@ -151,6 +153,66 @@ def test_one_changed_source_file_changes_the_code_of_its_stages_only(workspace: 
     assert changed == {"pretrain", "features", "train", "measure"}
 
 
+def digests(workspace: Path) -> dict[str, tuple[str, int]]:
+    """The files of digests that stand there after they were written: text and time, by name."""
+    write_code(load_plan(workspace))
+    return {path.name: (path.read_text(), path.stat().st_mtime_ns) for path in (workspace / CODE).iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("measure/facts.py", {"measure.facts_stage"}),
+        ("analysis/published.py", {"analysis.stage", "report.stage"}),
+        ("data/declared.yaml", set()),
+        ("cli.py", set()),
+        ("unheard_of.py", set()),
+    ],
+)
+def test_a_digest_is_of_the_code_of_its_stages_and_changes_with_it_alone(
+    workspace: Path, source: str, expected: set[str]
+) -> None:
+    before = digests(workspace)
+    assert before.keys() == {module.removeprefix("reeltrace.") for module in STAGE_MODULES} | {"reeltrace"}
+    (workspace / CODE / "an.older_stage").touch()
+    with (workspace / "src/reeltrace" / source).open("a") as file:
+        file.write("\n# changed\n")
+    after = digests(workspace)
+    assert after.keys() == before.keys()
+    changed = {name for name in before if after[name] != before[name]}
+    if source == "data/declared.yaml":
+        of_it = {m for m in STAGE_MODULES if Path("src/reeltrace/data/declared.yaml") in code_of(m, workspace)}
+        expected = {module.removeprefix("reeltrace.") for module in of_it}
+        assert expected
+    assert changed == expected | {"reeltrace"}
+
+
+def test_each_stage_of_dvc_depends_on_one_digest_and_on_what_it_reads(plan: Plan) -> None:
+    """A stage is its inputs, its parameters and one digest of its code; and dvc.yaml stays short."""
+    text = compile_dvc(plan)
+    stages = yaml.safe_load(text)["stages"]
+    assert stages.pop("code") == {
+        "cmd": "sh workflow/reeltrace code",
+        "deps": ["src/reeltrace"],
+        "outs": ["results/code"],
+    }
+    for task in plan:
+        digest, *others = stages[f"{task.stage}-{task.key}"]["deps"]
+        assert digest == f"results/code/{module_of(task.spec).removeprefix('reeltrace.')}"
+        texts = [path for path in others if path.startswith("reports")]
+        assert [path for path in others if path not in texts] == [str(t.manifest) for t in plan.inputs_of(task)]
+        assert len(texts) == (task.stage in ("aggregate", "report"))
+        assert stages[f"{task.stage}-{task.key}"]["outs"] == [str(task.folder)]
+    assert len(text.splitlines()) < 9 * len(stages)
+
+
+def test_a_stage_has_the_parameters_of_its_own_spec(plan: Plan) -> None:
+    assert plan["train/block4-gru-s0"].params == (
+        *("scale", "runs.block4-gru", "models.block4-gru", "protocols.baseline", "datasets.ucf101"),
+        *("backbones.imagenet-resnet50", "device"),
+    )
+
+
 def test_a_missing_source_file_is_named(workspace: Path) -> None:
     (workspace / "reports/published/basu2021.yaml").unlink()
     plan = load_plan(workspace)
@@ -244,9 +306,7 @@ def test_pictures_are_stale_after_their_checkpoint_or_video_changed(tmp_path: Pa
     assert len(hashes) == 4
     dvc = yaml.safe_load(compile_dvc(with_pictures(tmp_path, videos="[a.avi, b.avi]")))["stages"]
     assert {"w.pt", "a.avi", "b.avi"} <= set(dvc["measure-mahler2020-pictures"]["deps"])
-    assert any(
-        path.endswith("measure/mahler2020-pictures/pictures") for path in dvc["measure-mahler2020-pictures"]["outs"]
-    )
+    assert dvc["measure-mahler2020-pictures"]["outs"] == ["results/quick/measure/mahler2020-pictures"]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ stage or imports a room.
 
 import ast
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
@@ -65,6 +65,7 @@ MEASURES = {  # by kind of measurement, for the same reason
 }
 LISTED = "reeltrace.data.listed_stage"
 ON_FRAMES = "reeltrace.training.frame_stage"  # likewise: nets on frames, and nets on clips
+STAGE_MODULES = tuple(sorted({*MODULES.values(), *MEASURES.values(), VIDEOS, LISTED, ON_FRAMES}))
 RESULTS = Path("results")
 PACKAGE = Path("src/reeltrace")
 # What these compute reaches a stage only through its spec and its manifest, and both are compared on their own.
@@ -278,7 +279,7 @@ class Plan:
                     registry.train_spec(run, seed),
                     inputs=(*self._clips_of(params.runs[run].dataset), *self._learned_before(run)),
                     outputs=RECURRENT_OUTPUTS if self._is_recurrent(run) else TRAIN_OUTPUTS,
-                    params=registry.run_paths(run),
+                    params=registry.spec_paths(run),
                 )
         for key in self._timed():
             yield self._task(
@@ -357,18 +358,22 @@ class Plan:
         for name in registry.used_backbones():
             backbone = params.backbones[name]
             initial = () if backbone.initial is None else (f"pretrain/{backbone.initial}",)
+            if (stills := backbone.stills) is None:
+                yield self._task(registry.pretrain_spec(name), initial, PRETRAIN_OUTPUTS, params=(f"backbones.{name}",))
+                continue
+            learned = (f"protocols.{stills.protocol}", f"datasets.{stills.dataset}", "device", "seeds")
             yield self._task(
                 registry.pretrain_spec(name),
-                inputs=initial if backbone.stills is None else (*self._clips_of(backbone.stills.dataset), *initial),
-                outputs=PRETRAIN_OUTPUTS if backbone.stills is None else LEARNED_OUTPUTS,
-                params=(*registry.backbone_paths(name), "device", "seeds"),
+                inputs=(*self._clips_of(stills.dataset), *initial),
+                outputs=LEARNED_OUTPUTS,
+                params=(f"backbones.{name}", *learned),
             )
         for spec in registry.features_specs().values():
             yield self._task(
                 spec,
                 inputs=(f"frames/{spec.dataset}", f"pretrain/{spec.backbone_name}"),
                 outputs=FEATURES_OUTPUTS,
-                params=(*registry.backbone_paths(spec.backbone_name), f"datasets.{spec.dataset}", "device"),
+                params=(f"backbones.{spec.backbone_name}", f"datasets.{spec.dataset}", "device"),
             )
 
     def _learned_before(self, run: str) -> tuple[str, ...]:
@@ -499,12 +504,27 @@ def code_sha256(task: Task, root: Path = Path()) -> str:
     Raises `UserError` where a file is missing.
     """
     check_given(task, root)
+    return _sha256_of(task.sources, root, task.name)
+
+
+def module_sha256(module: str, root: Path = Path()) -> str:
+    """One hash over the files of this package that `module` imports, itself included."""
+    return _sha256_of(code_of(module, root), root, module)
+
+
+def package_sha256(root: Path = Path()) -> str:
+    """One hash over all files of this package, whether a stage imports them or not."""
+    paths = (path.relative_to(root) for path in (root / PACKAGE).rglob("*") if path.is_file())
+    return _sha256_of(sorted(path for path in paths if "__pycache__" not in path.parts), root, "the package")
+
+
+def _sha256_of(paths: Iterable[Path], root: Path, reader: str) -> str:
     digest = hashlib.sha256()
-    for path in task.sources:
+    for path in paths:
         try:
             digest.update(f"{path.as_posix()}\0{sha256_file(root / path)}\n".encode())
         except FileNotFoundError:
-            raise UserError(f"{path}: missing; {task.name} needs it. Restore it with `git checkout {path}`") from None
+            raise UserError(f"{path}: missing; {reader} needs it. Restore it with `git checkout {path}`") from None
     return digest.hexdigest()
 
 

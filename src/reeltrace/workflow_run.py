@@ -18,7 +18,15 @@ from typing import IO, Any
 
 from reeltrace import variables
 from reeltrace.artifacts import free_name
-from reeltrace.engines import MISMATCH, incomplete, order_times, out_of_order, standings, unrecorded
+from reeltrace.engines import (
+    MISMATCH,
+    code_is_recorded,
+    incomplete,
+    order_times,
+    out_of_order,
+    standings,
+    unrecorded,
+)
 from reeltrace.plan import Plan
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -109,7 +117,7 @@ class WorkflowRun:
         alone = self.presence is not None and self.presence.alone()
         if ran and alone and not self.recorded and not workflow.execution_settings.no_hooks:
             found = standings(self.plan)
-            if unrecorded(self.plan, found):
+            if unrecorded(self.plan, found) or not code_is_recorded(self.plan):
                 _sync("--wait", os.environ.get(variables.WAIT) or str(WAIT_AT_END))
         if self.presence is not None:
             self.presence.leave()
