@@ -1,6 +1,8 @@
 # Reproduces everything that params.yaml declares, and ends in one HTML report.
-#   snakemake --cores all          everything
-#   snakemake -n                   what would run, and why
+#   snakemake --cores all                     everything
+#   snakemake --cores all basu2021            the tables of one document
+#   snakemake --cores all basu2021-table3     one table
+#   snakemake -n                              what would run, and why
 # The rules hold no experiment: the registry is read in common.smk, and each job is one `reeltrace run <stage> <key>`.
 
 from snakemake.utils import min_version
@@ -21,7 +23,7 @@ localrules:
 rule all:
     default_target: True
     input:
-        [path for task in PLAN for path in task.files],
+        [task.manifest for task in PLAN],
 
 
 onstart:

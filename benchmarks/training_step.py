@@ -53,7 +53,8 @@ def row(run: str, asked: argparse.Namespace) -> str:
     import torch
     import torch.nn.functional as F
 
-    from reeltrace.registry import MovingDigitsDataset, load
+    from reeltrace.registry.datasets import MovingDigitsDataset
+    from reeltrace.registry.reading import load
     from reeltrace.training import loop
     from reeltrace.training.optimizers import Optimizer
     from reeltrace.training.precision import conform

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from reeltrace.artifacts.files import atomic_write, sha256_bytes, sha256_file
 from reeltrace.artifacts.json_values import canonical_json, parse_json, read_json, write_json, write_json_if_changed
 from reeltrace.artifacts.pointers import escape_pointer, pointer
-from reeltrace.artifacts.protocol import check_outputs, make_manifest, outputs_in, swap_in
+from reeltrace.artifacts.protocol import absent, check_outputs, make_manifest, outputs_in, swap_in
 from reeltrace.errors import CheckFailed, UserError
 
 VALUES = st.recursive(
@@ -187,9 +187,24 @@ def test_a_folder_with_other_files_is_tampered(artifact: Path, change: str) -> N
 
 
 def test_dot_files_in_a_folder_do_not_count(artifact: Path) -> None:
-    """Snakemake leaves its time stamp in folders that are outputs."""
+    """Snakemake leaves its time stamp in folders that it counts as its outputs."""
     (artifact / "frames" / ".snakemake_timestamp").touch()
     assert check_outputs(artifact) == []
+
+
+def test_what_is_missing_is_named_by_names_alone(artifact: Path) -> None:
+    names = ("receipt.json", *read_json(artifact / "manifest.json")["outputs"])
+    (folder,) = (name for name in names if name.endswith("/"))
+    assert absent(artifact, names) == ""
+    for name in names:
+        (artifact / name).rename(artifact / "aside")
+        assert absent(artifact, names) == f"{name} is not there"
+        (artifact / "aside").rename(artifact / name)
+    one, *others = (path for path in (artifact / folder).rglob("*") if path.is_file())
+    one.unlink()
+    assert absent(artifact, names) == f"{folder} has {len(others)} of its {len(others) + 1} files"
+    (artifact / "manifest.json").write_text("{}")  # says nothing of it
+    assert absent(artifact, names) == ""
 
 
 def test_large_outputs_are_compared_by_size_under_a_limit(artifact: Path) -> None:

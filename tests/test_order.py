@@ -3,7 +3,7 @@
 import pytest
 
 from conftest import PROJECT
-from reeltrace.order import FIRST, priorities, threads
+from reeltrace.order import FIRST, gpus, priorities, threads
 from reeltrace.plan import Plan
 from reeltrace.registry.reading import load
 
@@ -26,6 +26,15 @@ def test_what_needs_several_processors_starts_while_they_are_idle(plan: Plan) ->
     found = priorities(plan)
     for task in plan:
         assert (found[task.name] >= FIRST) == (threads(task) > 1)
+
+
+def test_a_gpu_is_for_what_runs_nets() -> None:
+    at_paper = Plan(load(PROJECT / "params.yaml", "paper"), PROJECT)
+    assert {task.stage for task in at_paper if gpus(task)} >= {"features", "train"}
+    assert not any(gpus(task) for task in at_paper if task.stage in ("data", "frames", "timing", "aggregate", "report"))
+    assert not gpus(at_paper["pretrain/imagenet-resnet50"])  # downloaded
+    at_quick = Plan(load(PROJECT / "params.yaml", "quick"), PROJECT)
+    assert not any(map(gpus, at_quick))
 
 
 def test_the_longest_trainings_are_not_left_for_the_end() -> None:

@@ -15,18 +15,14 @@ from pydantic import BaseModel
 
 from conftest import PROJECT, Command, edit, environment, make_workspace, refusal
 from reeltrace.data.declared import source
-from reeltrace.engines import compile_dvc
+from reeltrace.engines import CODE, compile_dvc, write_code
 from reeltrace.errors import UserError
 from reeltrace.plan import (
-    LISTED,
     LISTED_OUTPUTS,
-    MEASURES,
-    MODULES,
-    ON_FRAMES,
     PICTURES_OUTPUTS,
     PRETRAIN_OUTPUTS,
+    STAGE_MODULES,
     STAGES,
-    VIDEOS,
     Plan,
     code_of,
     code_sha256,
@@ -92,6 +88,28 @@ def test_at_paper_scale_weights_are_downloaded_and_kinetics_is_the_user_s() -> N
     assert "pretrain/imagenet-resnet18" not in plan["train/rcn-random-identity-s0"].inputs
 
 
+def test_what_one_may_ask_for_by_name_comes_with_all_that_it_is_made_of(plan: Plan) -> None:
+    named = plan.named()
+    tables = set(plan.registry.params.tables)
+    assert named.keys() == tables | {table.document for table in plan.registry.params.tables.values()}
+    for name, tasks in named.items():
+        keys = {task.key for task in tasks if task.stage == "aggregate"}
+        assert keys == ({name} if name in tables else {key for key in tables if key.startswith(f"{name}-")})
+        names = [task.name for task in tasks]
+        assert all(set(task.inputs) <= set(names[:position]) for position, task in enumerate(tasks))
+
+
+@pytest.mark.parametrize("name", ["data", "all"])
+def test_a_document_is_not_named_like_a_stage(tmp_path: Path, name: str) -> None:
+    text = (PROJECT / "params.yaml").read_text()
+    text = text.replace("document: singh2019supp", f"document: {name}").replace(
+        "singh2019supp-table1", f"{name}-table1"
+    )
+    (tmp_path / "params.yaml").write_text(text)
+    with pytest.raises(UserError, match=rf"tables\.{name}-table1\.document: '{name}' names a stage"):
+        load_plan(tmp_path).named()
+
+
 def test_the_report_reads_every_table(plan: Plan) -> None:
     assert {f"aggregate/{key}" for key in plan.registry.params.tables} <= set(plan["report/all"].inputs)
 
@@ -106,7 +124,6 @@ def test_an_unknown_task_is_refused_with_what_there_is(plan: Plan, name: str, sa
 
 # --- the code of a stage is what it loads ---
 
-STAGE_MODULES = sorted({*MODULES.values(), *MEASURES.values(), VIDEOS, LISTED, ON_FRAMES})
 SOURCES = Path("src/reeltrace")
 # Where the code of a stage and what importing its module loads differ, and why.
 VERSION = "reeltrace"  # loaded by all and the code of none: it holds the version and nothing else, which is tested
@@ -235,6 +252,66 @@ def test_one_changed_source_file_changes_the_code_of_its_stages_only(workspace: 
     assert changed == {"pretrain", "features", "train", "measure"}
 
 
+def digests(workspace: Path) -> dict[str, tuple[str, int]]:
+    """The files of digests that stand there after they were written: text and time, by name."""
+    write_code(load_plan(workspace))
+    return {path.name: (path.read_text(), path.stat().st_mtime_ns) for path in (workspace / CODE).iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("measure/facts.py", {"measure.facts_stage"}),
+        ("analysis/published.py", {"analysis.stage", "report.stage"}),
+        ("data/declared.yaml", set()),
+        ("cli.py", set()),
+        ("unheard_of.py", set()),
+    ],
+)
+def test_a_digest_is_of_the_code_of_its_stages_and_changes_with_it_alone(
+    workspace: Path, source: str, expected: set[str]
+) -> None:
+    before = digests(workspace)
+    assert before.keys() == {module.removeprefix("reeltrace.") for module in STAGE_MODULES} | {"reeltrace"}
+    (workspace / CODE / "an.older_stage").touch()
+    with (workspace / "src/reeltrace" / source).open("a") as file:
+        file.write("\n# changed\n")
+    after = digests(workspace)
+    assert after.keys() == before.keys()
+    changed = {name for name in before if after[name] != before[name]}
+    if source == "data/declared.yaml":
+        of_it = {m for m in STAGE_MODULES if Path("src/reeltrace/data/declared.yaml") in code_of(m, workspace)}
+        expected = {module.removeprefix("reeltrace.") for module in of_it}
+        assert expected
+    assert changed == expected | {"reeltrace"}
+
+
+def test_each_stage_of_dvc_depends_on_one_digest_and_on_what_it_reads(plan: Plan) -> None:
+    """A stage is its inputs, its parameters and one digest of its code; and dvc.yaml stays short."""
+    text = compile_dvc(plan)
+    stages = yaml.safe_load(text)["stages"]
+    assert stages.pop("code") == {
+        "cmd": "sh workflow/reeltrace code",
+        "deps": ["src/reeltrace"],
+        "outs": ["results/code"],
+    }
+    for task in plan:
+        digest, *others = stages[f"{task.stage}-{task.key}"]["deps"]
+        assert digest == f"results/code/{module_of(task.spec).removeprefix('reeltrace.')}"
+        texts = [path for path in others if path.startswith("reports")]
+        assert [path for path in others if path not in texts] == [str(t.manifest) for t in plan.inputs_of(task)]
+        assert len(texts) == (task.stage in ("aggregate", "report"))
+        assert stages[f"{task.stage}-{task.key}"]["outs"] == [str(task.folder)]
+    assert len(text.splitlines()) < 9 * len(stages)
+
+
+def test_a_stage_has_the_parameters_of_its_own_spec(plan: Plan) -> None:
+    assert plan["train/block4-gru-s0"].params == (
+        *("scale", "runs.block4-gru", "models.block4-gru", "protocols.baseline", "datasets.ucf101"),
+        *("backbones.imagenet-resnet50", "device"),
+    )
+
+
 def test_a_missing_source_file_is_named(workspace: Path) -> None:
     (workspace / "reports/published/basu2021.yaml").unlink()
     plan = load_plan(workspace)
@@ -353,9 +430,7 @@ def test_pictures_are_stale_after_their_checkpoint_or_video_changed(tmp_path: Pa
     assert len(hashes) == 4
     dvc = yaml.safe_load(compile_dvc(with_pictures(tmp_path, videos="[a.avi, b.avi]")))["stages"]
     assert {"w.pt", "a.avi", "b.avi"} <= set(dvc["measure-mahler2020-pictures"]["deps"])
-    assert any(
-        path.endswith("measure/mahler2020-pictures/pictures") for path in dvc["measure-mahler2020-pictures"]["outs"]
-    )
+    assert dvc["measure-mahler2020-pictures"]["outs"] == ["results/quick/measure/mahler2020-pictures"]
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,11 @@ import yaml
 
 from conftest import PROJECT, environment
 from reeltrace.engines import compile_dvc
-from reeltrace.plan import load_plan
+from reeltrace.plan import STAGES, load_plan
 
 TOP = "# -- named in pyproject.toml --"
 REST = "# -- pulled in by these --"
+RULE = re.compile(r"^rule (\w+):$", re.MULTILINE)
 
 
 def canonical(name: str) -> str:
@@ -50,6 +51,14 @@ def test_the_conda_environment_is_the_locks_top_level_set() -> None:
 
 def test_dvc_yaml_is_what_the_registry_compiles_to() -> None:
     assert (PROJECT / "dvc.yaml").read_text() == compile_dvc(load_plan(PROJECT)), "run `reeltrace sync` and commit"
+
+
+def test_there_is_one_rule_per_stage_and_the_slurm_profile_names_those_that_are_long() -> None:
+    rules = [name for path in (PROJECT / "workflow/rules").iterdir() for name in RULE.findall(path.read_text())]
+    assert sorted(rules) == sorted(STAGES)
+    profile = yaml.safe_load((PROJECT / "workflow/profiles/slurm/config.yaml").read_text())
+    longer = {stage for stage, resources in profile["set-resources"].items() if resources["runtime"] > 60}
+    assert longer == {"data", "frames", "pretrain", "features", "train", "measure"}
 
 
 def test_dvc_links_by_reflink_or_copy() -> None:

@@ -132,7 +132,7 @@ def test_of_a_job_that_runs_one_line_is_said_and_of_one_that_fails_its_log_too(m
     assert "    input: " in output  # without hooks as Snakemake has it
     shutil.rmtree(made / FOLDER)
     output = snakemake(made)
-    assert re.fullmatch(rf"Job \d+: images digits \(log: {log}\)", line_with("Job 0", output))
+    assert re.fullmatch(rf"Job \d+: data digits \(log: {log}\)", line_with("Job 0", output))
     assert code not in output and "1 of 1 steps (100%) done" in output
     shutil.rmtree(made / FOLDER)
     (made / "results/smoke/data/.digits.work").touch()  # where the job wants its folder
@@ -291,6 +291,7 @@ def test_marks_of_a_merge_are_left_to_the_user(made: Path) -> None:
 
 def test_a_full_disk_while_dvc_lock_is_written_leaves_it_whole(made: Path) -> None:
     """The limit on a file's size stands for the disk: dvc.lock is the only file here beyond it."""
+    sync(made)  # now DVC knows the hashes of all files, and its own database grows no more
     data = other_lock(made)
     command = "ulimit -f 600; exec reeltrace sync"
     done = run_in(made, "bash", "-c", command, code=1)
@@ -441,13 +442,43 @@ def test_a_deleted_intermediate_is_made_again(made: Path) -> None:
             if path.name in ("shards", "splits", "videos"):
                 (made / path).mkdir(exist_ok=True)
             (made / path).touch()
+    frames = made / plan["frames/hmdb51"].folder
+    (frames / "manifest.json").write_text('{"outputs": {"shards/": {"files": 2}}}')
+    for shard in ("0", "1"):
+        (frames / "shards" / shard).touch()
+    for task in plan:
+        (made / task.manifest).touch()
     assert NOTHING in run_in(made, "snakemake", "-n").stdout
     shutil.rmtree(made / plan["train/dir-cnn4-t2-s0"].folder)
+    (made / "results/smoke/train/dir-resnet18-z3-s0/metrics.json").unlink()
     (made / "results/smoke/measure/basu2021-cnn4/receipt.json").unlink()
-    planned = run_in(made, "snakemake", "-n", "-p").stdout
-    assert "reeltrace run train dir-cnn4-t2-s0 " in planned
-    assert "reeltrace run measure basu2021-cnn4 " in planned
-    assert "reeltrace run train dir-cnn4-z3-s0 " not in planned
+    (frames / "shards/1").unlink()
+    planned = run_in(made, "snakemake", "-n", "-p")
+    for name in ("train dir-cnn4-t2-s0", "train dir-resnet18-z3-s0", "measure basu2021-cnn4", "frames hmdb51"):
+        assert f"reeltrace run {name} " in planned.stdout
+    assert "reeltrace run train dir-cnn4-z3-s0 " not in planned.stdout
+    assert "frames/hmdb51: shards/ has 1 of its 2 files; " in line_with("hmdb51", planned.stderr)
+    of_one_table = run_in(made, "snakemake", "-n", "-p", "basu2021-table3").stdout
+    assert "reeltrace run train dir-resnet18-z3-s0 " in of_one_table
+    assert "reeltrace run train dir-cnn4-t2-s0 " not in of_one_table
+
+
+@pytest.mark.parametrize("name", ["labels.npy", "receipt.json"])
+def test_a_file_that_is_gone_is_named_and_made_again_unless_it_comes_back(made: Path, name: str) -> None:
+    path = made / FOLDER / name
+    data = path.read_bytes()
+    path.unlink()
+    output = snakemake(made, "-n", "-p")
+    assert f"reeltrace: {FOLDER}: {name} is not there; it has to be made again" in output.splitlines()
+    assert "reeltrace run data digits " in output
+    (line,) = re.findall("^ *data/digits .*$", run_in(made, "reeltrace", "status", "--artifacts").stdout, re.MULTILINE)
+    assert line.split(maxsplit=2)[1:] == ["missing", f"{name} is not there"]
+    path.write_bytes(data)
+    assert NOTHING in snakemake(made, "-n")
+    path.unlink()
+    assert "1 of 1 steps (100%) done" in snakemake(made)
+    assert path.is_file()
+    assert NOTHING in snakemake(made, "-n")
 
 
 def test_json_says_what_was_not_recorded(made: Path) -> None:

@@ -62,6 +62,18 @@ def run(
         print(folder)
 
 
+@app.command(hidden=True)
+def code() -> None:
+    """Write the digests of the stages' code, which DVC compares; `dvc repro` calls it when a source file changed."""
+    from reeltrace.engines import refuse_outdated_dvc, refuse_unrecordable_results, write_code
+    from reeltrace.plan import load_plan
+
+    plan = load_plan(ROOT)
+    refuse_outdated_dvc(plan)
+    refuse_unrecordable_results(plan)
+    write_code(plan)
+
+
 @app.command()
 def status(
     as_json: AsJson = False,

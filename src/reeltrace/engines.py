@@ -10,10 +10,10 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
 from configparser import ConfigParser
 from configparser import Error as ConfigError
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,14 +21,30 @@ import yaml
 
 from reeltrace.artifacts.files import atomic_write, reason_of, sha256_file
 from reeltrace.artifacts.json_values import read_json, sha256_json, write_json_if_changed
-from reeltrace.artifacts.protocol import check_outputs
+from reeltrace.artifacts.names import RECEIPT
+from reeltrace.artifacts.protocol import absent, check_outputs
 from reeltrace.errors import CheckFailed, Problem, UserError
-from reeltrace.plan import RESULTS, Plan, Task, code_sha256
+from reeltrace.plan import (
+    PACKAGE,
+    RESULTS,
+    STAGE_MODULES,
+    Plan,
+    Task,
+    code_sha256,
+    module_of,
+    module_sha256,
+    package_sha256,
+)
 from reeltrace.registry.reading import spec_json
 
 DVC_YAML = Path("dvc.yaml")
 DVC_LOCK = Path("dvc.lock")
+DVC_CACHE = Path(".dvc/cache")
 DVC_HEADER = "# Compiled from params.yaml by `reeltrace sync`; edit that file, not this one.\n"
+CODE = RESULTS / "code"
+CODE_STAGE = "code"
+WHOLE = "reeltrace"  # among the digests, that of the whole package
+REPORTS = Path("reports")
 
 MISMATCH = 3  # the exit code of `reeltrace sync --later` where an artifact is not what its manifest says
 
@@ -53,21 +69,31 @@ def stage_name(task: Task) -> str:
 
 
 def compile_dvc(plan: Plan) -> str:
-    """The text of dvc.yaml: one stage per task, its edges the manifests, its parameters the registry's keys."""
-    stages: dict[str, Any] = {}
+    """The text of dvc.yaml: one stage per task, its edges the manifests, its parameters the registry's keys.
+
+    Its code is one digest. DVC does not trace imports: a stage of its own, which it runs after any change of the
+    package, writes the digests, and those that changed make their stages run.
+    """
+    stages: dict[str, Any] = {
+        CODE_STAGE: {"cmd": "sh workflow/reeltrace code", "deps": [str(PACKAGE)], "outs": [str(CODE)]}
+    }
     for task in plan:
-        inputs = [str(source.manifest) for source in plan.inputs_of(task)]
-        metrics = [task.folder / "scores.json"] if task.stage == "train" else []
-        plain = [str(path) for path in task.files if path not in metrics]
+        texts = [REPORTS] if task.stage == "report" else task.texts
+        made_of = (
+            CODE / _name_of_code(module_of(task.spec)),
+            *texts,
+            *(path for path, _ in task.given),
+            *(source.manifest for source in plan.inputs_of(task)),
+        )
         stages[stage_name(task)] = {
             "cmd": task.launch,
-            "deps": [*inputs, *(str(path) for path in task.sources)],
+            "deps": list(map(str, made_of)),
             "params": list(dict.fromkeys(task.params)),
-            "outs": plain,
-            **({"metrics": [str(path) for path in metrics]} if metrics else {}),
+            "outs": [str(task.folder)],
         }
-    document = {"stages": stages, "plots": _plots(plan)}
-    return DVC_HEADER + yaml.safe_dump(document, sort_keys=False, width=110)
+    scores = [str(task.folder / "scores.json") for task in plan.of("train")]
+    document = {"stages": stages, "metrics": scores, "plots": _plots(plan)}
+    return DVC_HEADER + yaml.safe_dump(document, sort_keys=False, width=118, default_flow_style=None)
 
 
 def _plots(plan: Plan) -> list[dict[str, Any]]:
@@ -88,6 +114,31 @@ def _plots(plan: Plan) -> list[dict[str, Any]]:
                 }
             )
     return plots
+
+
+def _name_of_code(module: str) -> str:
+    return module.removeprefix("reeltrace.")
+
+
+def _code_digests(plan: Plan) -> dict[str, str]:
+    """The texts of the files of digests, by name: one per module of a stage, and one for the whole package."""
+    found = {_name_of_code(module): module_sha256(module, plan.root) for module in STAGE_MODULES}
+    return {name: f"{digest}\n" for name, digest in {**found, WHOLE: package_sha256(plan.root)}.items()}
+
+
+def write_code(plan: Plan) -> None:
+    """Write what DVC compares instead of source files: the digests of the code that stands there now."""
+    digests = _code_digests(plan)
+    folder = plan.root / CODE
+    if folder.is_dir():
+        for path in folder.iterdir():
+            if path.name not in digests:
+                path.unlink()
+    for name, text in digests.items():
+        path = folder / name
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            with atomic_write(path, "w") as handle:
+                handle.write(text)
 
 
 def dvc_is_current(plan: Plan) -> bool:
@@ -176,33 +227,34 @@ def _standing(plan: Plan, task: Task, found: dict[str, Standing], manifests: dic
             return Standing("stale", f"{name} is {found[name].state}", name)
         if not isinstance(inputs, dict) or inputs.get(name, {}).get("sha256") != manifests[name]:
             return Standing("stale", f"{name} was made again")
-    missing = [name for name in task.outputs if not (plan.root / task.folder / name).exists()]
-    if missing:
-        return Standing("missing", f"{missing[0]} is not there")
-    return Standing("current", "")
+    missing = _absent(plan, task)
+    return Standing("missing", missing) if missing else Standing("current", "")
+
+
+def _absent(plan: Plan, task: Task) -> str:
+    return absent(plan.root / task.folder, (RECEIPT, *task.outputs))
+
+
+def incomplete(plan: Plan) -> dict[str, str]:
+    """By name of the task: what is missing of an artifact whose manifest is there."""
+    found = {}
+    for task in plan:
+        with contextlib.suppress(OSError):  # what cannot be looked into is no less there
+            if (plan.root / task.manifest).is_file() and (missing := _absent(plan, task)):
+                found[task.name] = missing
+    return found
 
 
 def table_standings(plan: Plan, found: dict[str, Standing]) -> dict[str, dict[str, Any]]:
     """Per table: its state, and how many of the artifacts behind it are current, stale and missing."""
     tables = {}
     for task in plan.of("aggregate"):
-        names = list(_upstream(plan, task))
+        names = [each.name for each in plan.behind(task)]
         counts = {state: sum(found[n].state == state for n in names) for state in ("current", "stale", "missing")}
         worst = next(state for state in ("missing", "stale", "current") if counts[state])
         reasons = [f"{n}: {found[n].reason}" for n in names if found[n].state != "current"]
         tables[task.key] = {"state": worst, **counts, "why": reasons[0] if reasons else ""}
     return tables
-
-
-def _upstream(plan: Plan, task: Task) -> Iterable[str]:
-    seen: dict[str, None] = {}
-    waiting = [task.name]
-    while waiting:
-        name = waiting.pop()
-        if name not in seen:
-            seen[name] = None
-            waiting.extend(plan[name].inputs)
-    return reversed(seen)
 
 
 # --- sync ---
@@ -233,6 +285,7 @@ def sync(plan: Plan, wait: float = 0.0) -> dict[str, Any]:
     writable = _is_writable(plan.root)
     compiled = write_dvc(plan) if writable else False
     refresh_specs(plan)
+    write_code(plan)
     found = standings(plan)
     problems = _problems(plan, found)
     if problems:  # unless another run has just replaced, or is replacing, what was looked at
@@ -283,16 +336,15 @@ def out_of_order(plan: Plan) -> bool:
 
     def stamp(path: Path) -> int:
         if path not in stamps:
-            stamps[path] = _stamp(plan.root / path)
+            stamps[path] = (plan.root / path).stat().st_mtime_ns
         return stamps[path]
 
     try:
         return any(
-            (plan.root / task.manifest).is_file()
-            and max(map(stamp, _before(plan, task))) > min(map(stamp, task.files), default=0)
+            (plan.root / task.manifest).is_file() and max(map(stamp, _before(plan, task))) > stamp(task.manifest)
             for task in plan
         )
-    except FileNotFoundError:  # of an artifact that is not whole; whether others are is seen below
+    except FileNotFoundError:  # an input of what is there; whether others are out of order is seen then
         return True
 
 
@@ -301,41 +353,28 @@ def _before(plan: Plan, task: Task) -> list[Path]:
     return [task.spec_path, *task.sources, *(source.manifest for source in plan.inputs_of(task))]
 
 
-def _stamp(path: Path) -> int:
-    """The time that Snakemake goes by; of a folder, that of the file in which it keeps it."""
-    with contextlib.suppress(OSError):
-        return (path / ".snakemake_timestamp").stat().st_mtime_ns
-    return path.stat().st_mtime_ns
-
-
 def order_times(plan: Plan, found: dict[str, Standing]) -> int:
-    """Give each current artifact time stamps later than those of its spec, inputs and sources, where they are not.
+    """Give the manifest of each current artifact a time later than those of its spec, inputs and sources.
 
-    Returns how many artifacts were touched.
+    Returns how many had an earlier one.
     """
     newest, touched = 0, 0
     for task in plan:
         if found[task.name].state != "current":
             continue
-        files = [plan.root / path for path in task.files]
+        manifest = plan.root / task.manifest
         with contextlib.suppress(FileNotFoundError, PermissionError):  # removed meanwhile, or somebody else's
-            floor = max(_stamp(plan.root / path) for path in _before(plan, task))
-            if min(map(_stamp, files)) <= floor:
+            floor = max((plan.root / path).stat().st_mtime_ns for path in _before(plan, task))
+            if manifest.stat().st_mtime_ns <= floor:
                 newest = max(newest + 1, floor + 1_000_000, time.time_ns())
                 touched += 1
-                for path in files:
-                    os.utime(path, ns=(newest, newest))
-                    if path.is_dir() and (path / ".snakemake_timestamp").exists():
-                        os.utime(path / ".snakemake_timestamp", ns=(newest, newest))
+                os.utime(manifest, ns=(newest, newest))
     return touched
 
 
 def unrecorded(plan: Plan, found: dict[str, Standing]) -> list[str]:
-    """The current artifacts whose manifest or receipt is not the one in dvc.lock. Reads small files alone."""
-    path = plan.root / DVC_LOCK
-    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-    whole = text if text.endswith("\n") else ""
-    entries = {block.partition(":")[0]: block for block in re.split(r"^  (?=\S)", whole, flags=re.MULTILINE)}
+    """The current artifacts whose manifest or receipt is not the one that DVC recorded. Reads small files alone."""
+    entries = _lock_entries(plan)
     return [
         task.name
         for task in plan
@@ -343,19 +382,60 @@ def unrecorded(plan: Plan, found: dict[str, Standing]) -> list[str]:
     ]
 
 
+def code_is_recorded(plan: Plan) -> bool:
+    """Whether DVC, if it has recorded anything, has the digests of the code that stands there now."""
+    if not (entries := _lock_entries(plan)):
+        return True
+    digests = {name: _md5(text.encode()) for name, text in _code_digests(plan).items()}
+    return _recorded(plan, CODE, entries.get(CODE_STAGE, "")) == digests
+
+
+def _lock_entries(plan: Plan) -> dict[str, str]:
+    """The text of each entry of dvc.lock, by stage; nothing of one that is torn."""
+    path = plan.root / DVC_LOCK
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    whole = text if text.endswith("\n") else ""
+    return {block.partition(":")[0]: block for block in re.split(r"^  (?=\S)", whole, flags=re.MULTILINE)[1:]}
+
+
 def _is_recorded(plan: Plan, task: Task, entry: str) -> bool:
+    recorded = _recorded(plan, task.folder, entry)
+    try:
+        return all(recorded.get(path.name) == _md5((plan.root / path).read_bytes()) for path in task.files[:2])
+    except FileNotFoundError:
+        return False
+
+
+def _md5(data: bytes) -> str:
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
+
+
+def _recorded(plan: Plan, folder: Path, entry: str) -> dict[str, str]:
+    """The md5 of each file in a folder that DVC recorded, by name; empty where it has none, or lost the list."""
     outs = entry.partition("\n    outs:\n")[2]
-    for path in task.files[:2]:
-        seen = re.search(
-            rf"^    - path:\s+{re.escape(path.as_posix())}\n      hash: md5\n      md5: (\w+)$", outs, re.M
-        )  # a long one is wrapped
-        try:
-            digest = hashlib.md5((plan.root / path).read_bytes(), usedforsecurity=False).hexdigest()
-        except FileNotFoundError:
-            return False
-        if seen is None or seen[1] != digest:
-            return False
-    return True
+    pattern = rf"^    - path:\s+{re.escape(folder.as_posix())}\n      hash: md5\n      md5: (\w\w)(\w+\.dir)$"
+    if (seen := re.search(pattern, outs, re.MULTILINE)) is None:  # a long path is wrapped
+        return {}
+    name = Path("files", "md5", seen[1], seen[2])
+    path = plan.root / DVC_CACHE / name
+    if not path.is_file():
+        path = _configured_cache(plan.root.resolve()) / name
+    try:
+        return {each["relpath"]: each["md5"] for each in read_json(path)}
+    except (CheckFailed, KeyError, TypeError):
+        return {}
+
+
+@cache
+def _configured_cache(root: Path) -> Path:
+    """Where DVC keeps its cache; asked only where it is not in the usual place, for it takes a while to load."""
+    from dvc.config import Config
+    from dvc.exceptions import DvcException
+
+    try:
+        return root / str(Config(str(root / ".dvc"))["cache"].get("dir", DVC_CACHE))
+    except DvcException:
+        return root / DVC_CACHE
 
 
 def _dvc_commit(plan: Plan, tasks: list[Task], wait: float) -> Recorded:
@@ -366,7 +446,7 @@ def _dvc_commit(plan: Plan, tasks: list[Task], wait: float) -> Recorded:
         advice = "no .dvc folder here; run `dvc init` (outside git: `dvc init --no-scm`), then `reeltrace sync`"
         return Recorded([], (), advice, possible=False)
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "reeltrace.dvc_commit", "--wait", str(wait), *names],
+        [sys.executable, "-P", "-m", "reeltrace.dvc_commit", "--wait", str(wait), CODE_STAGE, *names],
         cwd=plan.root,
         capture_output=True,
         text=True,

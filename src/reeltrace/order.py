@@ -6,7 +6,7 @@ than one processor comes before all others, while they are idle; later it would 
 
 from reeltrace.plan import Plan, Task
 from reeltrace.registry.measurements import LatencyMeasurement
-from reeltrace.registry.specs import MeasureSpec, PretrainSpec, TrainSpec, VideosSpec
+from reeltrace.registry.specs import FeaturesSpec, MeasureSpec, PretrainSpec, TrainSpec, VideosSpec
 
 ORIENTATIONS = {"z3": 1, "t2": 2, "p43d": 4}  # how often a net of this group does what a plain one does once
 FIRST = 1_000_000
@@ -28,8 +28,23 @@ def threads(task: Task) -> int:
     spec = task.spec
     if isinstance(spec, MeasureSpec):
         return spec.measurement.threads if isinstance(spec.measurement, LatencyMeasurement) else 1
-    device = getattr(spec.training if isinstance(spec, PretrainSpec) else spec, "device", None)
-    return 1 if device is None or task.stage == "report" else int(device.threads)
+    nets = _running_nets(task)
+    return 1 if nets is None else nets.device.threads
+
+
+def gpus(task: Task) -> int:
+    """How many GPUs a task may use."""
+    spec = task.spec
+    if isinstance(spec, MeasureSpec):
+        return int(isinstance(spec.measurement, LatencyMeasurement) and spec.measurement.device != "cpu")
+    nets = _running_nets(task)
+    return int(nets is not None and nets.device.kind != "cpu")
+
+
+def _running_nets(task: Task) -> TrainSpec | FeaturesSpec | None:
+    """By what a task trains a net or runs one; None where it does neither."""
+    spec = task.spec.training if isinstance(task.spec, PretrainSpec) else task.spec
+    return spec if isinstance(spec, TrainSpec | FeaturesSpec) else None
 
 
 def weight(task: Task) -> int:

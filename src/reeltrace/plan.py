@@ -8,7 +8,7 @@ import contextlib
 import hashlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.machinery import ModuleSpec
@@ -65,6 +65,7 @@ MEASURES = {  # by kind of measurement, for the same reason
 }
 LISTED = "reeltrace.data.listed_stage"
 ON_FRAMES = "reeltrace.training.frame_stage"  # likewise: nets on frames, and nets on clips
+STAGE_MODULES = tuple(sorted({*MODULES.values(), *MEASURES.values(), VIDEOS, LISTED, ON_FRAMES}))
 RESULTS = Path("results")
 PACKAGE = Path("src/reeltrace")
 
@@ -198,6 +199,34 @@ class Plan:
         """The tasks whose artifacts `task` reads."""
         return [self.tasks[name] for name in task.inputs]
 
+    def behind(self, task: Task) -> list[Task]:
+        """`task` and everything that it is made of, in an order in which they can run."""
+        seen: dict[str, None] = {}
+        waiting = [task.name]
+        while waiting:
+            name = waiting.pop()
+            if name not in seen:
+                seen[name] = None
+                waiting.extend(self.tasks[name].inputs)
+        return [each for each in self if each.name in seen]
+
+    def named(self) -> dict[str, list[Task]]:
+        """What one may ask for by name: every document and every table, with everything that it is made of.
+
+        Raises `UserError` where the name of a document would mean something else.
+        """
+        asked: dict[str, dict[str, Task]] = {}
+        for task in self.of("aggregate"):
+            document = self.registry.params.tables[task.key].document
+            if document in (*STAGES, "all"):
+                raise UserError(
+                    f"params.yaml: tables.{task.key}.document: {document!r} names a stage or everything; "
+                    "give the document another name"
+                )
+            for name in (document, task.key):
+                asked.setdefault(name, {}).update({each.name: each for each in self.behind(task)})
+        return {name: list(tasks.values()) for name, tasks in asked.items()}
+
     def _tasks(self) -> Iterator[Task]:
         registry, params = self.registry, self.registry.params
         data = list(registry.used_datasets())
@@ -237,7 +266,7 @@ class Plan:
                     registry.train_spec(run, seed),
                     inputs=(*self._clips_of(params.runs[run].dataset), *self._learned_before(run)),
                     outputs=RECURRENT_OUTPUTS if self._is_recurrent(run) else TRAIN_OUTPUTS,
-                    params=registry.run_paths(run),
+                    params=registry.spec_paths(run),
                 )
         for key in self._timed():
             yield self._task(
@@ -316,18 +345,22 @@ class Plan:
         for name in registry.used_backbones():
             backbone = params.backbones[name]
             initial = () if backbone.initial is None else (f"pretrain/{backbone.initial}",)
+            if (stills := backbone.stills) is None:
+                yield self._task(registry.pretrain_spec(name), initial, PRETRAIN_OUTPUTS, params=(f"backbones.{name}",))
+                continue
+            learned = (f"protocols.{stills.protocol}", f"datasets.{stills.dataset}", "device", "seeds")
             yield self._task(
                 registry.pretrain_spec(name),
-                inputs=initial if backbone.stills is None else (*self._clips_of(backbone.stills.dataset), *initial),
-                outputs=PRETRAIN_OUTPUTS if backbone.stills is None else LEARNED_OUTPUTS,
-                params=(*registry.backbone_paths(name), "device", "seeds"),
+                inputs=(*self._clips_of(stills.dataset), *initial),
+                outputs=LEARNED_OUTPUTS,
+                params=(f"backbones.{name}", *learned),
             )
         for spec in registry.features_specs().values():
             yield self._task(
                 spec,
                 inputs=(f"frames/{spec.dataset}", f"pretrain/{spec.backbone_name}"),
                 outputs=FEATURES_OUTPUTS,
-                params=(*registry.backbone_paths(spec.backbone_name), f"datasets.{spec.dataset}", "device"),
+                params=(f"backbones.{spec.backbone_name}", f"datasets.{spec.dataset}", "device"),
             )
 
     def _learned_before(self, run: str) -> tuple[str, ...]:
@@ -452,12 +485,27 @@ def code_sha256(task: Task, root: Path = Path()) -> str:
     Raises `UserError` where a file is missing.
     """
     check_given(task, root)
+    return _sha256_of(task.sources, root, task.name)
+
+
+def module_sha256(module: str, root: Path = Path()) -> str:
+    """One hash over the files of this package that `module` imports, itself included."""
+    return _sha256_of(code_of(module, root), root, module)
+
+
+def package_sha256(root: Path = Path()) -> str:
+    """One hash over all files of this package, whether a stage imports them or not."""
+    paths = (path.relative_to(root) for path in (root / PACKAGE).rglob("*") if path.is_file())
+    return _sha256_of(sorted(path for path in paths if "__pycache__" not in path.parts), root, "the package")
+
+
+def _sha256_of(paths: Iterable[Path], root: Path, reader: str) -> str:
     digest = hashlib.sha256()
-    for path in task.sources:
+    for path in paths:
         try:
             digest.update(f"{path.as_posix()}\0{sha256_file(root / path)}\n".encode())
         except FileNotFoundError:
-            raise UserError(f"{path}: missing; {task.name} needs it. Restore it with `git checkout {path}`") from None
+            raise UserError(f"{path}: missing; {reader} needs it. Restore it with `git checkout {path}`") from None
     return digest.hexdigest()
 
 

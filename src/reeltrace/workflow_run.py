@@ -18,12 +18,21 @@ from typing import IO, Any
 
 from reeltrace import variables
 from reeltrace.artifacts.files import free_name
-from reeltrace.engines import MISMATCH, order_times, out_of_order, standings, unrecorded
+from reeltrace.engines import (
+    MISMATCH,
+    code_is_recorded,
+    incomplete,
+    order_times,
+    out_of_order,
+    standings,
+    unrecorded,
+)
 from reeltrace.plan import Plan
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 KILLED = "a run was killed here and left its lock behind"
 WAIT_AT_END = 5.0  # seconds that a run without jobs waits for other DVC processes
+LONG_AGO = 946_684_800 * 10**9  # ns; of no file of a project, and one that every file system can note
 
 
 class WorkflowRun:
@@ -67,18 +76,27 @@ class WorkflowRun:
         return kept
 
     def _agree(self, folder: Path) -> None:
-        """Let Snakemake see what is current and what is stale, whoever made it.
+        """Let Snakemake see what is current, stale and no longer whole, whoever made it.
 
         It takes an input with a later time for unchanged where the checksum is that of its own last run; but DVC may
         have made the artifact of another one since. So its records of stale artifacts are dropped: the time decides.
+
+        It knows of the manifests alone. Where a file behind one is gone, the manifest is kept, with a time before that
+        of its inputs: so the artifact is made again, unless the file comes back first.
         """
-        if out_of_order(self.plan):
-            found = standings(self.plan)
-            order_times(self.plan, found)
-            for task in self.plan:
-                if found[task.name].state == "stale":
-                    for path in task.files:
-                        _record_of(folder, path).unlink(missing_ok=True)
+        gone = incomplete(self.plan)
+        if not gone and not out_of_order(self.plan):
+            return
+        found = standings(self.plan)
+        order_times(self.plan, found)
+        for task in self.plan:
+            if task.name in gone or found[task.name].state == "stale":
+                _record_of(folder, task.manifest).unlink(missing_ok=True)
+        for name, missing in gone.items():
+            task = self.plan[name]
+            with contextlib.suppress(FileNotFoundError, PermissionError):  # removed meanwhile, or somebody else's
+                os.utime(self.plan.root / task.manifest, ns=(LONG_AGO, LONG_AGO))
+                _say(f"{task.folder}: {missing}; it has to be made again")
 
     def record(self) -> bool:
         """After a successful run: check what it made and record it with DVC; False where something does not match.
@@ -99,7 +117,7 @@ class WorkflowRun:
         alone = self.presence is not None and self.presence.alone()
         if ran and alone and not self.recorded and not workflow.execution_settings.no_hooks:
             found = standings(self.plan)
-            if unrecorded(self.plan, found):
+            if unrecorded(self.plan, found) or not code_is_recorded(self.plan):
                 _sync("--wait", os.environ.get(variables.WAIT) or str(WAIT_AT_END))
         if self.presence is not None:
             self.presence.leave()

@@ -6,7 +6,9 @@ One workspace is reproduced once with Snakemake; the tests that change something
 import json
 import re
 import shutil
+import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,9 +72,13 @@ def test_times_that_are_measured_again_touch_what_shows_them_and_nothing_else(co
     assert_clean_in_both(copy)
 
 
-def planned_by_snakemake(folder: Path) -> set[str]:
-    text = snakemake(folder, "-n", "-p")
+def planned_by_snakemake(folder: Path, *targets: str) -> set[str]:
+    text = snakemake(folder, "-n", "-p", *targets)
     return {f"{stage} {key}" for stage, key in re.findall(r"reeltrace run (\w+) ([a-z0-9-]+)", text)}
+
+
+def ran_by_dvc(folder: Path) -> set[str]:
+    return set(re.findall(r"> sh workflow/reeltrace run (\w+ [a-z0-9-]+)", dvc(folder, "repro")))
 
 
 def test_an_edit_to_one_run_reruns_it_and_what_depends_on_it(copy: Path) -> None:
@@ -88,8 +94,7 @@ def test_an_edit_to_one_run_reruns_it_and_what_depends_on_it(copy: Path) -> None
     diff = dvc(copy, "params", "diff")
     assert "dir-cnn4-z3-aug.augment.probability" in diff
     assert "0.4" in diff
-    ran = set(re.findall(r"> sh workflow/reeltrace run (\w+ [a-z0-9-]+)", dvc(copy, "repro")))
-    assert ran == expected
+    assert ran_by_dvc(copy) == expected
     changed = {path.parent.name for path, time in before.items() if path.stat().st_mtime_ns != time}
     assert changed == {key.partition(" ")[2] for key in expected}
     assert_clean_in_both(copy)
@@ -133,9 +138,38 @@ def test_a_changed_layer_reruns_what_is_built_from_it(copy: Path) -> None:
     path.write_text(path.read_text() + "\n# changed\n")
     stages = {name.split()[0] for name in planned_by_snakemake(copy)}
     assert stages == {"pretrain", "features", "train", "timing", "measure", "aggregate", "report"}
-    status = json.loads(dvc(copy, "status", "--json"))
-    # DVC goes by the content of manifests
-    assert {name.split("-")[0] for name in status} == {"pretrain", "features", "train", "measure"}
+    # DVC traces no imports: it sees that the package changed, and which stages that concerns when it works.
+    assert set(json.loads(dvc(copy, "status", "--json"))) == {"code"}
+
+
+def test_dvc_repro_sees_an_edit_of_a_source_file(copy: Path) -> None:
+    path = copy / "src/reeltrace/measure/facts.py"
+    path.write_text(path.read_text() + "\n# changed\n")
+    planned = planned_by_snakemake(copy)
+    facts = {"measure mahler2020-facts", "measure gavves-lecture5-facts"}
+    tables = {name for name in planned if name.startswith("aggregate ")}
+    assert planned == facts | tables | {"report all"}
+    assert ran_by_dvc(copy) == planned
+    assert_clean_in_both(copy)
+
+
+def test_an_edit_that_concerns_no_stage_leaves_both_engines_clean(copy: Path) -> None:
+    path = copy / "src/reeltrace/cli.py"
+    for engine in (snakemake, ran_by_dvc):
+        path.write_text(path.read_text() + "\n# changed\n")
+        assert planned_by_snakemake(copy) == set()
+        assert set(json.loads(dvc(copy, "status", "--json"))) == {"code"}
+        engine(copy)
+        assert_clean_in_both(copy)
+
+
+def test_what_dvc_made_counts_as_recorded(copy: Path) -> None:
+    edit(copy / "params.yaml", "rotate, probability: {paper: 0.3", "rotate, probability: {paper: 0.4")
+    dvc(copy, "repro")
+    assert json.loads(run_in(copy, "reeltrace", "status", "--json").stdout)["unrecorded"] == []
+    lock = (copy / "dvc.lock").stat().st_mtime_ns
+    assert "recorded" not in snakemake(copy)
+    assert (copy / "dvc.lock").stat().st_mtime_ns == lock
 
 
 def test_a_clone_and_a_pull_and_a_sync_are_clean(reproduced: Path, tmp_path: Path) -> None:
@@ -162,12 +196,72 @@ def test_sync_never_blesses_an_altered_file(copy: Path) -> None:
     assert (copy / "dvc.lock").read_bytes() == lock
 
 
+def test_a_file_that_is_gone_is_noticed_by_both_and_may_come_back(copy: Path) -> None:
+    shard = sorted((copy / "results/smoke/frames/hmdb51/shards").iterdir())[-1]
+    shard.unlink()
+    (copy / "results/smoke/train/dir-cnn4-z3-s0/metrics.json").unlink()
+    planned = planned_by_snakemake(copy)
+    assert {"frames hmdb51", "train dir-cnn4-z3-s0", "train hmdb-cnn4-z3-s0", "report all"} <= planned
+    assert not planned & {"data hmdb51", "frames ucf101", "train dir-cnn4-t2-s0", "train ucf-cnn4-z3-s0"}
+    assert set(json.loads(dvc(copy, "status", "--json"))) == {"frames-hmdb51", "train-dir-cnn4-z3-s0"}
+    dvc(copy, "checkout", "-q")
+    assert shard.is_file()
+    assert_clean_in_both(copy)
+
+
+KILLED = """
+import os, signal
+from reeltrace import runner
+from reeltrace.training import loop
+
+def rate(protocol, epoch, of=loop.learning_rate):
+    if epoch == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return of(protocol, epoch)
+
+loop.learning_rate = rate
+runner.run("train", "dir-cnn4-z3-s0")
+"""
+
+
+def test_a_training_that_was_killed_goes_on_under_snakemake(copy: Path) -> None:
+    """What Snakemake removes before a job, the manifest, is not what the training goes on from."""
+    folder = copy / "results/smoke/train/dir-cnn4-z3-s0"
+    manifest = (folder / "manifest.json").read_bytes()
+    run_in(copy, sys.executable, "-c", KILLED, code=-signal.SIGKILL)
+    (folder / "metrics.json").unlink()
+    snakemake(copy, "basu2021-table3")
+    assert json.loads((folder / "receipt.json").read_text())["facts"]["resumed_after_epoch"] == 1
+    assert (folder / "manifest.json").read_bytes() == manifest
+
+
+def test_a_document_and_a_table_are_made_by_name(copy: Path) -> None:
+    shutil.rmtree(copy / "results")
+    whole = {f"{task.stage} {task.key}" for task in load_plan(copy)}
+    table = planned_by_snakemake(copy, "basu2021-table3")
+    assert table == {
+        "data digits",
+        "data moving-mnist-dir",
+        "train dir-cnn4-z3-s0",
+        "train dir-resnet18-z3-s0",
+        "aggregate basu2021-table3",
+    }
+    document = planned_by_snakemake(copy, "basu2021")
+    assert table < document < planned_by_snakemake(copy, "all") == whole
+    assert {name for name in document if name.startswith("aggregate ")} == {
+        f"aggregate basu2021-table{number}" for number in range(1, 9)
+    }
+
+
 def test_both_engines_have_the_same_nodes_edges_and_commands(reproduced: Path) -> None:
-    """Snakemake's graph is read off its own --dag and -p output, DVC's off `dvc dag` and dvc.yaml."""
+    """Snakemake's graph is read off its own --dag and -p output, DVC's off `dvc dag` and dvc.yaml.
+
+    DVC has one node more, which stands for the source files: Snakemake reads them itself.
+    """
     dot = run_in(reproduced, "snakemake", "--dag", "dot", "-F").stdout
     labels = dict(re.findall(r'^\s*(\d+)\[label = "(.*?)"', dot, re.MULTILINE))
-    document = yaml.safe_load((reproduced / "dvc.yaml").read_text())
-    stages = {"images": "data", "moving_digits": "data", "videos": "data"}
+    stages = yaml.safe_load((reproduced / "dvc.yaml").read_text())["stages"]
+    del stages["code"]
     arrows = re.findall(r"(\d+) -> (\d+)", dot)
     keys = {number: label.partition("\\nkey: ")[2] for number, label in labels.items()}
     nodes = {}
@@ -175,17 +269,17 @@ def test_both_engines_have_the_same_nodes_edges_and_commands(reproduced: Path) -
         rule = label.partition("\\n")[0]
         if rule == "all":
             continue
-        stage = stages.get(rule, rule.partition("_")[0])  # a stage may have several rules: train_recurrent
-        names = [f"{stage}-{keys[number]}"]
+        names = [f"{rule}-{keys[number]}"]
         if not keys[number]:  # Snakemake leaves out a key that is the same in a job before
-            names = [f"{stage}-{keys[a]}" for a, b in arrows if b == number]
-        nodes[number] = next(name for name in names if name in document["stages"])
+            names = [f"{rule}-{keys[a]}" for a, b in arrows if b == number]
+        nodes[number] = next(name for name in names if name in stages)
     edges = {(nodes[a], nodes[b]) for a, b in arrows if a in nodes and b in nodes}
     dvc_edges = set(re.findall(r'"(.*?)" -> "(.*?)"', dvc(reproduced, "dag", "--dot")))
-    assert set(nodes.values()) == set(document["stages"])
-    assert edges == dvc_edges
+    assert set(nodes.values()) == set(stages)
+    assert edges == {(a, b) for a, b in dvc_edges if a != "code"}
+    assert {b for a, b in dvc_edges if a == "code"} == set(stages)
     commands = set(re.findall(r"(sh workflow/reeltrace run \w+ [a-z0-9-]+) >", snakemake(reproduced, "-n", "-p", "-F")))
-    assert commands == {stage["cmd"] for stage in document["stages"].values()}
+    assert commands == {stage["cmd"] for stage in stages.values()}
 
 
 def test_dvc_metrics_and_plots_say_something(reproduced: Path, tmp_path: Path) -> None:

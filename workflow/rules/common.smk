@@ -21,7 +21,7 @@ try:
     from reeltrace.analysis.texts import check_texts
     from reeltrace.engines import refresh_specs
     from reeltrace.errors import CheckFailed, UserError
-    from reeltrace.order import priorities, threads
+    from reeltrace.order import gpus, priorities, threads
     from reeltrace.plan import check_given, load_plan
     from reeltrace.workflow_run import WorkflowRun
 except ModuleNotFoundError as error:
@@ -37,6 +37,7 @@ try:
     for task in PLAN:
         check_given(task)
     refresh_specs(PLAN)
+    TARGETS = PLAN.named()
     RUN = WorkflowRun(PLAN, workflow)
 except (UserError, CheckFailed, OSError) as error:
     raise WorkflowError(str(error)) from None
@@ -60,15 +61,12 @@ if workflow.is_main_process and workflow.local_exec:
         workflow.register_resource("mem_mb", LIMITS.memory_mb)
 
 FOLDER = f"results/{PLAN.registry.scale}"
-DEVICE = PLAN.registry.params.device
 PRIORITIES = priorities(PLAN)
 
 
-def keys(stage, kind=None, outputs=None):
-    """A wildcard constraint: the keys of one stage, of one kind, or of those tasks that leave these files behind."""
-    tasks = [task for task in PLAN.of(stage) if kind is None or task.spec.kind == kind]
-    tasks = [task for task in tasks if outputs is None or task.outputs == outputs]
-    return "|".join(task.key for task in tasks) or "(?!)"
+def keys(stage):
+    """A wildcard constraint: the keys of one stage."""
+    return "|".join(task.key for task in PLAN.of(stage)) or "(?!)"
 
 
 def manifests(stage):
@@ -90,24 +88,6 @@ def sources(stage):
         return [path.as_posix() for path in PLAN[f"{stage}/{wildcards.key}"].sources]
 
     return of
-
-
-def files(stage, names):
-    """The files that a task leaves behind, as patterns over `key`."""
-    return [
-        f"{FOLDER}/{stage}/{{key}}/{name}"
-        for name in ("receipt.json", *names)
-        if not name.endswith("/")
-    ]
-
-
-def folders(stage, names):
-    """The folders that a task leaves behind, as patterns over `key`."""
-    return [
-        directory(f"{FOLDER}/{stage}/{{key}}/{name}")
-        for name in names
-        if name.endswith("/")
-    ]
 
 
 def memory(stage):
@@ -137,7 +117,6 @@ def priority_of(stage):
     return lambda wildcards: PRIORITIES[f"{stage}/{wildcards.key}"]
 
 
-def measuring_gpus(wildcards):
-    """How many GPUs a measurement may use."""
-    measurement = PLAN[f"measure/{wildcards.key}"].spec.measurement
-    return int(measurement.kind == "latency" and measurement.device != "cpu")
+def gpus_of(stage):
+    """How many GPUs a job may use: a resource."""
+    return lambda wildcards: gpus(PLAN[f"{stage}/{wildcards.key}"])

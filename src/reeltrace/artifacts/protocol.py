@@ -3,7 +3,7 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from reeltrace.artifacts.files import reason_of, sha256_file
 from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.names import MANIFEST, PROTOCOL_FILES, SCRATCH, SPEC
-from reeltrace.errors import Problem
+from reeltrace.errors import CheckFailed, Problem
 
 MANIFEST_SCHEMA = 1
 
@@ -89,6 +89,27 @@ def check_outputs(folder: Path, *, limit: int | None = None) -> list[Problem]:
             check = partial(_check_file, path, sha256, size, limit)
         problems += _guarded_check(path, check)
     return problems
+
+
+def absent(folder: Path, names: Iterable[str]) -> str:
+    """What is missing of an artifact: the first of `names` that is not there, or a folder with too few files; or "".
+
+    How many files a folder must have, its manifest says. Nothing is read but names.
+    """
+    for name in names:
+        path = folder / name
+        if not path.exists():
+            return f"{name} is not there"
+        if name.endswith("/") and (count := _file_count(folder, name)) > (found := len(_tree(path))):
+            return f"{name} has {found} of its {count} files"
+    return ""
+
+
+def _file_count(folder: Path, name: str) -> int:
+    try:
+        return int(read_json(folder / MANIFEST)["outputs"][name]["files"])
+    except (CheckFailed, KeyError, TypeError, ValueError):  # what the manifest is then, others say
+        return 0
 
 
 def _guarded_check(path: Path, check: Callable[[], list[Problem]]) -> list[Problem]:

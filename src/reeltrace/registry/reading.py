@@ -146,6 +146,20 @@ class Registry:
         )
         return tuple(dict.fromkeys(paths))
 
+    def spec_paths(self, run: str) -> tuple[str, ...]:
+        """The registry paths in the spec of one run; those behind its inputs are in theirs."""
+        r = self.params.runs[run]
+        model = self.params.models[r.model]
+        backbone = () if isinstance(model, Model) else (f"backbones.{model.backbone}",)
+        return (
+            f"runs.{run}",
+            f"models.{r.model}",
+            f"protocols.{r.protocol}",
+            f"datasets.{r.dataset}",
+            *backbone,
+            "device",
+        )
+
     def backbone_paths(self, name: str) -> tuple[str, ...]:
         """The registry paths on which a backbone's weights rest."""
         backbone = self.params.backbones[name]
