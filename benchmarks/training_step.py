@@ -15,7 +15,8 @@ import sys
 import time
 from pathlib import Path
 
-OLDER = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
+from cold_report import OLDER
+
 RUNS = ("dir-cnn4-z3", "digit-cnn4-p43d", "digit-resnet18-z3")
 WAYS = {
     "bfloat16, channels-last": (True, True),

@@ -321,17 +321,12 @@ def _is_writable(root: Path) -> bool:
     return all(os.access(folder, os.W_OK) for folder in folders if folder.exists())
 
 
-def mend_times(plan: Plan) -> int:
-    """Where an input has a later time stamp than an artifact that is current all the same, put the stamps in order.
+def out_of_order(plan: Plan) -> bool:
+    """Whether an input has a later time stamp than an artifact that is made of it.
 
     A fresh clone, or an editor that saves what it found, changes times and no content; DVC goes by content, Snakemake
-    by time. Looks at contents only if a time is out of order. Returns how many artifacts were touched.
+    by time. Looks at no content itself; `order_times` mends it.
     """
-    return order_times(plan, standings(plan)) if out_of_order(plan) else 0
-
-
-def out_of_order(plan: Plan) -> bool:
-    """Whether an input has a later time stamp than an artifact that is made of it."""
     stamps: dict[Path, int] = {}
 
     def stamp(path: Path) -> int:

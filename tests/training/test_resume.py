@@ -93,9 +93,9 @@ def test_a_run_that_was_killed_on_another_processor_starts_again(spec_of, run, d
     assert torch.load(resume_path(work), weights_only=True)["progress"]["epoch"] == 2
     capsys.readouterr()
     assert run(spec, work)["resumed_after_epoch"] is None
-    assert capsys.readouterr().err == (
+    assert capsys.readouterr().err.splitlines()[-1] == (  # on an older processor a line on emulation comes before
         f"{spec.key}: starts again at epoch 1; the 2 epochs in {resume_path(work)} were computed otherwise: "
-        f"processor: limits: {LIMIT} is 'SSE41', expected {os.environ.get(LIMIT)!r}\n"
+        f"processor: limits: {LIMIT} is 'SSE41', expected {os.environ.get(LIMIT)!r}"
     )
     assert outputs(work) == outputs(tmp_path / "whole")
 

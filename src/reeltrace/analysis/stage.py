@@ -36,14 +36,15 @@ def outputs(spec: AggregateSpec, inputs: Mapping[str, Path], published: Path) ->
     """The text of each output file; `verify` calls this too and compares it with what lies on disk."""
     document = load(spec.table.document, published)
     sources = {
-        name: _source(f"results/{spec.scale}/{name}", folder)
+        name: read_source(f"results/{spec.scale}/{name}", folder)
         for name, folder in sorted(inputs.items())
         if name.split("/")[0] in ("train", "measure", "timing")
     }
     return {CELLS: canonical_json(aggregate(spec, document, sources)), CURVES: curves(spec, inputs)}
 
 
-def _source(artifact: str, folder: Path) -> Source:
+def read_source(artifact: str, folder: Path) -> Source:
+    """What an artifact measured, with its spec; `artifact` is its path below the project's root."""
     spec = Source(f"{artifact}/{SPEC}", read_json(folder / SPEC), sha256_file(folder / SPEC))
     file = TIMING if artifact.split("/")[2] == "timing" else METRICS
     return Source(f"{artifact}/{file}", read_json(folder / file), sha256_file(folder / file), spec)

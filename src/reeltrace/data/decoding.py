@@ -139,9 +139,7 @@ def read_header(path: Path) -> Header:
             kind, duration = container.format.name, container.duration
             if announced and kind.startswith("mov,mp4"):
                 announced = min(announced, len(stream.index_entries))  # what an edit list leaves of them
-    except IndexError as error:  # of PyAV, which knows the streams that there were when it opened the file
-        raise DecodingError("holds packets of a stream that its beginning does not announce") from error
-    except (av.FFmpegError, OSError, ValueError) as error:
+    except (av.FFmpegError, OSError, ValueError, IndexError) as error:
         raise DecodingError(_reason(error)) from error
     if height < 1 or width < 1:
         raise DecodingError("states no frame size")
@@ -428,5 +426,7 @@ def _pyav_scaler(
 
 def _reason(error: BaseException) -> str:
     """Why, on one line and without the path: equal failures give equal words."""
+    if isinstance(error, IndexError):  # of PyAV, which knows the streams that there were when it opened the file
+        return "holds packets of a stream that its beginning does not announce"
     text = getattr(error, "strerror", None) or (str(error).splitlines() or [""])[0] or type(error).__name__
     return " ".join(str(text).split())[:200]

@@ -8,11 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reeltrace.analysis.intervals import guessing, percent, printed
-from reeltrace.analysis.sources import Source, read_score
-from reeltrace.analysis.stage import METRICS
-from reeltrace.artifacts.files import sha256_file
-from reeltrace.artifacts.json_values import read_json
-from reeltrace.artifacts.names import SPEC
+from reeltrace.analysis.sources import read_score
+from reeltrace.analysis.stage import read_source
 from reeltrace.report.binding import Binder, Number
 from reeltrace.report.chains import artifact_name
 
@@ -55,14 +52,11 @@ def stand_in_nets(spec: ReportSpec, inputs: Mapping[str, Path], stand_in: Mappin
             continue
         for seed in spec.seeds:
             name = f"train/{run}-s{seed}"
-            metrics, of = (
-                Source(f"results/{spec.scale}/{name}/{file}", read_json(path), sha256_file(path))
-                for file in (METRICS, SPEC)
-                for path in (inputs[name] / file,)
-            )
-            right, total = read_score(metrics, "best", "test", "original")
-            traces = metrics.trace("/best/test/original/correct"), of.trace("/classes")
-            nets.append(Net(name, asked.dataset, int(of.metrics["classes"]), right, total, *traces))
+            source = read_source(f"results/{spec.scale}/{name}", inputs[name])
+            assert source.spec is not None
+            right, total = read_score(source, "best", "test", "original")
+            traces = source.trace("/best/test/original/correct"), source.spec.trace("/classes")
+            nets.append(Net(name, asked.dataset, int(source.spec.metrics["classes"]), right, total, *traces))
     return nets
 
 
