@@ -4,14 +4,16 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import settings
 
 from reeltrace.errors import UserError
+from reeltrace.registry.documents import COMMON, EXPERIMENTS, read
 
 # In CI the same examples each time: what a search of new ones may find belongs to a developer's run.
 settings.register_profile("ci", derandomize=True)
@@ -47,7 +49,8 @@ PARTS = (
     "requirements.lock",
     "pyproject.toml",
     "workflow",
-    "reports",
+    "documents",
+    "templates",
     "src/reeltrace",
     ".gitattributes",
     ".gitignore",
@@ -151,6 +154,30 @@ def replaced(text: str, old: str, new: str) -> str:
     """The text with the first `old` replaced; it must be there."""
     assert old in text, old
     return text.replace(old, new, 1)
+
+
+FILES = read(PROJECT)  # the text of each file of the registry
+
+
+def edited(old: str, new: str, file: str | None = None) -> dict[str, str]:
+    """The files of the registry with the first `old` replaced: in `file`, or in the first experiments that have it."""
+    if file is None:
+        found = [path for path in FILES if path == "params.yaml" or path.endswith(EXPERIMENTS)]
+        found.sort(key=lambda path: path.startswith(f"documents/{COMMON}/"))
+        file = next((path for path in found if old in FILES[path]), found[0])
+    return {**FILES, file: replaced(FILES[file], old, new)}
+
+
+def changed(**sections: object) -> dict[str, str]:
+    """The files of the registry with changes of the user's in params.yaml."""
+    return {**FILES, "params.yaml": FILES["params.yaml"] + yaml.safe_dump(sections)}
+
+
+def write_files(root: Path, files: Mapping[str, str]) -> None:
+    """Put the files of a registry below `root`."""
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text, encoding="utf-8")
 
 
 def refusal(call: Callable[..., object], *arguments: object) -> str:

@@ -17,6 +17,8 @@ from reeltrace.plan import STAGES, code_sha256, load_plan
 from reeltrace.registry.reading import spec_json
 from reeltrace.runner import run
 
+BASU, MAHLER = (f"documents/{name}/experiments.yaml" for name in ("basu2021", "mahler2020"))
+
 
 def test_the_help_names_every_stage() -> None:
     (argument,) = run_command.__annotations__["stage"].__metadata__
@@ -24,11 +26,11 @@ def test_the_help_names_every_stage() -> None:
 
 
 def test_bad_params_is_one_line_and_exit_2(workspace: Path, command: Command) -> None:
-    edit(workspace / "params.yaml", "momentum: 0.9", "momentun: 0.9")
+    edit(workspace / BASU, "momentum: 0.9", "momentun: 0.9")
     for arguments in (["status"], ["run", "data", "digits"], ["verify"], ["sync"], ["explain", "basu2021/3/x/y"]):
         done = command("reeltrace", *arguments, code=2)
         assert done.stderr.splitlines() == [
-            "reeltrace: params.yaml: protocols.dir-cnn4.momentun: unknown key; remove it or correct its spelling"
+            f"reeltrace: {BASU}: protocols.dir-cnn4.momentun: unknown key; remove it or correct its spelling"
         ]
 
 
@@ -70,9 +72,9 @@ def test_an_empty_variable_is_none(command: Command, monkeypatch: pytest.MonkeyP
     ("arguments", "said"),
     [
         (["run", "trian", "x"], "no stage is named 'trian'"),
-        (["run", "train", "x"], "params.yaml has no train named 'x'"),
+        (["run", "train", "x"], "no train is named 'x'"),
         (["run", "train", "dir-cnn4-z3-s0"], "first run: reeltrace run data moving-mnist-dir"),
-        (["run", "train", "$(touch owned)"], "params.yaml has no train named"),
+        (["run", "train", "$(touch owned)"], "no train is named"),
     ],
 )
 def test_a_run_that_cannot_be_is_one_line_and_exit_2(
@@ -118,12 +120,12 @@ def test_status_says_what_is_current_stale_and_missing(workspace: Path, command:
     run("data", "digits", workspace)
     run("data", "moving-mnist-dir", workspace)
     assert states()["data/moving-mnist-dir"] == "current"
-    text = (workspace / "params.yaml").read_text()
-    (workspace / "params.yaml").write_text(text.replace("    seed: 2\n", "    seed: 3\n"))
+    text = (workspace / BASU).read_text()
+    (workspace / BASU).write_text(text.replace("    seed: 2\n", "    seed: 3\n"))
     found = json.loads(command("reeltrace", "status", "--json").stdout)["artifacts"]
     assert found["data/digits"]["state"] == "current"
-    assert found["data/moving-mnist-dir"] == {"state": "stale", "reason": "params.yaml changed"}
-    (workspace / "params.yaml").write_text(text)
+    assert found["data/moving-mnist-dir"] == {"state": "stale", "reason": "its parameters changed"}
+    (workspace / BASU).write_text(text)
     (workspace / "results/smoke/data/digits/images.npy").unlink()
     found = json.loads(command("reeltrace", "status", "--json").stdout)["artifacts"]
     assert found["data/digits"]["state"] == "missing"
@@ -152,7 +154,7 @@ def test_where_without_a_report_is_exit_1(command: Command) -> None:
 
 def test_a_missing_file_of_the_users_leaves_status_and_verify_standing(workspace: Path, command: Command) -> None:
     """A fabricated artifact suffices: its state is judged by spec, code and given files."""
-    edit(workspace / "params.yaml", "checkpoint: null #", "checkpoint: weights/w.pt #")
+    edit(workspace / MAHLER, "checkpoint: null #", "checkpoint: weights/w.pt #")
     weights = workspace / "weights" / "w.pt"
     weights.parent.mkdir()
     weights.write_bytes(b"weights")
@@ -173,8 +175,8 @@ def test_a_missing_file_of_the_users_leaves_status_and_verify_standing(workspace
     assert standing() == {"state": "stale", "reason": "its source files changed"}
     weights.unlink()
     said = (
-        "weights/w.pt: missing; measure/mahler2020-pictures needs it. Put it there, or correct params.yaml: "
-        "measurements.mahler2020-pictures.checkpoint"
+        "weights/w.pt: missing; measure/mahler2020-pictures needs it. Put it there, or correct "
+        "documents/mahler2020/experiments.yaml: measurements.mahler2020-pictures.checkpoint"
     )
     assert standing() == {"state": "stale", "reason": said}
     assert f"{task.folder}: {said}" in command("reeltrace", "verify", code=1).stdout

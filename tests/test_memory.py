@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from conftest import PROJECT, refusal, replaced, run_in, system
+from conftest import FILES, changed, edited, refusal, run_in, system
 from reeltrace.errors import UserError
 from reeltrace.memory import available_memory, explaining_memory, limit, shown, speaks_of_memory
 from reeltrace.registry.fields import SCALES
-from reeltrace.registry.reading import parse
+from reeltrace.registry.reading import registry_of
 from reeltrace.registry.sizes import refuse_beyond, training
 from reeltrace.runner import run
 
-TEXT = (PROJECT / "params.yaml").read_text()
+QUICK = "documents/common/quick.yaml"
 
 
 def within(folder: Path, kibibytes: int, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -62,39 +62,40 @@ def test_what_speaks_of_memory_is_said_in_one_line(error: Exception, memory: boo
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("size: {paper: 32", "size: {paper: 1000000", "datasets.moving-mnist.size (scale paper): found 1000000"),
-        ("frames: {paper: 32", f"frames: {{paper: {'9' * 23}", "datasets.moving-mnist.frames (scale paper): found 999"),
-        ("size: {paper: 32", "size: {paper: 10000", "runs.digit-cnn4-z3 (scale paper): found a batch of 64 clips"),
-        (
-            "quick: {groups: 25, clips_per_group: 3",
-            "quick: {groups: 1000000, clips_per_group: 1000000",
-            "at least 121.5 PiB",
-        ),
-        ("epochs: {paper: 50", "epochs: {paper: 100001", "protocols.dir-cnn4.epochs (scale paper): found 100001"),
-        ("batch_size: {paper: 64", "batch_size: {paper: 65537", "protocols.dir-cnn4.batch_size"),
+        ("size: 32", "size: 1000000", "datasets.moving-mnist.size (scale paper): found 1000000"),
+        ("frames: 32", f"frames: {'9' * 23}", "datasets.moving-mnist.frames (scale paper): found 999"),
+        ("size: 32", "size: 10000", "runs.digit-cnn4-z3 (scale paper): found a batch of 64 clips"),
+        ("epochs: 50", "epochs: 100001", "protocols.dir-cnn4.epochs (scale paper): found 100001"),
+        ("batch_size: 64", "batch_size: 65537", "protocols.dir-cnn4.batch_size"),
         ("[64, 128, 128, 128]", "[64, 128, 128, 65537]", "models.cnn4-z3.widths.3"),
         ("[7, 7, 7]", "[101, 7, 7]", "models.resnet18-z3.options.stem_kernel.0"),
         ("[7, 7, 7]", "[7, 6, 7]", "stem_kernel must be odd"),
         ("weight_decay: 0.0005", "weight_decay: true", "protocols.dir-cnn4.weight_decay"),
-        ("short_side: {paper: 128", "short_side: {paper: 10001", "datasets.ucf101.short_side"),
-        ("test_clips: {paper: 10", "test_clips: {paper: 1001", "datasets.ucf101.test_clips"),
+        ("short_side: 128", "short_side: 10001", "datasets.kinetics.short_side"),
+        ("test_clips: 10", "test_clips: 1001", "datasets.kinetics.test_clips"),
         ("loaders: {paper: 4", "loaders: {paper: 65", "device.loaders"),
         ("threads: {paper: 8", "threads: {paper: 1025", "device.threads"),
-        ("width: {paper: 64", "width: {paper: 65537", "backbones.imagenet-resnet50.width"),
+        ("width: 64", "width: 65537", "backbones.finetuned-resnet50.width"),
         ("units: 128", "units: 65537", "models.block4-gru.units"),
-        ("every: {paper: 10", "every: {paper: 10001", "backbones.finetuned-resnet50.stills.every"),
+        ("every: 10", "every: 10001", "backbones.finetuned-resnet50.stills.every"),
     ],
 )
 def test_what_no_machine_has_is_refused_when_params_are_read(old: str, new: str, words: str) -> None:
-    message = refusal(parse, replaced(TEXT, old, new))
-    assert message.startswith("params.yaml: ")
+    message = refusal(registry_of, edited(old, new))
+    assert message.startswith(("params.yaml: device.", "documents/"))
     assert words in message and "expected" in message
+
+
+def test_a_set_that_no_disk_holds_is_refused_at_the_scale_that_draws_it() -> None:
+    files = edited("{groups: 25, clips_per_group: 3", "{groups: 1000000, clips_per_group: 1000000", QUICK)
+    message = refusal(registry_of, files)
+    assert message.startswith(f"{QUICK}: datasets.ucf101 (scale quick): found ") and "at least 121.5 PiB" in message
 
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_the_estimate_of_the_projects_own_runs_is_below_what_they_take(scale: str) -> None:
     """A lower bound: the largest batch of the published scale, 64 clips of 16 x 112 x 112 in 64 maps, is 1.6 GiB."""
-    registry = parse(TEXT, scale)  # type: ignore[arg-type]
+    registry = registry_of(FILES, scale)  # type: ignore[arg-type]
     needs = []
     for name, one in registry.params.runs.items():
         dataset = registry.params.datasets[one.dataset]
@@ -105,7 +106,7 @@ def test_the_estimate_of_the_projects_own_runs_is_below_what_they_take(scale: st
 def test_a_training_that_this_machine_cannot_hold_is_refused_before_it_begins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    registry = parse(TEXT, "quick")
+    registry = registry_of(FILES, "quick")
     spec = registry.train_spec("dir-cnn4-z3", 0)
     refuse_beyond(spec, registry.params, tmp_path)
     monkeypatch.setattr("reeltrace.registry.sizes.limit", lambda: (2**20, "ulimit -v"))
@@ -114,10 +115,8 @@ def test_a_training_that_this_machine_cannot_hold_is_refused_before_it_begins(
 
 
 def test_a_dataset_that_does_not_fit_on_the_disk_is_refused_before_it_is_drawn(tmp_path: Path) -> None:
-    text, count = re.subn(r"train: \{paper: 6000, quick: \d+", "train: {paper: 6000, quick: 1000000", TEXT)
-    assert count == 1
-    text = text.replace("size: {paper: 32, quick: 17", "size: {paper: 32, quick: 10000", 1)
-    registry = parse(text, "quick")
+    files = changed(datasets={"moving-mnist": {"videos": {"train": 1000000}, "size": 10000}})
+    registry = registry_of(files, "quick")
     with pytest.raises(
         UserError, match=r"1000450 videos of 3 frames of 10000 x 10000 pixels, at least 273 TiB, do not"
     ):

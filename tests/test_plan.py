@@ -13,7 +13,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from conftest import PROJECT, Command, edit, environment, make_workspace, refusal
+from conftest import FILES, PROJECT, Command, changed, edit, environment, make_workspace, refusal, write_files
 from reeltrace.data.declared import source
 from reeltrace.engines import CODE, compile_dvc, write_code
 from reeltrace.errors import UserError
@@ -79,7 +79,7 @@ def test_only_a_table_with_times_reads_receipts(plan: Plan) -> None:
 
 
 def test_at_paper_scale_weights_are_downloaded_and_kinetics_is_the_user_s() -> None:
-    plan = Plan(load(PROJECT / "params.yaml", "paper"), PROJECT)
+    plan = Plan(load(PROJECT, "paper"), PROJECT)
     for backbone in ("imagenet-resnet50", "imagenet-resnet18"):
         assert (plan[f"pretrain/{backbone}"].inputs, plan[f"pretrain/{backbone}"].outputs) == ((), PRETRAIN_OUTPUTS)
         weights = plan.registry.params.backbones[backbone].weights
@@ -101,12 +101,10 @@ def test_what_one_may_ask_for_by_name_comes_with_all_that_it_is_made_of(plan: Pl
 
 @pytest.mark.parametrize("name", ["data", "all"])
 def test_a_document_is_not_named_like_a_stage(tmp_path: Path, name: str) -> None:
-    text = (PROJECT / "params.yaml").read_text()
-    text = text.replace("document: singh2019supp", f"document: {name}").replace(
-        "singh2019supp-table1", f"{name}-table1"
-    )
-    (tmp_path / "params.yaml").write_text(text)
-    with pytest.raises(UserError, match=rf"tables\.{name}-table1\.document: '{name}' names a stage"):
+    files = {path.replace("singh2019supp", name): text for path, text in FILES.items()}
+    file = f"documents/{name}/experiments.yaml"
+    write_files(tmp_path, {**files, file: files[file].replace("singh2019supp-table1", f"{name}-table1")})
+    with pytest.raises(UserError, match=rf"documents/{name}: '{name}' names a stage"):
         load_plan(tmp_path).named()
 
 
@@ -115,7 +113,7 @@ def test_the_report_reads_every_table(plan: Plan) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("trian/x", "expected one of data, frames, pretrain"), ("train/x", "it has: dir-cnn4-z3-s0")]
+    ("name", "said"), [("trian/x", "expected one of data, frames, pretrain"), ("train/x", "there are: dir-cnn4-z3-s0")]
 )
 def test_an_unknown_task_is_refused_with_what_there_is(plan: Plan, name: str, said: str) -> None:
     with pytest.raises(UserError, match=said):
@@ -172,9 +170,9 @@ def test_a_change_in_a_module_makes_exactly_those_stages_stale_that_load_it(
     tmp_path: Path, loaded: dict[str, set[str]]
 ) -> None:
     workspace = make_workspace(tmp_path / "project", "paper")  # where there is a set of the user's
-    edit(workspace / "params.yaml", "    checkpoint: null #", "    checkpoint: w.pt #")
+    edit(workspace / "documents/mahler2020/experiments.yaml", "    checkpoint: null #", "    checkpoint: w.pt #")
     (workspace / "w.pt").write_bytes(b"x")
-    registry = load(workspace / "params.yaml")
+    registry = load(workspace)
 
     def codes() -> dict[str, str]:
         tasks = {module_of(task.spec): task for task in Plan(registry, workspace)}
@@ -298,9 +296,9 @@ def test_each_stage_of_dvc_depends_on_one_digest_and_on_what_it_reads(plan: Plan
     for task in plan:
         digest, *others = stages[f"{task.stage}-{task.key}"]["deps"]
         assert digest == f"results/code/{module_of(task.spec).removeprefix('reeltrace.')}"
-        texts = [path for path in others if path.startswith("reports")]
+        texts = [path for path in others if path.startswith(("documents", "templates", "params.yaml"))]
         assert [path for path in others if path not in texts] == [str(t.manifest) for t in plan.inputs_of(task)]
-        assert len(texts) == (task.stage in ("aggregate", "report"))
+        assert len(texts) == {"aggregate": 1, "report": 3}.get(task.stage, 0)
         assert stages[f"{task.stage}-{task.key}"]["outs"] == [str(task.folder)]
     assert len(text.splitlines()) < 9 * len(stages)
 
@@ -313,9 +311,9 @@ def test_a_stage_has_the_parameters_of_its_own_spec(plan: Plan) -> None:
 
 
 def test_a_missing_source_file_is_named(workspace: Path) -> None:
-    (workspace / "reports/published/basu2021.yaml").unlink()
+    (workspace / "documents/basu2021/published.yaml").unlink()
     plan = load_plan(workspace)
-    with pytest.raises(UserError, match=r"basu2021\.yaml: missing"):
+    with pytest.raises(UserError, match=r"documents/basu2021/published\.yaml: missing"):
         code_sha256(plan["aggregate/basu2021-table3"], workspace)
 
 
@@ -373,8 +371,7 @@ def test_measurements_of_different_kinds_do_not_share_their_code(plan: Plan) -> 
 
 
 def test_weights_that_a_measurement_loads_belong_to_what_it_rests_on(tmp_path: Path) -> None:
-    text = (PROJECT / "params.yaml").read_text().replace("checkpoint: {}", "checkpoint: {slowfast: w.pt}")
-    (tmp_path / "params.yaml").write_text(text)
+    write_files(tmp_path, changed(measurements={"mahler2020-latency": {"checkpoint": {"slowfast": "w.pt"}}}))
     shutil.copytree(PROJECT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
     task = load_plan(tmp_path)["measure/mahler2020-latency"]
     assert Path("w.pt") in task.sources
@@ -389,11 +386,8 @@ def test_weights_that_a_measurement_loads_belong_to_what_it_rests_on(tmp_path: P
 
 def with_pictures(folder: Path, checkpoint: str = "w.pt", videos: str = "[a.avi]") -> Plan:
     """A project whose params.yaml names a checkpoint and videos to draw from."""
-    text = (PROJECT / "params.yaml").read_text()
-    text = text.replace("    checkpoint: null #", f"    checkpoint: {checkpoint} #").replace(
-        "    videos: [] #", f"    videos: {videos} #"
-    )
-    (folder / "params.yaml").write_text(text)
+    asked = {"checkpoint": yaml.safe_load(checkpoint), "videos": yaml.safe_load(videos)}
+    write_files(folder, changed(measurements={"mahler2020-pictures": asked}))
     if not (folder / "src").exists():
         shutil.copytree(PROJECT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
     return load_plan(folder)

@@ -507,7 +507,7 @@ def test_an_edit_made_by_dvc_and_undone_is_seen_by_snakemake(workspace: Path, co
     manifest = "results/smoke/data/moving-mnist/manifest.json"
     snakemake(workspace, manifest)
     first = (workspace / manifest).read_bytes()
-    params = workspace / "params.yaml"
+    params = workspace / "documents/basu2021/experiments.yaml"
     text = params.read_text()
     edit(params, "seed: 1\n", "seed: 5\n")
     command("reeltrace", "run", "data", "moving-mnist")

@@ -20,6 +20,8 @@ from reeltrace.runner import run
 
 DIGITS, CLIPS = "results/smoke/data/digits", "results/smoke/data/moving-mnist-dir"
 
+BASU = "documents/basu2021/experiments.yaml"
+
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
@@ -88,8 +90,8 @@ def test_an_input_that_is_not_there_says_what_to_run(workspace: Path) -> None:
 def test_a_stale_input_is_not_used(workspace: Path) -> None:
     run("data", "digits", workspace)
     run("data", "moving-mnist-dir", workspace)
-    text = (workspace / "params.yaml").read_text()
-    (workspace / "params.yaml").write_text(text.replace("    seed: 2\n", "    seed: 3\n"))
+    text = (workspace / BASU).read_text()
+    (workspace / BASU).write_text(text.replace("    seed: 2\n", "    seed: 3\n"))
     with pytest.raises(UserError, match=r"moving-mnist-dir: stale.*first run: reeltrace run data moving-mnist-dir"):
         run("train", "dir-cnn4-z3-s0", workspace)
 
@@ -125,7 +127,7 @@ def test_a_spec_that_changes_meanwhile_is_not_blessed(workspace: Path, monkeypat
 
     def meddling(spec: Any, inputs: dict[str, Path], work: Path) -> dict[str, Any]:
         facts = real(spec, inputs, work)
-        edit(workspace / "params.yaml", "    seed: 2\n", "    seed: 3\n")
+        edit(workspace / BASU, "    seed: 2\n", "    seed: 3\n")
         return facts
 
     patched(monkeypatch, meddling)
@@ -230,7 +232,7 @@ def test_work_on_another_input_is_not_taken_over(workspace: Path, monkeypatch: p
 @pytest.mark.parametrize("moment", ["start", "epoch"])
 def test_a_killed_training_leaves_nothing_finished_and_resumes(workspace: Path, moment: str) -> None:
     """SIGKILL before or after the first epoch: no folder that looks finished; the next run gives the same manifest."""
-    edit(workspace / "params.yaml", "smoke: 2}", "smoke: 12}", 1)
+    edit(workspace / "documents/basu2021/smoke.yaml", "dir-cnn4: {epochs: 2", "dir-cnn4: {epochs: 12")
     for stage, key in (("data", "digits"), ("data", "moving-mnist-dir")):
         run(stage, key, workspace)
     command = ["reeltrace", "run", "train", "dir-cnn4-z3-s0"]

@@ -129,7 +129,7 @@ def status(
     standing = found["report/all"]
     print(f"  {'report':<{width}}  {standing.state:<8} {standing.reason}".rstrip())
     if not dvc_is_current(plan):
-        print("dvc.yaml does not match params.yaml; run: reeltrace sync")
+        print("dvc.yaml does not match params.yaml and documents/; run: reeltrace sync")
     elif waiting := unrecorded(plan, found):
         print(f"{len(waiting)} current artifacts are not recorded with DVC; snakemake or `reeltrace sync` records them")
 
@@ -175,14 +175,14 @@ def _not_there(plan: Any, found: dict[str, Any], known: set[str]) -> list[Any]:
 
 
 def _mistaken_texts(plan: Any) -> list[Any]:
-    """The first mistake in the texts of reports/, as a problem: names that lead nowhere break the chain."""
-    from reeltrace.analysis.texts import REPORTS, check_texts
+    """The first mistake in the texts of documents/, as a problem: names that lead nowhere break the chain."""
+    from reeltrace.analysis.texts import check_texts
     from reeltrace.errors import Problem
 
     try:
         check_texts(plan.registry, ROOT)
     except UserError as error:
-        return [Problem("broken chain", str(REPORTS), str(error))]
+        return [Problem("broken chain", "documents", str(error))]
     return []
 
 
@@ -238,7 +238,7 @@ def sync(
             raise typer.Exit(1)
         return
     if result["compiled"]:
-        print("dvc.yaml was compiled anew from params.yaml")
+        print("dvc.yaml was compiled anew from params.yaml and documents/")
     for note in result["notes"]:
         print(note)
     if failed:

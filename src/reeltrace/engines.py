@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from configparser import ConfigParser
 from configparser import Error as ConfigError
 from dataclasses import dataclass
@@ -21,13 +22,14 @@ import yaml
 
 from reeltrace.artifacts.files import atomic_write, reason_of, sha256_file
 from reeltrace.artifacts.json_values import read_json, sha256_json, write_json_if_changed
-from reeltrace.artifacts.names import RECEIPT
+from reeltrace.artifacts.names import DOCUMENTS, RECEIPT
 from reeltrace.artifacts.protocol import absent, check_outputs
 from reeltrace.errors import CheckFailed, Problem, UserError
 from reeltrace.plan import (
     PACKAGE,
     RESULTS,
     STAGE_MODULES,
+    TEMPLATES,
     Plan,
     Task,
     code_sha256,
@@ -35,16 +37,16 @@ from reeltrace.plan import (
     module_sha256,
     package_sha256,
 )
+from reeltrace.registry.documents import PARAMS
 from reeltrace.registry.reading import spec_json
 
 DVC_YAML = Path("dvc.yaml")
 DVC_LOCK = Path("dvc.lock")
 DVC_CACHE = Path(".dvc/cache")
-DVC_HEADER = "# Compiled from params.yaml by `reeltrace sync`; edit that file, not this one.\n"
+DVC_HEADER = "# Compiled from params.yaml and documents/ by `reeltrace sync`; edit those, not this file.\n"
 CODE = RESULTS / "code"
 CODE_STAGE = "code"
 WHOLE = "reeltrace"  # among the digests, that of the whole package
-REPORTS = Path("reports")
 
 MISMATCH = 3  # the exit code of `reeltrace sync --later` where an artifact is not what its manifest says
 
@@ -68,6 +70,17 @@ def stage_name(task: Task) -> str:
     return f"{task.stage}-{task.key}"
 
 
+class InLine(list[Any]):
+    """A list that YAML writes in brackets, with what is in it."""
+
+
+class InLines(yaml.SafeDumper):
+    """PyYAML's safe dumper, which knows such lists."""
+
+
+InLines.add_representer(InLine, lambda dumper, value: dumper.represent_sequence("tag:yaml.org,2002:seq", value, True))
+
+
 def compile_dvc(plan: Plan) -> str:
     """The text of dvc.yaml: one stage per task, its edges the manifests, its parameters the registry's keys.
 
@@ -78,7 +91,8 @@ def compile_dvc(plan: Plan) -> str:
         CODE_STAGE: {"cmd": "sh workflow/reeltrace code", "deps": [str(PACKAGE)], "outs": [str(CODE)]}
     }
     for task in plan:
-        texts = [REPORTS] if task.stage == "report" else task.texts
+        whole = task.stage == "report"  # it reads what every file of the registry says
+        texts = (PARAMS, DOCUMENTS, TEMPLATES) if whole else task.texts
         made_of = (
             CODE / _name_of_code(module_of(task.spec)),
             *texts,
@@ -87,13 +101,23 @@ def compile_dvc(plan: Plan) -> str:
         )
         stages[stage_name(task)] = {
             "cmd": task.launch,
-            "deps": list(map(str, made_of)),
-            "params": list(dict.fromkeys(task.params)),
+            "deps": InLine(map(str, made_of)),
+            "params": InLine(_params(plan, ["scale"] if whole else task.params)),
             "outs": [str(task.folder)],
         }
     scores = [str(task.folder / "scores.json") for task in plan.of("train")]
     document = {"stages": stages, "metrics": scores, "plots": _plots(plan)}
-    return DVC_HEADER + yaml.safe_dump(document, sort_keys=False, width=118, default_flow_style=None)
+    return DVC_HEADER + yaml.dump(document, Dumper=InLines, sort_keys=False, width=118, default_flow_style=None)
+
+
+def _params(plan: Plan, paths: Iterable[str]) -> list[Any]:
+    """Registry paths as DVC's parameters: those of params.yaml by themselves, others below the files that hold them."""
+    by_file: dict[str, list[str]] = {}
+    for path in dict.fromkeys(paths):
+        for file in plan.registry.files.files_of(path):
+            by_file.setdefault(file, []).append(path)
+    own = by_file.pop(PARAMS, [])
+    return [*own, *({file: found} for file, found in by_file.items())]
 
 
 def _plots(plan: Plan) -> list[dict[str, Any]]:
@@ -160,7 +184,7 @@ def refuse_outdated_dvc(plan: Plan) -> None:
     """Under `dvc repro`, refuse to work from a dvc.yaml that no longer says what params.yaml says."""
     if "DVC_STAGE" in os.environ and not dvc_is_current(plan):
         raise UserError(
-            f"dvc.yaml: compiled from another params.yaml (scale is now {plan.registry.scale}); "
+            f"dvc.yaml: compiled from other experiments (scale is now {plan.registry.scale}); "
             "run `reeltrace sync`, then `dvc repro` again"
         )
 
@@ -215,7 +239,7 @@ def _standing(plan: Plan, task: Task, found: dict[str, Standing], manifests: dic
     except (CheckFailed, KeyError, TypeError):
         return Standing("stale", "its manifest cannot be read")
     if spec != sha256_json(spec_json(task.spec)):
-        return Standing("stale", "params.yaml changed")
+        return Standing("stale", "its parameters changed")
     try:
         same = code == code_sha256(task, plan.root)
     except UserError as error:  # a file of the user's, or of the project's, is not there

@@ -21,13 +21,14 @@ from grimp import ImportGraph
 from grimp.exceptions import SourceSyntaxError
 
 from reeltrace.artifacts.files import sha256_file
-from reeltrace.artifacts.names import MANIFEST, RECEIPT, SPEC
+from reeltrace.artifacts.names import DOCUMENTS, MANIFEST, RECEIPT, SPEC
 from reeltrace.errors import UserError
 from reeltrace.registry.cells import measurements_of
 from reeltrace.registry.datasets import MovingDigitsDataset, VideoDataset
+from reeltrace.registry.header import HEADER
 from reeltrace.registry.measurements import LatencyMeasurement, PicturesMeasurement
 from reeltrace.registry.models import RCNModel
-from reeltrace.registry.reading import PARAMS, Registry, load
+from reeltrace.registry.reading import Registry, load
 from reeltrace.registry.specs import MeasureSpec, MovingDigitsSpec, Spec, TrainSpec, VideosSpec
 from reeltrace.registry.tables import ResultTable
 
@@ -67,7 +68,10 @@ LISTED = "reeltrace.data.listed_stage"
 ON_FRAMES = "reeltrace.training.frame_stage"  # likewise: nets on frames, and nets on clips
 STAGE_MODULES = tuple(sorted({*MODULES.values(), *MEASURES.values(), VIDEOS, LISTED, ON_FRAMES}))
 RESULTS = Path("results")
+TEMPLATES = Path("templates")
 PACKAGE = Path("src/reeltrace")
+PUBLISHED = "published.yaml"
+TEXTS = (HEADER, PUBLISHED, "claims.yaml", "assumptions.yaml")  # of a document, beside its experiments
 
 
 def module_of(spec: Spec) -> str:
@@ -186,7 +190,7 @@ class Plan:
             if stage not in STAGES:
                 raise UserError(f"no stage is named {stage!r}; expected one of {', '.join(STAGES)}") from None
             known = ", ".join(task.key for task in self.tasks.values() if task.stage == stage)
-            raise UserError(f"params.yaml has no {stage} named {name.partition('/')[2]!r}; it has: {known}") from None
+            raise UserError(f"no {stage} is named {name.partition('/')[2]!r}; there are: {known}") from None
 
     def __iter__(self) -> Iterator[Task]:
         return iter(self.tasks.values())
@@ -220,8 +224,7 @@ class Plan:
             document = self.registry.params.tables[task.key].document
             if document in (*STAGES, "all"):
                 raise UserError(
-                    f"params.yaml: tables.{task.key}.document: {document!r} names a stage or everything; "
-                    "give the document another name"
+                    f"{DOCUMENTS / document}: {document!r} names a stage or everything; give the folder another name"
                 )
             for name in (document, task.key):
                 asked.setdefault(name, {}).update({each.name: each for each in self.behind(task)})
@@ -295,7 +298,7 @@ class Plan:
                 inputs=tuple(inputs),
                 outputs=AGGREGATE_OUTPUTS,
                 params=(f"tables.{key}", *paths),
-                texts=(Path(f"reports/published/{table.document}.yaml"),),
+                texts=(DOCUMENTS / table.document / PUBLISHED,),
             )
         yield self._task(
             registry.report_spec(),
@@ -321,7 +324,7 @@ class Plan:
                 "measurements",
                 "tables",
             ),
-            texts=tuple(report_texts(self.root)),
+            texts=tuple(report_texts(self.root, self.registry.files.headers)),
         )
 
     def _measured_with(self, key: str) -> tuple[str, ...]:
@@ -337,7 +340,7 @@ class Plan:
             found = [(path, f"{place}.checkpoint.{net}") for net, path in asked.checkpoint.items()]
         elif isinstance(asked, PicturesMeasurement) and asked.checkpoint is not None:
             found = [(asked.checkpoint, f"{place}.checkpoint"), *((path, f"{place}.videos") for path in asked.videos)]
-        return tuple((Path(path), where) for path, where in found)
+        return tuple((Path(path), self.registry.files.place(where)) for path, where in found)
 
     def _pretrained(self) -> Iterator[Task]:
         """Backbones, and the features of frames that they give."""
@@ -410,14 +413,13 @@ class Plan:
         )
 
 
-def report_texts(root: Path) -> list[Path]:
-    """The text files of the report: templates, published tables, claims, the ledger of assumptions."""
-    folder = root / "reports"
-    return sorted(
-        path.relative_to(root)
-        for path in folder.rglob("*")
-        if path.is_file() and not path.name.startswith(".") and "__pycache__" not in path.parts
-    )
+def report_texts(root: Path, documents: Iterable[str]) -> list[Path]:
+    """The text files of the report: templates, and of each document its header, cells, claims and assumptions."""
+    templates = root / TEMPLATES
+    found = [path for path in templates.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    for name in documents:
+        found += [path for file in TEXTS if (path := root / DOCUMENTS / name / file).is_file()]
+    return sorted(path.relative_to(root) for path in found)
 
 
 def code_of(module: str, root: Path = Path(), graph: ImportGraph | None = None) -> tuple[Path, ...]:
@@ -514,9 +516,9 @@ def check_given(task: Task, root: Path = Path()) -> None:
     for path, key in task.given:
         if not (root / path).is_file():
             what = "not a file" if (root / path).exists() else "missing"
-            raise UserError(f"{path}: {what}; {task.name} needs it. Put it there, or correct params.yaml: {key}")
+            raise UserError(f"{path}: {what}; {task.name} needs it. Put it there, or correct {key}")
 
 
 def load_plan(root: Path = Path()) -> Plan:
-    """The plan of the `params.yaml` in `root`."""
-    return Plan(load(root / PARAMS), root)
+    """The plan of the project below `root`."""
+    return Plan(load(root), root)

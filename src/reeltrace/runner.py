@@ -183,7 +183,7 @@ def _check_input(task: Task, reader: Task, root: Path) -> None:
     manifest = read_json(folder / MANIFEST)
     if manifest.get("spec", {}).get("sha256") != sha256_json(spec_json(task.spec)):
         raise UserError(
-            f"{task.folder}: stale (params.yaml has changed since it was made), and {reader.name} reads it; "
+            f"{task.folder}: stale (its parameters have changed since it was made), and {reader.name} reads it; "
             f"first run: {task.command}"
         )
     problems = [p for p in check_outputs(folder, limit=CHECK_LIMIT) if not p.where.endswith(SPEC)]
@@ -197,8 +197,7 @@ def _check_unchanged(task: Task, code: str, root: Path) -> None:
     same = task.name in now.tasks and spec_json(now[task.name].spec) == spec_json(task.spec)
     if not same:
         raise CheckFailed(
-            f"params.yaml: what it says of {task.name} changed while it ran; the result was not kept. "
-            f"Run it again: {task.command}"
+            f"{task.name}: its parameters changed while it ran; the result was not kept. Run it again: {task.command}"
         )
     if code_sha256(now[task.name], root) != code:
         raise CheckFailed(

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from conftest import FILES, write_files
 from reeltrace.analysis.stage import outputs as aggregate_outputs
 from reeltrace.artifacts.json_values import write_json
 from reeltrace.artifacts.names import MANIFEST, RECEIPT, SPEC
@@ -45,14 +46,14 @@ def accuracy_of(run: str, transform: str) -> float:
 
 
 class Project:
-    """A project root with params.yaml, reports/ and results/<scale>/ in it."""
+    """A project root with the registry, the templates and results/<scale>/ in it."""
 
-    def __init__(self, root: Path, scale: str = "quick", params: str | None = None) -> None:
+    def __init__(self, root: Path, scale: str = "quick", files: Mapping[str, str] = FILES) -> None:
         self.root = root
-        shutil.copytree(REPOSITORY / "reports", root / "reports")
-        text = (REPOSITORY / "params.yaml").read_text(encoding="utf-8") if params is None else params
-        (root / "params.yaml").write_text(text, encoding="utf-8")
-        self.registry: Registry = load(root / "params.yaml", scale)  # type: ignore[arg-type]
+        shutil.copytree(REPOSITORY / "documents", root / "documents")
+        shutil.copytree(REPOSITORY / "templates", root / "templates")
+        write_files(root, files)
+        self.registry: Registry = load(root, scale)  # type: ignore[arg-type]
         self.scale = scale
         self.plan = Plan(self.registry, REPOSITORY)
 
@@ -435,13 +436,13 @@ class Project:
 
     def aggregate(self, key: str) -> None:
         spec, name = self.registry.aggregate_spec(key), f"aggregate/{key}"
-        self.finish(name, spec, aggregate_outputs(spec, self.inputs_of(name), self.root / "reports/published"))
+        self.finish(name, spec, aggregate_outputs(spec, self.inputs_of(name), self.root))
 
     def report(self) -> None:
         from reeltrace.report.document import build
 
         spec = self.registry.report_spec()
-        built = build(spec, self.inputs_of("report/all"), self.root / "reports")
+        built = build(spec, self.inputs_of("report/all"), self.root)
         self.finish("report/all", spec, {"report.html": built.html, "report.json": built.json})
 
 

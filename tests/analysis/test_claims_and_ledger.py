@@ -5,17 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conftest import write_files
 from reeltrace.analysis import assumptions, claims
 from reeltrace.analysis.claims import Claim, Comparison, Measured, certain, holds, judge
 from reeltrace.analysis.published import load as load_published
 from reeltrace.analysis.texts import unknown_paths
 from reeltrace.errors import UserError
+from reeltrace.registry.documents import compose, read
 
 REPOSITORY = Path(__file__).parents[2]
+DOCUMENTS = tuple(compose(read(REPOSITORY)).headers)
 LEFT, RIGHT = ("4", "a", "x"), ("4", "b", "x")
 
 
@@ -86,10 +88,10 @@ def test_a_certain_verdict_holds_everywhere_in_the_intervals(
 
 
 def test_every_claim_names_cells_of_the_document() -> None:
-    found = claims.load(REPOSITORY / "reports/claims.yaml")
+    found = claims.load(DOCUMENTS, REPOSITORY)
     assert [of.document for of in found] == ["basu2021", "mahler2020", "iqbal2017", "singh2019supp"]
     for of in found:
-        document = load_published(of.document, REPOSITORY / "reports/published")
+        document = load_published(of.document, REPOSITORY)
         for claim in of.claims:
             for rule in claim.rule:
                 units = {document.tables[t].cell(row, column).unit for t, row, column in (rule.left, rule.right)}
@@ -101,7 +103,7 @@ def test_every_claim_names_cells_of_the_document() -> None:
 
 def published_only(document: str) -> dict[str, Any]:
     """Tables with the document's own numbers and none of ours."""
-    tables = load_published(document, REPOSITORY / "reports/published").tables
+    tables = load_published(document, REPOSITORY).tables
     return {
         number: {
             "circumstances": "paper scale",
@@ -122,7 +124,7 @@ def published_only(document: str) -> dict[str, Any]:
 
 
 def verdicts_on_print(document: str) -> dict[str, str]:
-    of = next(c for c in claims.load(REPOSITORY / "reports/claims.yaml") if c.document == document)
+    of = next(c for c in claims.load(DOCUMENTS, REPOSITORY) if c.document == document)
     return {c["id"]: c["published_verdict"] for c in claims.judge_all(of, published_only(document))}
 
 
@@ -158,7 +160,7 @@ def test_error_rates_are_judged_in_percent() -> None:
 
 
 def test_claims_are_quoted_from_the_document_s_own_numbers_consistently() -> None:
-    of = claims.load(REPOSITORY / "reports/claims.yaml")[0]
+    of = claims.load(DOCUMENTS, REPOSITORY)[0]
     by_id = {c["id"]: c for c in claims.judge_all(of, published_only("basu2021"))}
     assert by_id["reversal-breaks-cnn4"]["published_verdict"] == "holds"
     assert by_id["t2-threefold-cnn4"]["published_verdict"] == "holds"
@@ -179,22 +181,22 @@ def test_claims_are_quoted_from_the_document_s_own_numbers_consistently() -> Non
 
 
 def test_the_ledger_names_registry_paths_and_files_that_exist() -> None:
-    params = yaml.safe_load((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))
-    for ledger in assumptions.load(REPOSITORY / "reports/assumptions.yaml"):
-        assert [path for a in ledger.assumptions for path in unknown_paths(a, params)] == []
+    trees = compose(read(REPOSITORY)).trees.values()
+    for ledger in assumptions.load(DOCUMENTS, REPOSITORY):
+        assert [path for a in ledger.assumptions for path in unknown_paths(a, trees)] == []
         assert all((REPOSITORY / a.code).exists() for a in ledger.assumptions if a.code)
-        document = load_published(ledger.document, REPOSITORY / "reports/published")
+        document = load_published(ledger.document, REPOSITORY)
         assert {t for a in ledger.assumptions for t in a.tables} <= set(document.tables)
 
 
-def test_a_path_may_lead_through_a_map_over_scales() -> None:
-    params = {"a": {"b": {"paper": None, "quick": {"c": 1}}, "d": {"paper": 1}}}
+def test_a_path_may_exist_at_one_scale_only() -> None:
+    trees = [{"a": {"b": None, "d": 1}}, {"a": {"b": {"c": 1}, "d": 1}}]
 
     def unknown(*paths: str) -> list[str]:
         found = {"id": "i", "open": "o", "choice": "c", "why": "w", "tables": ("1",), "registry": paths}
-        return unknown_paths(assumptions.Assumption.model_validate(found), params)
+        return unknown_paths(assumptions.Assumption.model_validate(found), trees)
 
-    assert unknown("a.b", "a.b.c", "a.b.quick.c", "a.d") == []
+    assert unknown("a.b", "a.b.c", "a.d") == []
     assert unknown("a.b.x", "a.d.e", "b", "a.b.c.d", "") == ["a.b.x", "a.d.e", "b", "a.b.c.d", ""]
 
 
@@ -202,24 +204,21 @@ def test_a_path_may_lead_through_a_map_over_scales() -> None:
     ("text", "words"),
     [
         (
-            "document: d\nassumptions: [{id: a, open: o, choice: c, why: w, tables: ['1'], registry: []}]",
+            "assumptions: [{id: a, open: o, choice: c, why: w, tables: ['1'], registry: []}]",
             "names a registry path",
         ),
-        ("document: d\nassumptions: [{id: a}]", "Field required"),
+        ("assumptions: [{id: a}]", "Field required"),
     ],
 )
 def test_a_wrong_ledger_is_refused(tmp_path: Path, text: str, words: str) -> None:
-    path = tmp_path / "assumptions.yaml"
-    path.write_text(text)
+    write_files(tmp_path, {"documents/d/assumptions.yaml": text})
     with pytest.raises(UserError, match=words):
-        assumptions.load(path)
+        assumptions.load(["d"], tmp_path)
 
 
 def test_a_wrong_claim_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "claims.yaml"
-    path.write_text(
-        "document: d\nclaims: [{id: a, title: t, says: s, place: p, "
-        "rule: [{left: ['3', r, c], op: near, by: 1, right: ['3', r, c]}]}]"
-    )
-    with pytest.raises(UserError, match=r"claims.0.rule.0.op.*near"):
-        claims.load(path)
+    rule = "[{left: ['3', r, c], op: near, by: 1, right: ['3', r, c]}]"
+    text = f"claims: [{{id: a, title: t, says: s, place: p, rule: {rule}}}]"
+    write_files(tmp_path, {"documents/d/claims.yaml": text})
+    with pytest.raises(UserError, match=r"documents/d/claims.yaml: claims.0.rule.0.op.*near"):
+        claims.load(["d", "without"], tmp_path)

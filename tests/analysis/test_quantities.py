@@ -25,12 +25,12 @@ from reeltrace.registry.tables import MeasuredTable
 
 @pytest.fixture(scope="module")
 def registry() -> Registry:
-    return load_registry(REPOSITORY / "params.yaml", "quick")
+    return load_registry(REPOSITORY, "quick")
 
 
 @pytest.fixture(scope="module")
 def mahler() -> Document:
-    return load("mahler2020", REPOSITORY / "reports/published")
+    return load("mahler2020", REPOSITORY)
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +176,7 @@ def changed(registry: Registry, **parts: Any) -> AggregateSpec:
         ),
         (
             {"derived": {"2080Ti": {"operation": "quotient", "of": ("GFLOPS per run", "7.1/Voodoo/GFLOPS")}}},
-            r"derived.2080Ti.of: table 7.1 of reports/published/mahler2020.yaml has no cell 'Voodoo', 'GFLOPS'",
+            r"derived.2080Ti.of: table 7.1 of documents/mahler2020/published.yaml has no cell 'Voodoo', 'GFLOPS'",
         ),
     ],
 )
@@ -257,7 +257,7 @@ def test_claims_of_mahler_on_its_own_numbers_and_on_invented_ones(
         number: aggregate(registry.aggregate_spec(f"mahler2020-table{number.replace('.', '-')}"), mahler, sources)
         for number in ("7.1", "7.2", "7.3")
     }
-    found = next(c for c in claims.load(REPOSITORY / "reports/claims.yaml") if c.document == "mahler2020")
+    found = next(c for c in claims.load(["mahler2020"], REPOSITORY) if c.document == "mahler2020")
     by_id = {claim["id"]: claim for claim in claims.judge_all(found, tables)}
     assert {i for i, claim in by_id.items() if claim["published_verdict"] == "fails"} == {
         "accuracy-costs",  # SlowFast is more accurate than Non-Local R101 and costs less

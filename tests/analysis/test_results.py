@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from analysis.fabricated import REPOSITORY, Project
-from conftest import refusal, replaced
+from analysis.fabricated import Project
+from conftest import edited, refusal
 from reeltrace.analysis import stage, timing
 from reeltrace.analysis.intervals import wilson
 from reeltrace.analysis.results import duration
@@ -16,6 +15,7 @@ from reeltrace.artifacts.json_values import read_json, write_json
 from reeltrace.artifacts.names import RECEIPT
 from reeltrace.artifacts.pointers import pointer
 from reeltrace.errors import CheckFailed
+from reeltrace.registry.reading import registry_of
 from reeltrace.registry.specs import TimingSpec
 from reeltrace.registry.tables import ResultTable
 
@@ -137,24 +137,27 @@ def test_what_recurrent_nets_carry_is_listed_in_the_document_s_order(project: Pr
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("ADAM 1 percent: st-98-104", "ADAM 2 percent: st-98-104", "'ADAM 2 percent' is not in table 5.3"),
-        ("columns: {error rate: error}", "columns: {error: error}", "'error' is not in table 5.3"),
+        (
+            "ADAM 1 percent: st-98-104",
+            "ADAM 2 percent: st-98-104",
+            "'ADAM 2 percent' is not in table 5.3",
+        ),
+        (
+            "columns: {error rate: error}",
+            "columns: {error: error}",
+            "'error' is not in table 5.3",
+        ),
         ("columns: {error rate: error}", "columns: {error rate: top1}", "top1 is of the unit 'percent'"),
     ],
 )
 def test_a_table_that_is_not_the_print_s_is_refused(project: Project, old: str, new: str, words: str) -> None:
-    from reeltrace.registry.reading import parse
-
-    text = (REPOSITORY / "params.yaml").read_text(encoding="utf-8")
-    spec = parse(replaced(text, old, new)).aggregate_spec("iqbal2017-table5-3")
+    spec = registry_of(edited(old, new, "documents/iqbal2017/experiments.yaml")).aggregate_spec("iqbal2017-table5-3")
     inputs = project.inputs_of("aggregate/iqbal2017-table5-3")
-    assert words in refusal(stage.outputs, spec, inputs, project.root / "reports/published")
+    assert words in refusal(stage.outputs, spec, inputs, project.root)
 
 
 def test_several_seeds_have_a_spread(tmp_path: Path) -> None:
-    params = yaml.safe_load((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))
-    text = yaml.safe_dump({**params, "seeds": {"paper": [0], "quick": [0, 1]}}, sort_keys=False)
-    made = Project(tmp_path, params=text).all()
+    made = Project(tmp_path, files=edited("quick: [0]", "quick: [0, 1]")).all()
     ours = cells(made, "iqbal2017-table5-9")["ST-ResNet", "final"]["reproduced"]
     assert list(ours["values"]) == ["0", "1"] and ours["deviation_printed"] is not None
     assert ours["value"] == pytest.approx(sum(ours["values"].values()) / 2)

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from analysis.fabricated import REPOSITORY, Project, score
+from analysis.fabricated import Project, score
+from conftest import edited
 from reeltrace.analysis import stage
 from reeltrace.analysis.intervals import wilson
 from reeltrace.analysis.published import load
@@ -30,9 +30,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture(scope="module")
 def three_seeds(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    params = yaml.safe_load((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))
-    text = yaml.safe_dump({**params, "seeds": {"paper": [0], "quick": [0, 1, 2]}}, sort_keys=False)
-    made = Project(tmp_path_factory.mktemp("seeds"), params=text)
+    made = Project(tmp_path_factory.mktemp("seeds"), files=edited("quick: [0]", "quick: [0, 1, 2]"))
     assert made.registry.params.seeds == (0, 1, 2)
     return made.all()
 
@@ -128,7 +126,7 @@ def test_the_search_decides_how_counts_were_rounded(project: Project, roundings:
     metrics["layers"] = {"conv1": {"filter": [3, 3, 3], "stride": 2}}
     spec = Source("spec.json", read_json(project.folder("measure/basu2021-cnn4") / "spec.json"), "0" * 64)
     sources = {"measure/basu2021-cnn4": Source("metrics.json", metrics, "0" * 64, spec)}
-    document = load("basu2021", project.root / "reports/published")
+    document = load("basu2021", project.root)
     one = aggregate(project.registry.aggregate_spec("basu2021-table1"), document, sources)
     verdicts = {(c["row"], c["column"]): c["verdict"] for c in one["cells"]}
     assert verdicts["parameters", "T2CNN channels"] == verdict
@@ -146,7 +144,7 @@ def faithful(project: Project, table: str = "basu2021-table5") -> dict[str, Any]
         name: Source(f"results/paper/{name}/metrics.json", read_json(folder / "metrics.json"), "0" * 64)
         for name, folder in project.inputs_of(f"aggregate/{table}").items()
     }
-    return aggregate(spec, load("basu2021", project.root / "reports/published"), sources)
+    return aggregate(spec, load("basu2021", project.root), sources)
 
 
 def test_at_paper_scale_cells_match_or_differ(project: Project) -> None:
@@ -166,7 +164,7 @@ def test_an_override_makes_even_paper_scale_not_comparable(project: Project) -> 
         name: Source(f"results/paper/{name}/metrics.json", read_json(folder / "metrics.json"), "0" * 64)
         for name, folder in project.inputs_of("aggregate/basu2021-table5").items()
     }
-    found = aggregate(spec, load("basu2021", project.root / "reports/published"), sources)
+    found = aggregate(spec, load("basu2021", project.root), sources)
     assert {cell["verdict"] for cell in found["cells"]} == {"not comparable"}
 
 
@@ -177,7 +175,7 @@ def test_a_published_row_without_a_run_is_not_run(project: Project) -> None:
     texts = stage.outputs(
         spec.model_copy(update={"table": table}),
         project.inputs_of("aggregate/basu2021-table3"),
-        project.root / "reports/published",
+        project.root,
     )
     assert '"verdict": "not run"' in texts["cells.json"]
 
@@ -189,7 +187,7 @@ def test_a_row_that_the_document_does_not_have_is_refused(project: Project) -> N
         stage.outputs(
             spec.model_copy(update={"table": table}),
             project.inputs_of("aggregate/basu2021-table3"),
-            project.root / "reports/published",
+            project.root,
         )
 
 
@@ -297,7 +295,7 @@ def test_at_paper_scale_each_set_is_judged_by_its_own_data(
         key: Source(f"results/paper/{key}/metrics.json", read_json(folder / "metrics.json"), "0" * 64)
         for key, folder in project.inputs_of(f"aggregate/{name}").items()
     }
-    found = aggregate(spec, load("basu2021", project.root / "reports/published"), sources)["cells"]
+    found = aggregate(spec, load("basu2021", project.root), sources)["cells"]
     assert {cell["column"] for cell in found if cell["verdict"] == "not comparable"} == incomplete
     assert {cell["verdict"] for cell in found if cell["column"] not in incomplete} <= {"matches", "differs"}
 

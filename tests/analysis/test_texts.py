@@ -1,4 +1,4 @@
-"""The texts of reports/ against each other and against params.yaml: each mistake is named with its place."""
+"""The texts of documents/ against each other and against the experiments: each mistake is named with its place."""
 
 import re
 import shutil
@@ -6,26 +6,26 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
 
-from conftest import PROJECT, Command, edit, refusal, replaced
+from conftest import FILES, PROJECT, Command, edit, edited, refusal
 from reeltrace.analysis.texts import check_texts
 from reeltrace.cli import _mistaken_texts
 from reeltrace.plan import Plan
 from reeltrace.registry.fields import SCALES
-from reeltrace.registry.reading import load, parse
+from reeltrace.registry.reading import load, registry_of
 
-PARAMS = (PROJECT / "params.yaml").read_text(encoding="utf-8")
-BASU, CLAIMS, LEDGER = "published/basu2021.yaml", "claims.yaml", "assumptions.yaml"
+BASU, CLAIMS, LEDGER = (f"documents/basu2021/{name}.yaml" for name in ("published", "claims", "assumptions"))
+FIGURES = "documents/mahler2020/assumptions.yaml"
 
 
-REGISTRY = parse(PARAMS)
+REGISTRY = registry_of(FILES)
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    shutil.copytree(PROJECT / "reports", tmp_path / "reports")
-    for place in re.findall(r'code: "(src/.*)"', (PROJECT / "reports" / LEDGER).read_text(encoding="utf-8")):
+    shutil.copytree(PROJECT / "documents", tmp_path / "documents")
+    ledgers = (PROJECT / "documents").glob("*/assumptions.yaml")
+    for place in re.findall(r'code: "(src/.*)"', "".join(path.read_text(encoding="utf-8") for path in ledgers)):
         (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
         if (PROJECT / place).is_file():
             (tmp_path / place).touch()
@@ -35,7 +35,7 @@ def root(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("scale", SCALES)
 def test_the_projects_own_texts_are_right_and_quickly_read(scale: str) -> None:
     began = time.process_time()
-    check_texts(load(PROJECT / "params.yaml", scale), PROJECT)  # type: ignore[arg-type]
+    check_texts(load(PROJECT, scale), PROJECT)  # type: ignore[arg-type]
     assert time.process_time() - began < 2
 
 
@@ -45,12 +45,9 @@ RULE = 'rule:\n      - {left: ["3", "Z3CNN", "treverse"]'
 @pytest.mark.parametrize(
     ("file", "old", "new", "words"),
     [
-        (BASU, "year:", 'year: "2020"\nyear:', "key 'year' appears twice"),
         (BASU, "    unit: channels\n", "    unit: channels\n    unit: channels\n", "key 'unit' appears twice"),
         (BASU, "column: Z3CNN channels,", "column: Z3CNN channels, column: T2CNN layer,", "key 'column' appears twice"),
-        (BASU, "document: basu2021", "document: basu2020", "found 'basu2020'; expected 'basu2021'"),
-        (CLAIMS, "document: basu2021", "document: basu2012", "document: found 'basu2012'"),
-        (CLAIMS, "document: basu2021", "document: basu2021\ndocument: basu2021", "key 'document' appears twice"),
+        (BASU, "tables:\n", "document: basu2020\ntables:\n", "document: Extra inputs are not permitted"),
         (CLAIMS, RULE, RULE.replace('"3"', '"33"'), "'reversal-breaks-cnn4': rule 1: left: no table '33' in"),
         (CLAIMS, RULE, RULE.replace("Z3CNN", "Z4CNN"), "left: no row 'Z4CNN' in table 3 of"),
         (CLAIMS, RULE, RULE.replace("treverse", "reverse"), "no column 'reverse' in table 3 of"),
@@ -60,8 +57,12 @@ RULE = 'rule:\n      - {left: ["3", "Z3CNN", "treverse"]'
         (BASU, "    unit: channels\n", "    unit: 2017-01-01\n", "unit: found 2017-01-01, which YAML takes for a date"),
         (LEDGER, 'tables: ["1", "3"', 'tables: [-.inf, "3"', "tables.0: found -.inf; expected a finite number"),
         (CLAIMS, "op: below, by: 25", "op: below, by: -1", "found -1"),
-        (CLAIMS, "- id: reversal-breaks-cnn4", "- id: t2-level-cnn4", "'t2-level-cnn4' appears twice"),
-        (LEDGER, "document: basu2021", "document: basu", "document: found 'basu'"),
+        (
+            CLAIMS,
+            "- id: reversal-breaks-cnn4",
+            "- id: t2-level-cnn4",
+            "'t2-level-cnn4' stands in documents/",
+        ),
         (LEDGER, 'tables: ["1", "3"', 'tables: ["11", "3"', "'batch-norm-and-bias': tables: no table '11'"),
         (LEDGER, "[models.cnn4-z3.batch_norm", "[models.cnn4-z3.batchnorm", "registry: no 'models.cnn4-z3.batchnorm'"),
         (LEDGER, "[models.cnn4-z3.batch_norm", "[models.cnn5-z3.batch_norm", "models: nearest of"),
@@ -74,20 +75,24 @@ RULE = 'rule:\n      - {left: ["3", "Z3CNN", "treverse"]'
             '"src/reeltrace/models/cnn5.py"',
             "found 'src/reeltrace/models/cnn5",
         ),
-        (LEDGER, "- id: resnet-stem", "- id: batch-norm-and-bias", "'batch-norm-and-bias' appears twice"),
         (
             LEDGER,
+            "- id: resnet-stem",
+            "- id: batch-norm-and-bias",
+            "'batch-norm-and-bias' stands in documents/",
+        ),
+        (
+            FIGURES,
             'figures: ["7.4',
             'figures: ["9.4',
-            "figures: no figure '9.4' in what params.yaml draws of mahler2020",
+            "figures: no figure '9.4' in what documents/mahler2020 draws",
         ),
     ],
 )
 def test_a_mistake_in_a_text_is_named_with_its_place(root: Path, file: str, old: str, new: str, words: str) -> None:
-    path = root / "reports" / file
-    edit(path, old, new)
+    edit(root / file, old, new)
     message = refusal(check_texts, REGISTRY, root)
-    assert message.startswith(f"{path}: ")
+    assert message.startswith(f"{file}: ")
     assert words in message
 
 
@@ -98,8 +103,11 @@ def test_a_link_out_of_the_project_is_no_place_of_its_code(root: Path) -> None:
 
 
 def test_a_stray_transcription_is_read_too(root: Path) -> None:
-    (root / "reports/published/other.yaml").write_text("a: " + "[" * 100_000)
-    assert "other.yaml: line 1, column 67: not valid YAML (nested deeper" in refusal(check_texts, REGISTRY, root)
+    (root / "documents/other").mkdir()
+    (root / "documents/other/published.yaml").write_text("a: " + "[" * 100_000)
+    assert "other/published.yaml: line 1, column 67: not valid YAML (nested deeper" in refusal(
+        check_texts, REGISTRY, root
+    )
 
 
 @pytest.mark.parametrize(
@@ -112,31 +120,28 @@ def test_a_stray_transcription_is_read_too(root: Path) -> None:
     ],
 )
 def test_what_params_names_and_the_document_does_not_print_is_named(root: Path, old: str, new: str, words: str) -> None:
-    message = refusal(check_texts, parse(replaced(PARAMS, old, new)), root)
-    assert message.startswith("params.yaml: tables.")
+    message = refusal(check_texts, registry_of(edited(old, new)), root)
+    assert re.match(r"documents/(basu2021|mahler2020)/experiments.yaml: tables\.", message)
     assert words in message
 
 
 def test_who_keeps_a_part_of_the_experiments_need_not_edit_the_ledger(root: Path) -> None:
-    raw = yaml.safe_load(PARAMS)
-    raw["tables"] = {"basu2021-table3": raw["tables"]["basu2021-table3"]}
-    runs = set(raw["tables"]["basu2021-table3"]["rows"].values())
-    raw["runs"] = {name: run for name, run in raw["runs"].items() if name in runs}
-    del raw["measurements"]["mahler2020-latency"]
-    check_texts(parse(yaml.safe_dump(raw)), root)
+    registry = registry_of(edited("documents: all", "documents: [basu2021-table3]"))
+    assert list(registry.params.tables) == ["basu2021-table3"]
+    check_texts(registry, root)
 
 
 def test_verify_names_a_mistake_in_a_text(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(root)
     assert _mistaken_texts(Plan(REGISTRY, root)) == []
-    edit(root / "reports" / CLAIMS, RULE, RULE.replace("Z3CNN", "Z4CNN"))
+    edit(root / CLAIMS, RULE, RULE.replace("Z3CNN", "Z4CNN"))
     found = _mistaken_texts(Plan(REGISTRY, root))
     assert [p.kind for p in found] == ["broken chain"] and "no row 'Z4CNN' in table 3" in found[0].found
 
 
 def test_status_and_snakemake_say_it_before_anything_runs(workspace: Path, command: Command) -> None:
-    edit(workspace / "reports" / CLAIMS, RULE, RULE.replace("Z3CNN", "Z4CNN"))
-    said = "no row 'Z4CNN' in table 3 of reports/published/basu2021.yaml"
+    edit(workspace / CLAIMS, RULE, RULE.replace("Z3CNN", "Z4CNN"))
+    said = "no row 'Z4CNN' in table 3 of documents/basu2021/published.yaml"
     done = command("reeltrace", "status", code=2)
     assert said in done.stderr and len(done.stderr.splitlines()) == 1
     dry = command("snakemake", "-n", code=1)

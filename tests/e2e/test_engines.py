@@ -84,7 +84,7 @@ def ran_by_dvc(folder: Path) -> set[str]:
 def test_an_edit_to_one_run_reruns_it_and_what_depends_on_it(copy: Path) -> None:
     """Snakemake plans exactly that; DVC does exactly that; afterwards Snakemake has nothing to do."""
     edit(
-        copy / "params.yaml",
+        copy / "documents/basu2021/experiments.yaml",
         "augment: {kind: treverse, probability: 0.3}",
         "augment: {kind: treverse, probability: 0.4}",
     )
@@ -102,7 +102,7 @@ def test_an_edit_to_one_run_reruns_it_and_what_depends_on_it(copy: Path) -> None
 
 
 def test_an_edit_that_snakemake_reproduces_leaves_dvc_clean(copy: Path) -> None:
-    edit(copy / "params.yaml", "rotate, probability: {paper: 0.3", "rotate, probability: {paper: 0.4")
+    edit(copy / "documents/basu2021/experiments.yaml", "rotate, probability: 0.3", "rotate, probability: 0.4")
     snakemake(copy)
     assert_clean_in_both(copy)
 
@@ -164,7 +164,7 @@ def test_an_edit_that_concerns_no_stage_leaves_both_engines_clean(copy: Path) ->
 
 
 def test_what_dvc_made_counts_as_recorded(copy: Path) -> None:
-    edit(copy / "params.yaml", "rotate, probability: {paper: 0.3", "rotate, probability: {paper: 0.4")
+    edit(copy / "documents/basu2021/experiments.yaml", "rotate, probability: 0.3", "rotate, probability: 0.4")
     dvc(copy, "repro")
     assert json.loads(run_in(copy, "reeltrace", "status", "--json").stdout)["unrecorded"] == []
     lock = (copy / "dvc.lock").stat().st_mtime_ns
@@ -297,11 +297,11 @@ def test_dvc_repro_refuses_a_dvc_yaml_of_another_scale(copy: Path) -> None:
     edit(copy / "params.yaml", "\nscale: smoke", "\nscale: quick")
     done = run_in(copy, "dvc", "repro", code=None)
     assert done.returncode != 0
-    assert "dvc.yaml: compiled from another params.yaml" in done.stderr
+    assert "dvc.yaml: compiled from other experiments" in done.stderr
 
 
 def test_a_mistake_in_params_stops_snakemake_in_one_line(copy: Path) -> None:
-    edit(copy / "params.yaml", "momentum: 0.9", "momentun: 0.9")
+    edit(copy / "documents/basu2021/experiments.yaml", "momentum: 0.9", "momentun: 0.9")
     done = run_in(copy, "snakemake", "-n", code=1)
     assert "protocols.dir-cnn4.momentun: unknown key" in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr

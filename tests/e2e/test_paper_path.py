@@ -80,29 +80,29 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, S
     server.stop()
 
 
-def reduce(params: dict[str, Any]) -> None:
+def reduced(folder: Path) -> dict[str, Any]:
     """The paper scale as it is, but for what would take weeks: widths, epochs, seeds, and the number of classes."""
+    params = yaml.safe_load((folder / "params.yaml").read_text())
+    runs = yaml.safe_load((folder / "documents/basu2021/experiments.yaml").read_text())["runs"]
+    params |= {"datasets": {}, "models": {}, "protocols": {}}
     params["scale"] = "paper"
     params["seeds"]["paper"] = [0]
     params["device"]["kind"]["paper"] = "cpu"
     params["device"]["threads"]["paper"] = 1
     for name in SETS:
-        params["datasets"][name]["classes"]["paper"] = CLASSES
-    for name, run in SETS.items():
-        model, protocol = params["runs"][run]["model"], params["runs"][run]["protocol"]
-        params["models"][model]["widths"]["paper"] = [4, 4, 4, 4]
-        params["protocols"][protocol] |= {"epochs": 1, "milestones": [], "batch_size": 8}
-        params["datasets"][name] |= {"short_side": 48, "test_clips": 2}
-        params["datasets"][name]["clip"] = {"frames": 8, "stride": 1, "crop": 40, "size": 40, "place": "center"}
+        clip = {"frames": 8, "stride": 1, "crop": 40, "size": 40, "place": "center"}
+        params["datasets"][name] = {"classes": CLASSES, "short_side": 48, "test_clips": 2, "clip": clip}
+    for run in SETS.values():
+        params["models"][runs[run]["model"]] = {"widths": [4, 4, 4, 4]}
+        params["protocols"][runs[run]["protocol"]] = {"epochs": 1, "milestones": [], "batch_size": 8}
+    return params
 
 
 @pytest.fixture
 def workspace(tmp_path: Path, archives: tuple[Path, Served]) -> Path:
     folder = make_workspace(tmp_path / "project")
     path = folder / "params.yaml"
-    params = yaml.safe_load(path.read_text())
-    reduce(params)
-    path.write_text(yaml.safe_dump(params, sort_keys=False))
+    path.write_text(yaml.safe_dump(reduced(folder), sort_keys=False))
     served, server = archives
     miniature.declare(folder / "src/reeltrace/data/declared.yaml", server.url, served)
     git(folder, "init", "-q")

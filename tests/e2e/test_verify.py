@@ -87,7 +87,7 @@ def test_bulk_data_that_is_not_there_makes_nothing_stale(copy: Path) -> None:
 
 
 def test_results_of_other_parameters_are_stale_and_nothing_else(copy: Path) -> None:
-    edit(copy / "params.yaml", "momentum: 0.9", "momentum: 0.8")
+    edit(copy / "documents/basu2021/experiments.yaml", "momentum: 0.9", "momentum: 0.8")
     for before_and_after_specs_are_written in range(2):
         problems = verify(copy)
         assert {p["kind"] for p in problems} == {"stale"}, before_and_after_specs_are_written
@@ -99,8 +99,8 @@ def test_results_of_other_parameters_are_stale_and_nothing_else(copy: Path) -> N
     ("file", "old", "new"),
     [
         ("src/reeltrace/analysis/intervals.py", "\nZ = 1.95", "\nZ = 1.55"),
-        ("reports/templates/abstract.html.j2", "<h2>Abstract</h2>", "<h2>7 numbers</h2>"),
-        ("reports/published/basu2021.yaml", 'printed: "8.33"', 'printed: "8.34"'),
+        ("templates/abstract.html.j2", "<h2>Abstract</h2>", "<h2>7 numbers</h2>"),
+        ("documents/basu2021/published.yaml", 'printed: "8.33"', 'printed: "8.34"'),
     ],
 )
 def test_results_of_other_code_or_texts_are_stale_and_nothing_else(copy: Path, file: str, old: str, new: str) -> None:

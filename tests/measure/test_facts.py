@@ -18,7 +18,7 @@ from torchvision.models import get_model, get_model_weights, googlenet
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.measure import facts
 
-PUBLISHED = Path(__file__).parents[2] / "reports/published/gavves-lecture5.yaml"
+PUBLISHED = Path(__file__).parents[2] / "documents/gavves-lecture5/published.yaml"
 
 
 @dataclass(frozen=True)

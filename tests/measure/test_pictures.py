@@ -260,7 +260,7 @@ def test_the_largest_picture_stays_below_200_kilobytes(tmp_path: Path) -> None:
 
 
 def test_the_figures_of_the_document_name_layers_of_its_net() -> None:
-    registry = load(PROJECT / "params.yaml")
+    registry = load(PROJECT)
     asked, nets = (registry.params.measurements[f"mahler2020-{name}"] for name in ("pictures", "networks"))
     assert isinstance(asked, PicturesMeasurement) and isinstance(nets, NetworksMeasurement)
     network = nets.networks[asked.network]

@@ -76,10 +76,13 @@ def test_the_text_says_in_one_line_that_the_chain_is_stale_and_what_makes_it_aga
     assert explain(finished.root, CELL, "quick")["stale"] is None
     apart = {"train/digit-cnn4-z3-s0": "its source files changed"}  # of another cell
     assert "stale" not in format_explanation(explain(finished.root, CELL, "quick", apart))
-    run = {"train/dir-cnn4-z3-s0": "params.yaml changed", "aggregate/basu2021-table3": "train/dir-cnn4-z3-s0 is stale"}
+    run = {
+        "train/dir-cnn4-z3-s0": "its parameters changed",
+        "aggregate/basu2021-table3": "train/dir-cnn4-z3-s0 is stale",
+    }
     lines = format_explanation(explain(finished.root, CELL, "quick", {**apart, **run})).splitlines()
     assert [line for line in lines if "stale" in line] == [
-        "  stale         train/dir-cnn4-z3-s0: params.yaml changed; make all of it again: "
+        "  stale         train/dir-cnn4-z3-s0: its parameters changed; make all of it again: "
         "snakemake --cores all results/quick/aggregate/basu2021-table3/manifest.json"
     ]
 

@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 
 from analysis.fabricated import REPOSITORY, Project
+from conftest import FILES
 from measure.trained import CONFIG, film, net, save
 from reeltrace.artifacts.files import sha256_file
 from reeltrace.artifacts.json_values import read_json, write_json
@@ -21,8 +22,8 @@ from reeltrace.report.verify import verify
 NAME = "measure/mahler2020-pictures"
 
 
-def params(folder: Path, videos: int) -> str:
-    """params.yaml with a small net, its weights in a file, and that many videos."""
+def files(folder: Path, videos: int) -> dict[str, str]:
+    """The registry with a small net, its weights in a file, and that many videos."""
     weights = save(net(blocks=[3, 4, 3, 3], nonlocal_after=[[], [], [1], []]), folder / "w.pt")
     config = {
         **CONFIG,
@@ -31,7 +32,8 @@ def params(folder: Path, videos: int) -> str:
         "nonlocal_after": [[], [], [1], []],
     }
     films = [str(film(folder / f"film{number}.avi", frames=36, start=4 * number)) for number in range(videos)]
-    text = (REPOSITORY / "params.yaml").read_text(encoding="utf-8")
+    file = "documents/mahler2020/experiments.yaml"
+    text = FILES[file]
     small = {"architecture": "slowfast", "config": config, "views": {"inference": {"frames": 32, "crop": 64}}}
     for old, new in (
         ("    networks:\n      slowfast: #", f"    networks:\n      small: {json.dumps(small)}\n      slowfast: #"),
@@ -43,14 +45,14 @@ def params(folder: Path, videos: int) -> str:
     ):
         assert old in text
         text = text.replace(old, new)
-    return text
+    return {**FILES, file: text}
 
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A finished project with one video: figure 7.10, which needs a second, is left out."""
     folder = tmp_path_factory.mktemp("pictures")
-    return Project(folder / "project", params=params(folder, videos=1)).all()
+    return Project(folder / "project", files=files(folder, videos=1)).all()
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +146,7 @@ def test_another_picture_is_noticed_even_with_its_manifest(drawn: Project, tmp_p
             (path.name, "is not the picture that metrics.json describes")
         ]
         with pytest.raises(CheckFailed, match="is not the picture that"):
-            build(drawn.registry.report_spec(), drawn.inputs_of("report/all"), drawn.root / "reports")
+            build(drawn.registry.report_spec(), drawn.inputs_of("report/all"), drawn.root)
     finally:
         path.write_bytes(before)
         (folder / "manifest.json").write_bytes(manifest)

@@ -40,7 +40,7 @@ def html(finished: Project) -> str:
 
 
 def rebuild(project: Project) -> Any:
-    return build(project.registry.report_spec(), project.inputs_of("report/all"), project.root / "reports")
+    return build(project.registry.report_spec(), project.inputs_of("report/all"), project.root)
 
 
 def test_report_json_follows_its_schema(content: Any) -> None:
@@ -218,7 +218,7 @@ def test_an_absent_artifact_is_named(finished: Project) -> None:
     inputs = finished.inputs_of("report/all")
     del inputs["aggregate/basu2021-table3"]
     with pytest.raises(CheckFailed, match=r"aggregate/basu2021-table3: missing; run `reeltrace run"):
-        build(finished.registry.report_spec(), inputs, finished.root / "reports")
+        build(finished.registry.report_spec(), inputs, finished.root)
 
 
 # --- sets of videos ---
@@ -360,7 +360,7 @@ def test_a_spoilt_frame_store_is_named(copied: Project, spoil: Any, words: str) 
 
 
 def _append(project: Project, template: str, text: str, before: str = "{% include") -> None:
-    path = project.root / "reports/templates" / template
+    path = project.root / "templates" / template
     source = path.read_text(encoding="utf-8")
     path.write_text(source.replace("</main>", text + "</main>"), encoding="utf-8")
 
@@ -384,11 +384,11 @@ def test_a_template_cannot_pass_a_numeral_off_as_a_name(copied: Project, text: s
     _append(copied, "report.html.j2", f"<p>{text}</p>")
     with pytest.raises(CheckFailed, match="a numeral is written in the template"):
         rebuild(copied)
-    assert check_templates(REPOSITORY / "reports/templates") == []
+    assert check_templates(REPOSITORY / "templates") == []
 
 
 def test_a_template_that_drops_a_cell_fails(copied: Project) -> None:
-    path = copied.root / "reports/templates/macros.html.j2"
+    path = copied.root / "templates/macros.html.j2"
     source = path.read_text(encoding="utf-8")
     assert "{{ binder.published(cell.id) }}" in source
     path.write_text(source.replace("{{ binder.published(cell.id) }}", "", 1), encoding="utf-8")
@@ -397,7 +397,7 @@ def test_a_template_that_drops_a_cell_fails(copied: Project) -> None:
 
 
 def test_missing_templates_are_named(copied: Project) -> None:
-    (copied.root / "reports/templates/report.html.j2").unlink()
+    (copied.root / "templates/report.html.j2").unlink()
     with pytest.raises(UserError, match="git checkout"):
         rebuild(copied)
 
@@ -451,7 +451,7 @@ def test_nets_that_cannot_be_told_from_guessing_are_counted_beside_their_chance_
     right = score["total"] // classes
     score.update(correct=right, top1=100 * right / score["total"])
     write_json(copied.folder(name) / "metrics.json", metrics)
-    built = build(spec, copied.inputs_of("report/all"), copied.root / "reports")
+    built = build(spec, copied.inputs_of("report/all"), copied.root)
 
     content = json.loads(built.json)
     groups = {group["dataset"]: group for group in content["summary"]["chance"]}

@@ -238,7 +238,7 @@ def test_a_cell_edited_together_with_its_manifest_is_found(copied: Project) -> N
 
 
 def test_a_corrected_transcription_makes_its_table_stale(copied: Project) -> None:
-    path = copied.root / "reports/published/basu2021.yaml"
+    path = copied.root / "documents/basu2021/published.yaml"
     text = path.read_text(encoding="utf-8")
     assert 'printed: "8.33"' in text
     path.write_text(text.replace('printed: "8.33"', 'printed: "8.34"'), encoding="utf-8")
@@ -291,7 +291,7 @@ def test_a_spec_written_anew_makes_stale_and_is_not_read_as_that_of_the_results(
 
 
 def test_other_templates_make_a_report_stale_and_none_of_its_numbers_unbound(copied: Project) -> None:
-    path = copied.root / "reports/templates/abstract.html.j2"
+    path = copied.root / "templates/abstract.html.j2"
     path.write_text(path.read_text(encoding="utf-8").replace("<h2>Abstract</h2>", "<h2>In short</h2>"))
     assert {p.kind for p in problems(copied)} == {"report differs from artifacts"}
     found = problems(copied, **{"report/all": OTHER_CODE})
@@ -383,7 +383,7 @@ def test_unfinished_work_is_not_an_artifact(copied: Project) -> None:
 # --- sets of videos ---
 
 VIDEO_RUN = "train/ucf-cnn4-z3-s0"
-QUICK_SET = load(PROJECT / "params.yaml", "quick").params.datasets["ucf101"]
+QUICK_SET = load(PROJECT, "quick").params.datasets["ucf101"]
 assert isinstance(QUICK_SET, VideoDataset)
 CLASSES, CLIPS = QUICK_SET.classes, QUICK_SET.test_clips
 VIDEOS, TESTED = 8 * CLASSES, 2 * CLASSES - 1  # invented; of those tested one is broken

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from conftest import PROJECT, environment
-from reeltrace.registry.reading import PARAMS, load
+from reeltrace.registry.reading import load
 from reeltrace.training import conformance
 from reeltrace.training.conformance import Convolution, Use, Variant
 from training.older import OLDER
@@ -22,7 +22,7 @@ LARGEST = "2"  # million multiply-adds: seconds; `python -m reeltrace.training.c
 def command(*arguments, older=False, code=0):
     kept = {name: value for name, value in environment(PROJECT).items() if name not in OLDER}
     done = subprocess.run(
-        [sys.executable, "-m", "reeltrace.training.conformance", "--params", str(PROJECT / PARAMS), *arguments],
+        [sys.executable, "-m", "reeltrace.training.conformance", "--project", str(PROJECT), *arguments],
         env={**kept, **(OLDER if older else {})},
         capture_output=True,
         text=True,
@@ -72,7 +72,7 @@ def test_every_convolution_conforms_on_an_older_processor(table, tmp_path):
 
 
 def test_convolutions_are_collected_with_who_needs_what_of_them():
-    found = conformance.collect([load(PROJECT / PARAMS, "smoke")])
+    found = conformance.collect([load(PROJECT, "smoke")])
     stems = [(conv, use) for conv, use in found.items() if conv.in_channels == 3]
     assert stems and all(not use.input_gradient for _, use in stems)
     trained = [conv for conv, use in found.items() if use.trained]

@@ -1,20 +1,23 @@
 """The ledger of assumptions: what a document leaves open, what was chosen, why, and what the choice touches."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from reeltrace.analysis.published import read_documents
+from reeltrace.analysis.published import read_yaml
+from reeltrace.artifacts.names import DOCUMENTS
 from reeltrace.errors import UserError
 
-LEDGER = Path("reports/assumptions.yaml")
+FILE = "assumptions.yaml"
 
 
 class Assumption(BaseModel):
     """One open detail.
 
-    `tables` and `figures` say what it touches. `registry` lists paths of params.yaml; `code` names the place of a
+    `tables` and `figures` say what it touches. `registry` lists paths of the registry; `code` names the place of a
     choice that is not a parameter.
     """
 
@@ -40,28 +43,36 @@ class Assumption(BaseModel):
         return self
 
 
-class Ledger(BaseModel):
-    """All assumptions on one document."""
+class Written(BaseModel):
+    """What the file of one document holds."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    assumptions: tuple[Assumption, ...]
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """All assumptions on one document."""
 
     document: str
     assumptions: tuple[Assumption, ...]
 
-    @model_validator(mode="after")
-    def _unique(self) -> Self:
-        ids = [assumption.id for assumption in self.assumptions]
-        twice = [i for i in ids if ids.count(i) > 1]
-        if twice:
-            raise ValueError(f"assumption {twice[0]!r} appears twice")
-        return self
 
-
-def load(path: Path = LEDGER) -> tuple[Ledger, ...]:
-    """Read and check the ledger, document by document. Raises `UserError` with the place and what was expected."""
-    found = read_documents(path, Ledger)
-    ids = [assumption.id for ledger in found for assumption in ledger.assumptions]
-    twice = [i for i in ids if ids.count(i) > 1]
-    if twice:
-        raise UserError(f"{path}: assumption {twice[0]!r} appears in two documents; ids must differ")
-    return found
+def load(documents: Iterable[str], root: Path = Path()) -> tuple[Ledger, ...]:
+    """The ledger of each document that has one. Raises `UserError` with the place and what was expected."""
+    found: list[Ledger] = []
+    places: dict[str, Path] = {}
+    for document in documents:
+        path = DOCUMENTS / document / FILE
+        if not (root / path).exists():
+            continue
+        one = Ledger(document=document, assumptions=read_yaml(path, Written, root).assumptions)
+        for assumption in one.assumptions:
+            if assumption.id in places:
+                raise UserError(
+                    f"{path}: assumption {assumption.id!r} stands in {places[assumption.id]} too; ids must differ"
+                )
+            places[assumption.id] = path
+        found.append(one)
+    return tuple(found)

@@ -4,17 +4,18 @@ A verdict on a claim is about a trend, so it can be given at any scale; the scal
 intervals of the numbers allow the opposite too, the verdict says so.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-from reeltrace.analysis.published import read_documents
+from reeltrace.analysis.published import read_yaml
+from reeltrace.artifacts.names import DOCUMENTS
 from reeltrace.errors import UserError
 
-CLAIMS = Path("reports/claims.yaml")
+FILE = "claims.yaml"
 Operation = Literal["below", "above", "level", "times"]
 Place = tuple[str, str, str]  # table, row, column
 Interval = tuple[float, float]
@@ -47,21 +48,20 @@ class Claim(BaseModel):
     rule: tuple[Comparison, ...] = Field(min_length=1)
 
 
-class Claims(BaseModel):
-    """All claims of one document."""
+class Written(BaseModel):
+    """What the file of one document holds."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    document: str
     claims: tuple[Claim, ...]
 
-    @model_validator(mode="after")
-    def _unique(self) -> Self:
-        ids = [claim.id for claim in self.claims]
-        twice = [i for i in ids if ids.count(i) > 1]
-        if twice:
-            raise ValueError(f"claim {twice[0]!r} appears twice")
-        return self
+
+@dataclass(frozen=True)
+class Claims:
+    """All claims of one document."""
+
+    document: str
+    claims: tuple[Claim, ...]
 
 
 @dataclass(frozen=True)
@@ -76,14 +76,21 @@ SCALES = {"error rate": 100}  # into percent, the unit of rules
 Lookup = Callable[[Place], Measured | None]
 
 
-def load(path: Path = CLAIMS) -> tuple[Claims, ...]:
-    """Read and check the claims, document by document. Raises `UserError` with the place and what was expected."""
-    found = read_documents(path, Claims)
-    ids = [claim.id for claims in found for claim in claims.claims]
-    twice = [i for i in ids if ids.count(i) > 1]
-    if twice:
-        raise UserError(f"{path}: claim {twice[0]!r} appears in two documents; ids must differ")
-    return found
+def load(documents: Iterable[str], root: Path = Path()) -> tuple[Claims, ...]:
+    """The claims of each document that has some. Raises `UserError` with the place and what was expected."""
+    found: list[Claims] = []
+    places: dict[str, Path] = {}
+    for document in documents:
+        path = DOCUMENTS / document / FILE
+        if not (root / path).exists():
+            continue
+        one = Claims(document=document, claims=read_yaml(path, Written, root).claims)
+        for claim in one.claims:
+            if claim.id in places:
+                raise UserError(f"{path}: claim {claim.id!r} stands in {places[claim.id]} too; ids must differ")
+            places[claim.id] = path
+        found.append(one)
+    return tuple(found)
 
 
 def holds(comparison: Comparison, left: float, right: float) -> bool:

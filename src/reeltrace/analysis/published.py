@@ -1,11 +1,12 @@
-"""`reports/published/<document>.yaml` -> typed tables. What the document prints lives there and nowhere else.
+"""`documents/<key>/published.yaml` -> typed tables. What the document prints lives there and nowhere else.
 
-A transcription is checked as strictly as params.yaml: every cell of a table appears once, its printed string parses in
-its unit, and a value that the text does not give is null with the reason.
+A transcription is checked as strictly as the experiments: every cell of a table appears once, its printed string parses
+in its unit, and a value that the text does not give is null with the reason.
 """
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
@@ -15,9 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from reeltrace import strict_yaml
 from reeltrace.artifacts.files import read_whole
+from reeltrace.artifacts.names import DOCUMENTS
 from reeltrace.errors import UserError
 
-FOLDER = Path("reports/published")
+FILE = "published.yaml"
 Unit = Literal[
     "percent",
     "error rate",
@@ -198,19 +200,9 @@ class Table(_Strict):
         return self.by_place[row, column]
 
 
-class Document(_Strict):
-    """A published document and the tables transcribed from it.
+class Transcription(_Strict):
+    """The tables transcribed from a document, and nothing else."""
 
-    `not_drawn` says which of its figures the report does not draw again, and why.
-    """
-
-    document: str
-    title: str
-    subtitle: str | None = None
-    author: str
-    year: str
-    venue: str
-    not_drawn: str | None = None
     tables: dict[str, Table] = Field(min_length=1)
 
 
@@ -279,47 +271,42 @@ def number_in(text: str, unit: str) -> str:
     return match[1] if match.groups() else match[0]
 
 
-def load(document: str, folder: Path = FOLDER) -> Document:
-    """Read and check one transcription.
+@dataclass(frozen=True)
+class Document:
+    """A document by its key, with the tables transcribed from it; `path` is where they stand."""
+
+    document: str
+    tables: Mapping[str, Table]
+    path: Path
+
+
+def load(document: str, root: Path = Path()) -> Document:
+    """Read and check one transcription of the project below `root`.
 
     Raises `UserError` with the file, the place in it, what was found and what was expected.
     """
-    path = folder / f"{document}.yaml"
-    read = read_yaml(path, Document)
-    if read.document != document:
-        raise UserError(f"{path}: document: found {read.document!r}; expected {document!r}, the name of the file")
-    return read
+    path = DOCUMENTS / document / FILE
+    return Document(document, read_yaml(path, Transcription, root).tables, path)
 
 
-def read_yaml(path: Path, model: type[M]) -> M:
-    """A YAML file, validated. Raises `UserError` naming the file and the place in it."""
-    found = read_documents(path, model)
-    if len(found) != 1:
-        raise UserError(f"{path}: found {len(found)} YAML documents, expected one")
-    return found[0]
-
-
-def read_documents(path: Path, model: type[M]) -> tuple[M, ...]:
-    """A file of YAML documents separated by `---`, each validated. Raises `UserError` as `read_yaml`."""
+def read_yaml(path: Path, model: type[M], root: Path = Path()) -> M:
+    """A YAML file below `root`, validated. Raises `UserError` naming the file and the place in it."""
     try:
-        documents = strict_yaml.load_all(read_whole(path, strict_yaml.MOST_CHARACTERS).decode())
+        raw = strict_yaml.load(read_whole(root / path, strict_yaml.MOST_CHARACTERS).decode())
     except FileNotFoundError:
         raise UserError(f"{path}: not found; restore it with `git checkout {path}`") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 text (byte {error.start})") from None
     except yaml.YAMLError as error:
         raise UserError(f"{path}: {strict_yaml.complaint(error)}") from None
-    found = []
-    for raw in documents:
-        try:
-            found.append(model.model_validate(raw))
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = ".".join(str(part) for part in first["loc"]) or "the file"
-            cell = _named_cell(raw, first["loc"])
-            message = first["msg"].removeprefix("Value error, ")
-            raise UserError(f"{path}: {where}{cell}: {message}; found {_short(first['input'])}") from None
-    return tuple(found)
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        cell = _named_cell(raw, first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
+        raise UserError(f"{path}: {where}{cell}: {message}; found {_short(first['input'])}") from None
 
 
 def _named_cell(raw: Any, loc: tuple[int | str, ...]) -> str:

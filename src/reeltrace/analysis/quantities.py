@@ -96,8 +96,8 @@ def _check_known(key: str, table: MeasuredTable, print_: pub.Table) -> None:
         for name in names:
             if name not in known:
                 raise UserError(
-                    f"params.yaml: tables.{key}.{part}: {name!r} is not in table {table.table} of "
-                    f"reports/published/{table.document}.yaml, which has: {', '.join(known)}"
+                    f"tables.{key}.{part}: {name!r} is not in table {table.table} of {table.document}, which has: "
+                    f"{', '.join(known)}"
                 )
 
 
@@ -212,14 +212,14 @@ def _derived_cell(key: str, cell: pub.Cell, asked: DerivedColumn, table: str, do
             operands.append(document.tables[number].cell(row, column))
         except KeyError:
             raise UserError(
-                f"params.yaml: tables.{key}.derived.{cell.column}.of: table {number} of "
-                f"reports/published/{document.document}.yaml has no cell {row!r}, {column!r}"
+                f"tables.{key}.derived.{cell.column}.of: table {number} of {document.path} has no cell {row!r}, "
+                f"{column!r}"
             ) from None
     if any(operand.printed is None for operand in operands):
         return _without_value("derived", "from published values", "not given", "what it follows from is not given")
     left, right = (published_number(operand) for operand in operands)
     if asked.operation == "quotient" and right == 0:
-        raise UserError(f"params.yaml: tables.{key}.derived.{cell.column}: divides by a published zero")
+        raise UserError(f"tables.{key}.derived.{cell.column}: divides by a published zero")
     value = left / right if asked.operation == "quotient" else left * right
     sign = "/" if asked.operation == "quotient" else "x"
     how = f"{operands[0].printed} {sign} {operands[1].printed} ="

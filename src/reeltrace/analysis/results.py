@@ -69,21 +69,21 @@ def result_cells(
 
 
 def _check(spec: AggregateSpec, table: ResultTable, print_: pub.Table) -> None:
-    where = f"params.yaml: tables.{spec.key}"
+    where = f"tables.{spec.key}"
     rows, columns = [row.key for row in print_.rows], [column.key for column in print_.columns]
     for kind, names, known in (("rows", table.rows, rows), ("columns", table.columns, columns)):
         for name in names:
             if name not in known:
                 raise UserError(
-                    f"{where}.{kind}: {name!r} is not in table {table.table} of "
-                    f"reports/published/{table.document}.yaml, which has: {', '.join(known)}"
+                    f"{where}.{kind}: {name!r} is not in table {table.table} of {table.document}, which has: "
+                    f"{', '.join(known)}"
                 )
     for name, quantity in table.columns.items():
         for row in table.rows:
             if runs_of(table, row, name) and (unit := print_.cell(row, name).unit) != UNITS[quantity]:
                 raise UserError(
                     f"{where}.columns.{name}: {quantity} is of the unit {UNITS[quantity]!r}; "
-                    f"reports/published/{table.document}.yaml prints {unit!r} in row {row!r}"
+                    f"{table.document} prints {unit!r} in row {row!r}"
                 )
 
 

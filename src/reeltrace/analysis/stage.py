@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reeltrace.analysis.published import FOLDER, load
+from reeltrace.analysis.published import load
 from reeltrace.analysis.sources import Source
 from reeltrace.analysis.tables import aggregate
 from reeltrace.analysis.timing import TIMING
@@ -26,15 +26,15 @@ CELLS, CURVES, METRICS, HISTORY = "cells.json", "curves.csv", "metrics.json", "h
 
 def run(spec: AggregateSpec, inputs: Mapping[str, Path], work: Path) -> dict[str, Any]:
     """Write `cells.json` and `curves.csv` into `work`. Reads the transcription below the current folder."""
-    for name, text in outputs(spec, inputs, FOLDER).items():
+    for name, text in outputs(spec, inputs, Path()).items():
         with atomic_write(work / name) as handle:
             handle.write(text.encode())
     return {}
 
 
-def outputs(spec: AggregateSpec, inputs: Mapping[str, Path], published: Path) -> dict[str, str]:
+def outputs(spec: AggregateSpec, inputs: Mapping[str, Path], root: Path) -> dict[str, str]:
     """The text of each output file; `verify` calls this too and compares it with what lies on disk."""
-    document = load(spec.table.document, published)
+    document = load(spec.table.document, root)
     sources = {
         name: read_source(f"results/{spec.scale}/{name}", folder)
         for name, folder in sorted(inputs.items())

@@ -41,8 +41,8 @@ def aggregate(spec: AggregateSpec, document: pub.Document, sources: Mapping[str,
     table = spec.table
     if table.table not in document.tables:
         raise UserError(
-            f"reports/published/{table.document}.yaml: no table {table.table!r}; "
-            f"it has {', '.join(document.tables)}; params.yaml: tables.{spec.key} needs it"
+            f"{document.path}: no table {table.table!r}; "
+            f"it has {', '.join(document.tables)}; tables.{spec.key} needs it"
         )
     print_ = document.tables[table.table]
     stand_in = tuple(sorted({sentence for sentence in spec.stand_in.values() if sentence}))
@@ -150,8 +150,7 @@ def _check_known(where: str, names: Iterable[str], known: list[str], table: Accu
     for name in names:
         if name not in known:
             raise UserError(
-                f"params.yaml: {where}: {name!r} is not in table {table.table} of "
-                f"reports/published/{table.document}.yaml, which has: {', '.join(known)}"
+                f"{where}: {name!r} is not in table {table.table} of {table.document}, which has: {', '.join(known)}"
             )
 
 
@@ -297,7 +296,7 @@ def _structure_value(
         return value, [source.trace(f"/layers/{escape_pointer(layer)}/{cell.unit}")], None
     name = cell.column.split(" ")[0]
     if name not in NETS:
-        raise UserError(f"reports/published: column {cell.column!r} names no network; expected {', '.join(NETS)}")
+        raise UserError(f"column {cell.column!r} names no network; expected {', '.join(NETS)}")
     net = f"/nets/{NETS[name]}"
     classes: int = get(source, "nets", NETS[name], "classes")
     maps = get(source, "nets", NETS[name], "feature_maps")

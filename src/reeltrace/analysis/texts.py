@@ -1,4 +1,4 @@
-"""The texts of reports/ against each other and against params.yaml, before anything is computed.
+"""The texts of documents/ against each other and against the experiments, before anything is computed.
 
 Each text is checked by itself when it is read. Here every name that one gives to another is looked up: a table or a row
 that does not exist would otherwise become "not run", and be found after hours of training or not at all.
@@ -11,12 +11,15 @@ from typing import Any
 
 from reeltrace.analysis import assumptions, claims, published
 from reeltrace.analysis.assumptions import Assumption
+from reeltrace.analysis.published import FILE
+from reeltrace.artifacts.names import DOCUMENTS
 from reeltrace.errors import UserError
+from reeltrace.registry.documents import keys
+from reeltrace.registry.fields import Place
 from reeltrace.registry.measurements import PicturesMeasurement
-from reeltrace.registry.reading import Registry, is_scaled
+from reeltrace.registry.reading import Registry
 from reeltrace.registry.tables import DerivedColumn, MeasuredTable, ResultTable, StructureTable
 
-REPORTS = Path("reports")
 FEW = 12  # names that are listed whole
 NUMBERS = set(published.QUANTITIES) | {"percent", "error rate", "hours", "parameters", "count", "stride"}
 
@@ -24,58 +27,46 @@ NUMBERS = set(published.QUANTITIES) | {"percent", "error rate", "hours", "parame
 def check_texts(registry: Registry, root: Path = Path()) -> None:
     """Raises `UserError`, with the file, the place in it, what was found and what was expected, for the first mistake.
 
-    A transcription that no table needs is read too. What the ledger says of a table that params.yaml does not have is
-    not held against its paths: somebody may keep a part of the experiments only.
+    A transcription that no table needs is read too. What the ledger says of a table that is not run is not held against
+    its paths: somebody may keep a part of the experiments only.
     """
-    reports = root / REPORTS
-    folder = reports / "published"
-    names = dict.fromkeys(table.document for table in registry.params.tables.values())
-    names |= dict.fromkeys(sorted(path.stem for path in folder.glob("*.yaml")))
-    documents = {name: published.load(name, folder) for name in names}
+    documents = {name: published.load(name, root) for name in keys(root) if (root / DOCUMENTS / name / FILE).exists()}
+    for table in registry.params.tables.values():
+        if table.document not in documents:
+            published.load(table.document, root)
     for key, table in registry.params.tables.items():
-        _check_table(f"params.yaml: tables.{key}", table, folder, documents[table.document])
-    path = reports / "claims.yaml"
-    for of in claims.load(path):
-        document = _of(documents, of.document, path, folder)
+        _check_table(registry.files.place, f"tables.{key}", table, documents[table.document])
+    for of in claims.load(documents, root):
+        path, document = DOCUMENTS / of.document / claims.FILE, documents[of.document]
         for claim in of.claims:
             for number, rule in enumerate(claim.rule, start=1):
-                place = f"{path}: {of.document}: claim {claim.id!r}: rule {number}"
-                left, right = (
-                    _cell(getattr(rule, side), f"{place}: {side}", folder, document) for side in ("left", "right")
-                )
+                place = f"{path}: claim {claim.id!r}: rule {number}"
+                left, right = (_cell(getattr(rule, side), f"{place}: {side}", document) for side in ("left", "right"))
                 if left.unit != right.unit or left.unit not in NUMBERS:
                     raise UserError(
                         f"{place}: found cells in {left.unit} and in {right.unit}; expected two numbers of one unit"
                     )
-    path = reports / "assumptions.yaml"
-    for ledger in assumptions.load(path):
-        document = _of(documents, ledger.document, path, folder)
+    for ledger in assumptions.load(documents, root):
+        path = DOCUMENTS / ledger.document / assumptions.FILE
         for assumption in ledger.assumptions:
-            place = f"{path}: {ledger.document}: assumption {assumption.id!r}"
-            _check_assumption(assumption, place, ledger.document, document, registry, root)
+            place = f"{path}: assumption {assumption.id!r}"
+            _check_assumption(assumption, place, documents[ledger.document], registry, root)
 
 
-def _of(documents: dict[str, published.Document], name: str, path: Path, folder: Path) -> published.Document:
-    if name not in documents:
-        raise UserError(f"{path}: document: found {name!r}; no {folder / name}.yaml; {_known(name, documents)}")
-    return documents[name]
-
-
-def _table(number: str, place: str, folder: Path, document: published.Document) -> published.Table:
+def _table(number: str, place: str, document: published.Document) -> published.Table:
     if number not in document.tables:
-        where = f"{folder / document.document}.yaml"
-        raise UserError(f"{place}: no table {number!r} in {where}; {_known(number, document.tables)}")
+        raise UserError(f"{place}: no table {number!r} in {document.path}; {_known(number, document.tables)}")
     return document.tables[number]
 
 
-def _cell(at: claims.Place, place: str, folder: Path, document: published.Document) -> published.Cell:
+def _cell(at: claims.Place, place: str, document: published.Document) -> published.Cell:
     number, row, column = at
-    table = _table(number, place, folder, document)
+    table = _table(number, place, document)
     for kind, name, known in (
         ("row", row, [r.key for r in table.rows]),
         ("column", column, [c.key for c in table.columns]),
     ):
-        _look_up(kind, name, known, place, f"table {number} of {folder / document.document}.yaml")
+        _look_up(kind, name, known, place, f"table {number} of {document.path}")
     return table.cell(row, column)
 
 
@@ -93,12 +84,12 @@ def _known(name: str, known: Iterable[str]) -> str:
     return f"nearest of {len(names)}: {', '.join(near)}"
 
 
-def _check_table(place: str, table: Any, folder: Path, document: published.Document) -> None:
-    """Rows and columns that params.yaml names are those of the transcription."""
-    print_ = _table(table.table, place, folder, document)
+def _check_table(of: Place, path: str, table: Any, document: published.Document) -> None:
+    """Rows and columns that a table names are those of the transcription. `of` puts its file before a path."""
+    print_ = _table(table.table, of(path), document)
     if isinstance(table, StructureTable):
         return
-    where = f"table {table.table} of {folder / document.document}.yaml"
+    where = f"table {table.table} of {document.path}"
     named = {"rows": table.rows}
     if isinstance(table, MeasuredTable):
         named |= {"measured": table.measured, "derived": table.derived}
@@ -107,32 +98,31 @@ def _check_table(place: str, table: Any, folder: Path, document: published.Docum
     for part, names in named.items():
         kind, known = ("row", print_.rows) if part == "rows" else ("column", print_.columns)
         for name in names:
-            _look_up(kind, name, [entry.key for entry in known], f"{place}.{part}", where)
+            _look_up(kind, name, [entry.key for entry in known], of(f"{path}.{part}"), where)
     if isinstance(table, ResultTable):
         for row, runs in table.rows.items():
             for name in runs if isinstance(runs, dict) else ():
-                _look_up("column", name, [c.key for c in print_.columns], f"{place}.rows.{row}", where)
+                _look_up("column", name, [c.key for c in print_.columns], of(f"{path}.rows.{row}"), where)
     for name, column in table.derived.items() if isinstance(table, MeasuredTable) else ():
-        _check_derived(f"{place}.derived.{name}.of", column, table.table, folder, document)
+        _check_derived(of(f"{path}.derived.{name}.of"), column, table.table, document)
 
 
-def _check_derived(place: str, column: DerivedColumn, number: str, folder: Path, document: published.Document) -> None:
+def _check_derived(place: str, column: DerivedColumn, number: str, document: published.Document) -> None:
     for value in column.of:
         parts = value.split("/")
-        table = _table(parts[0] if len(parts) > 1 else number, place, folder, document)
-        where = f"table {parts[0] if len(parts) > 1 else number} of {folder / document.document}.yaml"
+        of = parts[0] if len(parts) > 1 else number
+        table, where = _table(of, place, document), f"table {of} of {document.path}"
         _look_up("column", parts[-1], [c.key for c in table.columns], place, where)
         if len(parts) == 3:
             _look_up("row", parts[1], [r.key for r in table.rows], place, where)
 
 
 def _check_assumption(
-    assumption: Assumption, place: str, name: str, document: published.Document, registry: Registry, root: Path
+    assumption: Assumption, place: str, document: published.Document, registry: Registry, root: Path
 ) -> None:
-    folder = root / REPORTS / "published"
+    name, params = document.document, registry.params
     for number in assumption.tables:
-        _table(number, f"{place}: tables", folder, document)
-    params = registry.params
+        _table(number, f"{place}: tables", document)
     drawn = {
         figure
         for measurement in params.measurements.values()
@@ -143,13 +133,14 @@ def _check_assumption(
         if isinstance(table, MeasuredTable) and table.document == name:
             drawn |= table.drawings.keys()
     for figure in assumption.figures if drawn else ():
-        _look_up("figure", figure, sorted(drawn), f"{place}: figures", f"what params.yaml draws of {name}")
+        _look_up("figure", figure, sorted(drawn), f"{place}: figures", f"what {DOCUMENTS / name} draws")
     here = {table.table for table in params.tables.values() if table.document == name}
     if not assumption.tables or here.intersection(assumption.tables):
-        unknown = unknown_paths(assumption, registry.raw)
+        trees = registry.files.trees
+        unknown = unknown_paths(assumption, trees.values())
         if unknown:
             raise UserError(
-                f"{place}: registry: no {unknown[0]!r} in params.yaml; {_near_path(unknown[0], registry.raw)}"
+                f"{place}: registry: no {unknown[0]!r} in the experiments; {_near_path(unknown[0], trees['paper'])}"
             )
     if assumption.code is not None:
         file = (root / assumption.code).resolve()
@@ -160,26 +151,25 @@ def _check_assumption(
             )
 
 
-def unknown_paths(assumption: Assumption, params: Any) -> list[str]:
-    """Registry paths of an assumption that `params` (params.yaml as plain YAML) has at no scale."""
+def unknown_paths(assumption: Assumption, trees: Iterable[Any]) -> list[str]:
+    """Registry paths of an assumption that none of the trees has."""
+    trees = list(trees)
 
     def known(node: Any, parts: list[str]) -> bool:
-        if is_scaled(node) and not (parts and parts[0] in node):
-            return any(known(value, parts) for value in node.values())
         return not parts or (isinstance(node, dict) and parts[0] in node and known(node[parts[0]], parts[1:]))
 
-    return [path for path in assumption.registry if not known(params, path.split("."))]
+    return [path for path in assumption.registry if not any(known(tree, path.split(".")) for tree in trees)]
 
 
-def _near_path(path: str, raw: Any) -> str:
-    """The part of a path that exists, and what params.yaml has below it."""
-    node, there = raw, []
+def _near_path(path: str, tree: Any) -> str:
+    """The part of a path that exists, and what the experiments have below it."""
+    node, there = tree, []
     for part in path.split("."):
         if not isinstance(node, dict) or part not in node:
             break
         node = node[part]
         there.append(part)
-    where = ".".join(there) or "its top"
+    where = ".".join(there) or "the top"
     if not isinstance(node, dict) or not node:
         return f"{where} is a single value"
     return f"{where}: {_known(path.split('.')[len(there)], map(str, node))}"

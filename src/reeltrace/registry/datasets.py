@@ -51,7 +51,6 @@ class MovingDigitsDataset(Strict):
     """Moving MNIST and Moving MNIST-Dir (basu2021, section 4.2). Sizes in pixels, speed in pixels per frame."""
 
     kind: Literal["moving-digits"]
-    document: Name
     task: Literal["digit", "direction"]
     images: Name
     stand_in: str | None
@@ -134,7 +133,6 @@ class VideoDataset(Strict):
     """
 
     kind: Literal["videos"]
-    document: Name
     layout: Literal["ucf101", "hmdb51", "listed"]
     folder: Annotated[str, Field(min_length=1)] | None = None
     classes: Annotated[int, Field(ge=2, le=10**4, strict=True)]

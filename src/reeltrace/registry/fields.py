@@ -1,5 +1,6 @@
-"""The types of single values in `params.yaml`, and the strictness that all entries share."""
+"""The types of single values in the registry, and the strictness that all entries share."""
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -31,6 +32,8 @@ Fraction = Annotated[float, BeforeValidator(no_flag), Field(ge=0, le=1, allow_in
 Transform = Literal["original", "treverse", "r90", "r180", "r270"]
 GroupName = Literal["z3", "t2", "p43d"]
 Triple = tuple[Extent, Extent, Extent]
+
+Place = Callable[[str], str]  # a path of the registry with the file that says it
 
 
 class Strict(BaseModel):

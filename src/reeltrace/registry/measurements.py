@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from reeltrace.registry.datasets import Normalise
 from reeltrace.registry.fields import Channels, Flag, Frames, GroupName, Name, Pixels, PositiveInt, Seed, Strict
@@ -76,8 +76,13 @@ class SearchMeasurement(Strict):
     choices: Annotated[dict[Name, dict[str, dict[str, Json]]], Field(min_length=1)]
 
 
+def _without_null(views: Any) -> Any:
+    """Leave out the nets that a reduced scale does without: a merged mapping cannot lose a key."""
+    return {net: view for net, view in views.items() if view is not None} if isinstance(views, dict) else views
+
+
 class LatencyMeasurement(Strict):
-    """Time and memory of one view of each net, on this machine: `views` names one of the net's views.
+    """Time and memory of one view of each net, on this machine: `views` names one of the net's views, null for none.
 
     `checkpoint` may name files with weights, by net; without them a net has its initial weights, which cost the same.
     """
@@ -85,7 +90,7 @@ class LatencyMeasurement(Strict):
     kind: Literal["latency"]
     document: Name
     of: Name
-    views: Annotated[dict[Name, Name], Field(min_length=1)]
+    views: Annotated[dict[Name, Name], BeforeValidator(_without_null), Field(min_length=1)]
     precisions: Annotated[tuple[Literal["float32", "bfloat16"], ...], Field(min_length=1)]
     warm_up: Annotated[int, Field(ge=0, le=1000, strict=True)]
     repeats: Annotated[int, Field(ge=1, le=10**5, strict=True)]

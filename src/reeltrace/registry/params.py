@@ -1,4 +1,4 @@
-"""`params.yaml` as one value, resolved at one scale, and the names in it checked against each other."""
+"""All experiments as one value at one scale, and the names in it checked against each other."""
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Self
@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from reeltrace.errors import UserError
 from reeltrace.registry.cells import cell_sources, measurements_of, table_key
 from reeltrace.registry.datasets import Dataset, MovingDigitsDataset, VideoDataset
-from reeltrace.registry.fields import Name, Scale, Seed, Strict
+from reeltrace.registry.fields import Name, Place, Scale, Seed, Strict
 from reeltrace.registry.measurements import LatencyMeasurement, Measurement, NetworksMeasurement, PicturesMeasurement
 from reeltrace.registry.models import Backbone, FrameModel, Model, RCNModel, StResNetModel
 from reeltrace.registry.runs import Device, Protocol, Run
@@ -16,7 +16,7 @@ from reeltrace.registry.tables import MeasuredTable, ResultTable, StructureTable
 
 
 class Params(Strict):
-    """`params.yaml`, resolved at one scale."""
+    """All experiments at one scale."""
 
     scale: Scale
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=1000)]
@@ -37,14 +37,14 @@ class Params(Strict):
 
 
 class Override(Strict):
-    """One place where the active scale departs from the document: `path` in params.yaml, both values."""
+    """One place where what is run departs from the document: `path` in the registry, both values."""
 
     path: str
     document: Any
     here: Any
 
 
-def _check_backbone(params: Params, name: str, backbone: Backbone, check: Callable[..., None]) -> None:
+def _check_backbone(params: Params, name: str, backbone: Backbone, check: Callable[..., None], place: Place) -> None:
     if backbone.stills is not None:
         where = f"backbones.{name}.stills"
         sets = {key: d for key, d in params.datasets.items() if isinstance(d, VideoDataset)}
@@ -56,50 +56,50 @@ def _check_backbone(params: Params, name: str, backbone: Backbone, check: Callab
         other: str | None = backbone.initial
         while other is not None and other in params.backbones:
             if other in seen:
-                raise UserError(f"params.yaml: backbones.{name}.initial: {other!r} begins with itself; take it out")
+                raise UserError(f"{place(f'backbones.{name}.initial')}: {other!r} begins with itself; take it out")
             seen.add(other)
             other = params.backbones[other].initial
         for field in ("architecture", "width", "stem_kernel", "stem_stride", "max_pool"):
             mine, theirs = getattr(backbone, field), getattr(params.backbones[backbone.initial], field)
             if mine != theirs:
                 raise UserError(
-                    f"params.yaml: backbones.{name}.{field}: found {mine!r}; expected {theirs!r}, "
+                    f"{place(f'backbones.{name}.{field}')}: found {mine!r}; expected {theirs!r}, "
                     f"that of {backbone.initial!r}, with whose weights it begins"
                 )
 
 
-def _check_frame_model(params: Params, name: str, model: FrameModel) -> None:
+def _check_frame_model(params: Params, name: str, model: FrameModel, place: Place) -> None:
     wanted = "resnet18" if isinstance(model, RCNModel) else "resnet50"
     found = params.backbones[model.backbone].architecture
     if found != wanted:
         needs = f"{model.architecture} needs a {wanted}"
-        raise UserError(f"params.yaml: models.{name}.backbone: {model.backbone!r} is a {found}; {needs}")
+        raise UserError(f"{place(f'models.{name}.backbone')}: {model.backbone!r} is a {found}; {needs}")
 
 
-def _check_frame_run(params: Params, name: str, run: Run) -> None:
+def _check_frame_run(params: Params, name: str, run: Run, place: Place) -> None:
     """What only nets on frames have, and what they cannot have."""
     model, is_video = params.models[run.model], isinstance(params.datasets[run.dataset], VideoDataset)
     if not is_video and run.split is not None:
-        raise UserError(f"params.yaml: runs.{name}.split: dataset {run.dataset!r} has no official splits; remove it")
+        raise UserError(f"{place(f'runs.{name}.split')}: dataset {run.dataset!r} has no official splits; remove it")
     if (run.every is not None) != isinstance(model, StResNetModel):
-        raise UserError(f"params.yaml: runs.{name}.every: belongs to runs of an st-resnet, and each of them needs it")
+        raise UserError(f"{place(f'runs.{name}.every')}: belongs to runs of an st-resnet, and each of them needs it")
     if isinstance(model, Model):
         return
     if not is_video:
-        raise UserError(f"params.yaml: runs.{name}.dataset: {model.architecture} needs a set of videos")
+        raise UserError(f"{place(f'runs.{name}.dataset')}: {model.architecture} needs a set of videos")
     if run.augment is not None or (run.evaluation != ("original",) and not isinstance(model, RCNModel)):
         raise UserError(
-            f"params.yaml: runs.{name}: {model.architecture} is trained without augmentation and evaluated on "
+            f"{place(f'runs.{name}')}: {model.architecture} is trained without augmentation and evaluated on "
             "[original] only"
         )
 
 
-def check_names(params: Params) -> None:
-    """Every name that one entry gives to another exists."""
+def check_names(params: Params, place: Place) -> None:
+    """Every name that one entry gives to another exists. `place` puts its file before a path of the registry."""
 
     def check(where: str, what: str, name: str, known: Mapping[str, Any]) -> None:
         if name not in known:
-            raise UserError(f"params.yaml: {where}: no {what} is named {name!r}; known: {', '.join(sorted(known))}")
+            raise UserError(f"{place(where)}: no {what} is named {name!r}; known: {', '.join(sorted(known))}")
 
     pools = {name: d for name, d in params.datasets.items() if d.kind == "images"}
     sets = {name: d for name, d in params.datasets.items() if d.kind != "images"}
@@ -107,16 +107,16 @@ def check_names(params: Params) -> None:
         if isinstance(dataset, MovingDigitsDataset):
             check(f"datasets.{name}.images", "image pool", dataset.images, pools)
     for name, backbone in params.backbones.items():
-        _check_backbone(params, name, backbone, check)
+        _check_backbone(params, name, backbone, check, place)
     for name, model in params.models.items():
         if not isinstance(model, Model):
             check(f"models.{name}.backbone", "backbone", model.backbone, params.backbones)
-            _check_frame_model(params, name, model)
+            _check_frame_model(params, name, model, place)
     for name, run in params.runs.items():
         check(f"runs.{name}.dataset", "dataset", run.dataset, sets)
         check(f"runs.{name}.model", "model", run.model, params.models)
         check(f"runs.{name}.protocol", "protocol", run.protocol, params.protocols)
-        _check_frame_run(params, name, run)
+        _check_frame_run(params, name, run, place)
     nets = {name: m.networks for name, m in params.measurements.items() if isinstance(m, NetworksMeasurement)}
     for name, asked in params.measurements.items():
         if isinstance(asked, LatencyMeasurement):
@@ -132,35 +132,35 @@ def check_names(params: Params) -> None:
             check(f"measurements.{name}.view", "view", asked.view, nets[asked.of][asked.network].views)
     for name, table in params.tables.items():
         if name != (expected := table_key(table)):
-            raise UserError(f"params.yaml: tables.{name}: expected the key {expected}")
+            raise UserError(f"{place(f'tables.{name}')}: expected the key {expected}")
         if isinstance(table, StructureTable | MeasuredTable):
             for measurement in measurements_of(table):
                 check(f"tables.{name}", "measurement", measurement, params.measurements)
             if isinstance(table, MeasuredTable):
-                _check_factors(name, table)
+                _check_factors(name, table, place)
             continue
         if isinstance(table, VideoTable):
             for row, runs in table.rows.items():
                 for column in table.columns.values():
                     check(f"tables.{name}.columns", "dataset", column.dataset, sets)
                     if column.dataset not in runs:
-                        raise UserError(f"params.yaml: tables.{name}.rows.{row}: no run for dataset {column.dataset!r}")
+                        raise UserError(f"{place(f'tables.{name}.rows.{row}')}: no run for dataset {column.dataset!r}")
         if isinstance(table, ResultTable):
-            _check_result_rows(name, table)
+            _check_result_rows(name, table, place)
         for source in cell_sources(table):
             check(f"tables.{name}.rows.{source.row}", "run", source.run, params.runs)
             if source.transform not in params.runs[source.run].evaluation:
                 raise UserError(
-                    f"params.yaml: tables.{name}.rows.{source.row}: run {source.run!r} does not evaluate "
+                    f"{place(f'tables.{name}.rows.{source.row}')}: run {source.run!r} does not evaluate "
                     f"{source.transform!r}; add it to runs.{source.run}.evaluation"
                 )
 
 
-def _check_factors(name: str, table: MeasuredTable) -> None:
+def _check_factors(name: str, table: MeasuredTable, place: Place) -> None:
     """A word that a column multiplies by is a number in every row that has it, and some row has it."""
     for column, asked in table.measured.items():
         if isinstance(asked.factor, str):
-            where = f"params.yaml: tables.{name}.measured.{column}.factor"
+            where = place(f"tables.{name}.measured.{column}.factor")
             found = {row: words[asked.factor] for row, words in table.rows.items() if asked.factor in words}
             if not found:
                 raise UserError(f"{where}: no row has the word {asked.factor!r}; give a number or a word of the rows")
@@ -171,11 +171,11 @@ def _check_factors(name: str, table: MeasuredTable) -> None:
                     )
 
 
-def _check_result_rows(name: str, table: ResultTable) -> None:
+def _check_result_rows(name: str, table: ResultTable, place: Place) -> None:
     for row, runs in table.rows.items():
         for column in runs if isinstance(runs, dict) else ():
             if column not in table.columns:
                 raise UserError(
-                    f"params.yaml: tables.{name}.rows.{row}: no column is named {column!r}; "
+                    f"{place(f'tables.{name}.rows.{row}')}: no column is named {column!r}; "
                     f"known: {', '.join(table.columns)}"
                 )

@@ -1,18 +1,16 @@
-"""Reading `params.yaml`, and the specs that follow from it."""
+"""The specs that follow from `params.yaml` and `documents/`."""
 
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Mapping
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import ValidationError
 
-from reeltrace import strict_yaml
-from reeltrace.artifacts.files import read_whole
 from reeltrace.errors import UserError
 from reeltrace.registry.cells import cell_sources, measurements_of
 from reeltrace.registry.datasets import ImagesDataset, MovingDigitsDataset, VideoDataset
+from reeltrace.registry.documents import Composition, compose, differences, read
 from reeltrace.registry.fields import SCALES, Scale
 from reeltrace.registry.measurements import LatencyMeasurement, Network, NetworksMeasurement, PicturesMeasurement
 from reeltrace.registry.models import BaselineModel, Model, RCNModel, StillsModel, StResNetModel
@@ -36,49 +34,10 @@ from reeltrace.registry.specs import (
     VideoView,
 )
 
-PARAMS = Path("params.yaml")
 CLASSES = {"digit": 10, "direction": 4}
 
 
-def is_scaled(value: Any) -> bool:
-    """Whether a YAML value is a map over scales, `{paper: ..., quick: ...}`."""
-    return isinstance(value, dict) and bool(value) and set(value) <= set(SCALES)
-
-
-def _resolve(value: Any, scale: Scale, path: tuple[str, ...] = ()) -> Any:
-    """`value` at `scale`, maps over scales replaced by the value in force."""
-    if is_scaled(value):
-        if "paper" not in value:
-            raise UserError(
-                f"params.yaml: {'.'.join(path)}: found a map over scales without `paper`; "
-                "the document's value (or null) must stand beside the override"
-            )
-        return value.get(scale, value["paper"])
-    if isinstance(value, dict):
-        return {key: _resolve(item, scale, (*path, str(key))) for key, item in value.items()}
-    if isinstance(value, list):
-        for index, item in enumerate(value):
-            if is_scaled(item):
-                where = ".".join((*path, str(index)))
-                raise UserError(
-                    f"params.yaml: {where}: found a map over scales inside a list, where the report would not show it; "
-                    "write the map around the whole list"
-                )
-        return [_resolve(item, scale, (*path, str(index))) for index, item in enumerate(value)]
-    return value
-
-
-def _overrides(value: Any, scale: Scale, path: tuple[str, ...] = ()) -> Iterator[Override]:
-    if is_scaled(value):
-        here = value.get(scale, value["paper"])
-        if here != value["paper"]:
-            yield Override(path=".".join(path), document=value["paper"], here=here)
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _overrides(item, scale, (*path, str(key)))
-
-
-def _complaint(error: ValidationError, raw: Any, scale: str) -> str:
+def _complaint(error: ValidationError, raw: Any, scale: Scale, files: Composition) -> str:
     """The first validation error as one line: where, what was found, what was expected."""
     found_errors = error.errors(include_url=False)
     first = min(found_errors, key=lambda e: e["type"] != "extra_forbidden")  # a typo explains a missing key
@@ -94,31 +53,35 @@ def _complaint(error: ValidationError, raw: Any, scale: str) -> str:
             except (KeyError, IndexError, TypeError):
                 node = None
     path = ".".join(where) or "the file"
+    place = files.place(path, scale)
     if first["type"] == "extra_forbidden":
-        return f"params.yaml: {path}: unknown key; remove it or correct its spelling"
+        return f"{place}: unknown key; remove it or correct its spelling"
     if first["type"] == "missing":
-        return f"params.yaml: {path}: missing; add it"
+        return f"{place}: missing; add it"
     found = repr(first["input"])
     found = found if len(found) <= 80 else found[:77] + "..."
     expected = first["msg"].removeprefix("Value error, ")
-    return f"params.yaml: {path} (scale {scale}): found {found}; expected: {expected[0].lower()}{expected[1:]}"
+    return f"{place} (scale {scale}): found {found}; expected: {expected[0].lower()}{expected[1:]}"
 
 
 class Registry:
     """All experiments at the active scale, as specs. Build it with `load`."""
 
-    def __init__(self, raw: Any, scale: Scale) -> None:
+    def __init__(self, files: Composition, scale: Scale) -> None:
         self.scale: Scale = scale
-        self.raw = raw  # as written, with its maps over scales
-        resolved = _resolve(raw, scale)
-        resolved["scale"] = scale
+        self.files = files
+        tree = files.trees[scale]
         try:
-            self.params = Params.model_validate(resolved)
+            self.params = Params.model_validate(tree)
         except ValidationError as error:
-            raise UserError(_complaint(error, resolved, scale)) from None
-        check_names(self.params)
-        check_sizes(self.params, (self.train_spec(run, self.params.seeds[0]) for run in self.params.runs))
-        self._all_overrides = tuple(_overrides(raw, scale))
+            raise UserError(_complaint(error, tree, scale, files)) from None
+        place = partial(files.place, scale=scale)
+        check_names(self.params, place)
+        check_sizes(self.params, (self.train_spec(run, self.params.seeds[0]) for run in self.params.runs), place)
+        here = {key: value for key, value in tree.items() if key != "scale"}
+        self._all_overrides = tuple(
+            Override(path=path, document=theirs, here=ours) for path, theirs, ours in differences(files.written, here)
+        )
 
     def overrides(self, *prefixes: str) -> tuple[Override, ...]:
         """The overrides in force under any of these registry paths."""
@@ -190,7 +153,7 @@ class Registry:
             stage="data",
             key=key,
             scale=self.scale,
-            **{k: v for k, v in dict(dataset).items() if k != "document"},
+            **dict(dataset),
         )
 
     def frames_spec(self, key: str) -> FramesSpec:
@@ -338,8 +301,13 @@ class Registry:
 
     def drawn_pictures(self) -> list[str]:
         """The measurements that draw pictures: those for which the user names a file of weights."""
-        asked = self.params.measurements
-        return [key for key, m in asked.items() if isinstance(m, PicturesMeasurement) and m.checkpoint is not None]
+        return [
+            key
+            for key, asked in self.params.measurements.items()
+            if isinstance(asked, PicturesMeasurement)
+            and asked.checkpoint is not None
+            and asked.document in self.files.headers
+        ]
 
     def table_runs(self, key: str) -> list[str]:
         """The runs behind one table, each once, in the order of its rows."""
@@ -398,36 +366,26 @@ class Registry:
         )
 
 
-@lru_cache(maxsize=4)
-def parse(text: str, scale: Scale | None = None) -> Registry:
-    """A registry from the text of `params.yaml`; `scale` replaces the one named in it.
+def registry_of(files: Mapping[str, str], scale: Scale | None = None) -> Registry:
+    """A registry from the texts of its files, see `documents.read`; `scale` replaces the one that params.yaml names.
 
-    The file is checked at every scale, so that a mistake in the paper's values shows on a laptop too. Raises
-    `UserError` with the path of the key, the value found and what was expected. A leaf command asks three times for the
-    same text, and gets the same registry.
+    The files are checked at every scale, so that a mistake in the paper's values shows on a laptop too. Raises
+    `UserError` with the file, the path of the key, the value found and what was expected.
     """
-    try:
-        raw = strict_yaml.load(text)
-    except yaml.YAMLError as error:
-        raise UserError(f"params.yaml: {strict_yaml.complaint(error)}") from None
-    if not isinstance(raw, dict):
-        raise UserError("params.yaml: found no keys; expected scale, seeds, device, datasets, runs, tables, ...")
-    active = scale if scale is not None else raw.get("scale")
-    if active not in SCALES:
-        raise UserError(f"params.yaml: scale: found {active!r}; expected one of {', '.join(SCALES)}")
-    registries = {s: Registry(raw, s) for s in SCALES}
-    return registries[active]
+    return _registry_of(tuple(files.items()), scale)
 
 
-def load(path: Path = PARAMS, scale: Scale | None = None) -> Registry:
-    """Read and check a `params.yaml`. See `parse`."""
-    try:
-        text = read_whole(path, strict_yaml.MOST_CHARACTERS).decode()
-    except FileNotFoundError:
-        raise UserError(f"{path}: not found; run the command in the folder that holds params.yaml") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 text (byte {error.start})") from None
-    return parse(text, scale)
+@lru_cache(maxsize=4)
+def _registry_of(files: tuple[tuple[str, str], ...], scale: Scale | None) -> Registry:
+    """A leaf command asks three times for the same texts, and gets the same registry."""
+    composition = compose(dict(files), scale)
+    registries = {each: Registry(composition, each) for each in SCALES}
+    return registries[composition.scale]
+
+
+def load(root: Path = Path(), scale: Scale | None = None) -> Registry:
+    """The registry of the project below `root`. See `registry_of`."""
+    return registry_of(read(root), scale)
 
 
 def spec_json(spec: Spec) -> dict[str, Any]:

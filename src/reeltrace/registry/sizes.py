@@ -13,6 +13,7 @@ from pathlib import Path
 from reeltrace.errors import UserError
 from reeltrace.memory import limit, shown
 from reeltrace.registry.datasets import ImagesDataset, MovingDigitsDataset, VideoDataset
+from reeltrace.registry.fields import Place
 from reeltrace.registry.measurements import StructureMeasurement
 from reeltrace.registry.models import BaselineModel, Model
 from reeltrace.registry.params import Params
@@ -26,7 +27,7 @@ CHANNELS = 3
 
 @dataclass(frozen=True)
 class Need:
-    """Bytes, what they are for, and the keys of params.yaml that would lower them."""
+    """Bytes, what they are for, and the keys of the registry that would lower them."""
 
     bytes: int
     what: str
@@ -92,26 +93,26 @@ def _kernels(widths: tuple[int, int, int, int], *, pointwise: bool) -> int:
     return 27 * (a * b + b * c) + (1 if pointwise else 27) * c * d
 
 
-def check_sizes(params: Params, specs: Iterable[TrainSpec]) -> None:
-    """Raises `UserError`, with the path in params.yaml, for a dataset or a task that no machine can hold."""
+def check_sizes(params: Params, specs: Iterable[TrainSpec], place: Place) -> None:
+    """Raises `UserError`, with the place, for a dataset or a task that no machine can hold."""
     for name, dataset in params.datasets.items():
         if not isinstance(dataset, ImagesDataset):
-            _refuse(params, f"datasets.{name}", stored(name, dataset), MOST_STORED)
+            _refuse(params, place(f"datasets.{name}"), stored(name, dataset), MOST_STORED)
     for name, measurement in params.measurements.items():
         if isinstance(measurement, StructureMeasurement):
             weights, inputs = _kernels(measurement.widths, pointwise=True) // 2, math.prod(measurement.input)
             need = Need(4 * (weights + inputs), "weights and an input", f"widths or input of measurements.{name}")
-            _refuse(params, f"measurements.{name}", need, MOST_MEMORY)
+            _refuse(params, place(f"measurements.{name}"), need, MOST_MEMORY)
     for spec in specs:
         dataset = params.datasets[spec.dataset]
         assert not isinstance(dataset, ImagesDataset)
-        _refuse(params, f"runs.{spec.run}", training(spec, dataset), MOST_MEMORY)
+        _refuse(params, place(f"runs.{spec.run}"), training(spec, dataset), MOST_MEMORY)
 
 
-def _refuse(params: Params, path: str, need: Need | None, most: int) -> None:
+def _refuse(params: Params, place: str, need: Need | None, most: int) -> None:
     if need is not None and need.bytes > most:
         raise UserError(
-            f"params.yaml: {path} (scale {params.scale}): found {need.what}, at least {shown(need.bytes)}; "
+            f"{place} (scale {params.scale}): found {need.what}, at least {shown(need.bytes)}; "
             f"expected at most {shown(most)}: lower {need.lower}"
         )
 

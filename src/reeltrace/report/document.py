@@ -1,6 +1,6 @@
 """The whole report as data and as a page: what finished artifacts say, bound number by number, then rendered.
 
-`build` is a pure function of the artifacts and of the texts below `reports/`; the stage writes its result, `verify`
+`build` is a pure function of the artifacts and of the texts of its documents; the stage writes its result, `verify`
 computes it again and compares.
 """
 
@@ -26,6 +26,7 @@ from reeltrace.artifacts.json_values import canonical_json, read_json
 from reeltrace.artifacts.names import SPEC
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.registry.cells import is_numbered
+from reeltrace.registry.header import read_header
 from reeltrace.report import chance, figures, frame_nets, pictures, quantities, videos
 from reeltrace.report.binding import Binder, Number
 from reeltrace.report.chains import artifact_name, describe, settings
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from reeltrace.registry.specs import ReportSpec
 
 SCHEMA = "reeltrace-report/1"
-TEMPLATES = Path("templates")
+TEMPLATES = Path("templates")  # below the project's root
 PAGE = "report.html.j2"
 QUANTITIES = {"relative_error": "relative error", "agreement": "agreement"}
 RATES = {"percent": 1, "error rate": 100}  # units that a chart draws, and what brings them to percent
@@ -52,19 +53,18 @@ class Report:
     binder: Binder
 
 
-def build(spec: ReportSpec, inputs: Mapping[str, Path], reports: Path) -> Report:
-    """The report of finished artifacts. `inputs` maps "stage/key" to folders, `reports` holds the texts.
+def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
+    """The report of finished artifacts. `inputs` maps "stage/key" to folders; the texts are those below `root`.
 
     Raises `CheckFailed` when a numeral has no trace, a reported number is not shown, or an artifact is incomplete;
-    `UserError` when a text below `reports` is wrong.
+    `UserError` when a text is wrong.
     """
     artifacts = {name: describe(name, folder, spec.scale) for name, folder in sorted(inputs.items())}
     tables = [_table(key, inputs, artifacts) for key in spec.tables]
-    documents = {
-        name: published.load(name, reports / "published") for name in dict.fromkeys(t["document"] for t in tables)
-    }
-    all_claims = claims.load(reports / "claims.yaml")
-    ledgers = assumptions.load(reports / "assumptions.yaml")
+    prints = {name: published.load(name, root) for name in dict.fromkeys(t["document"] for t in tables)}
+    documents = {name: read_header(name, root) for name in prints}
+    all_claims = claims.load(documents, root)
+    ledgers = assumptions.load(documents, root)
     binder = Binder()
     cells = [cell for table in tables for cell in _bind_cells(binder, table)]
     equivariance = _bind_equivariance(binder, tables)
@@ -102,8 +102,8 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], reports: Path) -> Report
         "pictures": [pictures.plain(one) for one in drawn],
         "artifacts": artifacts,
     }
-    environment = _environment(reports / TEMPLATES)
-    views = [_table_view(t, documents[t["document"]], binder, cells) for t in tables]
+    environment = _environment(root / TEMPLATES)
+    views = [_table_view(t, prints[t["document"]], binder, cells) for t in tables]
     for view in views:
         view["drawn"] = quantities.drawings(view, cells, binder)
     page = environment.get_template(PAGE).render(
@@ -134,9 +134,9 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], reports: Path) -> Report
         },
     )
     page = "\n".join(line.rstrip() for line in page.splitlines() if line.strip()) + "\n"
-    problems = check_templates(reports / TEMPLATES) or [str(p) for p in binder.check(page, "report.html")]
+    problems = check_templates(root / TEMPLATES) or [str(p) for p in binder.check(page, "report.html")]
     if problems:
-        raise CheckFailed(f"{problems[0]}; {len(problems)} such problem(s); correct {reports / TEMPLATES}")
+        raise CheckFailed(f"{problems[0]}; {len(problems)} such problem(s); correct {root / TEMPLATES}")
     content["numbers"] = [
         {
             "id": number.id,

@@ -12,13 +12,12 @@ from reeltrace.report.document import build
 if TYPE_CHECKING:
     from reeltrace.registry.specs import ReportSpec
 
-REPORTS = Path("reports")
 HTML, JSON = "report.html", "report.json"
 
 
 def run(spec: ReportSpec, inputs: Mapping[str, Path], work: Path) -> dict[str, Any]:
-    """Write `report.html` and `report.json` into `work`. Reads the texts below `reports/` of the current folder."""
-    report = build(spec, inputs, REPORTS)
+    """Write `report.html` and `report.json` into `work`. Reads the texts below the current folder."""
+    report = build(spec, inputs, Path())
     for name, text in ((HTML, report.html), (JSON, report.json)):
         with atomic_write(work / name) as handle:
             handle.write(text.encode())

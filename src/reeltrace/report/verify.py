@@ -83,14 +83,14 @@ def verify(root: Path, *, scale: str, data: bool = False, standing: Mapping[str,
     for name, folder in folders.items():
         if name in unfit or folder in endless or (endless and name.split("/")[0] in ("aggregate", "report")):
             continue  # the last two: whoever opened it would wait for ever
-        said = _contents(name, folder, results, root / "reports")
+        said = _contents(name, folder, results, root)
         problems += [p for p in said if p.kind != BROKEN or name not in altered]  # that it is altered has been said
     if REPORT not in folders:
         problems.append(Problem(BROKEN, str(results / REPORT), "there is no report; run `reeltrace run report all`"))
     return [Problem(p.kind, _relative(p.where, root), p.found) for p in dict.fromkeys(problems)]
 
 
-def _contents(name: str, folder: Path, results: Path, reports: Path) -> list[Problem]:
+def _contents(name: str, folder: Path, results: Path, root: Path) -> list[Problem]:
     """What a current artifact says, recomputed from what it was computed from."""
     stage = name.split("/")[0]
     checks: list[tuple[str, Callable[[], list[Problem]]]] = []
@@ -105,9 +105,9 @@ def _contents(name: str, folder: Path, results: Path, reports: Path) -> list[Pro
     elif stage == "measure":
         checks = [(METRICS, partial(_measured, folder))]
     elif stage == "aggregate":
-        checks = [(CELLS, partial(_cells, folder, results, reports))]
+        checks = [(CELLS, partial(_cells, folder, results, root))]
     elif name == REPORT:
-        checks = [(HTML, partial(_report, folder, results, reports))]
+        checks = [(HTML, partial(_report, folder, results, root))]
     return [problem for file, check in checks for problem in _guarded(folder / file, check)]
 
 
@@ -423,9 +423,9 @@ def _inputs(folder: Path, results: Path) -> dict[str, Path]:
     return {name: results / name for name in read_json(folder / MANIFEST)["inputs"]}
 
 
-def _cells(folder: Path, results: Path, reports: Path) -> list[Problem]:
+def _cells(folder: Path, results: Path, root: Path) -> list[Problem]:
     """Aggregate again, and compare."""
-    texts = aggregate_outputs(_spec(folder, AggregateSpec), _inputs(folder, results), reports / "published")
+    texts = aggregate_outputs(_spec(folder, AggregateSpec), _inputs(folder, results), root)
     problems = []
     for name, text in texts.items():
         path = folder / name
@@ -455,9 +455,9 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _report(folder: Path, results: Path, reports: Path) -> list[Problem]:
+def _report(folder: Path, results: Path, root: Path) -> list[Problem]:
     """Build the report again; compare bytes, and name each number on the page that its artifact does not give."""
-    rebuilt = build(_spec(folder, ReportSpec), _inputs(folder, results), reports)
+    rebuilt = build(_spec(folder, ReportSpec), _inputs(folder, results), root)
     problems = []
     for name, text in ((JSON, rebuilt.json), (HTML, rebuilt.html)):
         path = folder / name

@@ -1,6 +1,6 @@
 """The conformance check: does this processor compute every convolution of every net as it should?
 
-`python -m reeltrace.training.conformance` collects each distinct convolution of every net at every scale of params.yaml
+`python -m reeltrace.training.conformance` collects each distinct convolution of every net at every scale
 and computes it forward and backward, in each arithmetic and layout, against float64. Each is computed in a process of
 its own, several times on memory that held other rubbish before: what ends the process, differs from float64 or from
 itself is named with its shape. Checked is what the nets do, that is, the way that `precision` chooses; where that is
@@ -41,7 +41,7 @@ from reeltrace.models.groups import get_group
 from reeltrace.models.video import build_video, video_config
 from reeltrace.registry.fields import SCALES
 from reeltrace.registry.measurements import LatencyMeasurement, PicturesMeasurement
-from reeltrace.registry.reading import PARAMS, Registry, load
+from reeltrace.registry.reading import Registry, load
 from reeltrace.registry.specs import TrainSpec
 from reeltrace.training import features_stage, loop
 from reeltrace.training.backbones import build, describe_backbone, initial_net
@@ -598,7 +598,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--write", type=Path, default=TABLE, help=f"where the table goes (default: {TABLE})")
     parser.add_argument("--shapes", type=Path, help="a table written before: its convolutions, and not those of params")
-    parser.add_argument("--params", type=Path, default=PARAMS)
+    parser.add_argument("--project", type=Path, default=Path(), help="folder of params.yaml and documents/")
     parser.add_argument("--processes", type=int, default=len(os.sched_getaffinity(0)))
     asked = parser.parse_args(arguments)
     try:
@@ -608,7 +608,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if asked.shapes:
             found = convolutions_of(read_json(asked.shapes))
         else:
-            found = collect(load(asked.params, scale) for scale in asked.scale or SCALES)
+            found = collect(load(asked.project, scale) for scale in asked.scale or SCALES)
         processes = asked.processes if asked.device == "cpu" else 1
         arithmetics = asked.arithmetic or tuple(TOLERANCE)
         written = table(found, asked.device, asked.largest, processes, arithmetics, progress=sys.stderr.isatty())

@@ -1,0 +1,78 @@
+"""`documents/<key>/document.yaml`: the title of a document and where it comes from; and how such files are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import Field, StringConstraints, ValidationError
+
+from reeltrace import strict_yaml
+from reeltrace.artifacts.files import read_whole
+from reeltrace.artifacts.names import DOCUMENTS
+from reeltrace.errors import UserError
+from reeltrace.registry.fields import Strict
+
+HEADER = "document.yaml"
+Tree = dict[str, Any]
+
+
+class Header(Strict):
+    """A document: its title and where it comes from. `position` orders the documents of the report, then their names.
+
+    `not_drawn` says which of its figures the report does not draw again, and why.
+    """
+
+    title: Annotated[str, StringConstraints(min_length=1)]
+    subtitle: str | None = None
+    author: str
+    year: str
+    venue: str
+    not_drawn: str | None = None
+    position: Annotated[int, Field(ge=1, strict=True)] | None = None
+
+
+def read_header(document: str, root: Path = Path()) -> Header:
+    """The header of one document. Raises `UserError`, with the file and the place in it."""
+    path = (DOCUMENTS / document / HEADER).as_posix()
+    return header(path, read_text(root / path, path))
+
+
+def header(path: str, text: str) -> Header:
+    """A header from the text of its file. Raises `UserError`, with the file and the place in it."""
+    try:
+        return Header.model_validate(mapping(path, text))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise UserError(f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}") from None
+
+
+def read_text(path: Path, shown: str, remedy: str = "") -> str:
+    """The text of a file. Raises `UserError`, naming it as `shown`, where it is missing or no text."""
+    try:
+        return read_whole(path, strict_yaml.MOST_CHARACTERS).decode()
+    except FileNotFoundError:
+        raise UserError(f"{shown}: not found; {remedy or f'restore it with `git checkout {shown}`'}") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{shown}: not UTF-8 text (byte {error.start})") from None
+
+
+def mapping(path: str, text: str) -> Tree:
+    """A YAML text of keys with values; none of an empty one. Raises `UserError`, with the place in it."""
+    try:
+        found = strict_yaml.load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: {strict_yaml.complaint(error)}") from None
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise UserError(f"{path}: found {short(found)}; expected keys with values")
+    return found
+
+
+def short(value: Any) -> str:
+    """A value as it stands in a message."""
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
