@@ -1,4 +1,4 @@
-"""The command line: run, status, verify, explain, sync.
+"""The command line: run, status, verify, explain, sync, new.
 
 Errors are one line; exit 2 for bad input, 1 for a failed check.
 """
@@ -204,6 +204,24 @@ def explain(
         _print_json(chain)
     else:
         print(format_explanation(chain))
+
+
+new = typer.Typer(no_args_is_help=True, help="Begin something of your own.")
+app.add_typer(new, name="new")
+
+
+@new.command()
+def document(
+    key: Annotated[str, typer.Argument(help="what the document is called here, as in basu2021")],
+    title: Annotated[str, typer.Option("--title", help="its title")] = "A title",
+    year: Annotated[str, typer.Option("--year", help="its year")] = "not given",
+) -> None:
+    """Write the folder of a new document, documents/KEY, to be filled in."""
+    from reeltrace.skeleton import new_document
+
+    for path in new_document(key, title, year, ROOT):
+        print(path)
+    print("fill them in, then run: reeltrace sync")
 
 
 @app.command()
