@@ -3,17 +3,20 @@
 And as many that are not damaged, though their frames come late, unevenly or with a pause: these are whole.
 """
 
+import csv
 import re
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from data.encoded import KINDS, encode
 from data.extracted import Extraction, extracted
 from reeltrace.data.decoding import DecodingError, pyav_frames, read_header
+from reeltrace.data.frames import extract
 
 FRAMES = 60
 STEADY = list(range(FRAMES))
@@ -254,6 +257,28 @@ def test_a_video_with_uneven_times_is_whole(tmp_path: Path, kind: str, how: str)
 
 
 # --- two decoders ---
+
+
+def repeating_frames(path: Path, height: int, width: int) -> Iterator[Any]:
+    """A decoder that gives the last frame twice."""
+    frame = np.zeros((height, width, 3), np.uint8)
+    for frame in pyav_frames(path, height, width):
+        yield frame
+    yield frame
+
+
+def test_what_the_decoders_count_differently_is_named(tmp_path: Path) -> None:
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "work").mkdir()
+    encode(tmp_path / "videos" / "a.avi", "avi", 20)
+    decoders = {
+        "repeating": "data.test_damaged_videos:repeating_frames",
+        "pyav": "reeltrace.data.decoding:pyav_frames",
+    }
+    extract(tmp_path / "videos", ["a.avi"], tmp_path / "work", short_side=24, workers=1, decoders=decoders)
+    with (tmp_path / "work" / "frames.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["frames"], row["decoder"], row["note"]) == ("20", "pyav", "repeating gives 21 frames")
 
 
 @pytest.mark.parametrize(("kind", "kept"), [("avi", 91), ("mkv", 96), ("flv", 96)])
