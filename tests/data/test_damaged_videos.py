@@ -178,6 +178,9 @@ def test_a_gif_without_its_trailer_is_cut_off(tmp_path: Path) -> None:
     assert read_header(path).note(FRAMES) == ""
     assert refused(path, data[:-1]) == "cut off, and nothing in it tells how much is missing"
     assert refused(path, half(data)) == "cut off, and nothing in it tells how much is missing"
+    early = data.index(b"\x21\xf9\x04", len(data) // 2)  # what FFmpeg passes by in silence: a trailer before its time
+    said = refused(path, data[:early] + b";" + data[early + 1 :])
+    assert said == "damaged inside, and nothing in it tells how much is missing"
 
 
 def test_a_matroska_file_without_a_duration_says_where_its_segment_ends(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ _ANYWHERE = {0xEC, 0xBF}  # nothing, and a checksum
 _NOT_KNOWN = (2**32 - 1, 2**64 - 1)  # the length of an MP4 file that was not known when its header was written
 _FLV_TAGS = {8, 9, 18}  # sound, pictures, facts
 _GIF_TRAILER, _GIF_IMAGE, _GIF_EXTENSION = 0x3B, 0x2C, 0x21
+_GIF_BEHIND = 0.1  # share of a file
 _ASF_MOST = 2**20  # bytes of a header that are looked at
 _ASF_BEFORE, _ASF_MARK = 50, 3  # bytes between header and packets, and those with which each packet begins
 _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
@@ -51,7 +52,7 @@ class Outline:
 
     `damaged`: something stands inside where nothing of its kind may. `seconds`: how long its header says that it takes
     (0: it says nothing, or FFmpeg passes it on). `fragments`: it is an MP4 file whose frames are listed piece by piece,
-    with `media` bytes of them. `blocks`: at least as many packets a whole Matroska file holds, of all its streams.
+    with `media` bytes of them. `blocks`: packets of all streams that a whole Matroska or GIF file holds at the least.
     """
 
     end: End
@@ -249,8 +250,9 @@ def _flv(file: BinaryIO, size: int) -> Outline:
 
 
 def _gif(file: BinaryIO, size: int) -> Outline:
-    """Blocks up to a trailer of one byte. What stands behind it is of no matter."""
+    """Blocks up to a trailer of one byte. Little may stand behind it: where much does, damage looked like a trailer."""
     data = file.read()
+    pictures = 0
 
     def past_colours(place: int) -> int:
         return place + 1 + (6 << (data[place] & 7) if data[place] & 0x80 else 0)
@@ -259,7 +261,7 @@ def _gif(file: BinaryIO, size: int) -> Outline:
         place = past_colours(10) + 2
         while data[place] != _GIF_TRAILER:
             if data[place] == _GIF_IMAGE:
-                place = past_colours(place + 9) + 1
+                place, pictures = past_colours(place + 9) + 1, pictures + 1
             elif data[place] == _GIF_EXTENSION:
                 place += 2
             else:
@@ -269,7 +271,9 @@ def _gif(file: BinaryIO, size: int) -> Outline:
             place += 1
     except IndexError:
         return Outline(End.MISSING)
-    return Outline(End.THERE)
+    if size - place > _GIF_BEHIND * size:
+        return Outline(End.MISSING, damaged=True)
+    return Outline(End.THERE, blocks=pictures)
 
 
 def _asf(file: BinaryIO, size: int) -> Outline:
