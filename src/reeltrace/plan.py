@@ -461,14 +461,14 @@ def imports(root: Path = Path()) -> ImportGraph:
 
 @contextlib.contextmanager
 def _found_below(root: Path) -> Iterator[None]:
-    """Let importlib, which grimp asks, find the package below `root` where this process runs another copy of it."""
-    folder, running = root.resolve() / PACKAGE, sys.modules[PACKAGE.name]
-    if Path(running.__path__[0]).resolve() == folder:
-        yield
-        return
+    """Let importlib, which grimp asks, find the package below `root`, whichever copy of it this process runs.
+
+    Its path is relative: in an ASCII locale grimp cannot read the name of a folder around it that has other letters.
+    """
+    running = sys.modules[PACKAGE.name]
     asked = ModuleType(PACKAGE.name)
     asked.__spec__ = ModuleSpec(PACKAGE.name, None, is_package=True)
-    asked.__spec__.submodule_search_locations = [str(folder)]
+    asked.__spec__.submodule_search_locations = [os.path.relpath(root / PACKAGE)]
     sys.modules[PACKAGE.name] = asked
     try:
         yield

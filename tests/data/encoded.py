@@ -1,6 +1,6 @@
 """Small videos of several kinds of container, encoded with PyAV."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,14 @@ KINDS: dict[str, tuple[str, str, dict[str, str], int]] = {
     "mp4": ("mp4", "libx264", {}, 2),
     "faststart": ("mp4", "libx264", {"movflags": "+faststart"}, 2),
     "fragments": ("mp4", "libx264", {"movflags": "+frag_keyframe+empty_moov"}, 2),
+    "pieces": ("mp4", "libx264", {"movflags": "+frag_keyframe"}, 2),
+    "mov": ("mov", "mpeg4", {}, 0),
     "mkv": ("matroska", "libx264", {}, 2),
     "webm": ("webm", "libvpx", {}, 0),
     "ts": ("mpegts", "libx264", {}, 2),
     "flv": ("flv", "libx264", {}, 0),
+    "wmv": ("asf", "wmv2", {}, 0),
+    "gif": ("gif", "gif", {}, 0),
     "live": ("matroska", "libx264", {"live": "1"}, 0),
 }
 
@@ -44,19 +48,21 @@ def encode(
     frames: int = 60,
     *,
     first: int = 0,
+    times: Sequence[int] | None = None,
     audio: float = 0.0,
     turned: int = 0,
     size: tuple[int, int] = (HEIGHT, WIDTH),
 ) -> Path:
     """Write a video of `frames` frames, the first of which is number `first` in time, with `audio` seconds of silence.
 
+    `times`: the number in time of each frame, where they do not follow one another.
     `turned`: degrees that a player turns it clockwise.
     """
     container_kind, codec, options, between = KINDS[kind]
     with av.open(str(path), "w", format=container_kind, container_options=options) as container:
         stream = container.add_stream(codec, rate=RATE, options=H264 if codec == "libx264" else {})
         stream.height, stream.width = size
-        stream.pix_fmt = "yuv420p"
+        stream.pix_fmt = "rgb8" if codec == "gif" else "yuv420p"
         if turned:
             stream.set_display_rotation(-turned)
         context = stream.codec_context
@@ -67,7 +73,7 @@ def encode(
             sound.layout = "mono"
         for number, picture in enumerate(pictures(frames, *size)):
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            frame.pts, frame.time_base = first + number, Fraction(1, RATE)
+            frame.pts, frame.time_base = times[number] if times else first + number, Fraction(1, RATE)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
         if sound is not None:

@@ -5,14 +5,15 @@ scale with the same filter of FFmpeg, inside the decoder, so that no frame is co
 strictly sequential: on random access decord gives wrong frames for some AVI files.
 
 Whether a file is whole is told by its container, before anything is decoded, so that the verdict does not depend on
-who decodes: see `containers` for what each kind of container says of itself.
+who decodes: see `containers` for what each kind of container says of itself. A file of which something is missing is
+PyAV's in any case: on what is damaged the two decoders may differ by a frame.
 """
 
 import ctypes
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
@@ -62,6 +63,7 @@ _SHOWN: dict[tuple[int, ...], tuple[str, Filters]] = {
     (0, 1, 1, 0): ("mirrored and turned", (("transpose", "cclock_flip"),)),
     (0, -1, -1, 0): ("mirrored and turned", (("transpose", "clock_flip"),)),
 }
+_HOW_MUCH = ", and nothing in it tells how much is missing"
 _NOT_SHOWN = "its rotation is no quarter turn and was not applied"
 
 
@@ -78,7 +80,7 @@ class Header:
     picture. `expected` frames should be there: as many as were announced or the duration implies, and no fewer than
     there are packets. `turned` tells how frames are turned or mirrored to be shown. `careful` is the reason, if there
     is one, why only the last decoder, which looks at every packet, may read this file. `told` is False where nothing
-    in it tells whether it is whole.
+    in it tells whether it is whole. `damage` is what its structure shows, whatever the frames.
     """
 
     height: int
@@ -91,6 +93,7 @@ class Header:
     turned: str
     careful: str
     told: bool
+    damage: str = ""
 
     def check(self, frames: int) -> None:
         """Raise DecodingError where `frames` frames are fewer than may be missing (see TOLERANCE)."""
@@ -98,17 +101,20 @@ class Header:
         if self.expected - self.packets + lost > ceil(TOLERANCE * self.expected):
             raise DecodingError(f"only {frames} of {self.expected} frames are there")
 
-    def note(self, frames: int) -> str:
-        """What is worth knowing of a video of which `frames` frames were decoded."""
+    def note(self, frames: int, others: Iterable[str] = ()) -> str:
+        """What is worth knowing of a video of which `frames` frames were decoded, and what `others` say of it."""
         notes = []
         if self.announced not in (0, frames):
             notes.append(f"{self.announced} frames were announced")
         elif frames < self.expected:
             notes.append(f"{self.expected} frames were expected")
+        if self.damage:
+            notes.append(self.damage)
         if not self.told:
             notes.append("nothing in it tells whether it is whole")
         if self.turned:
             notes.append(self.turned)
+        notes += others
         return "; ".join(notes)
 
 
@@ -133,12 +139,13 @@ def read_header(path: Path) -> Header:
     try:
         with av.open(str(path)) as container:
             stream, streams = _video_stream(container)
-            found = _Packets(container, stream)
-            codec, rate, announced = stream.codec_context, stream.average_rate, stream.frames
+            codec, rate, kind, duration = stream.codec_context, stream.average_rate, container.format.name, 0.0
+            outline = containers.outline_of(path, kind)
+            announced = _announced(path, stream, kind, outline)
+            found = _Packets(container, stream, outline)
             height, width, turned = codec.height, codec.width, found.turned or ("", ())
-            kind, duration = container.format.name, container.duration
-            if announced and kind.startswith("mov,mp4"):
-                announced = min(announced, len(stream.index_entries))  # what an edit list leaves of them
+            if containers.states_duration(kind) and container.duration:
+                duration = container.duration / av.time_base
     except (av.FFmpegError, OSError, ValueError, IndexError) as error:
         raise DecodingError(_reason(error)) from error
     if height < 1 or width < 1:
@@ -149,26 +156,18 @@ def read_header(path: Path) -> Header:
         raise DecodingError("none of its frames is there")
     if any(name == "transpose" for name, _ in turned[1]):
         height, width = width, height
-    whole = found.whole + found.cut
-    end = containers.end_of(path, kind)
-    if end is containers.End.DOUBTFUL and _breaks_off(path):
-        end = containers.End.MISSING
+    if outline.end is containers.End.DOUBTFUL and _breaks_off(path):
+        outline = replace(outline, end=containers.End.MISSING)
     announced = max(0, announced - found.discarded)
-    if end is containers.End.INDEXED:
-        expected = whole  # its index lists every frame: where the header says another number, the header is wrong
-    elif announced:
-        expected = announced
-    elif duration and containers.states_duration(kind):
-        expected = _implied(whole, found, duration) + _left_out(found.decoded)
-    else:
-        expected = 0
-        if end is containers.End.MISSING or found.cut:
-            raise DecodingError("cut off, and nothing in it tells how much is missing")
+    damage = _damage(found, outline, kind)
+    expected, told = _expected(found, outline, damage, announced, outline.seconds or duration)
     careful = [
         reason
         for reason, there in (
             (f"{found.cut} of its packets are cut off", found.cut),
             ("some of its packets are not to be shown", found.discarded),
+            (f"{found.whole} of its {expected} frames are there", expected > found.whole),
+            (damage, damage),
             (f"it holds {streams} video streams", streams > 1),
             (f"it is {turned[0]}", turned[1]),
         )
@@ -181,13 +180,75 @@ def read_header(path: Path) -> Header:
         announced,
         found.whole,
         found.empty,
-        max(expected, whole),
+        expected,
         turned[0],
         "; ".join(careful),
-        bool(expected) or end is containers.End.THERE,
+        told,
+        damage or _doubt(found, outline, kind),
     )
     header.check(found.whole)
     return header
+
+
+def _announced(path: Path, stream: Any, kind: str, outline: containers.Outline) -> int:
+    """How many frames the header counts, without those that an edit list leaves out (0: it does not count)."""
+    import av
+
+    if kind == "gif" or outline.fragments:
+        return 0  # FFmpeg has counted those that are there, or knows of those in front of the fragments
+    announced, shown = int(stream.frames), len(stream.index_entries)
+    if not kind.startswith("mov,mp4") or shown >= announced:
+        return announced
+    with av.open(str(path), options={"ignore_editlist": "1"}) as container:
+        listed = len(_video_stream(container)[0].index_entries)
+    return announced - max(0, listed - shown)
+
+
+def _damage(found: "_Packets", outline: containers.Outline, kind: str) -> str:
+    """What the structure of a file and the bytes of its frames show to be missing inside, in words."""
+    if outline.damaged or (found.lost and outline.end is not containers.End.MISSING):
+        return "it is damaged inside"
+    if found.cut and kind == "mpegts":
+        return "its packets do not follow one another"
+    return ""
+
+
+def _doubt(found: "_Packets", outline: containers.Outline, kind: str) -> str:
+    """What else a user should know of a file whose structure is that of a whole one, or of one that was cut off."""
+    if outline.end is containers.End.MISSING:
+        return "its end is cut off"
+    if not containers.states_duration(kind):
+        return ""
+    if np.any(np.diff(found.decoded) < 0):
+        return "its times go back"
+    # a damaged tag of FLV or packet of ASF is skipped in silence; Matroska counts its blocks
+    gaps = 0 if outline.blocks else _left_out(found.decoded)
+    return f"it pauses, or lacks {gaps} frame{'s' if gaps > 1 else ''}" if gaps else ""
+
+
+def _expected(
+    found: "_Packets", outline: containers.Outline, damage: str, announced: int, seconds: float
+) -> tuple[int, bool]:
+    """How many frames should be there, and whether anything in the file tells that these are all."""
+    whole = found.whole + found.cut
+    if outline.end is containers.End.INDEXED:
+        # its index lists every frame: where the header says another number, the header is wrong
+        return max(whole, found.listed), True
+    implied = _implied(whole, found, seconds, damaged=bool(damage)) if seconds else 0
+    if announced:
+        # a table may be damaged too, but is not for a frame more or less
+        short = implied - announced > ceil(TOLERANCE * implied)
+        return max(whole, implied if short else announced), True
+    missing = outline.end is containers.End.MISSING or (outline.damaged and outline.end is containers.End.UNKNOWN)
+    if not implied and (missing or (found.cut and not damage)):
+        raise DecodingError(f"{damage.removeprefix('it is ') or 'cut off'}{_HOW_MUCH}")
+    lost = 0
+    if damage:
+        gaps = _left_out(found.decoded)
+        if gaps is None and implied - whole <= ceil(TOLERANCE * implied):
+            raise DecodingError(f"{damage.removeprefix('it is ')}{_HOW_MUCH}")
+        lost = max(gaps or 0, found.lost)
+    return max(whole, implied) + lost, bool(implied) or outline.end is containers.End.THERE
 
 
 def _breaks_off(path: Path) -> bool:
@@ -229,14 +290,17 @@ class _Packets:
     """The packets of a file, counted: `whole` ones of the video stream, of which `empty` hold no picture; those that
     are `cut` off, and those that are `discarded` when it is shown.
 
-    Where the container states how long it takes, in seconds: `first` is when the video begins, `end` when the last
-    packet of any stream ends, `decoded` when packets of the video are decoded, as far as they tell.
+    In seconds: `first` is when the video begins, `end` when the last packet ends, of any stream where the container
+    states how long it takes; `decoded` when packets of the video are decoded, as far as they tell.
+    `listed` are those in the index that was there from the start. `lost` are those that the structure holds and FFmpeg
+    does not find; by the length of an average one, where they are bytes of fragments that no list speaks of.
     `turned` is an entry of _SHOWN.
     """
 
-    def __init__(self, container: Any, stream: Any) -> None:
+    def __init__(self, container: Any, stream: Any, outline: containers.Outline) -> None:
         import av
 
+        self.listed = sum(entry.size > 0 for entry in stream.index_entries)
         self.whole = self.empty = self.cut = self.discarded = 0
         self.first, self.end = float("inf"), 0.0
         self.decoded: list[float] = []
@@ -249,12 +313,17 @@ class _Packets:
         least = 6 + ceil(codec.height / 16) * ceil(codec.width / 16) / 8 if codec.name == "mpeg4" else 0
         timed = containers.states_duration(container.format.name)
         unit = {each.index: float(each.time_base or 0) for each in container.streams}
+        if outline.seconds and not timed:  # the tables of the other streams tell as much as their packets
+            for other in container.streams:
+                if other.index != stream.index and other.duration:
+                    self.end = max(self.end, ((other.start_time or 0) + other.duration) * unit[other.index])
+        every = 0
         for packet in container.demux() if timed else container.demux(stream):
             size, index = packet.size, packet.stream_index
             if not size:
                 continue
-            if timed:
-                self._time(packet, unit[index], ours=index == stream.index)
+            every += 1
+            self._time(packet, unit[index], ours=index == stream.index)
             if index != stream.index:
                 continue
             if packet.is_corrupt:
@@ -272,12 +341,18 @@ class _Packets:
                     continue
                 if frames:
                     self.turned = _how_shown(frames[0])
+        self.lost = max(0, outline.blocks - every)
+        if outline.fragments:
+            self.lost = max(0, len(stream.index_entries) - self.whole - self.cut - self.discarded)
+        if outline.media:
+            known = sum(entry.size for each in container.streams for entry in each.index_entries)
+            self.lost += round(self.whole * max(0, outline.media - known) / max(1, known))
 
     def _time(self, packet: Any, unit: float, *, ours: bool) -> None:
         shown, decoded = packet.pts, packet.dts
         if shown is None:
             shown = decoded
-        if shown is not None:
+        if shown is not None and not packet.is_discard:
             self.end = max(self.end, (shown + (packet.duration or 0)) * unit)
             if ours:
                 self.first = min(self.first, shown * unit)
@@ -298,29 +373,37 @@ def _how_shown(frame: Any) -> tuple[str, Filters]:
     return _SHOWN.get(signs, (_NOT_SHOWN, ()))
 
 
-def _implied(there: int, found: _Packets, duration: int) -> int:
-    """Frames that a video should hold which takes `duration` microseconds, when `there` packets of it are there."""
-    import av
+def _implied(there: int, found: _Packets, stated: float, *, damaged: bool) -> int:
+    """Frames that a video should hold which takes `stated` seconds, when `there` packets of it are there.
 
-    stated, known = duration / av.time_base, len(found.decoded)
+    0 where they do not tell. What a damaged one lacks between its first and its last is counted by _left_out.
+    """
+    known = len(found.decoded)
     # in the order of decoding: where a file ends, a picture may be there that is shown after others that are not
     each = (found.decoded[-1] - found.decoded[0]) / (known - 1) if known > 1 else (found.end - found.first) / there
-    if each <= 0 or stated - found.end < 1.5 * each:
+    if damaged:
+        each = float(np.median(np.diff(found.decoded))) if known > 1 else each
+        around = sum(time for time in (found.first, stated - found.end) if time >= 1.5 * each > 0)
+        return there + (round(around / each) if around else 0)
+    if each <= 0:
+        return 0 if stated > found.end else there  # one frame, of which nothing tells how long it is shown
+    if stated - found.end < 1.5 * each:
         return there  # a frame more or less is within what times are rounded to
     return round((stated - found.first) / each)
 
 
-def _left_out(times: list[float]) -> int:
+def _left_out(times: list[float]) -> int | None:
     """Frames that the gaps between decoding times (seconds) leave out of a video that is steady everywhere else.
 
-    Of a video whose frames come as they like, gaps tell nothing.
+    None for a video whose frames come as they like: there gaps tell nothing. Nor do they in a file that is not damaged:
+    there a gap is a pause.
     """
     steps = np.diff(times)
     if len(steps) < _FEWEST or (usual := float(np.median(steps))) <= 0:
-        return 0
+        return None
     steady = np.abs(steps - usual) <= max(_JITTER, 0.1 * usual)
     if steady.mean() < _STEADY:
-        return 0
+        return None
     return int(sum(round(step / usual) - 1 for step in steps[~steady] if step > usual))
 
 

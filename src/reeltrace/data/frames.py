@@ -411,6 +411,7 @@ def _decode(connection: Connection, setup: _Setup, shard: _Shard, video: str, fi
         raise _Broken(str(error) if path.stat().st_size else "the file is empty") from error
     height, width = scaled_size(header.height, header.width, setup.short_side)
     reasons = []
+    others = []  # what decoders counted that miscount
     names = list(setup.decoders)
     for name in names:
         if name in given_up:
@@ -432,6 +433,7 @@ def _decode(connection: Connection, setup: _Setup, shard: _Shard, video: str, fi
             if count == 0:
                 raise DecodingError("no frame can be decoded")
             if count != header.packets and name != names[-1]:
+                others.append((name, count))
                 raise DecodingError(f"{count} frames of {header.packets} packets")
             header.check(count)
         except DecodingError as error:
@@ -448,7 +450,7 @@ def _decode(connection: Connection, setup: _Setup, shard: _Shard, video: str, fi
             "width": width,
             "decoder": name,
             "fps": header.fps,
-            "note": header.note(count),
+            "note": header.note(count, [f"{other} gives {given} frames" for other, given in others if given != count]),
             "expected": header.expected,
         }
     raise _Broken("; ".join(reasons))
