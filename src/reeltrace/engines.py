@@ -33,8 +33,8 @@ from reeltrace.plan import (
     Plan,
     Task,
     code_sha256,
+    files_sha256,
     module_of,
-    module_sha256,
     package_sha256,
 )
 from reeltrace.registry.documents import PARAMS
@@ -88,13 +88,17 @@ def compile_dvc(plan: Plan) -> str:
     package, writes the digests, and those that changed make their stages run.
     """
     stages: dict[str, Any] = {
-        CODE_STAGE: {"cmd": "sh workflow/reeltrace code", "deps": [str(PACKAGE)], "outs": [str(CODE)]}
+        CODE_STAGE: {
+            "cmd": "sh workflow/reeltrace code",
+            "deps": [str(PACKAGE), *sorted({str(own) for task in plan if (own := plan.own_module(task.spec))})],
+            "outs": [str(CODE)],
+        }
     }
     for task in plan:
         whole = task.stage == "report"  # it reads what every file of the registry says
         texts = (PARAMS, DOCUMENTS, TEMPLATES) if whole else task.texts
         made_of = (
-            CODE / _name_of_code(module_of(task.spec)),
+            CODE / _name_of_code(module_of(task.spec), plan.own_module(task.spec)),
             *texts,
             *(path for path, _ in task.given),
             *(source.manifest for source in plan.inputs_of(task)),
@@ -140,13 +144,21 @@ def _plots(plan: Plan) -> list[dict[str, Any]]:
     return plots
 
 
-def _name_of_code(module: str) -> str:
-    return module.removeprefix("reeltrace.")
+def _name_of_code(module: str, own: Path | None = None) -> str:
+    name = module.removeprefix("reeltrace.")
+    return f"{name}.{own.parent.name}" if own else name
 
 
 def _code_digests(plan: Plan) -> dict[str, str]:
-    """The texts of the files of digests, by name: one per module of a stage, and one for the whole package."""
-    found = {_name_of_code(module): module_sha256(module, plan.root) for module in STAGE_MODULES}
+    """The texts of the files of digests, by name: one per module of a stage, and one for the whole package.
+
+    A stage that calls the module of a document has one per document.
+    """
+    called = dict.fromkeys((module_of(task.spec), plan.own_module(task.spec)) for task in plan)
+    asked = dict.fromkeys([*((module, None) for module in STAGE_MODULES), *called])
+    found = {
+        _name_of_code(module, own): files_sha256(plan.code(module, own), plan.root, module) for module, own in asked
+    }
     return {name: f"{digest}\n" for name, digest in {**found, WHOLE: package_sha256(plan.root)}.items()}
 
 

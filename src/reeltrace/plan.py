@@ -4,6 +4,7 @@ Both engines are made from this one graph, and the leaf command runs one of its 
 stage or imports a room.
 """
 
+import ast
 import contextlib
 import hashlib
 import os
@@ -22,11 +23,12 @@ from grimp.exceptions import SourceSyntaxError
 
 from reeltrace.artifacts.files import sha256_file
 from reeltrace.artifacts.names import DOCUMENTS, MANIFEST, RECEIPT, SPEC
+from reeltrace.document_code import module_path
 from reeltrace.errors import UserError
 from reeltrace.registry.cells import measurements_of
 from reeltrace.registry.datasets import MovingDigitsDataset, VideoDataset
 from reeltrace.registry.header import HEADER
-from reeltrace.registry.measurements import LatencyMeasurement, PicturesMeasurement
+from reeltrace.registry.measurements import FactsMeasurement, LatencyMeasurement, PicturesMeasurement
 from reeltrace.registry.models import RCNModel
 from reeltrace.registry.reading import Registry, load
 from reeltrace.registry.specs import MeasureSpec, MovingDigitsSpec, Spec, TrainSpec, VideosSpec
@@ -177,7 +179,7 @@ class Plan:
     def __init__(self, registry: Registry, root: Path = Path()) -> None:
         self.registry = registry
         self.root = root
-        self._sources: dict[str, tuple[Path, ...]] = {}
+        self._sources: dict[tuple[str, Path | None], tuple[Path, ...]] = {}
         self._imports: ImportGraph | None = None
         self.tasks: dict[str, Task] = {task.name: task for task in self._tasks()}
 
@@ -386,12 +388,19 @@ class Plan:
         is_video = isinstance(self.registry.params.datasets[dataset], VideoDataset)
         return (f"data/{dataset}", f"frames/{dataset}") if is_video else (f"data/{dataset}",)
 
-    def _code(self, module: str) -> tuple[Path, ...]:
+    def own_module(self, spec: Spec) -> Path | None:
+        """The module of its document that a task calls; None where it calls none."""
+        if isinstance(spec, MeasureSpec) and isinstance(spec.measurement, FactsMeasurement):
+            return module_path(spec.measurement.document, self.root)
+        return None
+
+    def code(self, module: str, own: Path | None = None) -> tuple[Path, ...]:
+        """The files that the stage in `module` loads, with those of a document's own module. See `code_of`."""
         if self._imports is None:
             self._imports = imports(self.root)
-        if module not in self._sources:  # many tasks share few modules
-            self._sources[module] = code_of(module, self.root, self._imports)
-        return self._sources[module]
+        if (module, own) not in self._sources:  # many tasks share few modules
+            self._sources[module, own] = code_of(module, self.root, self._imports, own)
+        return self._sources[module, own]
 
     def _task(
         self,
@@ -408,7 +417,7 @@ class Plan:
             outputs=outputs,
             params=("scale", *params),
             texts=texts,
-            code=partial(self._code, module_of(spec)),
+            code=partial(self.code, module_of(spec), self.own_module(spec)),
             given=given,
         )
 
@@ -422,13 +431,16 @@ def report_texts(root: Path, documents: Iterable[str]) -> list[Path]:
     return sorted(path.relative_to(root) for path in found)
 
 
-def code_of(module: str, root: Path = Path(), graph: ImportGraph | None = None) -> tuple[Path, ...]:
+def code_of(
+    module: str, root: Path = Path(), graph: ImportGraph | None = None, own: Path | None = None
+) -> tuple[Path, ...]:
     """The files of this package that `module` loads, directly or through others, itself included.
 
     Taken from the source text (`graph`, or what `imports` finds now), so that asking is quick and imports nothing. What
     a function imports when it is called counts, what only type checkers see does not. The packages around a module are
     loaded with it; only the outermost, which holds the version and nothing else, does not count. A YAML file that bears
-    a module's name holds what the module declares, and counts with it.
+    a module's name holds what the module declares, and counts with it. `own` is a module outside the package that the
+    stage calls.
 
     Raises `UserError` where the module's own file is missing.
     """
@@ -436,7 +448,7 @@ def code_of(module: str, root: Path = Path(), graph: ImportGraph | None = None) 
     if module not in graph.modules:
         raise UserError(f"{_file_of(module, root)}: missing; restore it with `git checkout {PACKAGE}`")
     loaded: set[str] = set()
-    waiting = [module]
+    waiting = [module, *(imported_by(own, root, graph) if own else ())]
     while waiting:
         name = waiting.pop()
         if name != PACKAGE.name and name not in loaded:
@@ -444,7 +456,25 @@ def code_of(module: str, root: Path = Path(), graph: ImportGraph | None = None) 
             waiting += [name.rpartition(".")[0], *graph.find_modules_directly_imported_by(name)]
     files = {_file_of(name, root) for name in loaded}
     declared = {path.with_suffix(".yaml") for path in files}
-    return tuple(sorted(files | {path for path in declared if (root / path).is_file()}))
+    beside = {own} if own else set()
+    return tuple(sorted(files | beside | {path for path in declared if (root / path).is_file()}))
+
+
+def imported_by(path: Path, root: Path, graph: ImportGraph) -> set[str]:
+    """The modules of this package that a file outside it imports, wherever in it. Raises `UserError` if not Python."""
+    try:
+        tree = ast.parse((root / path).read_bytes(), str(path))
+    except FileNotFoundError:
+        raise UserError(f"{path}: missing; restore it with `git checkout {path}`") from None
+    except (SyntaxError, ValueError) as error:
+        raise UserError(f"{path}:{getattr(error, 'lineno', 1)}: not valid Python; correct it") from None
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found & graph.modules
 
 
 def imports(root: Path = Path()) -> ImportGraph:
@@ -487,21 +517,17 @@ def code_sha256(task: Task, root: Path = Path()) -> str:
     Raises `UserError` where a file is missing.
     """
     check_given(task, root)
-    return _sha256_of(task.sources, root, task.name)
-
-
-def module_sha256(module: str, root: Path = Path()) -> str:
-    """One hash over the files of this package that `module` imports, itself included."""
-    return _sha256_of(code_of(module, root), root, module)
+    return files_sha256(task.sources, root, task.name)
 
 
 def package_sha256(root: Path = Path()) -> str:
     """One hash over all files of this package, whether a stage imports them or not."""
     paths = (path.relative_to(root) for path in (root / PACKAGE).rglob("*") if path.is_file())
-    return _sha256_of(sorted(path for path in paths if "__pycache__" not in path.parts), root, "the package")
+    return files_sha256(sorted(path for path in paths if "__pycache__" not in path.parts), root, "the package")
 
 
-def _sha256_of(paths: Iterable[Path], root: Path, reader: str) -> str:
+def files_sha256(paths: Iterable[Path], root: Path, reader: str) -> str:
+    """One hash over files: paths and contents. Raises `UserError`, naming `reader`, where one is missing."""
     digest = hashlib.sha256()
     for path in paths:
         try:

@@ -1,4 +1,4 @@
-"""The `measure` stage for architecture facts of image networks. Nothing is trained, no weights are made."""
+"""The `measure` stage for facts that a document's own module counts. Nothing is trained, no weights are made."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from reeltrace.artifacts.json_values import write_json
-from reeltrace.measure import facts
+from reeltrace.document_code import load_module, module_path
+from reeltrace.errors import UserError
 
 if TYPE_CHECKING:
     from reeltrace.registry.specs import MeasureSpec
@@ -16,8 +19,15 @@ SCHEMA = 1
 
 
 def run(spec: MeasureSpec, inputs: Mapping[str, Path], work: Path) -> dict[str, Any]:
-    """Write `metrics.json`: the facts of one document, by part; see `facts`. Needs no inputs."""
-    asked = spec.measurement
-    assert asked.kind == "facts"
-    write_json(work / "metrics.json", {"schema": SCHEMA, **facts.measure(asked)})
+    """Write `metrics.json`: what the function `facts` of the document's module gives, by part. Needs no inputs.
+
+    Raises `UserError` where the document has no such module, or the module no such function.
+    """
+    document = spec.measurement.document
+    module = load_module(document)
+    if not callable(getattr(module, "facts", None)):
+        raise UserError(f"{module_path(document)}: no function facts(); measure/{spec.key} calls it")
+    with torch.device("meta"):
+        found = module.facts()
+    write_json(work / "metrics.json", {"schema": SCHEMA, **found})
     return {}

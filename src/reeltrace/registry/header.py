@@ -21,7 +21,8 @@ Tree = dict[str, Any]
 class Header(Strict):
     """A document: its title and where it comes from. `position` orders the documents of the report, then their names.
 
-    `not_drawn` says which of its figures the report does not draw again, and why.
+    `not_drawn` says which of its figures the report does not draw again, and why. `module` is the Python file beside it
+    with what no other document shares: a function `facts` for measurements of the kind `facts`.
     """
 
     title: Annotated[str, StringConstraints(min_length=1)]
@@ -30,6 +31,7 @@ class Header(Strict):
     year: str
     venue: str
     not_drawn: str | None = None
+    module: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*\.py$")] | None = None
     position: Annotated[int, Field(ge=1, strict=True)] | None = None
 
 

@@ -100,7 +100,7 @@ class LatencyMeasurement(Strict):
 
 
 class FactsMeasurement(Strict):
-    """Architecture facts that a document prints about image networks, counted on networks that are built here."""
+    """Facts that the document's own module counts, by the part of it that the print speaks of."""
 
     kind: Literal["facts"]
     document: Name
