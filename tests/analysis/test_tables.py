@@ -46,7 +46,7 @@ def source(correct: int, total: int = 300, /, **changes: object) -> Source:
 
 
 def test_one_seed_has_its_own_wilson_interval_and_no_deviation() -> None:
-    found = accuracy({0: source(74)}, "original")
+    found = accuracy({0: source(74)}, "original", 2)
     assert found["printed"] == "24.67" and found["value"] == pytest.approx(74 / 3)
     assert tuple(found["interval"]) == wilson(74, 300)
     assert found["deviation"] is None and found["deviation_printed"] is None
@@ -60,7 +60,7 @@ def test_one_seed_has_its_own_wilson_interval_and_no_deviation() -> None:
 
 
 def test_several_seeds_have_mean_deviation_and_the_hull_of_intervals() -> None:
-    found = accuracy({0: source(60), 1: source(90), 2: source(75)}, "original")
+    found = accuracy({0: source(60), 1: source(90), 2: source(75)}, "original", 2)
     assert found["printed"] == "25.00"
     assert found["deviation"] == pytest.approx(5.0) and found["deviation_printed"] == "5.00"
     assert found["interval"] == [wilson(60, 300)[0], wilson(90, 300)[1]]
@@ -71,7 +71,7 @@ def test_the_last_epochs_accuracy_is_its_own() -> None:
     sources = {0: source(60), 1: source(90)}
     for seed, correct in ((0, 30), (1, 45)):
         sources[seed].metrics["last"]["test"]["original"].update(correct=correct, top1=100 * correct / 300)
-    found = accuracy(sources, "original")
+    found = accuracy(sources, "original", 2)
     assert (found["printed"], found["last"]) == ("25.00", {"value": 12.5, "printed": "12.50"})
 
 
@@ -80,7 +80,7 @@ def test_the_last_epochs_accuracy_is_its_own() -> None:
 )
 def test_counts_that_contradict_the_percentage_are_refused(changes: dict[str, object]) -> None:
     with pytest.raises(CheckFailed, match="do not agree"):
-        accuracy({0: source(74, **changes)}, "original")
+        accuracy({0: source(74, **changes)}, "original", 2)
 
 
 def test_accuracy_cells_trace_to_the_value_they_print(project: Project) -> None:
@@ -303,12 +303,12 @@ def test_at_paper_scale_each_set_is_judged_by_its_own_data(
 def test_clips_are_averaged_over_seeds_and_contradictions_refused() -> None:
     place = CellSource(row="r", column="c", run="x", transform="original")
     sources = {seed: source(60, clip=score(correct, 900)) for seed, correct in ((0, 90), (1, 270))}
-    found = of_clips(sources, place)
+    found = of_clips(sources, place, 2)
     assert (found["value"], found["printed"]) == (20.0, "20.00")
     assert [t["seed"] for t in found["trace"]] == [0, 1]
     sources[1].metrics["best"]["test"]["original"]["clip"]["correct"] = 271
     with pytest.raises(CheckFailed, match="/best/test/original/clip: correct, total and top1 do not agree"):
-        of_clips(sources, place)
+        of_clips(sources, place, 2)
 
 
 def test_equivariance_on_videos_is_in_the_document_s_order(project: Project) -> None:

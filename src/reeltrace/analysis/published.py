@@ -6,10 +6,10 @@ in its unit, and a value that the text does not give is null with the reason.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -58,6 +58,7 @@ QUANTITIES: Mapping[str, tuple[str, str]] = {
 }
 _TUPLE = re.compile(r"^\((\w+(?:, \w+)*)\)$")
 NOT_APPLICABLE = "N/A"
+DECIMALS: dict[str, int] = {"percent": 2, "error rate": 3}  # of shares, where a document does not say
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -201,8 +202,9 @@ class Table(_Strict):
 
 
 class Transcription(_Strict):
-    """The tables transcribed from a document, and nothing else."""
+    """The tables transcribed from a document, and with how many decimals it prints shares, by unit."""
 
+    decimals: dict[Unit, Annotated[int, Field(ge=0, le=9, strict=True)]] = Field(default_factory=dict)
     tables: dict[str, Table] = Field(min_length=1)
 
 
@@ -273,11 +275,15 @@ def number_in(text: str, unit: str) -> str:
 
 @dataclass(frozen=True)
 class Document:
-    """A document by its key, with the tables transcribed from it; `path` is where they stand."""
+    """A document by its key, with the tables transcribed from it; `path` is where they stand.
+
+    `decimals` says with how many it prints the shares of a unit.
+    """
 
     document: str
     tables: Mapping[str, Table]
     path: Path
+    decimals: Mapping[str, int] = field(default_factory=lambda: DECIMALS)
 
 
 def load(document: str, root: Path = Path()) -> Document:
@@ -286,7 +292,10 @@ def load(document: str, root: Path = Path()) -> Document:
     Raises `UserError` with the file, the place in it, what was found and what was expected.
     """
     path = DOCUMENTS / document / FILE
-    return Document(document, read_yaml(path, Transcription, root).tables, path)
+    found = read_yaml(path, Transcription, root)
+    return Document(
+        document, found.tables, path, DECIMALS | {str(unit): places for unit, places in found.decimals.items()}
+    )
 
 
 def read_yaml(path: Path, model: type[M], root: Path = Path()) -> M:

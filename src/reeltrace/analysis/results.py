@@ -20,7 +20,6 @@ from reeltrace.registry.tables import Quantity, ResultTable
 if TYPE_CHECKING:
     from reeltrace.registry.specs import AggregateSpec
 
-DECIMALS: dict[Quantity, int] = {"error": 3, "top1": 1, "clip-top1": 1}  # as in iqbal2017 and singh2019supp
 UNITS: dict[Quantity, str] = {
     "error": "error rate",
     "top1": "percent",
@@ -32,11 +31,12 @@ UNITS: dict[Quantity, str] = {
 def result_cells(
     spec: AggregateSpec,
     table: ResultTable,
-    print_: pub.Table,
+    document: pub.Document,
     sources: Mapping[str, Source],
     circumstances: Circumstances,
 ) -> list[dict[str, Any]]:
     """Each cell of the print with its published value, ours, verdict and trace; cells without a run are `not run`."""
+    print_ = document.tables[table.table]
     _check(spec, table, print_)
     cells = []
     for row in print_.rows:
@@ -54,7 +54,7 @@ def result_cells(
                 entry |= _time(spec, table, print_, sources, cell, runs[0])
                 verdict, reason = judge_time(cell, under)
             else:
-                entry |= _rate(spec, sources, quantity, runs)
+                entry |= _rate(spec, sources, quantity, runs, document.decimals[UNITS[quantity]])
                 missing = max(
                     int(get(source_of(sources, f"train/{run}-s{seed}"), "videos", "missing"))
                     for run in runs
@@ -91,7 +91,7 @@ def _check(spec: AggregateSpec, table: ResultTable, print_: pub.Table) -> None:
 
 
 def _rate(
-    spec: AggregateSpec, sources: Mapping[str, Source], quantity: Quantity, runs: tuple[str, ...]
+    spec: AggregateSpec, sources: Mapping[str, Source], quantity: Quantity, runs: tuple[str, ...], decimals: int
 ) -> dict[str, Any]:
     """An error rate or an accuracy over seeds; of several runs their mean, seed by seed."""
     within = ("clip",) if quantity == "clip-top1" else ()
@@ -105,7 +105,6 @@ def _rate(
         epochs[seed] = [get(source, "best", "epoch") for source in of]
         path = "/".join(["/best/test/original", *within, "top1"])
         trace += [{"seed": seed, **source.trace(path)} for source in of]
-    decimals = DECIMALS[quantity]
     exact = {seed: mean([_value(quantity, score) for score in scores]) for seed, scores in best.items()}
     videos = {
         seed: [read_score(source_of(sources, f"train/{run}-s{seed}"), "best", "test", "original")[1] for run in runs]

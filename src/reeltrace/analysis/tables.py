@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from reeltrace.registry.specs import AggregateSpec
 
 SCHEMA = 1
-DECIMALS = 2  # of printed percentages, as in basu2021
-NETS = {"Z3CNN": "z3", "T2CNN": "t2", "P43DCNN": "p43d"}  # basu2021's names of the 4-layer networks
 
 
 def aggregate(spec: AggregateSpec, document: pub.Document, sources: Mapping[str, Source]) -> dict[str, Any]:
@@ -69,14 +67,15 @@ def aggregate(spec: AggregateSpec, document: pub.Document, sources: Mapping[str,
     elif isinstance(table, ResultTable):
         result["seeds"] = list(spec.seeds)
         result["runs"] = {row: list(runs) if isinstance(runs, tuple) else runs for row, runs in table.rows.items()}
-        result["cells"] = result_cells(spec, table, print_, sources, circumstances)
+        result["cells"] = result_cells(spec, table, document, sources, circumstances)
         result["equivariance"] = []
         result["hidden"] = hidden(spec, [row.key for row in print_.rows], sources)
     elif not isinstance(table, StructureTable):
         result["seeds"] = list(spec.seeds)
         result["runs"] = {row: runs if isinstance(runs, str) else dict(runs) for row, runs in table.rows.items()}
-        result["cells"] = _accuracy_cells(spec, table, print_, sources, circumstances)
-        result["equivariance"] = _equivariance(spec, table, print_, sources)
+        decimals = document.decimals["percent"]
+        result["cells"] = _accuracy_cells(spec, table, print_, sources, circumstances, decimals)
+        result["equivariance"] = _equivariance(spec, table, print_, sources, decimals)
     else:
         source = source_of(sources, f"measure/{table.measurement}")
         result["measurement"] = table.measurement
@@ -99,6 +98,7 @@ def _accuracy_cells(
     print_: pub.Table,
     sources: Mapping[str, Source],
     circumstances: Circumstances,
+    decimals: int,
 ) -> list[dict[str, Any]]:
     _check_known(f"tables.{spec.key}.rows", table.rows, [row.key for row in print_.rows], table)
     _check_known(f"tables.{spec.key}.columns", table.columns, [column.key for column in print_.columns], table)
@@ -114,12 +114,12 @@ def _accuracy_cells(
                 entry |= {"reproduced": None, "trace": []}
             else:
                 of_seed = _of_seeds(spec, sources, place.run)
-                entry["reproduced"] = accuracy(of_seed, place.transform)
+                entry["reproduced"] = accuracy(of_seed, place.transform, decimals)
                 entry["trace"] = _traces(of_seed, place)
                 low, high = entry["reproduced"]["interval"]
                 interval = (low, high)
                 if isinstance(table, VideoTable):
-                    entry["reproduced"]["clip"] = of_clips(of_seed, place)
+                    entry["reproduced"]["clip"] = of_clips(of_seed, place, decimals)
                     under = _of_set(spec, table.columns[column.key].dataset, of_seed, circumstances)
             verdict, reason = judge_accuracy(cell, interval, under)
             made = {"origin": "measured", "derivation": None, "circumstances": under.words}
@@ -154,7 +154,7 @@ def _check_known(where: str, names: Iterable[str], known: list[str], table: Accu
             )
 
 
-def accuracy(of_seed: Mapping[int, Source], transform: str) -> dict[str, Any]:
+def accuracy(of_seed: Mapping[int, Source], transform: str, decimals: int) -> dict[str, Any]:
     """One transform's top-1 accuracy over seeds: exact mean, spread, intervals, and the last checkpoint's mean.
 
     Percentages come from counts; a `top1` that does not agree with its counts is refused (`CheckFailed`).
@@ -169,27 +169,27 @@ def accuracy(of_seed: Mapping[int, Source], transform: str) -> dict[str, Any]:
     of_last = mean([percent(*score) for score in last.values()])
     return {
         "value": float(value),
-        "printed": printed(value, DECIMALS),
+        "printed": printed(value, decimals),
         "values": {str(seed): float(share) for seed, share in exact.items()},
         "seeds": {
             str(seed): {
                 "correct": best[seed][0],
                 "total": best[seed][1],
-                "printed": printed(exact[seed], DECIMALS),
+                "printed": printed(exact[seed], decimals),
                 "interval": list(intervals[seed]),
                 "epoch": get(of_seed[seed], "best", "epoch"),
             }
             for seed in of_seed
         },
         "deviation": deviation,
-        "deviation_printed": None if deviation is None else printed(deviation, DECIMALS),
+        "deviation_printed": None if deviation is None else printed(deviation, decimals),
         "interval": [low, high],
-        "interval_printed": [printed(low, DECIMALS), printed(high, DECIMALS)],
-        "last": {"value": float(of_last), "printed": printed(of_last, DECIMALS)},
+        "interval_printed": [printed(low, decimals), printed(high, decimals)],
+        "last": {"value": float(of_last), "printed": printed(of_last, decimals)},
     }
 
 
-def of_clips(of_seed: Mapping[int, Source], place: CellSource) -> dict[str, Any]:
+def of_clips(of_seed: Mapping[int, Source], place: CellSource, decimals: int) -> dict[str, Any]:
     """The accuracy over single clips of the videos in a cell: mean, seeds, trace.
 
     It has no interval: clips of one video are not independent of each other.
@@ -199,12 +199,12 @@ def of_clips(of_seed: Mapping[int, Source], place: CellSource) -> dict[str, Any]
     value = mean(list(exact.values()))
     return {
         "value": float(value),
-        "printed": printed(value, DECIMALS),
+        "printed": printed(value, decimals),
         "seeds": {
             str(seed): {
                 "correct": scores[seed][0],
                 "total": scores[seed][1],
-                "printed": printed(exact[seed], DECIMALS),
+                "printed": printed(exact[seed], decimals),
             }
             for seed in of_seed
         },
@@ -213,7 +213,11 @@ def of_clips(of_seed: Mapping[int, Source], place: CellSource) -> dict[str, Any]
 
 
 def _equivariance(
-    spec: AggregateSpec, table: AccuracyTable | VideoTable, print_: pub.Table, sources: Mapping[str, Source]
+    spec: AggregateSpec,
+    table: AccuracyTable | VideoTable,
+    print_: pub.Table,
+    sources: Mapping[str, Source],
+    decimals: int,
 ) -> list[dict[str, Any]]:
     """Relative error and agreement under each transform but the identity, means over seeds."""
     entries = []
@@ -232,7 +236,7 @@ def _equivariance(
             value = mean([Fraction(v) for v in values.values()])
             entry[quantity] = {
                 "value": float(value),
-                "printed": printed(value, DECIMALS) if quantity == "agreement" else scientific(float(value)),
+                "printed": printed(value, decimals) if quantity == "agreement" else scientific(float(value)),
                 "values": {str(seed): v for seed, v in values.items()},
                 "trace": [
                     {"seed": seed, **source.trace(f"/equivariance/best/{escape_pointer(place.transform)}/{quantity}")}
@@ -266,7 +270,7 @@ def _structure_cells(
             cell = print_.cell(row.key, column.key)
             if cell.unit == "text":
                 continue  # names of layers and blanks: nothing to measure
-            value, trace, classes = _structure_value(source, cell, row)
+            value, trace, classes = _structure_value(table, source, cell, row)
             verdict, reason = judge_structure(cell, value, circumstances, classes, rounding)
             reproduced = None
             if value is not None:
@@ -287,7 +291,7 @@ def _structure_cells(
 
 
 def _structure_value(
-    source: Source, cell: pub.Cell, row: pub.Row
+    table: StructureTable, source: Source, cell: pub.Cell, row: pub.Row
 ) -> tuple[pub.Value, list[dict[str, str]], int | None]:
     """What was measured for a cell, where each part of it was read, and the number of classes of its net."""
     layer = row.measured or row.key
@@ -295,17 +299,18 @@ def _structure_value(
         value = source.metrics.get("layers", {}).get(layer, {}).get(cell.unit)
         return value, [source.trace(f"/layers/{escape_pointer(layer)}/{cell.unit}")], None
     name = cell.column.split(" ")[0]
-    if name not in NETS:
-        raise UserError(f"column {cell.column!r} names no network; expected {', '.join(NETS)}")
-    net = f"/nets/{NETS[name]}"
-    classes: int = get(source, "nets", NETS[name], "classes")
-    maps = get(source, "nets", NETS[name], "feature_maps")
+    if name not in table.nets:
+        raise UserError(f"tables: nets: no {name!r}, of column {cell.column!r}; it has: {', '.join(table.nets)}")
+    of = table.nets[name]
+    net = f"/nets/{of}"
+    classes: int = get(source, "nets", of, "classes")
+    maps = get(source, "nets", of, "feature_maps")
     if cell.unit == "parameters":
-        return get(source, "nets", NETS[name], "parameters"), [source.trace(f"{net}/parameters")], classes
+        return get(source, "nets", of, "parameters"), [source.trace(f"{net}/parameters")], classes
     if cell.unit == "shape":
         size = list(maps[layer] or []) if layer in maps else None  # null: the plain network has no such layer
         return size, [source.trace(f"{net}/feature_maps/{escape_pointer(layer)}")], classes
-    widths = get(source, "nets", NETS[name], "widths")
+    widths = get(source, "nets", of, "widths")
     trace = [source.trace(f"{net}/widths")]
     if row.key.startswith("fc"):
         return [widths[3], classes], [*trace, source.trace(f"{net}/classes")], classes

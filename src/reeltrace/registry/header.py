@@ -18,11 +18,19 @@ HEADER = "document.yaml"
 Tree = dict[str, Any]
 
 
+class ShownClips(Strict):
+    """The figure of a document after which one test clip of each dataset is shown, and of which class, by dataset."""
+
+    figure: str
+    classes: dict[str, str] = Field(default_factory=dict)
+
+
 class Header(Strict):
     """A document: its title and where it comes from. `position` orders the documents of the report, then their names.
 
-    `not_drawn` says which of its figures the report does not draw again, and why. `module` is the Python file beside it
-    with what no other document shares: a function `facts` for measurements of the kind `facts`.
+    `not_drawn` says which of its figures the report does not draw again, and why; `clips` after which of them clips are
+    shown. `module` is the Python file beside it with what no other document shares: a function `facts` for measurements
+    of the kind `facts`.
     """
 
     title: Annotated[str, StringConstraints(min_length=1)]
@@ -33,6 +41,7 @@ class Header(Strict):
     not_drawn: str | None = None
     module: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*\.py$")] | None = None
     position: Annotated[int, Field(ge=1, strict=True)] | None = None
+    clips: ShownClips | None = None
 
 
 def read_header(document: str, root: Path = Path()) -> Header:

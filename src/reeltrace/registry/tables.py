@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from reeltrace.registry.fields import Flag, Name, PositiveFloat, Strict, Transform
+from reeltrace.registry.fields import Flag, GroupName, Name, PositiveFloat, Strict, Transform
 
 
 class AccuracyTable(Strict):
@@ -103,12 +103,16 @@ class MeasuredTable(Strict):
 
 
 class StructureTable(Strict):
-    """A table of architecture facts, read off one measurement."""
+    """A table of architecture facts, read off one measurement.
+
+    `nets` says which of the measured nets a column is about, by the first word of the column's key.
+    """
 
     document: Name
     table: str
     kind: Literal["structure"]
     measurement: Name
+    nets: Annotated[dict[str, GroupName], Field(min_length=1)]
 
 
 Quantity = Literal["error", "clip-top1", "top1", "training-time"]

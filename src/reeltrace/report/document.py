@@ -80,7 +80,8 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         )
     ]
     summary = _summary(binder, cells, judged)
-    datasets = [_dataset(binder, key, spec, inputs, artifacts) for key in spec.datasets]
+    shown = {k: v for header in documents.values() if header.clips for k, v in header.clips.classes.items()}
+    datasets = [_dataset(binder, key, spec, inputs, artifacts, shown.get(key)) for key in spec.datasets]
     stand_in = {d["key"]: d["stand_in"] for d in datasets}
     chance_levels, chance_of = chance.bind_chance(binder, chance.stand_in_nets(spec, inputs, stand_in), tables)
     summary["chance"] = [{k: v for k, v in group.items() if k != "ids"} for group in chance_levels]
@@ -121,7 +122,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         panels=_panels(spec, inputs, binder),
         hidden_quantities=tuple(frame_nets.QUANTITIES.values()),
         hidden={t["key"]: frame_nets.hidden_figures(t, inputs, binder) for t in tables if t.get("hidden")},
-        strips_after=figures.STRIPS_AFTER,
+        strips_after=[(name, header.clips.figure) for name, header in documents.items() if header.clips],
         swatch=figures.legend_swatch,
         meanings=MEANINGS,
         confidence=f"{CONFIDENCE:.0%}".replace("%", " %"),
@@ -453,9 +454,14 @@ def _summary(binder: Binder, cells: list[dict[str, Any]], judged: list[dict[str,
 
 
 def _dataset(
-    binder: Binder, key: str, spec: ReportSpec, inputs: Mapping[str, Path], artifacts: Mapping[str, Any]
+    binder: Binder,
+    key: str,
+    spec: ReportSpec,
+    inputs: Mapping[str, Path],
+    artifacts: Mapping[str, Any],
+    shown: str | None,
 ) -> dict[str, Any]:
-    """What the report says of a dataset, and frames of one test clip under each transform."""
+    """What the report says of a dataset, and frames of one test clip, of the class `shown`, under each transform."""
     folder = inputs[f"data/{key}"]
     of_data = read_json(folder / SPEC)
     if of_data.get("kind") == "videos":
@@ -463,7 +469,7 @@ def _dataset(
         described["strips"] = figures.strips(described.pop("pixels"))
         return described
     about = read_json(folder / "about.json")
-    row, clip = _clip(folder)
+    row, clip = _clip(folder, shown)
     return {
         "key": key,
         "stand_in": of_data.get("stand_in"),
@@ -485,13 +491,13 @@ def _dataset(
     }
 
 
-def _clip(folder: Path) -> tuple[dict[str, str], np.ndarray[Any, np.dtype[np.uint8]]]:
-    """The first test clip of the digit 6, as in the document's figure 5; of any class where there is none."""
+def _clip(folder: Path, shown: str | None) -> tuple[dict[str, str], np.ndarray[Any, np.dtype[np.uint8]]]:
+    """The first test clip of the class `shown`; of any class where there is none."""
     with (folder / "index.csv").open(encoding="utf-8", newline="") as handle:
         rows = [row for row in csv.DictReader(handle) if row["split"] == "test"]
     if not rows:
         raise CheckFailed(f"{folder / 'index.csv'}: no test clip; run its stage again")
-    row = next((row for row in rows if row["class"] == "6"), rows[0])
+    row = next((row for row in rows if row["class"] == shown), rows[0])
     clips = np.load(folder / "clips-test.npy", mmap_mode="r")
     return row, np.array(clips[int(row["clip"]) if int(row["clip"]) < len(clips) else rows.index(row)])
 

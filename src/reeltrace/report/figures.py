@@ -15,8 +15,6 @@ from markupsafe import Markup, escape
 from numpy.typing import NDArray
 from PIL import Image
 
-STRIPS_AFTER = "figure 5 of basu2021 (section 4.3)"
-
 
 @dataclass(frozen=True)
 class Curve:
