@@ -1,10 +1,9 @@
-import platform
 from pathlib import Path
 
 import pytest
 
 from conftest import refusal
-from reeltrace import processor, variables
+from reeltrace import processor
 
 FLAGS = {
     "haswell": "fpu sse4_1 avx fma avx2 bmi2",
@@ -82,8 +81,3 @@ def test_a_capability_that_the_processor_has_not_is_refused(tmp_path):
     cpuinfo.write_text(f"flags\t\t: {FLAGS['haswell']}\n")
     message = refusal(processor.check_limits, {"ATEN_CPU_CAPABILITY": "avx512"}, cpuinfo, "x86_64")
     assert "this processor has no avx512f" in message
-
-
-@pytest.mark.skipif(platform.machine() not in processor.X86, reason="the values of other architectures are their own")
-def test_limits_are_checked_with_the_other_variables():
-    assert "ONEDNN_MAX_CPU_ISA" in refusal(variables.check, {"ONEDNN_MAX_CPU_ISA": "banana"})

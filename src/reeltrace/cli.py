@@ -15,7 +15,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from reeltrace import variables, warm
+from reeltrace import processor, variables, warm
 from reeltrace.artifacts.files import reason_of
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.memory import LOADING, MemoryShort, speaks_of_memory, too_little_memory
@@ -37,6 +37,7 @@ def _print_json(value: Any) -> None:
 @app.callback()
 def _before_all() -> None:
     variables.check()
+    processor.check_limits()
 
 
 @app.command()

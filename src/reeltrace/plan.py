@@ -22,7 +22,7 @@ from grimp.exceptions import SourceSyntaxError
 
 from reeltrace.artifacts.files import sha256_file
 from reeltrace.artifacts.names import MANIFEST, RECEIPT, SPEC
-from reeltrace.errors import UserError
+from reeltrace.errors import UserError, known_names
 from reeltrace.registry.cells import measurements_of
 from reeltrace.registry.datasets import MovingDigitsDataset, VideoDataset
 from reeltrace.registry.measurements import LatencyMeasurement, PicturesMeasurement
@@ -185,8 +185,8 @@ class Plan:
             stage = name.partition("/")[0]
             if stage not in STAGES:
                 raise UserError(f"no stage is named {stage!r}; expected one of {', '.join(STAGES)}") from None
-            known = ", ".join(task.key for task in self.tasks.values() if task.stage == stage)
-            raise UserError(f"params.yaml has no {stage} named {name.partition('/')[2]!r}; it has: {known}") from None
+            key, keys = name.partition("/")[2], (task.key for task in self.of(stage))
+            raise UserError(f"params.yaml has no {stage} named {key!r}; {known_names(key, keys)}") from None
 
     def __iter__(self) -> Iterator[Task]:
         return iter(self.tasks.values())

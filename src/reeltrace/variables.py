@@ -9,7 +9,6 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from reeltrace import processor
 from reeltrace.errors import UserError
 
 WAIT = "REELTRACE_WAIT"  # seconds to wait while another process works with DVC
@@ -28,7 +27,6 @@ def check(environment: Mapping[str, str] = os.environ) -> None:
         raise UserError(f"{DOWNLOADS}: found {found!r}, which is no folder; expected one, or a place for a new one")
     if (found := environment.get(PYTHON)) and shutil.which(found) is None:
         raise UserError(f"{PYTHON}: found {found!r}, which is no program; expected the path of a Python interpreter")
-    processor.check_limits(environment)
 
 
 def seconds(text: str) -> float:

@@ -17,7 +17,7 @@ if not (PROJECT.is_dir() and PROJECT.samefile(Path.cwd())):
 # The code of this folder, whatever is installed where; workflow/reeltrace says more.
 sys.path.insert(0, str(PROJECT / "src"))
 try:
-    from reeltrace import launching, variables, warm
+    from reeltrace import launching, processor, variables, warm
     from reeltrace.analysis.texts import check_texts
     from reeltrace.engines import refresh_specs
     from reeltrace.errors import CheckFailed, UserError
@@ -32,6 +32,7 @@ except ModuleNotFoundError as error:
 
 try:
     variables.check()
+    processor.check_limits()
     PLAN = load_plan()
     check_texts(PLAN.registry, PLAN.root)
     for task in PLAN:
