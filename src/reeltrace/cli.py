@@ -258,6 +258,7 @@ def main() -> None:
     """Entry point of the console script."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files may hold what no encoding has
+    warm.share_fate()
     if (code := warm.hand_over(sys.argv[1:])) is not None:
         sys.exit(code)
     try:
