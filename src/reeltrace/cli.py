@@ -15,7 +15,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from reeltrace import variables, warm
+from reeltrace import processor, variables, warm
 from reeltrace.artifacts.files import reason_of
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.memory import LOADING, MemoryShort, speaks_of_memory, too_little_memory
@@ -37,6 +37,7 @@ def _print_json(value: Any) -> None:
 @app.callback()
 def _before_all() -> None:
     variables.check()
+    processor.check_limits()
 
 
 @app.command()
@@ -257,6 +258,7 @@ def main() -> None:
     """Entry point of the console script."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files may hold what no encoding has
+    warm.share_fate()
     if (code := warm.hand_over(sys.argv[1:])) is not None:
         sys.exit(code)
     try:

@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from configparser import ConfigParser
 from configparser import Error as ConfigError
@@ -19,7 +20,7 @@ from typing import Any, Literal
 
 import yaml
 
-from reeltrace.artifacts.files import atomic_write, reason_of, sha256_file
+from reeltrace.artifacts.files import atomic_write, read_whole, reason_of, sha256_file
 from reeltrace.artifacts.json_values import read_json, sha256_json, write_json_if_changed
 from reeltrace.artifacts.names import RECEIPT
 from reeltrace.artifacts.protocol import absent, check_outputs
@@ -200,6 +201,9 @@ def standings(plan: Plan) -> dict[str, Standing]:
         try:
             if not path.is_file():
                 found[task.name] = Standing("missing", "not made yet")
+                if os.path.lexists(path):
+                    reason = f"{path}: not a file; remove {path.parent} to have it made again"
+                    found[task.name] = Standing("stale", reason)
                 continue
             manifests[task.name] = sha256_file(path)
             found[task.name] = _standing(plan, task, found, manifests)
@@ -236,13 +240,40 @@ def _absent(plan: Plan, task: Task) -> str:
 
 
 def incomplete(plan: Plan) -> dict[str, str]:
-    """By name of the task: what is missing of an artifact whose manifest is there."""
+    """By name of the task: what is missing of an artifact whose manifest is there, or that this is no manifest."""
     found = {}
     for task in plan:
         with contextlib.suppress(OSError):  # what cannot be looked into is no less there
-            if (plan.root / task.manifest).is_file() and (missing := _absent(plan, task)):
+            if not (plan.root / task.manifest).is_file():
+                continue
+            if missing := _absent(plan, task):
                 found[task.name] = missing
+            elif not _is_manifest(plan.root / task.manifest):
+                found[task.name] = "its manifest is none"
     return found
+
+
+def _is_manifest(path: Path) -> bool:
+    try:
+        manifest = read_json(path)
+        return all(manifest[part]["sha256"] for part in ("spec", "code")) and isinstance(manifest["inputs"], dict)
+    except (CheckFailed, KeyError, TypeError):
+        return False
+
+
+def refuse_unreadable(plan: Plan) -> None:
+    """Raises `UserError` for a manifest that cannot be read, or is no file: nobody could say what stands behind it.
+
+    Snakemake takes it for one that is there; and what it may cost to make again is not for us to decide.
+    """
+    for task in plan:
+        path = plan.root / task.manifest
+        remedy = f"correct that, or remove {task.folder} to have it made again"
+        try:
+            if path.is_file() or os.path.lexists(path):
+                read_whole(path)
+        except OSError as error:
+            raise UserError(f"{task.manifest}: cannot be read ({reason_of(error)}); {remedy}") from None
 
 
 def table_standings(plan: Plan, found: dict[str, Standing]) -> dict[str, dict[str, Any]]:
@@ -336,16 +367,43 @@ def out_of_order(plan: Plan) -> bool:
 
     try:
         return any(
-            (plan.root / task.manifest).is_file() and max(map(stamp, _before(plan, task))) > stamp(task.manifest)
+            (plan.root / task.manifest).is_file() and max(map(stamp, plan.before(task))) > stamp(task.manifest)
             for task in plan
         )
     except FileNotFoundError:  # an input of what is there; whether others are out of order is seen then
         return True
 
 
-def _before(plan: Plan, task: Task) -> list[Path]:
-    """What Snakemake takes as the inputs of a task."""
-    return [task.spec_path, *task.sources, *(source.manifest for source in plan.inputs_of(task))]
+def bring_back_times(plan: Plan) -> list[Path]:
+    """Give the files that Snakemake compares, and whose time lies in the future, the time of now; return them.
+
+    Another machine's clock sets such times, or an archive. Snakemake would remove what is made of such a file as older
+    than it, for hours, and an edit in between would not be seen. Raises `UserError` where a file is somebody else's.
+    """
+    now = _now(plan.root / RESULTS)
+    changed = []
+    for path in dict.fromkeys(path for task in plan for path in (*plan.before(task), task.manifest)):
+        with contextlib.suppress(FileNotFoundError):
+            if (plan.root / path).stat().st_mtime_ns <= now:
+                continue
+            try:
+                os.utime(plan.root / path, ns=(now, now))
+            except PermissionError:
+                raise UserError(
+                    f"{path}: dated in the future, and its time may not be changed here; correct the clock, or let its "
+                    f"owner run: touch {path}"
+                ) from None
+            changed.append(path)
+    return changed
+
+
+def _now(folder: Path) -> int:
+    """The time in ns that a new file has there: on a disk of another machine that one's clock decides."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".now.") as file:
+            return os.fstat(file.fileno()).st_mtime_ns
+    except OSError:
+        return time.time_ns()
 
 
 def order_times(plan: Plan, found: dict[str, Standing]) -> int:
@@ -359,7 +417,7 @@ def order_times(plan: Plan, found: dict[str, Standing]) -> int:
             continue
         manifest = plan.root / task.manifest
         with contextlib.suppress(FileNotFoundError, PermissionError):  # removed meanwhile, or somebody else's
-            floor = max((plan.root / path).stat().st_mtime_ns for path in _before(plan, task))
+            floor = max((plan.root / path).stat().st_mtime_ns for path in plan.before(task))
             if manifest.stat().st_mtime_ns <= floor:
                 newest = max(newest + 1, floor + 1_000_000, time.time_ns())
                 touched += 1

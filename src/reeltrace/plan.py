@@ -20,9 +20,9 @@ import grimp
 from grimp import ImportGraph
 from grimp.exceptions import SourceSyntaxError
 
-from reeltrace.artifacts.files import sha256_file
+from reeltrace.artifacts.files import not_a_folder, reason_of, sha256_file
 from reeltrace.artifacts.names import MANIFEST, RECEIPT, SPEC
-from reeltrace.errors import UserError
+from reeltrace.errors import UserError, known_names
 from reeltrace.registry.cells import measurements_of
 from reeltrace.registry.datasets import MovingDigitsDataset, VideoDataset
 from reeltrace.registry.measurements import LatencyMeasurement, PicturesMeasurement
@@ -185,8 +185,8 @@ class Plan:
             stage = name.partition("/")[0]
             if stage not in STAGES:
                 raise UserError(f"no stage is named {stage!r}; expected one of {', '.join(STAGES)}") from None
-            known = ", ".join(task.key for task in self.tasks.values() if task.stage == stage)
-            raise UserError(f"params.yaml has no {stage} named {name.partition('/')[2]!r}; it has: {known}") from None
+            key, keys = name.partition("/")[2], (task.key for task in self.of(stage))
+            raise UserError(f"params.yaml has no {stage} named {key!r}; {known_names(key, keys)}") from None
 
     def __iter__(self) -> Iterator[Task]:
         return iter(self.tasks.values())
@@ -198,6 +198,10 @@ class Plan:
     def inputs_of(self, task: Task) -> list[Task]:
         """The tasks whose artifacts `task` reads."""
         return [self.tasks[name] for name in task.inputs]
+
+    def before(self, task: Task) -> list[Path]:
+        """What Snakemake takes as the inputs of a task."""
+        return [task.spec_path, *task.sources, *(source.manifest for source in self.inputs_of(task))]
 
     def behind(self, task: Task) -> list[Task]:
         """`task` and everything that it is made of, in an order in which they can run."""
@@ -411,12 +415,22 @@ class Plan:
 
 
 def report_texts(root: Path) -> list[Path]:
-    """The text files of the report: templates, published tables, claims, the ledger of assumptions."""
-    folder = root / "reports"
+    """The text files of the report: templates, published tables, claims, the ledger of assumptions.
+
+    Raises `OSError` for a folder that cannot be read, since its texts would not be missed.
+    """
+
+    def refuse(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise error
+
+    found: list[Path] = []
+    for folder, _, names in os.walk(root / "reports", onerror=refuse):
+        found += [Path(folder, name).relative_to(root) for name in names]
     return sorted(
-        path.relative_to(root)
-        for path in folder.rglob("*")
-        if path.is_file() and not path.name.startswith(".") and "__pycache__" not in path.parts
+        path
+        for path in found
+        if (root / path).is_file() and not path.name.startswith(".") and "__pycache__" not in path.parts
     )
 
 
@@ -451,10 +465,14 @@ def imports(root: Path = Path()) -> ImportGraph:
         try:
             return grimp.build_graph(PACKAGE.name, exclude_type_checking_imports=True, cache_dir=None)
         except SourceSyntaxError as error:
-            where = os.path.relpath(error.filename, root.resolve())
+            where = os.path.relpath(Path(error.filename).resolve(), root.resolve())
             raise UserError(f"{where}:{error.lineno}: not valid Python; correct it") from None
         except UnicodeError as error:
             raise UserError(f"{PACKAGE}: {error}; correct it") from None
+        except OSError as error:  # which grimp puts into words of its own
+            for path in sorted((root / PACKAGE).rglob("*.py")):
+                check_readable(path.relative_to(root), root)
+            raise UserError(f"{PACKAGE}: {' '.join(str(error).split())}; correct that") from None
 
 
 @contextlib.contextmanager
@@ -506,7 +524,33 @@ def _sha256_of(paths: Iterable[Path], root: Path, reader: str) -> str:
             digest.update(f"{path.as_posix()}\0{sha256_file(root / path)}\n".encode())
         except FileNotFoundError:
             raise UserError(f"{path}: missing; {reader} needs it. Restore it with `git checkout {path}`") from None
+        except OSError as error:
+            raise _unreadable(path, error) from None
     return digest.hexdigest()
+
+
+def check_sources(plan: "Plan") -> None:
+    """Raises `UserError` for the first file that some task is made of and that is not there or cannot be read."""
+    for task in plan:
+        check_given(task, plan.root)
+    readers = {path: task.name for task in plan for path in task.sources}
+    for path, reader in readers.items():
+        if not (plan.root / path).exists():
+            raise UserError(f"{path}: missing; {reader} needs it. Restore it with `git checkout {path}`")
+        check_readable(path, plan.root)
+
+
+def check_readable(path: Path, root: Path = Path()) -> None:
+    """Raises `UserError` where a file cannot be opened."""
+    try:
+        with (root / path).open("rb"):
+            pass
+    except OSError as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: OSError) -> UserError:
+    return UserError(f"{path}: cannot be read ({reason_of(error)}); correct that and run the same command again")
 
 
 def check_given(task: Task, root: Path = Path()) -> None:
@@ -518,5 +562,8 @@ def check_given(task: Task, root: Path = Path()) -> None:
 
 
 def load_plan(root: Path = Path()) -> Plan:
-    """The plan of the `params.yaml` in `root`."""
-    return Plan(load(root / PARAMS), root)
+    """The plan of the `params.yaml` in `root`. Raises `UserError` where its results can lie nowhere."""
+    registry = load(root / PARAMS)
+    if found := not_a_folder(root / RESULTS / registry.scale / "logs" / "any.log"):
+        raise UserError(found)
+    return Plan(registry, root)

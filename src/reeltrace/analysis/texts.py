@@ -4,20 +4,18 @@ Each text is checked by itself when it is read. Here every name that one gives t
 that does not exist would otherwise become "not run", and be found after hours of training or not at all.
 """
 
-import difflib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from reeltrace.analysis import assumptions, claims, published
 from reeltrace.analysis.assumptions import Assumption
-from reeltrace.errors import UserError
+from reeltrace.errors import UserError, known_names
 from reeltrace.registry.measurements import PicturesMeasurement
 from reeltrace.registry.reading import Registry, is_scaled
 from reeltrace.registry.tables import DerivedColumn, MeasuredTable, ResultTable, StructureTable
 
 REPORTS = Path("reports")
-FEW = 12  # names that are listed whole
 NUMBERS = set(published.QUANTITIES) | {"percent", "error rate", "hours", "parameters", "count", "stride"}
 
 
@@ -57,14 +55,14 @@ def check_texts(registry: Registry, root: Path = Path()) -> None:
 
 def _of(documents: dict[str, published.Document], name: str, path: Path, folder: Path) -> published.Document:
     if name not in documents:
-        raise UserError(f"{path}: document: found {name!r}; no {folder / name}.yaml; {_known(name, documents)}")
+        raise UserError(f"{path}: document: found {name!r}; no {folder / name}.yaml; {known_names(name, documents)}")
     return documents[name]
 
 
 def _table(number: str, place: str, folder: Path, document: published.Document) -> published.Table:
     if number not in document.tables:
         where = f"{folder / document.document}.yaml"
-        raise UserError(f"{place}: no table {number!r} in {where}; {_known(number, document.tables)}")
+        raise UserError(f"{place}: no table {number!r} in {where}; {known_names(number, document.tables)}")
     return document.tables[number]
 
 
@@ -82,15 +80,7 @@ def _cell(at: claims.Place, place: str, folder: Path, document: published.Docume
 def _look_up(kind: str, name: str, known: Iterable[str], place: str, where: str) -> None:
     known = list(known)
     if name not in known:
-        raise UserError(f"{place}: no {kind} {name!r} in {where}; {_known(name, known)}")
-
-
-def _known(name: str, known: Iterable[str]) -> str:
-    names = list(known)
-    if len(names) <= FEW:
-        return f"it has: {', '.join(names)}"
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.0)
-    return f"nearest of {len(names)}: {', '.join(near)}"
+        raise UserError(f"{place}: no {kind} {name!r} in {where}; {known_names(name, known)}")
 
 
 def _check_table(place: str, table: Any, folder: Path, document: published.Document) -> None:
@@ -182,4 +172,4 @@ def _near_path(path: str, raw: Any) -> str:
     where = ".".join(there) or "its top"
     if not isinstance(node, dict) or not node:
         return f"{where} is a single value"
-    return f"{where}: {_known(path.split('.')[len(there)], map(str, node))}"
+    return f"{where}: {known_names(path.split('.')[len(there)], map(str, node))}"
