@@ -23,6 +23,7 @@ from reeltrace.report import figures, stage, videos
 from reeltrace.report.binding import Binder
 from reeltrace.report.chance import bind_chance, stand_in_nets
 from reeltrace.report.document import build, check_templates
+from reeltrace.report.explain import explain, format_explanation
 from reeltrace.report.verify import verify
 
 DOCUMENTS = {"basu2021", "mahler2020", "gavves-lecture5", "iqbal2017", "singh2019supp"}
@@ -581,3 +582,40 @@ def test_the_settings_of_nets_on_frames_are_told(content: Any) -> None:
     )
     assert {c["document"] for c in content["claims"]} == DOCUMENTS - {"gavves-lecture5"}
     assert {a["document"] for a in content["assumptions"]} == DOCUMENTS
+
+
+def test_times_that_are_printed_alike_are_one_value_and_not_a_range(copied: Project) -> None:
+    path = copied.folder("aggregate/mahler2020-table7-2") / "cells.json"
+    table = read_json(path)
+    timed = [cell for cell in table["cells"] if "range" in (cell["reproduced"] or {})]
+    assert len(timed) > 1
+    for cell in timed[1:]:
+        cell["reproduced"] |= {"printed": "6.15s", "range_printed": ["6.15s", "6.15s"]}
+    write_json(path, table)
+    report = rebuild(copied)
+    assert "6.15s to" not in report.html
+    section = report.html[report.html.index('id="mahler2020-table7-2"') :]
+    section = section[: section.index("</table>")]
+    first, alike = (f"mahler2020/7.2/{cell['row']}/{cell['column']}/range" for cell in timed[:2])
+    assert f'data-trace="{first}"' in section and f'data-trace="{alike}"' not in section
+    assert f'data-trace="{alike}">6.15s<' in report.html  # in its chain
+    identity = f"mahler2020/7.2/{timed[1]['row']}/{timed[1]['column']}"
+    assert "\n  range         6.15s\n" in format_explanation(explain(copied.root, identity, "quick"))
+
+
+def test_a_chart_has_the_unit_of_its_table(html: str, content: Any) -> None:
+    def chart_of(key: str) -> str:
+        section = html[html.index(f'id="{key}"') :]
+        return section[section.index('<figure class="chart') : section.index("</figcaption>")]
+
+    errors = chart_of("iqbal2017-table5-6")
+    assert "Error rate, drawn on one scale" in errors and "percent" not in errors
+    assert re.findall(r'class="tick mid"[^>]*>([^<]*)<', errors) == ["0", "0.5", "1"]
+    cells = [c for c in content["cells"] if (c["document"], c["table"]) == ("iqbal2017", "5.6")]
+    values = [c["reproduced"]["value"] for c in cells if c["unit"] == "error rate"]
+    left, _, _, _, right = (float(x) for x in re.findall(r'class="grid" d="M([\d.]+) ', errors))
+    drawn = [float(x) for x in re.findall(r'<circle class="ours" cx="([\d.]+)"', errors)]
+    assert drawn == pytest.approx([left + (right - left) * value for value in values], abs=0.1)
+    percent = chart_of("basu2021-table3")
+    assert "Accuracy in percent, drawn on one scale" in percent
+    assert re.findall(r'class="tick mid"[^>]*>([^<]*)<', percent)[:3] == ["0", "50", "100"]

@@ -10,6 +10,7 @@ from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.names import MANIFEST, RECEIPT, SPEC
 from reeltrace.errors import CheckFailed
 from reeltrace.report.frame_nets import backbone_settings, model_settings
+from reeltrace.report.quantities import span
 
 
 def describe(name: str, folder: Path, scale: str) -> dict[str, Any]:
@@ -83,7 +84,7 @@ def settings(spec: Mapping[str, Any]) -> dict[str, str]:
             "images": spec["images"],
             "clips": f"{videos['train']} training, {videos['validation']} validation, {videos['test']} test",
             "frames": f"{spec['frames']} of {spec['size']} x {spec['size']} pixels, digits of {spec['digit_size']}",
-            "speed": f"{spec['speed'][0]} to {spec['speed'][1]} pixels per frame",
+            "speed": f"{span(*spec['speed'])} pixels per frame",
             "seed": str(spec["seed"]),
         }
     if stage == "data" and spec.get("kind") == "videos":
@@ -94,7 +95,7 @@ def settings(spec: Mapping[str, Any]) -> dict[str, str]:
             if drawn is None
             else (
                 f"drawn here: {drawn['groups']} groups, {drawn['clips_per_group']} clip(s) of each in every class, "
-                f"{drawn['frames'][0]} to {drawn['frames'][1]} frames, seed {drawn['seed']}"
+                f"{span(*drawn['frames'])} frames, seed {drawn['seed']}"
             ),
         }
     if stage == "pretrain":

@@ -37,7 +37,7 @@ SCHEMA = "reeltrace-report/1"
 TEMPLATES = Path("templates")
 PAGE = "report.html.j2"
 QUANTITIES = {"relative_error": "relative error", "agreement": "agreement"}
-RATES = {"percent": 1, "error rate": 100}  # units that a chart draws, and what brings them to percent
+RATES = {"percent": 100, "error rate": 1}  # units that a chart draws, and the end of its scale in each
 HEADINGS = ("Model", "Type")  # above the rows of a table that has no headings of its own
 COMPACT = 4  # columns of accuracies beyond which a table is set tightly
 TREND_VERDICTS = ("trend holds", "trend fails", "not run")
@@ -246,7 +246,7 @@ def _bind_cells(binder: Binder, table: dict[str, Any]) -> list[dict[str, Any]]:
                 binder.add(
                     Number(
                         id=f"{identity}/range",
-                        printed=" to ".join(reproduced["range_printed"]),
+                        printed=quantities.span(*reproduced["range_printed"]),
                         title="Fastest to slowest",
                         trace={**trace, "pointer": f"/cells/{index}/reproduced/range"},
                         chain=identity,
@@ -556,26 +556,27 @@ def _chart(
     table: dict[str, Any], print_: published.Table, of_table: Mapping[tuple[str, str], Any], binder: Binder
 ) -> Markup:
     dots, shown = [], []
-    rates = [c for c in print_.columns if any(of_table[r.key, c.key]["unit"] in RATES for r in print_.rows)]
+    unit = next((cell["unit"] for cell in of_table.values() if cell["unit"] in RATES), "percent")
+    rates = [c for c in print_.columns if any(of_table[r.key, c.key]["unit"] == unit for r in print_.rows)]
     for r, row in enumerate(print_.rows):
         for c, column in enumerate(rates):
             cell = of_table[row.key, column.key]
-            ours, size = cell["reproduced"], RATES[cell["unit"]]
+            ours = cell["reproduced"]
             dots.append(
                 figures.Dot(
                     row=r,
                     column=c,
-                    ours=None if ours is None else size * ours["value"],
-                    interval=None if ours is None else (size * ours["interval"][0], size * ours["interval"][1]),
-                    published=None if (theirs := cell["published"]["value"]) is None else size * theirs,
+                    ours=None if ours is None else ours["value"],
+                    interval=None if ours is None else (ours["interval"][0], ours["interval"][1]),
+                    published=cell["published"]["value"],
                 )
             )
             shown.append(cell["id"])
     identity = f"chart/{table['key']}"
-    rates_are_errors = any(cell["unit"] == "error rate" for cell in of_table.values())
     return figures.accuracy_chart(
-        f"Table {table['table']} drawn: {'error rate' if rates_are_errors else 'top-1 accuracy'} in percent, "
+        f"Table {table['table']} drawn: {'top-1 accuracy in percent' if unit == 'percent' else unit}, "
         "published and here",
+    """Accuracies in percent, or error rates, in the unit of the table."""
         [_short_label(row, print_) for row in print_.rows],
         [column.key for column in rates],  # unlike labels they say which set they belong to
         dots,
@@ -601,6 +602,7 @@ def _equivariance_view(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
         views[-1]["rows"].setdefault(entry["row"], {})[entry["column"]] = entry
     return views
 
+        whole=RATES[unit],
 
 def _panels(spec: ReportSpec, inputs: Mapping[str, Path], binder: Binder) -> list[dict[str, Any]]:
     """Learning curves, a panel per dataset and architecture."""

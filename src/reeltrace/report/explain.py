@@ -12,7 +12,7 @@ from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.names import MANIFEST, RECEIPT
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.report.chains import artifact_name, describe, processor_words
-from reeltrace.report.quantities import derivation_words
+from reeltrace.report.quantities import derivation_words, span
 
 
 def explain(root: Path, cell_id: str, scale: str, not_current: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def _format(chain: dict[str, Any]) -> str:
         interval = ours.get("interval_printed")
         add("here", ours["printed"] + (f"  [{interval[0]}, {interval[1]}]" if interval else ""))
         if "range_printed" in ours:
-            add("range", " to ".join(ours["range_printed"]))
+            add("range", span(*ours["range_printed"]))
         if chain["derivation"]:
             add("derived", derivation_words(chain["derivation"]))
         for seed, entry in ours.get("seeds", {}).items():
