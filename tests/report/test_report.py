@@ -113,6 +113,35 @@ def test_counts_name_what_they_count(content: Any) -> None:
     assert content["summary"]["cells"] == len(content["cells"]) == int(numbers["count/cells"]["printed"])
 
 
+def test_only_cells_with_two_values_are_said_to_be_set_side_by_side(html: str, content: Any) -> None:
+    numbers = {number["id"]: number for number in content["numbers"]}
+    pairings = Counter((c["published"]["printed"] is not None, c["reproduced"] is not None) for c in content["cells"])
+    kinds = {"beside": (True, True), "published": (True, False), "here": (False, True), "neither": (False, False)}
+    abstract = html[html.index('<section id="abstract"') :]
+    abstract = abstract[: abstract.index("</section>")]
+    for kind, has in kinds.items():
+        number = numbers[f"count/pairings/{kind}"]
+        assert int(number["printed"]) == len(number["of"]) == pairings[has] > 0
+        assert f'data-trace="count/pairings/{kind}"' in abstract
+    assert sum(pairings.values()) == len(content["cells"])
+    not_run = {c["id"] for c in content["cells"] if c["verdict"] == "not run"}
+    assert not_run and not not_run & set(numbers["count/pairings/beside"]["of"])
+
+
+def test_a_claim_that_stand_in_data_cannot_bear_out_says_so_beside_its_outcome(html: str, content: Any) -> None:
+    text = " ".join(re.sub(r"<[^>]+>", " ", html).split())
+    said = {c["id"]: c["by_construction"] for c in content["claims"] if c["by_construction"]}
+    assert {"t2-original-ucf-cnn4", "gains-in-points-hmdb-resnet18", "p43d-original-ucf-resnet18"} <= said.keys()
+    assert not {"t2-reversed-ucf-cnn4", "p43d-original-hmdb-cnn4", "t2-original-cnn4"} & said.keys()
+    for claim, why in said.items():
+        row = html[html.index(f'<tr id="claim-{claim}"') :]
+        assert why in row[: row.index("</tr>")]
+    failing = [f"claim/{c['id']}" for c in content["claims"] if c["by_construction"] and c["verdict"] == "trend fails"]
+    number = next(n for n in content["numbers"] if n["id"] == "count/claims/by construction")
+    assert number["of"] == failing and int(number["printed"]) == len(failing) > 0
+    assert f"Of those that fail, {len(failing)} could not be expected to hold" in text
+
+
 def test_all_tables_are_complete(content: Any) -> None:
     assert {c["document"] for c in content["cells"]} == DOCUMENTS
     of_iqbal = Counter(c["table"] for c in content["cells"] if c["document"] == "iqbal2017")

@@ -446,6 +446,8 @@ def _summary(binder: Binder, cells: list[dict[str, Any]], judged: list[dict[str,
         binder.add(Number(f"count/derived/{verdict}", str(len(of)), title, rule="count", of=of))
     every = tuple(cell["id"] for cell in cells)
     binder.add(Number("count/cells", str(len(every)), "All cells", rule="count", of=every))
+    for kind, (title, of) in _pairings(cells).items():
+        binder.add(Number(f"count/pairings/{kind}", str(len(of)), title, rule="count", of=of))
     for verdict in TREND_VERDICTS:
         of = tuple(f"claim/{c['id']}" for c in judged if c["verdict"] == verdict)
         binder.add(Number(f"count/claims/{verdict}", str(len(of)), f"Claims: {verdict}", rule="count", of=of))
@@ -456,6 +458,21 @@ def _dataset(
     binder: Binder, key: str, spec: ReportSpec, inputs: Mapping[str, Path], artifacts: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What the report says of a dataset, and frames of one test clip under each transform."""
+def _pairings(cells: list[dict[str, Any]]) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """By what each cell has, a value of the document and one from here: what is counted, and the cells."""
+    has: dict[tuple[bool, bool], list[str]] = {}
+    for cell in cells:
+        place = cell["published"]["printed"] is not None, cell["reproduced"] is not None
+        has.setdefault(place, []).append(cell["id"])
+    titles = {
+        "beside": ("Cells with a published value and one from here", (True, True)),
+        "published": ("Cells with a published value alone", (True, False)),
+        "here": ("Cells with a value from here alone", (False, True)),
+        "neither": ("Cells without a value", (False, False)),
+    }
+    return {kind: (title, tuple(has.get(place, ()))) for kind, (title, place) in titles.items()}
+
+
     folder = inputs[f"data/{key}"]
     of_data = read_json(folder / SPEC)
     if of_data.get("kind") == "videos":
