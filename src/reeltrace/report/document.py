@@ -451,13 +451,13 @@ def _summary(binder: Binder, cells: list[dict[str, Any]], judged: list[dict[str,
     for verdict in TREND_VERDICTS:
         of = tuple(f"claim/{c['id']}" for c in judged if c["verdict"] == verdict)
         binder.add(Number(f"count/claims/{verdict}", str(len(of)), f"Claims: {verdict}", rule="count", of=of))
+    of = tuple(f"claim/{c['id']}" for c in judged if c["verdict"] == "trend fails" and c["by_construction"])
+    if of:
+        title = "Claims that fail and cannot be expected to hold on stand-in data"
+        binder.add(Number("count/claims/by construction", str(len(of)), title, rule="count", of=of))
     return {"cells": len(cells), "verdicts": verdicts, "claims": trends}
 
 
-def _dataset(
-    binder: Binder, key: str, spec: ReportSpec, inputs: Mapping[str, Path], artifacts: Mapping[str, Any]
-) -> dict[str, Any]:
-    """What the report says of a dataset, and frames of one test clip under each transform."""
 def _pairings(cells: list[dict[str, Any]]) -> dict[str, tuple[str, tuple[str, ...]]]:
     """By what each cell has, a value of the document and one from here: what is counted, and the cells."""
     has: dict[tuple[bool, bool], list[str]] = {}
@@ -473,6 +473,10 @@ def _pairings(cells: list[dict[str, Any]]) -> dict[str, tuple[str, tuple[str, ..
     return {kind: (title, tuple(has.get(place, ()))) for kind, (title, place) in titles.items()}
 
 
+def _dataset(
+    binder: Binder, key: str, spec: ReportSpec, inputs: Mapping[str, Path], artifacts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What the report says of a dataset, and frames of one test clip under each transform."""
     folder = inputs[f"data/{key}"]
     of_data = read_json(folder / SPEC)
     if of_data.get("kind") == "videos":
@@ -572,6 +576,7 @@ def _shown_types(print_: published.Table) -> dict[str, bool]:
 def _chart(
     table: dict[str, Any], print_: published.Table, of_table: Mapping[tuple[str, str], Any], binder: Binder
 ) -> Markup:
+    """Accuracies in percent, or error rates, in the unit of the table."""
     dots, shown = [], []
     unit = next((cell["unit"] for cell in of_table.values() if cell["unit"] in RATES), "percent")
     rates = [c for c in print_.columns if any(of_table[r.key, c.key]["unit"] == unit for r in print_.rows)]
@@ -593,11 +598,11 @@ def _chart(
     return figures.accuracy_chart(
         f"Table {table['table']} drawn: {'top-1 accuracy in percent' if unit == 'percent' else unit}, "
         "published and here",
-    """Accuracies in percent, or error rates, in the unit of the table."""
         [_short_label(row, print_) for row in print_.rows],
         [column.key for column in rates],  # unlike labels they say which set they belong to
         dots,
         binder.figure(identity, shown),
+        whole=RATES[unit],
     )
 
 
@@ -619,7 +624,6 @@ def _equivariance_view(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
         views[-1]["rows"].setdefault(entry["row"], {})[entry["column"]] = entry
     return views
 
-        whole=RATES[unit],
 
 def _panels(spec: ReportSpec, inputs: Mapping[str, Path], binder: Binder) -> list[dict[str, Any]]:
     """Learning curves, a panel per dataset and architecture."""

@@ -173,7 +173,7 @@ def accuracy_chart(
             parts.append(Markup('<path class="grid" d="M{} {}V{}"/>').format(_n(x(index, tick * whole)), top, base))
         for tick in (0, whole / 2, whole):
             parts.append(
-                Markup('<text class="tick mid" x="{}" y="{}">{}</text>').format(_n(x(index, tick)), base + 15, tick)
+                Markup('<text class="tick mid" x="{}" y="{}">{:g}</text>').format(_n(x(index, tick)), base + 15, tick)
             )
     for index, row in enumerate(rows):
         middle = top + (index + 0.5) * line
