@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from reeltrace.artifacts.json_values import read_json, write_json
 from reeltrace.artifacts.pointers import pointer
 from reeltrace.artifacts.protocol import tree_entry
 from reeltrace.errors import CheckFailed, UserError
+from reeltrace.registry.fields import replaced
 from reeltrace.report import figures, stage, videos
 from reeltrace.report.binding import Binder
 from reeltrace.report.chance import bind_chance, stand_in_nets
@@ -135,7 +137,7 @@ def test_a_claim_that_stand_in_data_cannot_bear_out_says_so_beside_its_outcome(h
     assert not {"t2-reversed-ucf-cnn4", "p43d-original-hmdb-cnn4", "t2-original-cnn4"} & said.keys()
     for claim, why in said.items():
         row = html[html.index(f'<tr id="claim-{claim}"') :]
-        assert why in row[: row.index("</tr>")]
+        assert why in unescape(row[: row.index("</tr>")])
     failing = [f"claim/{c['id']}" for c in content["claims"] if c["by_construction"] and c["verdict"] == "trend fails"]
     number = next(n for n in content["numbers"] if n["id"] == "count/claims/by construction")
     assert number["of"] == failing and int(number["printed"]) == len(failing) > 0
@@ -176,6 +178,42 @@ def test_scale_and_data_are_said_everywhere(html: str, content: Any) -> None:
             heading = html[html.index(f'id="{key}"') :]
             heading = heading[: heading.index("<table")]
             assert "quick scale, stand-in data" in heading and "nothing trained" not in heading
+
+
+def test_data_with_a_stand_in_is_marked_wherever_its_name_labels_a_number(
+    html: str, content: Any, finished: Project
+) -> None:
+    names, marked = {"MNIST", "UCF-101", "HMDB-51", "Kinetics", "ImageNet"}, set()
+    assert set(replaced(content["stand_in"])) == names
+    banner = html[html.index('class="banner"') : html.index("<main")]
+    assert all(f"in place of {name}" in banner for name in names)
+    for key in finished.registry.params.tables:
+        own = replaced(read_json(finished.folder(f"aggregate/{key}") / "cells.json")["stand_in"] or "")
+        section = html[html.index(f'<section class="table" id="{key}"') :]
+        section = section[: section.index("</section>")].partition('<details class="overrides"')[0]
+        labels = re.findall(r"<(h3|th|caption|text|figcaption)\b[^>]*>(.*?)</\1>", section, re.DOTALL)
+        heads = [text for tag, text in labels if tag == "text"]
+        for tag, label in labels:
+            words = " ".join(re.sub(r"<[^>]+>", "", label).split())
+            for name in names:
+                if not re.search(rf"(?i)(?<!\w){name}", words):
+                    continue
+                if name not in own:
+                    assert "stand-in" not in words, (key, words)
+                elif tag == "text":
+                    assert "(stand-in)" in words or heads[heads.index(label) + 1] == "stand-in", (key, words)
+                else:
+                    assert re.search(rf"(?i){name}[\w-]* stand-in", words), (key, words)
+                    marked.add(name)
+    assert marked == names
+    contents = html[html.index('<nav class="contents"') : html.index("</nav>")]
+    assert 'Baselines on <span class="replaced">ImageNet<sup' in contents
+    sides = ""
+    for claim in content["claims"]:
+        if claim["document"] == "singh2019supp":
+            row = html[html.index(f'<tr id="claim-{claim["id"]}"') :]
+            sides += row[: row.index("</tr>")]
+    assert sides.count(">ImageNet<sup") > 4
 
 
 def test_two_renders_have_the_same_bytes(finished: Project) -> None:
@@ -502,7 +540,7 @@ def test_nets_that_cannot_be_told_from_guessing_are_counted_beside_their_chance_
     words = " ".join(re.sub(r"<[^>]+>", "", built.html).split())
     abstract = words[words.index("Abstract") : words.index("How to read the verdicts")]
     of = groups["ucf101"]["nets"]
-    assert f"stand-in data 1 cannot be told from guessing: 1 of {of} on ucf101, where chance is" in abstract
+    assert f"stand-in data 1 cannot be told from guessing: 1 of {of} on ucf101 stand-in, where chance is" in abstract
     assert f"behind this table 1 cannot be told from guessing on unaltered test data: {name}." in words
 
 

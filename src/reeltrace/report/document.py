@@ -7,7 +7,7 @@ computes it again and compares.
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,8 +26,9 @@ from reeltrace.artifacts.json_values import canonical_json, read_json
 from reeltrace.artifacts.names import SPEC
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.registry.cells import is_numbered
+from reeltrace.registry.fields import replaced
 from reeltrace.report import chance, figures, frame_nets, pictures, quantities, videos
-from reeltrace.report.binding import Binder, Number
+from reeltrace.report.binding import Binder, Number, named_in
 from reeltrace.report.chains import artifact_name, describe, settings
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], reports: Path) -> Report
     content = {
         "schema": SCHEMA,
         "scale": spec.scale,
-        "stand_in": "; ".join(dict.fromkeys(d["stand_in"] for d in datasets if d["stand_in"])) or None,
+        "stand_in": _joined([*(d["stand_in"] for d in datasets), *(t["stand_in"] for t in tables)]),
         "seeds": list(spec.seeds),
         "summary": summary,
         "cells": cells,
@@ -103,6 +104,8 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], reports: Path) -> Report
         "artifacts": artifacts,
     }
     environment = _environment(reports / TEMPLATES)
+    replaced_in = {(t["document"], t["table"]): replaced(t["stand_in"] or "") for t in tables}
+    replaced_sets = {d["key"]: d["stand_in"] for d in datasets if d["stand_in"]}
     views = [_table_view(t, documents[t["document"]], binder, cells) for t in tables]
     for view in views:
         view["drawn"] = quantities.drawings(view, cells, binder)
@@ -121,6 +124,9 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], reports: Path) -> Report
         panels=_panels(spec, inputs, binder),
         hidden_quantities=tuple(frame_nets.QUANTITIES.values()),
         hidden={t["key"]: frame_nets.hidden_figures(t, inputs, binder) for t in tables if t.get("hidden")},
+        replaced_in=replaced_in,
+        replaced_sets=replaced_sets,
+        replaced_by=lambda identity: replaced_in.get(tuple(identity.split("/")[:2]), replaced_sets),
         strips_after=figures.STRIPS_AFTER,
         swatch=figures.legend_swatch,
         meanings=MEANINGS,
@@ -149,6 +155,12 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], reports: Path) -> Report
         for number in binder.numbers.values()
     ]
     return Report(html=page, json=canonical_json(content), binder=binder)
+
+
+def _joined(sentences: Iterable[str | None]) -> str | None:
+    """Sentences on stand-in data, each once."""
+    each = (sentence for said in sentences if said for sentence in said.split("; "))
+    return "; ".join(dict.fromkeys(each)) or None
 
 
 def _environment(folder: Path) -> jinja2.Environment:
@@ -542,6 +554,7 @@ def _table_view(
     return {
         "hidden": [],
         **table,
+        "replaced": replaced(table["stand_in"] or ""),
         "in_errors": any(cell["unit"] == "error rate" for cell in table["cells"]),
         "print": print_,
         "groups": groups,
@@ -598,8 +611,8 @@ def _chart(
     return figures.accuracy_chart(
         f"Table {table['table']} drawn: {'top-1 accuracy in percent' if unit == 'percent' else unit}, "
         "published and here",
-        [_short_label(row, print_) for row in print_.rows],
-        [column.key for column in rates],  # unlike labels they say which set they belong to
+        [_marked(_short_label(row, print_), table, " ({})") for row in print_.rows],
+        [_marked(column.key, table, "\n{}") for column in rates],  # unlike labels they say which set they belong to
         dots,
         binder.figure(identity, shown),
         whole=RATES[unit],
@@ -611,6 +624,12 @@ def _short_label(row: published.Row, print_: published.Table) -> str:
     if print_.headings is not None and len(print_.headings) > 1:
         return row.key
     return row.label if [other.label for other in print_.rows].count(row.label) == 1 else row.key
+
+
+def _marked(label: str, table: Mapping[str, Any], mark: str) -> str:
+    """A label of a drawing; where it names data that others stand in for in the table, it ends in a mark."""
+    is_replaced = any(name for _, name in named_in(label, replaced(table["stand_in"] or "")))
+    return label + (mark.format("stand-in") if is_replaced else "")
 
 
 def _equivariance_view(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
