@@ -277,14 +277,15 @@ def table_standings(plan: Plan, found: dict[str, Standing]) -> dict[str, dict[st
 def progress(plan: Plan, found: dict[str, Standing]) -> dict[str, str]:
     """By "document/table" of each table that is not there: how far it is, and what is being made for it now."""
     said = {}
-    busy = {task.name for task in plan if _is_being_made(plan, task)}
+    busy = [task.name for task in plan if _is_being_made(plan, task)]
     for task in plan.of("aggregate"):
         if found[task.name].reason != NOT_MADE:
             continue
         names = [each.name for each in plan.behind(task) if each is not task]
         made = sum(found[name].state == "current" for name in names)
-        at_work = few([name for name in (*names, task.name) if name in busy])
-        now = f"being made now: {at_work}" if at_work else f"make it: snakemake --cores all {task.key}"
+        now = f"make it: snakemake --cores all {task.key}"
+        if busy:
+            now = f"being made now: {few([name for name in busy if name in (*names, task.name)] or busy)}"
         table = plan.registry.params.tables[task.key]
         said[f"{table.document}/{table.table}"] = (
             f"{task.folder}: not made yet; {made} of the {len(names)} artifacts behind it are current; {now}"
