@@ -13,8 +13,7 @@ from pathlib import Path
 
 from PIL import Image
 
-TESTS = Path(__file__).resolve().parents[1] / "tests"
-sys.path += [str(TESTS), str(TESTS / "report")]
+sys.path += [str(Path(__file__).resolve().parents[1] / "tests" / part) for part in ("", "report")]
 from test_browser import Browser  # the tests open the page in the same way
 
 TABLE = "#basu2021-table5 table"

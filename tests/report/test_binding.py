@@ -92,6 +92,12 @@ def test_data_that_other_data_stands_in_for_is_marked_in_a_name(binder: Binder) 
     assert binder.formula("Moving MNIST") == "<span data-name>Moving MNIST</span>"
 
 
+def test_a_line_may_end_before_a_parenthesis(binder: Binder) -> None:
+    shown = binder.formula("Z3CNN(no aug), (a) on MNIST", {"MNIST": "f(x) in place of MNIST"})
+    assert shown.count("<wbr>") == 1 and "Z3CNN<wbr>(no aug)" in shown and 'title="f(x) in' in shown
+    assert found(binder, page(binder, shown)) == []
+
+
 def test_text_is_escaped(binder: Binder) -> None:
     assert str(binder.name("<b>1</b>")) == "<span data-name>&lt;b&gt;1&lt;/b&gt;</span>"
     assert str(binder.formula("<i> C_in, D_out 3")) == (

@@ -63,9 +63,11 @@ def named_in(text: str, names: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def _lowered(text: str) -> Markup:
+    """With subscripts, and places before a parenthesis where a line may end: a telephone is narrow."""
     parts = _SUBSCRIPT.split(text)  # text, letter, subscript, text, letter, ...
     shown = [Markup("{}{}<sub>{}</sub>").format(*parts[index : index + 3]) for index in range(0, len(parts) - 1, 3)]
-    return Markup("").join([*shown, escape(parts[-1])])
+    rest = Markup("<wbr>(").join(re.split(r"(?<=\w)\(", parts[-1]))
+    return Markup("").join([*shown, rest])
 
 
 @dataclass
