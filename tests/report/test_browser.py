@@ -277,6 +277,15 @@ def test_it_prints(browser: Browser, report: Path) -> None:
     assert len(pdf) > 50_000
 
 
+def test_the_tables_of_accuracies_fit_a_page_of_1200_pixels(browser: Browser, report: Path) -> None:
+    browser.open(report, 1200)
+    wider = browser.js(
+        "[...document.querySelectorAll('.tablebox')].filter(e => e.querySelector('table.accuracy') "
+        "&& e.scrollWidth > e.clientWidth).map(e => e.getAttribute('aria-label'))"
+    )
+    assert wider == []
+
+
 def test_the_picture_of_the_readme_is_taken_from_a_report(report: Path, tmp_path: Path) -> None:
     command = [sys.executable, str(REPOSITORY / "tools/picture.py"), str(report), str(tmp_path / "report.png")]
     subprocess.run(command, check=True, timeout=2 * TIMEOUT_S)
