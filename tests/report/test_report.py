@@ -686,3 +686,10 @@ def test_a_chart_has_the_unit_of_its_table(html: str, content: Any) -> None:
     percent = chart_of("basu2021-table3")
     assert "Accuracy in percent, drawn on one scale" in percent
     assert re.findall(r'class="tick mid"[^>]*>([^<]*)<', percent)[:3] == ["0", "50", "100"]
+
+
+def test_a_table_without_a_number_is_called_by_its_name(html: str, content: Any) -> None:
+    assert "Table GoogLeNet" not in html and 'aria-label="GoogLeNet architecture"' in html
+    told = content["artifacts"]["aggregate/gavves-lecture5-googlenet"]["settings"]["table"]
+    assert told == "gavves-lecture5, GoogLeNet"
+    assert content["artifacts"]["aggregate/basu2021-table3"]["settings"]["table"] == "basu2021, Table 3"

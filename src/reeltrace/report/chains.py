@@ -9,6 +9,7 @@ from reeltrace.artifacts.files import sha256_file
 from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.names import MANIFEST, RECEIPT, SPEC
 from reeltrace.errors import CheckFailed
+from reeltrace.registry.cells import is_numbered
 from reeltrace.report.frame_nets import backbone_settings, model_settings
 from reeltrace.report.quantities import span
 
@@ -118,7 +119,10 @@ def settings(spec: Mapping[str, Any]) -> dict[str, str]:
             "bias": str(asked["bias"]).lower(),
         }
     if stage == "aggregate":
-        return {"table": f"{spec['table']['document']}, Table {spec['table']['table']}", "seeds": _list(spec["seeds"])}
+        return {
+            "table": f"{spec['table']['document']}, {table_words(spec['table']['table'])}",
+            "seeds": _list(spec["seeds"]),
+        }
     return {}
 
 
@@ -190,3 +194,8 @@ def _list(values: Any) -> str:
 def artifact_name(path: str) -> str:
     """ "train/x-s0" of "results/quick/train/x-s0/metrics.json"."""
     return "/".join(path.split("/")[2:4])
+
+
+def table_words(table: str) -> str:
+    """ "Table 7.2" for a numbered table, its name for another."""
+    return f"Table {table}" if is_numbered(table) else table

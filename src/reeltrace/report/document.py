@@ -25,11 +25,10 @@ from reeltrace.artifacts.files import sha256_file
 from reeltrace.artifacts.json_values import canonical_json, read_json
 from reeltrace.artifacts.names import SPEC
 from reeltrace.errors import CheckFailed, UserError
-from reeltrace.registry.cells import is_numbered
 from reeltrace.registry.fields import replaced
 from reeltrace.report import chance, figures, frame_nets, pictures, quantities, videos
 from reeltrace.report.binding import Binder, Number, named_in
-from reeltrace.report.chains import artifact_name, describe, settings
+from reeltrace.report.chains import artifact_name, describe, settings, table_words
 
 if TYPE_CHECKING:
     from reeltrace.registry.specs import ReportSpec
@@ -179,11 +178,6 @@ def _environment(folder: Path) -> jinja2.Environment:
     environment.filters["artifact"] = artifact_name
     environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
     return environment
-
-
-def table_words(table: str) -> str:
-    """ "Table 7.2" for a numbered table, its name for another."""
-    return f"Table {table}" if is_numbered(table) else table
 
 
 def _show(value: Any) -> str:
@@ -414,10 +408,10 @@ def _bind_search(binder: Binder, table: dict[str, Any]) -> None:
     where = {"artifact": table["artifact"], "pointer": "/search/settings", "sha256": table["sha256"]}
     settings_ = table["search"]["settings"]
     source = (table["search"]["trace"],)
-    title = f"{table['document']}, Table {table['table']}: combinations of the open choices"
+    title = f"{table['document']}, {table_words(table['table'])}: combinations of the open choices"
     binder.add(Number(f"{prefix}/all", str(len(settings_)), title, where, source, rule="count"))
     fitting = sum(setting["explains"] for setting in settings_)
-    title = f"{table['document']}, Table {table['table']}: combinations that give every printed count"
+    title = f"{table['document']}, {table_words(table['table'])}: combinations that give every printed count"
     binder.add(Number(f"{prefix}/explaining", str(fitting), title, where, source, rule="count"))
     for index, setting in enumerate(settings_):
         for net, by_classes in setting["thousands"].items():
@@ -427,8 +421,8 @@ def _bind_search(binder: Binder, table: dict[str, Any]) -> None:
                         id=f"{prefix}/{index}/{net}/{classes}",
                         printed=f"{thousands}K",
                         title=(
-                            f"{table['document']}, Table {table['table']}: parameters of {net} with {classes} classes, "
-                            f"bias {_yes(setting['bias'])}, batch norm {_yes(setting['batch_norm'])}"
+                            f"{table['document']}, {table_words(table['table'])}: parameters of {net} with "
+                            f"{classes} classes, bias {_yes(setting['bias'])}, batch norm {_yes(setting['batch_norm'])}"
                         ),
                         trace={
                             "artifact": table["artifact"],
@@ -609,7 +603,7 @@ def _chart(
             shown.append(cell["id"])
     identity = f"chart/{table['key']}"
     return figures.accuracy_chart(
-        f"Table {table['table']} drawn: {'top-1 accuracy in percent' if unit == 'percent' else unit}, "
+        f"{table_words(table['table'])} drawn: {'top-1 accuracy in percent' if unit == 'percent' else unit}, "
         "published and here",
         [_marked(_short_label(row, print_), table, " ({})") for row in print_.rows],
         [_marked(column.key, table, "\n{}") for column in rates],  # unlike labels they say which set they belong to
