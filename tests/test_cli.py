@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from conftest import Command, edit, run_in
 from reeltrace import processor
@@ -149,6 +150,43 @@ def test_sync_compiles_for_the_scale_in_force(workspace: Path, command: Command)
     assert "dvc.yaml was compiled anew" in done.stdout
     assert "results/smoke/" in (workspace / "dvc.yaml").read_text()
     assert "dvc.yaml was compiled" not in command("reeltrace", "sync").stdout
+
+
+def test_sync_says_in_one_line_what_is_not_current(command: Command) -> None:
+    done = command("reeltrace", "sync")
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("left alone"))
+    count = len(json.loads(command("reeltrace", "status", "--json").stdout)["artifacts"])
+    assert line.startswith(f"left alone: {count} artifacts not current: data/digits (not made yet), data/")
+    assert line.endswith(f" and {count - 3} more; `reeltrace status --artifacts` names all")
+
+
+def test_a_changed_transcription_is_named_and_not_the_code(workspace: Path, command: Command) -> None:
+    def reason() -> str:
+        found = json.loads(command("reeltrace", "status", "--json").stdout)["artifacts"]
+        return str(found["aggregate/gavves-lecture5-imagenet-errors"]["reason"])
+
+    command("reeltrace", "run", "aggregate", "gavves-lecture5-imagenet-errors")
+    assert reason() == ""
+    path = workspace / "reports/published/gavves-lecture5.yaml"
+    text = path.read_text()
+    path.write_text(f"{text}# seen again\n")
+    assert reason() == "reports/published/gavves-lecture5.yaml changed"
+    path.write_text(text)
+    assert reason() == ""
+    edit(workspace / "src/reeltrace/analysis/tables.py", "SCHEMA = 1", "SCHEMA = 2")
+    assert reason() == "its source files changed"
+
+
+def test_explain_says_during_a_run_what_is_there_and_what_is_being_made(workspace: Path, command: Command) -> None:
+    run("data", "digits", workspace)
+    behind = "results/smoke/aggregate/basu2021-table3: not made yet; 1 of the 4 artifacts behind it are current"
+    cell = "basu2021/3/Z3CNN/original"
+    said = command("reeltrace", "explain", cell, code=2).stderr
+    assert said == f"reeltrace: {behind}; make it: snakemake --cores all basu2021-table3\n"
+    (workspace / "results/smoke/data").mkdir(parents=True, exist_ok=True)
+    with FileLock(workspace / "results/smoke/data/.moving-mnist-dir.lock"):
+        said = command("reeltrace", "explain", cell, code=2).stderr
+    assert said == f"reeltrace: {behind}; being made now: data/moving-mnist-dir\n"
 
 
 def test_where_without_a_report_is_exit_1(command: Command) -> None:

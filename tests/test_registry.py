@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from conftest import PROJECT, refusal, replaced
 from reeltrace.errors import UserError
 from reeltrace.plan import Plan
+from reeltrace.registry import fields
 from reeltrace.registry.cells import cell_sources
 from reeltrace.registry.fields import SCALES
 from reeltrace.registry.reading import Registry, load, parse, spec_json
@@ -203,7 +204,7 @@ def with_videos(**changes: object) -> str:
         "document": "basu2021",
         "layout": "ucf101",
         "classes": {"paper": 101, "quick": 10},
-        "stand_in": {"paper": None, "quick": "ten drawn classes"},
+        "stand_in": {"paper": None, "quick": "ten drawn classes in place of UCF-101"},
         "generated": {
             "paper": None,
             "quick": {"groups": 9, "clips_per_group": 1, "frames": [12, 16], "seed": 1},
@@ -271,6 +272,7 @@ def test_another_split_does_not_touch_the_frames() -> None:
         ({"normalise": {"mean": [0.4, 0.4, 0.4], "std": [0.25, 0, 0.25]}}, "datasets.ucf.normalise.std.1"),
         ({"classes": 1}, "datasets.ucf.classes"),
         ({"stand_in": None}, "give both or neither"),
+        ({"stand_in": {"paper": None, "quick": "ten drawn classes"}}, "drawn clips in place of UCF-101"),
         ({"layout": "ucf50"}, "datasets.ucf.layout"),
         ({"broken_videos": -1}, "datasets.ucf.broken_videos"),
     ],
@@ -397,5 +399,19 @@ def test_splits_and_stand_ins_of_a_run() -> None:
     assert one.model_dump(exclude={"key", "run", "video"}) == two.model_dump(exclude={"key", "run", "video"})
     assert one.backbone is not None and one.video.normalise == one.backbone.normalise
     sentences = registry.aggregate_spec("singh2019supp-table1").stand_in
-    assert list(sentences) == ["ucf101"] and "Kinetics" in str(sentences["ucf101"])
-    assert load(PROJECT / "params.yaml", "paper").aggregate_spec("singh2019supp-table1").stand_in == {"kinetics": None}
+    assert list(sentences) == ["ucf101", "backbones.imagenet-resnet18"]
+    assert [list(fields.replaced(str(sentence))) for sentence in sentences.values()] == [["Kinetics"], ["ImageNet"]]
+    finetuned = registry.aggregate_spec("iqbal2017-table5-2").stand_in
+    assert finetuned["backbones.finetuned-resnet50"] is None  # it begins with the weights of the other one
+    assert "in place of ImageNet" in str(finetuned["backbones.imagenet-resnet50"])
+    paper = load(PROJECT / "params.yaml", "paper")
+    for key in paper.params.tables:
+        assert set(paper.aggregate_spec(key).stand_in.values()) <= {None}
+
+
+def test_what_stands_in_for_two_sets_says_both() -> None:
+    start = TEXT.index("  rcn-random-random:\n    dataset")
+    line = TEXT[TEXT.index("    stand_in:", start) :].partition("\n")[0]
+    text = TEXT[:start] + TEXT[start:].replace(f"{line}\n", "", 1)
+    said = parse(text, "quick").aggregate_spec("singh2019supp-table1").stand_in["ucf101"]
+    assert sorted(fields.replaced(str(said))) == ["Kinetics", "UCF-101"]

@@ -193,14 +193,15 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Print the chain of one number: cell, value, artifact and hash, command, code, data, seed, machine."""
-    from reeltrace.engines import standings
+    from reeltrace.engines import progress, standings
     from reeltrace.plan import load_plan
     from reeltrace.report.explain import explain as explain_cell
     from reeltrace.report.explain import format_explanation
 
     plan = load_plan(ROOT)
-    not_current = {name: of.reason for name, of in standings(plan).items() if of.state != "current"}
-    chain = explain_cell(ROOT, cell, plan.registry.scale, not_current)
+    found = standings(plan)
+    not_current = {name: of.reason for name, of in found.items() if of.state != "current"}
+    chain = explain_cell(ROOT, cell, plan.registry.scale, not_current, progress(plan, found))
     if as_json:
         _print_json(chain)
     else:
@@ -219,7 +220,7 @@ def sync(
     ] = False,
 ) -> None:
     """Compile dvc.yaml, check every artifact against its manifest, and record what matches with DVC."""
-    from reeltrace.engines import MISMATCH
+    from reeltrace.engines import MISMATCH, few
     from reeltrace.engines import sync as sync_engines
     from reeltrace.plan import load_plan
 
@@ -249,9 +250,10 @@ def sync(
         print(f"reeltrace: made and checked, but not recorded with DVC: {result['reason']}{again}", file=sys.stderr)
     else:
         print(f"recorded {len(result['recorded'])} artifacts with DVC")
-    if not later:
-        for name, reason in result["left"].items():
-            print(f"left alone: {name}: {reason}")
+    if not later and result["left"]:
+        some = few([f"{name} ({reason})" for name, reason in result["left"].items()])
+        count = f"{len(result['left'])} artifact" + ("s" if len(result["left"]) != 1 else "")
+        print(f"left alone: {count} not current: {some}; `reeltrace status --artifacts` names all")
 
 
 def main() -> None:

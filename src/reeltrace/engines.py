@@ -4,6 +4,7 @@ Snakemake reads the plan while it parses; DVC reads `dvc.yaml`, which is compile
 """
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import re
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from configparser import ConfigParser
 from configparser import Error as ConfigError
 from dataclasses import dataclass
@@ -35,6 +37,7 @@ from reeltrace.plan import (
     module_of,
     module_sha256,
     package_sha256,
+    texts_sha256,
 )
 from reeltrace.registry.reading import spec_json
 
@@ -49,6 +52,7 @@ REPORTS = Path("reports")
 
 MISMATCH = 3  # the exit code of `reeltrace sync --later` where an artifact is not what its manifest says
 
+NOT_MADE = "not made yet"
 State = Literal["current", "stale", "missing"]
 
 
@@ -200,7 +204,7 @@ def standings(plan: Plan) -> dict[str, Standing]:
         path = plan.root / task.manifest
         try:
             if not path.is_file():
-                found[task.name] = Standing("missing", "not made yet")
+                found[task.name] = Standing("missing", NOT_MADE)
                 if os.path.lexists(path):
                     reason = f"{path}: not a file; remove {path.parent} to have it made again"
                     found[task.name] = Standing("stale", reason)
@@ -225,7 +229,7 @@ def _standing(plan: Plan, task: Task, found: dict[str, Standing], manifests: dic
     except UserError as error:  # a file of the user's, or of the project's, is not there
         return Standing("stale", str(error))
     if not same:
-        return Standing("stale", "its source files changed")
+        return Standing("stale", f"{_changed_texts(manifest, texts_sha256(task, plan.root))} changed")
     for name in task.inputs:
         if found[name].state != "current":
             return Standing("stale", f"{name} is {found[name].state}", name)
@@ -233,6 +237,19 @@ def _standing(plan: Plan, task: Task, found: dict[str, Standing], manifests: dic
             return Standing("stale", f"{name} was made again")
     missing = _absent(plan, task)
     return Standing("missing", missing) if missing else Standing("current", "")
+
+
+def _changed_texts(manifest: Any, now: dict[str, str]) -> str:
+    """Which texts and given files of an artifact are not those it was made with; its source files where none is."""
+    then = manifest["code"].get("texts")
+    if not isinstance(then, dict):
+        return "its source files"
+    return few(sorted(path for path in {**then, **now} if then.get(path) != now.get(path))) or "its source files"
+
+
+def few(names: Sequence[str]) -> str:
+    """The first three of some names, and how many more there are."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _absent(plan: Plan, task: Task) -> str:
@@ -286,6 +303,38 @@ def table_standings(plan: Plan, found: dict[str, Standing]) -> dict[str, dict[st
         reasons = [f"{n}: {found[n].reason}" for n in names if found[n].state != "current"]
         tables[task.key] = {"state": worst, **counts, "why": reasons[0] if reasons else ""}
     return tables
+
+
+def progress(plan: Plan, found: dict[str, Standing]) -> dict[str, str]:
+    """By "document/table" of each table that is not there: how far it is, and what is being made for it now."""
+    said = {}
+    busy = [task.name for task in plan if _is_being_made(plan, task)]
+    for task in plan.of("aggregate"):
+        if found[task.name].reason != NOT_MADE:
+            continue
+        names = [each.name for each in plan.behind(task) if each is not task]
+        made = sum(found[name].state == "current" for name in names)
+        now = f"make it: snakemake --cores all {task.key}"
+        if busy:
+            now = f"being made now: {few([name for name in busy if name in (*names, task.name)] or busy)}"
+        table = plan.registry.params.tables[task.key]
+        said[f"{table.document}/{table.table}"] = (
+            f"{task.folder}: not made yet; {made} of the {len(names)} artifacts behind it are current; {now}"
+        )
+    return said
+
+
+def _is_being_made(plan: Plan, task: Task) -> bool:
+    """Whether a process holds the lock of the task's artifact, as the leaf does while it works."""
+    path = plan.root / task.folder.with_name(f".{task.key}.lock")
+    try:
+        with path.open("rb") as handle:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # not there, or not to be read
+        return False
+    return False
 
 
 # --- sync ---

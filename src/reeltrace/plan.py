@@ -101,7 +101,12 @@ class Task:
     @property
     def sources(self) -> tuple[Path, ...]:
         """The code, found when it is asked for, the texts, and the files that the user gives."""
-        return tuple(dict.fromkeys((*self.code(), *self.texts, *(path for path, _ in self.given))))
+        return tuple(dict.fromkeys((*self.code(), *self.read)))
+
+    @property
+    def read(self) -> tuple[Path, ...]:
+        """The sources that are no code: the texts, and the files that the user gives."""
+        return tuple(dict.fromkeys((*self.texts, *(path for path, _ in self.given))))
 
     @property
     def stage(self) -> str:
@@ -504,6 +509,11 @@ def code_sha256(task: Task, root: Path = Path()) -> str:
     """
     check_given(task, root)
     return _sha256_of(task.sources, root, task.name)
+
+
+def texts_sha256(task: Task, root: Path = Path()) -> dict[str, str]:
+    """By path, the hash of each text and given file of a task that is there."""
+    return {path.as_posix(): sha256_file(root / path) for path in task.read if (root / path).is_file()}
 
 
 def module_sha256(module: str, root: Path = Path()) -> str:
