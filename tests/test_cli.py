@@ -2,13 +2,16 @@
 
 import json
 import os
+import platform
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from conftest import Command, edit, run_in
+from reeltrace import processor
 from reeltrace.artifacts.json_values import write_json
 from reeltrace.artifacts.protocol import make_manifest
 from reeltrace.cli import _complain
@@ -18,6 +21,7 @@ from reeltrace.registry.reading import spec_json
 from reeltrace.runner import run
 
 BASU, MAHLER = (f"documents/{name}/experiments.yaml" for name in ("basu2021", "mahler2020"))
+ON_X86 = pytest.mark.skipif(platform.machine() not in processor.X86, reason="other architectures have their own values")
 
 
 def test_the_help_names_every_stage() -> None:
@@ -45,6 +49,7 @@ def test_bad_params_is_one_line_and_exit_2(workspace: Path, command: Command) ->
         ("REELTRACE_WORKERS", "\u00b2", "expected a number of processes"),
         ("REELTRACE_DOWNLOADS", "params.yaml", "found 'params.yaml', which is no folder"),
         ("REELTRACE_PYTHON", "no/such/python", "found 'no/such/python', which is no program"),
+        pytest.param("ONEDNN_MAX_CPU_ISA", "banana", "found 'banana', which oneDNN would ignore", marks=ON_X86),
     ],
 )
 def test_a_wrong_variable_is_one_line_and_exit_2_before_any_work(
@@ -55,7 +60,7 @@ def test_a_wrong_variable_is_one_line_and_exit_2_before_any_work(
         said = command("reeltrace", *arguments, code=2).stderr
         assert said.startswith(f"reeltrace: {name}: ")
         assert words in said and said.count("\n") == 1
-    if value in ("soon", "0"):
+    if value in ("soon", "0", "banana"):
         done = command("snakemake", "--cores", "1", "results/smoke/data/digits/manifest.json", code=1)
         assert f"{name}: {words}" in done.stderr
     assert not (workspace / "results").exists()
@@ -146,6 +151,43 @@ def test_sync_compiles_for_the_scale_in_force(workspace: Path, command: Command)
     assert "dvc.yaml was compiled anew" in done.stdout
     assert "results/smoke/" in (workspace / "dvc.yaml").read_text()
     assert "dvc.yaml was compiled" not in command("reeltrace", "sync").stdout
+
+
+def test_sync_says_in_one_line_what_is_not_current(command: Command) -> None:
+    done = command("reeltrace", "sync")
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("left alone"))
+    count = len(json.loads(command("reeltrace", "status", "--json").stdout)["artifacts"])
+    assert line.startswith(f"left alone: {count} artifacts not current: data/digits (not made yet), data/")
+    assert line.endswith(f" and {count - 3} more; `reeltrace status --artifacts` names all")
+
+
+def test_a_changed_transcription_is_named_and_not_the_code(workspace: Path, command: Command) -> None:
+    def reason() -> str:
+        found = json.loads(command("reeltrace", "status", "--json").stdout)["artifacts"]
+        return str(found["aggregate/gavves-lecture5-imagenet-errors"]["reason"])
+
+    command("reeltrace", "run", "aggregate", "gavves-lecture5-imagenet-errors")
+    assert reason() == ""
+    path = workspace / "reports/published/gavves-lecture5.yaml"
+    text = path.read_text()
+    path.write_text(f"{text}# seen again\n")
+    assert reason() == "reports/published/gavves-lecture5.yaml changed"
+    path.write_text(text)
+    assert reason() == ""
+    edit(workspace / "src/reeltrace/analysis/tables.py", "SCHEMA = 1", "SCHEMA = 2")
+    assert reason() == "its source files changed"
+
+
+def test_explain_says_during_a_run_what_is_there_and_what_is_being_made(workspace: Path, command: Command) -> None:
+    run("data", "digits", workspace)
+    behind = "results/smoke/aggregate/basu2021-table3: not made yet; 1 of the 4 artifacts behind it are current"
+    cell = "basu2021/3/Z3CNN/original"
+    said = command("reeltrace", "explain", cell, code=2).stderr
+    assert said == f"reeltrace: {behind}; make it: snakemake --cores all basu2021-table3\n"
+    (workspace / "results/smoke/data").mkdir(parents=True, exist_ok=True)
+    with FileLock(workspace / "results/smoke/data/.moving-mnist-dir.lock"):
+        said = command("reeltrace", "explain", cell, code=2).stderr
+    assert said == f"reeltrace: {behind}; being made now: data/moving-mnist-dir\n"
 
 
 def test_where_without_a_report_is_exit_1(command: Command) -> None:

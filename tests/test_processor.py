@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from conftest import refusal
 from reeltrace import processor
 
 FLAGS = {
@@ -52,3 +53,31 @@ def test_limits_are_those_of_the_environment():
     assert processor.limits({"PATH": "/bin"}) == {}
     both = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
     assert processor.limits({**both, "PATH": "/bin"}) == both
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "expected"),
+    [
+        ("ONEDNN_MAX_CPU_ISA", "banana", "SSE41, AVX, AVX2, "),
+        ("DNNL_MAX_CPU_ISA", "AVX-2", "AVX512_CORE_BF16, "),
+        ("ATEN_CPU_CAPABILITY", "banana", "default, avx2, avx512"),
+        ("ATEN_CPU_CAPABILITY", "AVX2", "in lower case"),
+    ],
+)
+def test_a_limit_that_the_libraries_would_ignore_is_refused(machine, variable, value, expected):
+    message = refusal(processor.check_limits, {variable: value}, machine[1], "x86_64")
+    assert message.startswith(f"{variable}: found '{value}'")
+    assert expected in message
+    processor.check_limits({variable: value}, machine[1], "aarch64")
+
+
+@pytest.mark.parametrize("value", ["AVX2", "avx512_core", "AVX10_2_512", "ALL", "default", ""])
+def test_onednn_reads_upper_and_lower_case(machine, value):
+    processor.check_limits({"ONEDNN_MAX_CPU_ISA": value, "ATEN_CPU_CAPABILITY": "avx2"}, machine[1], "x86_64")
+
+
+def test_a_capability_that_the_processor_has_not_is_refused(tmp_path):
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text(f"flags\t\t: {FLAGS['haswell']}\n")
+    message = refusal(processor.check_limits, {"ATEN_CPU_CAPABILITY": "avx512"}, cpuinfo, "x86_64")
+    assert "this processor has no avx512f" in message

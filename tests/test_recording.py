@@ -4,6 +4,7 @@ All of it on the artifact data/digits, through the real Snakemake and the real D
 """
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -28,6 +29,7 @@ DIGITS = f"{FOLDER}/manifest.json"
 STAGE = "data-digits"
 SKIPPED = "made and checked, but not recorded with DVC: "
 NOTHING = "Nothing to be done"
+POWERLESS = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search", "--inh-caps", "-all"]
 
 
 @pytest.fixture(scope="module")
@@ -359,10 +361,11 @@ def test_a_snakemake_killed_outright_needs_no_unlock(made: Path) -> None:
 
 
 def test_the_lock_of_a_live_run_is_kept(made: Path) -> None:
-    with working(made):
+    with working(made) as running:
         output = snakemake(made, code=1)
-        assert "Directory cannot be locked" in output
-        assert "reeltrace: " not in output
+        assert f"Directory cannot be locked: process {running.pid}, another run of" in line_with("locked", output)
+        assert f"wait until it ends, or end it: kill {running.pid}" in output
+        assert "unlock" not in output and "reeltrace: " not in output
         assert NOTHING not in snakemake(made, "-n")  # a look is no reason to take it either
         assert list((made / ".snakemake/locks").iterdir())
 
@@ -371,10 +374,12 @@ def test_a_run_on_another_machine_may_be_alive(made: Path) -> None:
     with working(made) as running:
         running.send_signal(signal.SIGKILL)
         running.wait()
-    (boot,) = (made / ".snakemake/reeltrace-runs").iterdir()
-    elsewhere = boot.with_name("another-boot")
-    elsewhere.write_text("node17")
-    output = snakemake(made, code=1)
+        (boot,) = (made / ".snakemake/reeltrace-runs").iterdir()
+        elsewhere = boot.with_name("another-boot")
+        elsewhere.write_text("node17\n4711\n")
+        output = snakemake(
+            made, code=1
+        )  # while its leaf has work: Snakemake asks for no lock when nothing is to be done
     assert "a run on node17 may be alive; if it is not: snakemake --unlock" in line_with("reeltrace: ", output)
     elsewhere.write_text("")  # as a run leaves it at its end
     snakemake(made)
@@ -430,6 +435,132 @@ def test_what_is_recorded_is_known_from_small_files(made: Path) -> None:
     assert unrecorded(plan, standings(plan)) == ["data/digits"]
 
 
+def hours_ahead(*paths: Path) -> None:
+    later = time.time() + 7200
+    for path in paths:
+        os.utime(path, (later, later))
+
+
+def test_a_source_that_is_dated_in_the_future_fails_no_job(made: Path) -> None:
+    """As by another machine's clock. Snakemake would remove what was made of it. Somebody else's file is refused."""
+    shutil.rmtree(made / FOLDER)
+    source = "src/reeltrace/data/digits.py"
+    hours_ahead(made / source)
+    output = snakemake(made)
+    assert f"reeltrace: {source}: dated in the future; set to now" in output
+    assert "1 of 1 steps (100%) done" in output
+    assert NOTHING in snakemake(made, "-n")
+    hours_ahead(made / source)
+    engines = made / "src/reeltrace/engines.py"  # a system's refusal stands for another owner's file
+    edit(engines, "os.utime(plan.root / path, ns=(now, now))", "raise PermissionError")
+    assert f"owner run: touch {source}" in line_with("dated in the future", snakemake(made, "-n", code=1))
+
+
+def test_an_edit_is_seen_though_the_artifact_is_dated_in_the_future(made: Path) -> None:
+    source = made / "src/reeltrace/data/digits.py"
+    hours_ahead(source, made / DIGITS)
+    assert NOTHING in snakemake(made, "-n")
+    assert (made / DIGITS).stat().st_mtime < time.time() + 10
+    hours_ahead(made / DIGITS)
+    source.write_text(source.read_text() + "\n# changed\n")
+    assert "reeltrace run data digits " in snakemake(made, "-n", "-p")
+
+
+# --- what the system refuses ---
+
+
+def test_what_was_made_while_the_disk_filled_is_not_made_again(made: Path) -> None:
+    """Snakemake then cannot take back its mark of an unfinished job, and leaves half a record."""
+    (name,) = (made / ".snakemake/metadata").iterdir()
+    mark = made / ".snakemake/incomplete" / name.name
+    mark.parent.mkdir(exist_ok=True)
+    for whole in (True, False):
+        name.write_text("")
+        mark.write_text("{}")
+        if not whole:
+            (made / FOLDER / "labels.npy").write_bytes(b"")
+        output = snakemake(made, "-n")
+        assert (NOTHING in output) is whole
+        assert mark.exists() is not whole
+        assert "Ignore corrupted" not in output
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts need root")
+def test_a_full_disk_before_a_run_is_one_line(made: Path) -> None:
+    script = (
+        "mount -t tmpfs -o size=64k tmpfs .snakemake && head -c 65536 /dev/zero >.snakemake/filler 2>/dev/null; "
+        'snakemake --cores 1 "$1"'
+    )
+    done = run_in(made, "unshare", "-m", "sh", "-c", script, "sh", DIGITS, code=1)
+    assert ".snakemake: the disk is full" in line_with("the disk is full", done.stderr)
+    assert "Traceback" not in done.stderr and "Errno" not in done.stderr
+
+
+@contextmanager
+def unreadable(path: Path) -> Iterator[list[str]]:
+    """A path without permissions, and what a command begins with so that they bind it."""
+    if os.getuid() == 0 and subprocess.run([*POWERLESS, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("root, whose privileges setpriv cannot drop here")
+    mode = path.stat().st_mode
+    path.chmod(0)
+    try:
+        yield POWERLESS if os.getuid() == 0 else []
+    finally:
+        path.chmod(mode)
+
+
+def refused(folder: Path, words: str, *before: str, commands: tuple[str, ...] = ("status", "sync", "verify")) -> None:
+    """What cannot be read is named in one line by all commands, and no Snakemake begins to work."""
+    for command in commands:
+        done = run_in(folder, *before, "reeltrace", command, code=None)
+        assert words in line_with(words, done.stdout + done.stderr)
+        assert "Errno" not in done.stderr and "Traceback" not in done.stderr
+    done = run_in(folder, *before, "snakemake", "--cores", "1", DIGITS, code=1)
+    assert words in line_with(words, done.stderr)
+    assert "Errno" not in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("place", ["params.yaml", "documents/basu2021", "templates", "src/reeltrace/training/stage.py"])
+def test_an_input_that_cannot_be_read_is_one_line(made: Path, place: str) -> None:
+    with unreadable(made / place) as before:
+        commands = ("sync",) if place.startswith("src") else ("status", "sync", "verify")
+        refused(made, "Permission denied", *before, commands=commands)
+
+
+def test_a_manifest_that_cannot_be_read_is_named_with_what_to_do(made: Path) -> None:
+    with unreadable(made / DIGITS) as before:
+        refused(made, f"{DIGITS}: cannot be read (Permission denied)", *before, commands=("verify",))
+    (made / DIGITS).unlink()
+    (made / DIGITS).mkdir()
+    refused(made, f"remove {FOLDER} to have it made again", commands=("sync",))
+    shutil.rmtree(made / FOLDER)
+    snakemake(made)
+
+
+def test_what_is_no_manifest_is_made_again(made: Path) -> None:
+    (made / DIGITS).write_text("{}")
+    output = snakemake(made)
+    assert f"{FOLDER}: its manifest is none; it has to be made again" in line_with("reeltrace: ", output)
+    assert "1 of 1 steps (100%) done" in output
+
+
+def test_a_dvc_lock_that_cannot_be_read_is_one_line_after_the_work(made: Path) -> None:
+    sync(made)
+    with unreadable(made / "dvc.lock") as before:
+        done = run_in(made, *before, "snakemake", "--cores", "1", DIGITS)
+    assert "dvc.lock: Permission denied" in line_with("reeltrace: not recorded with DVC", done.stderr)
+    assert "Traceback" not in done.stderr
+
+
+def test_results_that_can_lie_nowhere_are_one_line(made: Path, tmp_path: Path) -> None:
+    shutil.rmtree(made / "results/smoke/logs")
+    (made / "results/smoke/logs").touch()
+    refused(made, "results/smoke/logs: not a folder")
+    shutil.rmtree(made / "results")
+    (made / "results").symlink_to(tmp_path / "nowhere")
+    refused(made, f"results: a link to {tmp_path / 'nowhere'}, which is not there")
+
+
 # --- everything means everything ---
 
 
@@ -443,7 +574,10 @@ def test_a_deleted_intermediate_is_made_again(made: Path) -> None:
                 (made / path).mkdir(exist_ok=True)
             (made / path).touch()
     frames = made / plan["frames/hmdb51"].folder
-    (frames / "manifest.json").write_text('{"outputs": {"shards/": {"files": 2}}}')
+    manifest = {"spec": {"sha256": "0"}, "code": {"sha256": "0"}, "inputs": {}}
+    for task in plan:
+        (made / task.manifest).write_text(json.dumps(manifest))
+    (frames / "manifest.json").write_text(json.dumps({**manifest, "outputs": {"shards/": {"files": 2}}}))
     for shard in ("0", "1"):
         (frames / "shards" / shard).touch()
     for task in plan:

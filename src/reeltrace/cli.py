@@ -15,7 +15,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from reeltrace import variables, warm
+from reeltrace import processor, variables, warm
 from reeltrace.artifacts.files import reason_of
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.memory import LOADING, MemoryShort, speaks_of_memory, too_little_memory
@@ -37,6 +37,7 @@ def _print_json(value: Any) -> None:
 @app.callback()
 def _before_all() -> None:
     variables.check()
+    processor.check_limits()
 
 
 @app.command()
@@ -192,14 +193,15 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Print the chain of one number: cell, value, artifact and hash, command, code, data, seed, machine."""
-    from reeltrace.engines import standings
+    from reeltrace.engines import progress, standings
     from reeltrace.plan import load_plan
     from reeltrace.report.explain import explain as explain_cell
     from reeltrace.report.explain import format_explanation
 
     plan = load_plan(ROOT)
-    not_current = {name: of.reason for name, of in standings(plan).items() if of.state != "current"}
-    chain = explain_cell(ROOT, cell, plan.registry.scale, not_current)
+    found = standings(plan)
+    not_current = {name: of.reason for name, of in found.items() if of.state != "current"}
+    chain = explain_cell(ROOT, cell, plan.registry.scale, not_current, progress(plan, found))
     if as_json:
         _print_json(chain)
     else:
@@ -236,7 +238,7 @@ def sync(
     ] = False,
 ) -> None:
     """Compile dvc.yaml, check every artifact against its manifest, and record what matches with DVC."""
-    from reeltrace.engines import MISMATCH
+    from reeltrace.engines import MISMATCH, few
     from reeltrace.engines import sync as sync_engines
     from reeltrace.plan import load_plan
 
@@ -266,15 +268,17 @@ def sync(
         print(f"reeltrace: made and checked, but not recorded with DVC: {result['reason']}{again}", file=sys.stderr)
     else:
         print(f"recorded {len(result['recorded'])} artifacts with DVC")
-    if not later:
-        for name, reason in result["left"].items():
-            print(f"left alone: {name}: {reason}")
+    if not later and result["left"]:
+        some = few([f"{name} ({reason})" for name, reason in result["left"].items()])
+        count = f"{len(result['left'])} artifact" + ("s" if len(result["left"]) != 1 else "")
+        print(f"left alone: {count} not current: {some}; `reeltrace status --artifacts` names all")
 
 
 def main() -> None:
     """Entry point of the console script."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files may hold what no encoding has
+    warm.share_fate()
     if (code := warm.hand_over(sys.argv[1:])) is not None:
         sys.exit(code)
     try:

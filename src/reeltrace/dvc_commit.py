@@ -15,6 +15,7 @@ import bisect
 import json
 import os
 import re
+import sqlite3
 import sys
 import time
 from collections import defaultdict
@@ -229,6 +230,8 @@ def main(arguments: Sequence[str]) -> int:
                 time.sleep(POLL)
     except (DvcException, UserError) as error:
         print(f"ERROR: {' '.join(str(error).split())}", file=sys.stderr)
+    except sqlite3.Error as error:  # of the databases that DVC keeps of files and their hashes
+        print(f"ERROR: .dvc/tmp: {' '.join(str(error).split())}", file=sys.stderr)
     except OSError as error:
         where = f"{error.filename}: " if error.filename is not None else ""
         print(f"ERROR: {where}{error.strerror or error}", file=sys.stderr)

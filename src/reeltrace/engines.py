@@ -4,13 +4,15 @@ Snakemake reads the plan while it parses; DVC reads `dvc.yaml`, which is compile
 """
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from configparser import ConfigParser
 from configparser import Error as ConfigError
 from dataclasses import dataclass
@@ -20,7 +22,7 @@ from typing import Any, Literal
 
 import yaml
 
-from reeltrace.artifacts.files import atomic_write, reason_of, sha256_file
+from reeltrace.artifacts.files import atomic_write, read_whole, reason_of, sha256_file
 from reeltrace.artifacts.json_values import read_json, sha256_json, write_json_if_changed
 from reeltrace.artifacts.names import DOCUMENTS, RECEIPT
 from reeltrace.artifacts.protocol import absent, check_outputs
@@ -36,6 +38,7 @@ from reeltrace.plan import (
     files_sha256,
     module_of,
     package_sha256,
+    texts_sha256,
 )
 from reeltrace.registry.documents import PARAMS
 from reeltrace.registry.reading import spec_json
@@ -50,6 +53,7 @@ WHOLE = "reeltrace"  # among the digests, that of the whole package
 
 MISMATCH = 3  # the exit code of `reeltrace sync --later` where an artifact is not what its manifest says
 
+NOT_MADE = "not made yet"
 State = Literal["current", "stale", "missing"]
 
 
@@ -235,7 +239,10 @@ def standings(plan: Plan) -> dict[str, Standing]:
         path = plan.root / task.manifest
         try:
             if not path.is_file():
-                found[task.name] = Standing("missing", "not made yet")
+                found[task.name] = Standing("missing", NOT_MADE)
+                if os.path.lexists(path):
+                    reason = f"{path}: not a file; remove {path.parent} to have it made again"
+                    found[task.name] = Standing("stale", reason)
                 continue
             manifests[task.name] = sha256_file(path)
             found[task.name] = _standing(plan, task, found, manifests)
@@ -257,7 +264,7 @@ def _standing(plan: Plan, task: Task, found: dict[str, Standing], manifests: dic
     except UserError as error:  # a file of the user's, or of the project's, is not there
         return Standing("stale", str(error))
     if not same:
-        return Standing("stale", "its source files changed")
+        return Standing("stale", f"{_changed_texts(manifest, texts_sha256(task, plan.root))} changed")
     for name in task.inputs:
         if found[name].state != "current":
             return Standing("stale", f"{name} is {found[name].state}", name)
@@ -267,18 +274,58 @@ def _standing(plan: Plan, task: Task, found: dict[str, Standing], manifests: dic
     return Standing("missing", missing) if missing else Standing("current", "")
 
 
+def _changed_texts(manifest: Any, now: dict[str, str]) -> str:
+    """Which texts and given files of an artifact are not those it was made with; its source files where none is."""
+    then = manifest["code"].get("texts")
+    if not isinstance(then, dict):
+        return "its source files"
+    return few(sorted(path for path in {**then, **now} if then.get(path) != now.get(path))) or "its source files"
+
+
+def few(names: Sequence[str]) -> str:
+    """The first three of some names, and how many more there are."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
 def _absent(plan: Plan, task: Task) -> str:
     return absent(plan.root / task.folder, (RECEIPT, *task.outputs))
 
 
 def incomplete(plan: Plan) -> dict[str, str]:
-    """By name of the task: what is missing of an artifact whose manifest is there."""
+    """By name of the task: what is missing of an artifact whose manifest is there, or that this is no manifest."""
     found = {}
     for task in plan:
         with contextlib.suppress(OSError):  # what cannot be looked into is no less there
-            if (plan.root / task.manifest).is_file() and (missing := _absent(plan, task)):
+            if not (plan.root / task.manifest).is_file():
+                continue
+            if missing := _absent(plan, task):
                 found[task.name] = missing
+            elif not _is_manifest(plan.root / task.manifest):
+                found[task.name] = "its manifest is none"
     return found
+
+
+def _is_manifest(path: Path) -> bool:
+    try:
+        manifest = read_json(path)
+        return all(manifest[part]["sha256"] for part in ("spec", "code")) and isinstance(manifest["inputs"], dict)
+    except (CheckFailed, KeyError, TypeError):
+        return False
+
+
+def refuse_unreadable(plan: Plan) -> None:
+    """Raises `UserError` for a manifest that cannot be read, or is no file: nobody could say what stands behind it.
+
+    Snakemake takes it for one that is there; and what it may cost to make again is not for us to decide.
+    """
+    for task in plan:
+        path = plan.root / task.manifest
+        remedy = f"correct that, or remove {task.folder} to have it made again"
+        try:
+            if path.is_file() or os.path.lexists(path):
+                read_whole(path)
+        except OSError as error:
+            raise UserError(f"{task.manifest}: cannot be read ({reason_of(error)}); {remedy}") from None
 
 
 def table_standings(plan: Plan, found: dict[str, Standing]) -> dict[str, dict[str, Any]]:
@@ -291,6 +338,38 @@ def table_standings(plan: Plan, found: dict[str, Standing]) -> dict[str, dict[st
         reasons = [f"{n}: {found[n].reason}" for n in names if found[n].state != "current"]
         tables[task.key] = {"state": worst, **counts, "why": reasons[0] if reasons else ""}
     return tables
+
+
+def progress(plan: Plan, found: dict[str, Standing]) -> dict[str, str]:
+    """By "document/table" of each table that is not there: how far it is, and what is being made for it now."""
+    said = {}
+    busy = [task.name for task in plan if _is_being_made(plan, task)]
+    for task in plan.of("aggregate"):
+        if found[task.name].reason != NOT_MADE:
+            continue
+        names = [each.name for each in plan.behind(task) if each is not task]
+        made = sum(found[name].state == "current" for name in names)
+        now = f"make it: snakemake --cores all {task.key}"
+        if busy:
+            now = f"being made now: {few([name for name in busy if name in (*names, task.name)] or busy)}"
+        table = plan.registry.params.tables[task.key]
+        said[f"{table.document}/{table.table}"] = (
+            f"{task.folder}: not made yet; {made} of the {len(names)} artifacts behind it are current; {now}"
+        )
+    return said
+
+
+def _is_being_made(plan: Plan, task: Task) -> bool:
+    """Whether a process holds the lock of the task's artifact, as the leaf does while it works."""
+    path = plan.root / task.folder.with_name(f".{task.key}.lock")
+    try:
+        with path.open("rb") as handle:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # not there, or not to be read
+        return False
+    return False
 
 
 # --- sync ---
@@ -372,16 +451,43 @@ def out_of_order(plan: Plan) -> bool:
 
     try:
         return any(
-            (plan.root / task.manifest).is_file() and max(map(stamp, _before(plan, task))) > stamp(task.manifest)
+            (plan.root / task.manifest).is_file() and max(map(stamp, plan.before(task))) > stamp(task.manifest)
             for task in plan
         )
     except FileNotFoundError:  # an input of what is there; whether others are out of order is seen then
         return True
 
 
-def _before(plan: Plan, task: Task) -> list[Path]:
-    """What Snakemake takes as the inputs of a task."""
-    return [task.spec_path, *task.sources, *(source.manifest for source in plan.inputs_of(task))]
+def bring_back_times(plan: Plan) -> list[Path]:
+    """Give the files that Snakemake compares, and whose time lies in the future, the time of now; return them.
+
+    Another machine's clock sets such times, or an archive. Snakemake would remove what is made of such a file as older
+    than it, for hours, and an edit in between would not be seen. Raises `UserError` where a file is somebody else's.
+    """
+    now = _now(plan.root / RESULTS)
+    changed = []
+    for path in dict.fromkeys(path for task in plan for path in (*plan.before(task), task.manifest)):
+        with contextlib.suppress(FileNotFoundError):
+            if (plan.root / path).stat().st_mtime_ns <= now:
+                continue
+            try:
+                os.utime(plan.root / path, ns=(now, now))
+            except PermissionError:
+                raise UserError(
+                    f"{path}: dated in the future, and its time may not be changed here; correct the clock, or let its "
+                    f"owner run: touch {path}"
+                ) from None
+            changed.append(path)
+    return changed
+
+
+def _now(folder: Path) -> int:
+    """The time in ns that a new file has there: on a disk of another machine that one's clock decides."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".now.") as file:
+            return os.fstat(file.fileno()).st_mtime_ns
+    except OSError:
+        return time.time_ns()
 
 
 def order_times(plan: Plan, found: dict[str, Standing]) -> int:
@@ -395,7 +501,7 @@ def order_times(plan: Plan, found: dict[str, Standing]) -> int:
             continue
         manifest = plan.root / task.manifest
         with contextlib.suppress(FileNotFoundError, PermissionError):  # removed meanwhile, or somebody else's
-            floor = max((plan.root / path).stat().st_mtime_ns for path in _before(plan, task))
+            floor = max((plan.root / path).stat().st_mtime_ns for path in plan.before(task))
             if manifest.stat().st_mtime_ns <= floor:
                 newest = max(newest + 1, floor + 1_000_000, time.time_ns())
                 touched += 1

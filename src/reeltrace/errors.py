@@ -1,6 +1,10 @@
 """What a user can act on, in one line: two kinds of failure (what, where, expected, remedy), and what a check found."""
 
+import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+FEW = 12  # names that are all listed
 
 
 class UserError(Exception):
@@ -9,6 +13,15 @@ class UserError(Exception):
 
 class CheckFailed(Exception):
     """A check that did not hold: altered artifact, changed spec, broken chain. The command line exits with 1."""
+
+
+def known_names(name: str, known: Iterable[str]) -> str:
+    """In words, what might have been meant by a name that is not known: all the names, or of many the nearest."""
+    names = list(known)
+    if len(names) <= FEW:
+        return f"it has: {', '.join(names)}"
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.0)
+    return f"nearest of {len(names)}: {', '.join(near)}"
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,10 @@ import grimp
 from grimp import ImportGraph
 from grimp.exceptions import SourceSyntaxError
 
-from reeltrace.artifacts.files import sha256_file
+from reeltrace.artifacts.files import not_a_folder, reason_of, sha256_file
 from reeltrace.artifacts.names import DOCUMENTS, MANIFEST, RECEIPT, SPEC
 from reeltrace.document_code import module_path
-from reeltrace.errors import UserError
+from reeltrace.errors import UserError, known_names
 from reeltrace.registry.cells import measurements_of
 from reeltrace.registry.datasets import MovingDigitsDataset, VideoDataset
 from reeltrace.registry.header import HEADER
@@ -107,7 +107,12 @@ class Task:
     @property
     def sources(self) -> tuple[Path, ...]:
         """The code, found when it is asked for, the texts, and the files that the user gives."""
-        return tuple(dict.fromkeys((*self.code(), *self.texts, *(path for path, _ in self.given))))
+        return tuple(dict.fromkeys((*self.code(), *self.read)))
+
+    @property
+    def read(self) -> tuple[Path, ...]:
+        """The sources that are no code: the texts, and the files that the user gives."""
+        return tuple(dict.fromkeys((*self.texts, *(path for path, _ in self.given))))
 
     @property
     def stage(self) -> str:
@@ -191,8 +196,8 @@ class Plan:
             stage = name.partition("/")[0]
             if stage not in STAGES:
                 raise UserError(f"no stage is named {stage!r}; expected one of {', '.join(STAGES)}") from None
-            known = ", ".join(task.key for task in self.tasks.values() if task.stage == stage)
-            raise UserError(f"no {stage} is named {name.partition('/')[2]!r}; there are: {known}") from None
+            key, keys = name.partition("/")[2], (task.key for task in self.of(stage))
+            raise UserError(f"no {stage} is named {key!r}; {known_names(key, keys)}") from None
 
     def __iter__(self) -> Iterator[Task]:
         return iter(self.tasks.values())
@@ -204,6 +209,10 @@ class Plan:
     def inputs_of(self, task: Task) -> list[Task]:
         """The tasks whose artifacts `task` reads."""
         return [self.tasks[name] for name in task.inputs]
+
+    def before(self, task: Task) -> list[Path]:
+        """What Snakemake takes as the inputs of a task."""
+        return [task.spec_path, *task.sources, *(source.manifest for source in self.inputs_of(task))]
 
     def behind(self, task: Task) -> list[Task]:
         """`task` and everything that it is made of, in an order in which they can run."""
@@ -423,12 +432,20 @@ class Plan:
 
 
 def report_texts(root: Path, documents: Iterable[str]) -> list[Path]:
-    """The text files of the report: templates, and of each document its header, cells, claims and assumptions."""
-    templates = root / TEMPLATES
-    found = [path for path in templates.rglob("*") if path.is_file() and not path.name.startswith(".")]
-    for name in documents:
-        found += [path for file in TEXTS if (path := root / DOCUMENTS / name / file).is_file()]
-    return sorted(path.relative_to(root) for path in found)
+    """The text files of the report: templates, and of each document its header, cells, claims and assumptions.
+
+    Raises `OSError` for a folder that cannot be read, since its texts would not be missed.
+    """
+
+    def refuse(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise error
+
+    found: list[Path] = []
+    for folder in (TEMPLATES, *(DOCUMENTS / name for name in documents)):
+        for inside, _, names in os.walk(root / folder, onerror=refuse):
+            found += [Path(inside, name) for name in names if folder == TEMPLATES or name in TEXTS]
+    return sorted(path.relative_to(root) for path in found if path.is_file() and not path.name.startswith("."))
 
 
 def code_of(
@@ -483,10 +500,14 @@ def imports(root: Path = Path()) -> ImportGraph:
         try:
             return grimp.build_graph(PACKAGE.name, exclude_type_checking_imports=True, cache_dir=None)
         except SourceSyntaxError as error:
-            where = os.path.relpath(error.filename, root.resolve())
+            where = os.path.relpath(Path(error.filename).resolve(), root.resolve())
             raise UserError(f"{where}:{error.lineno}: not valid Python; correct it") from None
         except UnicodeError as error:
             raise UserError(f"{PACKAGE}: {error}; correct it") from None
+        except OSError as error:  # which grimp puts into words of its own
+            for path in sorted((root / PACKAGE).rglob("*.py")):
+                check_readable(path.relative_to(root), root)
+            raise UserError(f"{PACKAGE}: {' '.join(str(error).split())}; correct that") from None
 
 
 @contextlib.contextmanager
@@ -520,6 +541,11 @@ def code_sha256(task: Task, root: Path = Path()) -> str:
     return files_sha256(task.sources, root, task.name)
 
 
+def texts_sha256(task: Task, root: Path = Path()) -> dict[str, str]:
+    """By path, the hash of each text and given file of a task that is there."""
+    return {path.as_posix(): sha256_file(root / path) for path in task.read if (root / path).is_file()}
+
+
 def package_sha256(root: Path = Path()) -> str:
     """One hash over all files of this package, whether a stage imports them or not."""
     paths = (path.relative_to(root) for path in (root / PACKAGE).rglob("*") if path.is_file())
@@ -534,7 +560,33 @@ def files_sha256(paths: Iterable[Path], root: Path, reader: str) -> str:
             digest.update(f"{path.as_posix()}\0{sha256_file(root / path)}\n".encode())
         except FileNotFoundError:
             raise UserError(f"{path}: missing; {reader} needs it. Restore it with `git checkout {path}`") from None
+        except OSError as error:
+            raise _unreadable(path, error) from None
     return digest.hexdigest()
+
+
+def check_sources(plan: "Plan") -> None:
+    """Raises `UserError` for the first file that some task is made of and that is not there or cannot be read."""
+    for task in plan:
+        check_given(task, plan.root)
+    readers = {path: task.name for task in plan for path in task.sources}
+    for path, reader in readers.items():
+        if not (plan.root / path).exists():
+            raise UserError(f"{path}: missing; {reader} needs it. Restore it with `git checkout {path}`")
+        check_readable(path, plan.root)
+
+
+def check_readable(path: Path, root: Path = Path()) -> None:
+    """Raises `UserError` where a file cannot be opened."""
+    try:
+        with (root / path).open("rb"):
+            pass
+    except OSError as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: OSError) -> UserError:
+    return UserError(f"{path}: cannot be read ({reason_of(error)}); correct that and run the same command again")
 
 
 def check_given(task: Task, root: Path = Path()) -> None:
@@ -546,5 +598,8 @@ def check_given(task: Task, root: Path = Path()) -> None:
 
 
 def load_plan(root: Path = Path()) -> Plan:
-    """The plan of the project below `root`."""
-    return Plan(load(root), root)
+    """The plan of the project below `root`. Raises `UserError` where its results can lie nowhere."""
+    registry = load(root)
+    if found := not_a_folder(root / RESULTS / registry.scale / "logs" / "any.log"):
+        raise UserError(found)
+    return Plan(registry, root)

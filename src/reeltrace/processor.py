@@ -15,12 +15,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from reeltrace.errors import UserError
+
 FLAGS = ("avx", "avx2", "fma", "avx_vnni", "avx_ne_convert", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16")
 TILES = ("amx_tile", "amx_bf16", "amx_fp16")
 ARM = ("asimd", "bf16", "sve", "sve2")  # as Linux names them on such processors
 UNITS = ("avx512_bf16", "amx_bf16", "bf16")  # any of them multiplies bfloat16 numbers
-# Values of ONEDNN_MAX_CPU_ISA below the first instruction set with such units.
+# Values of ONEDNN_MAX_CPU_ISA below the first instruction set with such units, and the others that oneDNN knows.
 BELOW = ("sse41", "avx", "avx2", "avx2_vnni", "avx2_vnni_2", "avx512_core", "avx512_core_vnni")
+ABOVE = (
+    *("avx512_core_bf16", "avx512_core_fp16", "avx512_core_amx", "avx512_core_amx_fp16"),
+    *("avx10_1_512", "avx10_1_512_amx", "avx10_1_512_amx_fp16", "avx10_2_512", "avx10_2_512_amx_2"),
+    *("default", "all"),
+)
+# Values of ATEN_CPU_CAPABILITY, and what the processor must have: torch asks no further, and would be ended by it.
+CAPABILITIES: dict[str, tuple[str, ...]] = {
+    "default": (),
+    "avx2": ("avx2", "fma"),
+    "avx512": ("avx512f", "avx512bw", "avx512dq", "avx512vl", "fma"),
+}
+X86 = ("x86_64", "AMD64")
 
 
 def features(cpuinfo: Path = Path("/proc/cpuinfo")) -> list[str] | None:
@@ -48,6 +62,39 @@ def limits(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     if environment.get("ATEN_CPU_CAPABILITY"):
         found["ATEN_CPU_CAPABILITY"] = environment["ATEN_CPU_CAPABILITY"]
     return found
+
+
+def check_limits(
+    environment: Mapping[str, str] = os.environ,
+    cpuinfo: Path = Path("/proc/cpuinfo"),
+    machine: str | None = None,
+) -> None:
+    """Raises `UserError` for a limit that the libraries do not know, and would ignore, or that no such processor has.
+
+    oneDNN reads its variables in upper and lower case, torch its own in lower case alone. Of other architectures than
+    x86 the values are not looked at.
+    """
+    if (machine or platform.machine()) not in X86:
+        return
+    for variable in ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"):
+        found = environment.get(variable, "")
+        if found and found.lower() not in (*BELOW, *ABOVE):
+            raise UserError(
+                f"{variable}: found {found!r}, which oneDNN would ignore; expected one of "
+                f"{', '.join((*BELOW, *ABOVE)).upper()}"
+            )
+    found, flags = environment.get("ATEN_CPU_CAPABILITY", ""), _flags(cpuinfo)
+    if found and found not in CAPABILITIES:
+        raise UserError(
+            f"ATEN_CPU_CAPABILITY: found {found!r}, which torch would ignore; expected one of "
+            f"{', '.join(CAPABILITIES)}, in lower case"
+        )
+    missing = [flag for flag in CAPABILITIES.get(found, ()) if flags is not None and flag not in flags]
+    if missing:
+        raise UserError(
+            f"ATEN_CPU_CAPABILITY: found {found!r}, but this processor has no {missing[0]}; unset it, or lower it to "
+            "avx2 or default"
+        )
 
 
 def describe() -> dict[str, Any]:

@@ -28,7 +28,7 @@ from reeltrace.artifacts.names import MANIFEST, RECEIPT, SCRATCH, SPEC
 from reeltrace.artifacts.protocol import check_outputs, make_manifest, outputs_in, swap_in
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.memory import LOADING, explaining_memory, try_import
-from reeltrace.plan import Plan, Task, code_sha256, load_plan, module_of
+from reeltrace.plan import Plan, Task, code_sha256, load_plan, module_of, texts_sha256
 from reeltrace.registry.reading import spec_json
 from reeltrace.registry.sizes import refuse_beyond
 
@@ -126,9 +126,10 @@ def _run(plan: Plan, task: Task, root: Path) -> Path:
         )
     shutil.rmtree(work / SCRATCH, ignore_errors=True)
     (work / RESUME).unlink()
+    texts = texts_sha256(task, root)
     with explain_full_disk(target):
         write_json(work / RECEIPT, _receipt(task, root, started, time.monotonic() - clock, used, facts))
-        write_json(work / MANIFEST, make_manifest(work, task.stage, task.key, code, inputs))
+        write_json(work / MANIFEST, make_manifest(work, task.stage, task.key, code, inputs, texts))
         swap_in(work, target)
     return target
 

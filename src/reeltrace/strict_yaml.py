@@ -87,6 +87,9 @@ class Loader(SafeLoader):
             if not isinstance(key_node, yaml.ScalarNode):
                 raise yaml.constructor.ConstructorError(None, None, "a key must be one word", key_node.start_mark)
             key = self.construct_object(key_node, deep=True)
+            if isinstance(key, str) and not key.isprintable():  # a line break, in quotes: no line could name it
+                problem = f"found the key {key[:40]!r}; expected characters that can be printed, in one line"
+                raise SurprisingError(None, None, problem, key_node.start_mark)
             if key in seen:
                 raise TwiceError(None, None, f"key {key!r} appears twice", key_node.start_mark)
             seen.add(key)

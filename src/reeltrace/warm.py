@@ -33,6 +33,9 @@ STAGES = ("train", "pretrain", "features", "measure")  # what imports torch; the
 PRELOADED = ("torch", "numpy")
 READ_ONCE = ("PYTHON", "LD_", "ATEN_", "ONEDNN_", "DNNL_", "MKL_CBWR", "TORCH", "PYTORCH_")  # of the environment
 LIMIT = 2**20  # bytes of a request
+PATIENCE = 60.0  # seconds until a request is taken up: the first ones wait for the import of torch
+TAKEN = b"+"
+LAUNCHER = "REELTRACE_LAUNCHER"  # the process of workflow/reeltrace, whose fate this one shares
 PR_SET_PDEATHSIG = 1
 
 
@@ -68,10 +71,24 @@ def _python() -> str:
 # --- the leaf command's side ---
 
 
+def share_fate() -> None:
+    """End when workflow/reeltrace does that started this process; without it, as from a terminal, nothing is done."""
+    launcher = os.environ.pop(LAUNCHER, "")
+    if sys.platform == "linux" and launcher == str(os.getppid()):
+        _end_with(os.getppid())
+
+
+def _end_with(parent: int) -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before that took effect
+        os._exit(1)
+
+
 def hand_over(arguments: Sequence[str]) -> int | None:
     """Let a fork of the server do `reeltrace ARGUMENTS...` and return its exit code; None where there is no server.
 
-    If the server dies on the way the answer is None too: its forks die with it, and the work is taken up again here.
+    If the server dies on the way the answer is None too: its forks die with it, and the work is taken up again here. So
+    it is where the server, stopped perhaps, does not take the request up: it ends a fork of which nobody hears.
     """
     if len(arguments) < 2 or arguments[0] != "run" or arguments[1] not in STAGES:
         return None
@@ -85,6 +102,7 @@ def hand_over(arguments: Sequence[str]) -> int | None:
         if found["python"] != _python():
             return None
         with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(PATIENCE)
             connection.connect(found["socket"])
             request = {"arguments": list(arguments), "folder": str(Path.cwd()), "environment": dict(os.environ)}
             body = json.dumps(request).encode()
@@ -95,7 +113,17 @@ def hand_over(arguments: Sequence[str]) -> int | None:
                 [len(body).to_bytes(4, "big")], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, streams.tobytes())]
             )
             connection.sendall(body)
+            if connection.recv(1) != TAKEN:
+                return None
+            connection.settimeout(None)
             answer = connection.recv(16)
+    except TimeoutError:
+        print(
+            f"reeltrace: the process that imports torch for all jobs has not answered for {PATIENCE:g} s; this job "
+            "goes on without it",
+            file=sys.stderr,
+        )
+        return None
     except (KeyError, TypeError, ValueError, OSError):
         return None
     except KeyboardInterrupt:
@@ -103,10 +131,7 @@ def hand_over(arguments: Sequence[str]) -> int | None:
     if not answer:
         return None
     code = int(answer)
-    if code < 0:
-        print(f"reeltrace: ended by signal {-code} ({signal.strsignal(-code)})", file=sys.stderr)
-        return 128 - code
-    return code
+    return 128 - code if code < 0 else code  # as of a shell; workflow/reeltrace says what it means
 
 
 # --- the server's side ---
@@ -190,6 +215,8 @@ def serve(path: str) -> list[str] | None:
                             other.close()
                         return _become(request, of.streams)
                     of.close_streams()
+                    with contextlib.suppress(OSError):
+                        of.connection.sendall(TAKEN)
                     fork = _Fork(pid, os.pidfd_open(pid), of.connection)
                     running.add(fork)
                     selector.register(fork.handle, selectors.EVENT_READ, fork)
@@ -239,10 +266,7 @@ def _receive(asking: _Asking) -> dict[str, Any] | None:
 
 def _become(request: dict[str, Any], streams: list[int]) -> list[str]:
     """Turn this fork into the leaf command: its streams, folder and environment, and its end."""
-    server = os.getppid()
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != server:  # it died before that took effect
-        os._exit(1)
+    _end_with(os.getppid())
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number, stream in enumerate(streams):
         os.dup2(stream, number)

@@ -8,7 +8,9 @@ line where it cannot be, and the next run makes up for it, whether or not that o
 import atexit
 import base64
 import contextlib
+import errno
 import fcntl
+import logging
 import os
 import platform
 import subprocess
@@ -17,9 +19,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from reeltrace import variables
-from reeltrace.artifacts.files import free_name
+from reeltrace.artifacts.files import free_name, in_one_line
+from reeltrace.artifacts.json_values import read_json
+from reeltrace.artifacts.protocol import check_outputs
 from reeltrace.engines import (
     MISMATCH,
+    bring_back_times,
     code_is_recorded,
     incomplete,
     order_times,
@@ -27,7 +32,8 @@ from reeltrace.engines import (
     standings,
     unrecorded,
 )
-from reeltrace.plan import Plan
+from reeltrace.errors import CheckFailed, UserError
+from reeltrace.plan import Plan, Task
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 KILLED = "a run was killed here and left its lock behind"
@@ -54,9 +60,17 @@ class WorkflowRun:
                     aside = "".join(f", {log} put aside" for log in self._keep_logs())
                     _say(f"{KILLED}; no other run is alive, so the lock was removed{aside}")
                 self._agree(folder)
+            else:
+                _name_holders(self.presence)
             self.presence.stay()
         except OSError as error:  # a folder that cannot be written: Snakemake itself will say what it needs
-            _say(f"could not look for runs that were killed: {error}")
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                logging.raiseExceptions = False  # Snakemake's log lies there too
+                raise UserError(
+                    f"{error.filename or folder}: the disk is full, and Snakemake keeps its records there; free some "
+                    "space and run the same command again"
+                ) from None
+            _say(f"could not look for runs that were killed: {in_one_line(error)}")
             self.presence = None
         atexit.register(self.end)
 
@@ -82,21 +96,47 @@ class WorkflowRun:
         have made the artifact of another one since. So its records of stale artifacts are dropped: the time decides.
 
         It knows of the manifests alone. Where a file behind one is gone, the manifest is kept, with a time before that
-        of its inputs: so the artifact is made again, unless the file comes back first.
+        of its inputs: so the artifact is made again, unless the file comes back first. The same is done where a stale
+        one had a time in the future, which Snakemake would take for newer than any edit.
+
+        What it marked as unfinished, and could not take back on a full disk or when it was killed, it would make again;
+        but an artifact stands in its place only once it is whole.
         """
-        gone = incomplete(self.plan)
-        if not gone and not out_of_order(self.plan):
+        gone, ahead = incomplete(self.plan), bring_back_times(self.plan)
+        marked = [task for task in self.plan if _record_of(folder, task.manifest, "incomplete").is_file()]
+        if ahead:
+            more = f" (and {len(ahead) - 1} more)" if ahead[1:] else ""
+            _say(f"{ahead[0]}{more}: dated in the future; set to now")
+        if not (gone or ahead or marked) and not out_of_order(self.plan):
             return
         found = standings(self.plan)
         order_times(self.plan, found)
+        for task in marked:
+            if found[task.name].state == "current" and not check_outputs(self.plan.root / task.folder):
+                _record_of(folder, task.manifest, "incomplete").unlink(missing_ok=True)
+                record = _record_of(folder, task.manifest)
+                try:
+                    read_json(record)
+                except CheckFailed:  # half written
+                    record.unlink(missing_ok=True)
+        for task in self.plan:
+            if task.manifest in ahead and found[task.name].state == "stale":
+                self._put_back(task)
         for task in self.plan:
             if task.name in gone or found[task.name].state == "stale":
                 _record_of(folder, task.manifest).unlink(missing_ok=True)
         for name, missing in gone.items():
             task = self.plan[name]
-            with contextlib.suppress(FileNotFoundError, PermissionError):  # removed meanwhile, or somebody else's
-                os.utime(self.plan.root / task.manifest, ns=(LONG_AGO, LONG_AGO))
+            if self._put_back(task):
                 _say(f"{task.folder}: {missing}; it has to be made again")
+
+    def _put_back(self, task: Task) -> bool:
+        """Give a manifest a time before that of its inputs, and say whether that could be done."""
+        try:
+            os.utime(self.plan.root / task.manifest, ns=(LONG_AGO, LONG_AGO))
+        except (FileNotFoundError, PermissionError):  # removed meanwhile, or somebody else's
+            return False
+        return True
 
     def record(self) -> bool:
         """After a successful run: check what it made and record it with DVC; False where something does not match.
@@ -112,6 +152,14 @@ class WorkflowRun:
 
     def end(self) -> None:
         """When the process ends: make up for what was not recorded, by this run or by one before."""
+        try:
+            self._make_up()
+            if self.presence is not None:
+                self.presence.leave()
+        except (OSError, UserError, CheckFailed) as error:
+            _say(f"not recorded with DVC: {in_one_line(error)}")
+
+    def _make_up(self) -> None:
         workflow = self.workflow
         ran = workflow.execution_settings is not None and not (workflow.dryrun or workflow.touch)
         alone = self.presence is not None and self.presence.alone()
@@ -119,14 +167,13 @@ class WorkflowRun:
             found = standings(self.plan)
             if unrecorded(self.plan, found) or not code_is_recorded(self.plan):
                 _sync("--wait", os.environ.get(variables.WAIT) or str(WAIT_AT_END))
-        if self.presence is not None:
-            self.presence.leave()
 
 
 class Presence:
     """A file that says on which machine a run is alive; the kernel lets go of its lock when the process dies.
 
-    Each start of a machine has its own file, since a lock may not be seen from another machine.
+    Each start of a machine has its own file, since a lock may not be seen from another machine. It holds the machine's
+    name, and in lines of their own the processes that have been at work since somebody was there alone.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -136,6 +183,7 @@ class Presence:
         boot = BOOT_ID.read_text(encoding="ascii").strip() if BOOT_ID.is_file() else self.host
         self.path = self.folder / boot
         self.file: IO[str] = self.path.open("a+", encoding="utf-8")  # children do not inherit it
+        self.first = False
 
     def alone(self) -> bool:
         """Whether no other run is alive on this machine; if so it holds the file against others for the moment."""
@@ -143,17 +191,28 @@ class Presence:
             fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
+        self.first = True
         return True
+
+    def others(self) -> list[int]:
+        """The other processes that are alive here; none where they cannot be told."""
+        self.file.seek(0)
+        found = {int(line) for line in self.file.read().splitlines()[1:] if line.isdigit()}
+        return sorted(pid for pid in found - {os.getpid()} if _is_alive(pid))
 
     def elsewhere(self) -> list[str]:
         """Other machines where a run may be alive: one began there, and its end was not seen."""
-        hosts = {path.read_text(encoding="utf-8").strip() for path in self.folder.iterdir() if path != self.path}
+        texts = (path.read_text(encoding="utf-8") for path in self.folder.iterdir() if path != self.path)
+        hosts = {text.partition("\n")[0].strip() for text in texts}
         return sorted(hosts - {"", self.host})  # this host under another boot: it was started anew
 
     def stay(self) -> None:
         """Say that this run is alive, for as long as the process lives."""
+        if self.first:
+            self._write(f"{self.host}\n")
+        self.file.write(f"{os.getpid()}\n")
+        self.file.flush()
         fcntl.flock(self.file, fcntl.LOCK_SH)
-        self._write(self.host)
 
     def leave(self) -> None:
         """Say that the last run on this machine has ended, if it is the last."""
@@ -180,9 +239,33 @@ def _remove_stale_locks(folder: Path, presence: Presence) -> bool:
     return True
 
 
-def _record_of(folder: Path, output: Path) -> Path:
+def _name_holders(presence: Presence) -> None:
+    """Let Snakemake, where it cannot lock the folder, name the process that has it, and not advise to unlock it."""
+
+    from snakemake import exceptions
+
+    def locked() -> Any:
+        pids = " or ".join(map(str, presence.others()))
+        who = f"process {pids}, another run of Snakemake, works here" if pids else "another run of Snakemake is alive"
+        end = f": kill {pids}" if pids.isdigit() else ""
+        return exceptions.WorkflowError(f"Directory cannot be locked: {who}; wait until it ends, or end it{end}")
+
+    exceptions.LockException = locked
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
+
+
+def _record_of(folder: Path, output: Path, kind: str = "metadata") -> Path:
     """Where Snakemake keeps what it knows of an output: under its path in base64, cut where that is too long a name."""
-    metadata = folder / "metadata"
+    metadata = folder / kind
     name = base64.urlsafe_b64encode(output.as_posix().encode()).decode()
     longest = (os.pathconf(metadata, "PC_NAME_MAX") if metadata.is_dir() else 255) - 1
     parts = [name[i : i + longest] for i in range(0, len(name), longest)]

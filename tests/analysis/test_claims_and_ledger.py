@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from conftest import write_files
 from reeltrace.analysis import assumptions, claims
-from reeltrace.analysis.claims import Claim, Comparison, Measured, certain, holds, judge
+from reeltrace.analysis.claims import Claim, Claims, Comparison, Measured, certain, holds, judge, judge_all
 from reeltrace.analysis.published import load as load_published
 from reeltrace.analysis.texts import unknown_paths
 from reeltrace.errors import UserError
@@ -222,3 +222,29 @@ def test_a_wrong_claim_is_refused(tmp_path: Path) -> None:
     write_files(tmp_path, {"documents/d/claims.yaml": text})
     with pytest.raises(UserError, match=r"documents/d/claims.yaml: claims.0.rule.0.op.*near"):
         claims.load(["d", "without"], tmp_path)
+
+
+def test_what_stand_in_data_cannot_bear_out_is_said_of_numbers_made_on_it_alone() -> None:
+    claim = {
+        "id": "a",
+        "title": "a",
+        "says": "a",
+        "place": "a",
+        "on_stand_in": "two classes look alike",
+        "rule": [{"left": ["1", "a", "x"], "op": "above", "by": 0, "right": ["1", "b", "x"]}],
+    }
+    of = Claims("d", (Claim.model_validate(claim),))
+
+    def said(stand_in: str | None, right: float | None) -> str | None:
+        values = {"a": 80.0, "b": right}
+        cells = [
+            {"row": row, "column": "x", "unit": "percent", "published": {"value": None}}
+            | {"reproduced": None if value is None else {"value": value}}
+            for row, value in values.items()
+        ]
+        table = {"kind": "accuracy", "circumstances": "quick scale", "stand_in": stand_in, "cells": cells}
+        return judge_all(of, {"1": table})[0]["by_construction"]
+
+    assert said("drawn clips", 90.0) == "two classes look alike"
+    assert said(None, 90.0) is None
+    assert said("drawn clips", None) is None  # not run

@@ -4,12 +4,14 @@ import re
 import shutil
 import time
 from pathlib import Path
+from textwrap import dedent, indent
 
 import pytest
 
 from conftest import FILES, PROJECT, Command, edit, edited, refusal
 from reeltrace.analysis.texts import check_texts
 from reeltrace.cli import _mistaken_texts
+from reeltrace.errors import UserError
 from reeltrace.plan import Plan
 from reeltrace.registry.fields import SCALES
 from reeltrace.registry.reading import load, registry_of
@@ -149,3 +151,25 @@ def test_status_and_snakemake_say_it_before_anything_runs(workspace: Path, comma
     command("reeltrace", "sync", code=None)  # compiles dvc.yaml for this scale
     for leaf in (("env", "DVC_STAGE=x", "reeltrace", "run", "data", "digits"), ("reeltrace", "run", "report", "all")):
         assert said in command(*leaf, code=2).stderr
+
+
+def test_the_example_of_the_documentation_is_accepted_as_it_stands(root: Path) -> None:
+    text = (PROJECT / "docs/adding-an-experiment.md").read_text(encoding="utf-8")
+    blocks = [dedent(block) for block in re.findall(r"^ *```yaml\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL)]
+    runs, tables, transcription = (blocks[n] for n in (0, 1, 2))
+    file = "documents/basu2021/experiments.yaml"
+    experiments = FILES[file]
+    for block in (runs, tables):
+        section = block.partition("\n")[0]
+        assert experiments.count(f"\n{section}\n") == 1
+        experiments = experiments.replace(f"\n{section}\n", f"\n{block}", 1)
+    registry = registry_of({**FILES, file: experiments})
+    with pytest.raises(UserError, match=rf"no table 'T2 on digits' in {BASU}"):
+        check_texts(registry, root)
+    path = root / BASU
+    path.write_text(path.read_text(encoding="utf-8") + indent(transcription, "  "), encoding="utf-8")
+    check_texts(registry, root)
+    before, after = ({task.name for task in Plan(of, PROJECT)} for of in (REGISTRY, registry))
+    assert after - before == {"train/digit-cnn4-t2-s0", "aggregate/basu2021-t2-on-digits"}
+    read = [t.key for t in Plan(registry, PROJECT).of("aggregate") if Path(BASU) in t.texts]
+    assert len(read) == 9 and "the nine tables of the document" in " ".join(text.split())

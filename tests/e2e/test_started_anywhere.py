@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -101,6 +102,38 @@ def test_the_leaf_says_what_is_missing_where_no_python_has_the_packages(workspac
     said = call(workspace, "sh", "workflow/reeltrace", "run", "data", "digits", env=bare(workspace), code=2)
     assert len(said.splitlines()) == 1
     assert "REELTRACE_PYTHON=" in said
+
+
+DIGITS_STAGE = "src/reeltrace/data/digits.py"
+
+
+def test_a_leaf_that_is_killed_says_so_and_what_to_do(workspace: Path) -> None:
+    edit(workspace / DIGITS_STAGE, '"""', 'import os\nos.kill(os.getpid(), 9)\n"""')
+    env = bare(workspace, REELTRACE_PYTHON=sys.executable)
+    said = call(workspace, "sh", "workflow/reeltrace", "run", "data", "digits", env=env, code=137)
+    (line,) = (line for line in said.splitlines() if line.startswith("reeltrace: "))
+    assert line.startswith("reeltrace: run data digits: killed (signal 9)")
+    assert "--resources mem_mb=" in line
+    said = call(workspace, BIN / "snakemake", "--cores", "1", MANIFEST, env=env, code=1)
+    assert line in said  # with the log
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_a_leaf_ends_with_its_launcher(workspace: Path, tmp_path: Path, end: signal.Signals) -> None:
+    edit(workspace / DIGITS_STAGE, '"""', 'import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(600)\n"""')
+    with subprocess.Popen(
+        ["sh", "workflow/reeltrace", "run", "data", "digits"],
+        cwd=workspace,
+        env=bare(workspace, REELTRACE_PYTHON=sys.executable),
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as launcher:
+        assert launcher.stdout is not None
+        leaf = Path("/proc", launcher.stdout.readline().strip())
+        assert leaf.exists()
+        launcher.send_signal(end)
+        launcher.stdout.read()  # until the leaf has closed it
+    assert not leaf.exists() or "Z (zombie)" in (leaf / "status").read_text()
 
 
 @pytest.mark.parametrize("named", ["REELTRACE_PYTHON", "PATH", ".venv"])

@@ -5,6 +5,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markupsafe import Markup
 
 from reeltrace.report.binding import Binder, Number, slug
 
@@ -80,6 +81,21 @@ def test_unknown_and_doubled_ids_are_refused(binder: Binder) -> None:
         binder.cell("d", "1", "r", "nowhere")
     with pytest.raises(ValueError, match="twice"):
         binder.add(Number("d/1/r/c", "1", "again"))
+
+
+def test_data_that_other_data_stands_in_for_is_marked_in_a_name(binder: Binder) -> None:
+    stand_in = {"MNIST": "8x8 digits in place of MNIST", "UCF-101": "clips in place of UCF-101"}
+    shown = binder.formula("Moving MNIST-Dir, UCF-101 r90, C_in", stand_in)
+    assert Markup(shown).striptags() == "Moving MNIST-Dir stand-in, UCF-101 stand-in r90, Cin"
+    assert shown.count('title="8x8 digits in place of MNIST"') == 1 and "<sub>in</sub>" in shown
+    assert found(binder, page(binder, shown)) == []
+    assert binder.formula("Moving MNIST") == "<span data-name>Moving MNIST</span>"
+
+
+def test_a_line_may_end_before_a_parenthesis(binder: Binder) -> None:
+    shown = binder.formula("Z3CNN(no aug), (a) on MNIST", {"MNIST": "f(x) in place of MNIST"})
+    assert shown.count("<wbr>") == 1 and "Z3CNN<wbr>(no aug)" in shown and 'title="f(x) in' in shown
+    assert found(binder, page(binder, shown)) == []
 
 
 def test_text_is_escaped(binder: Binder) -> None:

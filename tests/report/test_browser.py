@@ -6,14 +6,16 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
-from analysis.fabricated import Project
+from analysis.fabricated import REPOSITORY, Project
 
 pytestmark = pytest.mark.slow
 FLAGS = (
@@ -273,3 +275,20 @@ def test_it_prints(browser: Browser, report: Path) -> None:
     browser.open(report, 1280)
     pdf = browser.call("Page.printToPDF", preferCSSPageSize=True)["data"]
     assert len(pdf) > 50_000
+
+
+def test_the_tables_of_accuracies_fit_a_page_of_1200_pixels(browser: Browser, report: Path) -> None:
+    browser.open(report, 1200)
+    wider = browser.js(
+        "[...document.querySelectorAll('.tablebox')].filter(e => e.querySelector('table.accuracy') "
+        "&& e.scrollWidth > e.clientWidth).map(e => e.getAttribute('aria-label'))"
+    )
+    assert wider == []
+
+
+def test_the_picture_of_the_readme_is_taken_from_a_report(report: Path, tmp_path: Path) -> None:
+    command = [sys.executable, str(REPOSITORY / "tools/picture.py"), str(report), str(tmp_path / "report.png")]
+    subprocess.run(command, check=True, timeout=2 * TIMEOUT_S)
+    with Image.open(tmp_path / "report.png") as picture, Image.open(REPOSITORY / "docs/report.png") as now:
+        assert picture.format == "PNG" and picture.width == pytest.approx(now.width, abs=100)
+        assert len(picture.getcolors(maxcolors=256) or ()) > 2

@@ -103,6 +103,14 @@ def test_an_unknown_cell_is_refused_with_near_names(finished: Project) -> None:
         explain(finished.root, CELL, "paper")
 
 
+def test_of_a_table_that_is_not_there_it_is_said_how_far_it_is(finished: Project) -> None:
+    far = "results/quick/aggregate/d-table9: not made yet; 3 of the 5 artifacts behind it are current"
+    for scale in ("quick", "paper"):  # with other tables there, and without any
+        with pytest.raises(UserError, match=f"^{far}$"):
+            explain(finished.root, "d/9/a row/a column", scale, not_made={"d/9": far})
+    assert explain(finished.root, CELL, "quick", not_made={"d/9": far})["cell"] == CELL
+
+
 @pytest.mark.parametrize(
     ("file", "content"),
     [

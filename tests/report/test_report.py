@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,12 @@ from reeltrace.artifacts.json_values import read_json, write_json
 from reeltrace.artifacts.pointers import pointer
 from reeltrace.artifacts.protocol import tree_entry
 from reeltrace.errors import CheckFailed, UserError
+from reeltrace.registry.fields import replaced
 from reeltrace.report import figures, stage, videos
 from reeltrace.report.binding import Binder
 from reeltrace.report.chance import bind_chance, stand_in_nets
 from reeltrace.report.document import build, check_templates
+from reeltrace.report.explain import explain, format_explanation
 from reeltrace.report.verify import verify
 
 DOCUMENTS = {"basu2021", "mahler2020", "gavves-lecture5", "iqbal2017", "singh2019supp"}
@@ -112,6 +115,35 @@ def test_counts_name_what_they_count(content: Any) -> None:
     assert content["summary"]["cells"] == len(content["cells"]) == int(numbers["count/cells"]["printed"])
 
 
+def test_only_cells_with_two_values_are_said_to_be_set_side_by_side(html: str, content: Any) -> None:
+    numbers = {number["id"]: number for number in content["numbers"]}
+    pairings = Counter((c["published"]["printed"] is not None, c["reproduced"] is not None) for c in content["cells"])
+    kinds = {"beside": (True, True), "published": (True, False), "here": (False, True), "neither": (False, False)}
+    abstract = html[html.index('<section id="abstract"') :]
+    abstract = abstract[: abstract.index("</section>")]
+    for kind, has in kinds.items():
+        number = numbers[f"count/pairings/{kind}"]
+        assert int(number["printed"]) == len(number["of"]) == pairings[has] > 0
+        assert f'data-trace="count/pairings/{kind}"' in abstract
+    assert sum(pairings.values()) == len(content["cells"])
+    not_run = {c["id"] for c in content["cells"] if c["verdict"] == "not run"}
+    assert not_run and not not_run & set(numbers["count/pairings/beside"]["of"])
+
+
+def test_a_claim_that_stand_in_data_cannot_bear_out_says_so_beside_its_outcome(html: str, content: Any) -> None:
+    text = " ".join(re.sub(r"<[^>]+>", " ", html).split())
+    said = {c["id"]: c["by_construction"] for c in content["claims"] if c["by_construction"]}
+    assert {"t2-original-ucf-cnn4", "gains-in-points-hmdb-resnet18", "p43d-original-ucf-resnet18"} <= said.keys()
+    assert not {"t2-reversed-ucf-cnn4", "p43d-original-hmdb-cnn4", "t2-original-cnn4"} & said.keys()
+    for claim, why in said.items():
+        row = html[html.index(f'<tr id="claim-{claim}"') :]
+        assert why in unescape(row[: row.index("</tr>")])
+    failing = [f"claim/{c['id']}" for c in content["claims"] if c["by_construction"] and c["verdict"] == "trend fails"]
+    number = next(n for n in content["numbers"] if n["id"] == "count/claims/by construction")
+    assert number["of"] == failing and int(number["printed"]) == len(failing) > 0
+    assert f"Of those that fail, {len(failing)} could not be expected to hold" in text
+
+
 def test_all_tables_are_complete(content: Any) -> None:
     assert {c["document"] for c in content["cells"]} == DOCUMENTS
     of_iqbal = Counter(c["table"] for c in content["cells"] if c["document"] == "iqbal2017")
@@ -146,6 +178,42 @@ def test_scale_and_data_are_said_everywhere(html: str, content: Any) -> None:
             heading = html[html.index(f'id="{key}"') :]
             heading = heading[: heading.index("<table")]
             assert "quick scale, stand-in data" in heading and "nothing trained" not in heading
+
+
+def test_data_with_a_stand_in_is_marked_wherever_its_name_labels_a_number(
+    html: str, content: Any, finished: Project
+) -> None:
+    names, marked = {"MNIST", "UCF-101", "HMDB-51", "Kinetics", "ImageNet"}, set()
+    assert set(replaced(content["stand_in"])) == names
+    banner = html[html.index('class="banner"') : html.index("<main")]
+    assert all(f"in place of {name}" in banner for name in names)
+    for key in finished.registry.params.tables:
+        own = replaced(read_json(finished.folder(f"aggregate/{key}") / "cells.json")["stand_in"] or "")
+        section = html[html.index(f'<section class="table" id="{key}"') :]
+        section = section[: section.index("</section>")].partition('<details class="overrides"')[0]
+        labels = re.findall(r"<(h3|th|caption|text|figcaption)\b[^>]*>(.*?)</\1>", section, re.DOTALL)
+        heads = [text for tag, text in labels if tag == "text"]
+        for tag, label in labels:
+            words = " ".join(re.sub(r"<[^>]+>", "", label).split())
+            for name in names:
+                if not re.search(rf"(?i)(?<!\w){name}", words):
+                    continue
+                if name not in own:
+                    assert "stand-in" not in words, (key, words)
+                elif tag == "text":
+                    assert "(stand-in)" in words or heads[heads.index(label) + 1] == "stand-in", (key, words)
+                else:
+                    assert re.search(rf"(?i){name}[\w-]* stand-in", words), (key, words)
+                    marked.add(name)
+    assert marked == names
+    contents = html[html.index('<nav class="contents"') : html.index("</nav>")]
+    assert 'Baselines on <span class="replaced">ImageNet<sup' in contents
+    sides = ""
+    for claim in content["claims"]:
+        if claim["document"] == "singh2019supp":
+            row = html[html.index(f'<tr id="claim-{claim["id"]}"') :]
+            sides += row[: row.index("</tr>")]
+    assert sides.count(">ImageNet<sup") > 4
 
 
 def test_two_renders_have_the_same_bytes(finished: Project) -> None:
@@ -472,7 +540,7 @@ def test_nets_that_cannot_be_told_from_guessing_are_counted_beside_their_chance_
     words = " ".join(re.sub(r"<[^>]+>", "", built.html).split())
     abstract = words[words.index("Abstract") : words.index("How to read the verdicts")]
     of = groups["ucf101"]["nets"]
-    assert f"stand-in data 1 cannot be told from guessing: 1 of {of} on ucf101, where chance is" in abstract
+    assert f"stand-in data 1 cannot be told from guessing: 1 of {of} on ucf101 stand-in, where chance is" in abstract
     assert f"behind this table 1 cannot be told from guessing on unaltered test data: {name}." in words
 
 
@@ -581,3 +649,47 @@ def test_the_settings_of_nets_on_frames_are_told(content: Any) -> None:
     )
     assert {c["document"] for c in content["claims"]} == DOCUMENTS - {"gavves-lecture5"}
     assert {a["document"] for a in content["assumptions"]} == DOCUMENTS
+
+
+def test_times_that_are_printed_alike_are_one_value_and_not_a_range(copied: Project) -> None:
+    path = copied.folder("aggregate/mahler2020-table7-2") / "cells.json"
+    table = read_json(path)
+    timed = [cell for cell in table["cells"] if "range" in (cell["reproduced"] or {})]
+    assert len(timed) > 1
+    for cell in timed[1:]:
+        cell["reproduced"] |= {"printed": "6.15s", "range_printed": ["6.15s", "6.15s"]}
+    write_json(path, table)
+    report = rebuild(copied)
+    assert "6.15s to" not in report.html
+    section = report.html[report.html.index('id="mahler2020-table7-2"') :]
+    section = section[: section.index("</table>")]
+    first, alike = (f"mahler2020/7.2/{cell['row']}/{cell['column']}/range" for cell in timed[:2])
+    assert f'data-trace="{first}"' in section and f'data-trace="{alike}"' not in section
+    assert f'data-trace="{alike}">6.15s<' in report.html  # in its chain
+    identity = f"mahler2020/7.2/{timed[1]['row']}/{timed[1]['column']}"
+    assert "\n  range         6.15s\n" in format_explanation(explain(copied.root, identity, "quick"))
+
+
+def test_a_chart_has_the_unit_of_its_table(html: str, content: Any) -> None:
+    def chart_of(key: str) -> str:
+        section = html[html.index(f'id="{key}"') :]
+        return section[section.index('<figure class="chart') : section.index("</figcaption>")]
+
+    errors = chart_of("iqbal2017-table5-6")
+    assert "Error rate, drawn on one scale" in errors and "percent" not in errors
+    assert re.findall(r'class="tick mid"[^>]*>([^<]*)<', errors) == ["0", "0.5", "1"]
+    cells = [c for c in content["cells"] if (c["document"], c["table"]) == ("iqbal2017", "5.6")]
+    values = [c["reproduced"]["value"] for c in cells if c["unit"] == "error rate"]
+    left, _, _, _, right = (float(x) for x in re.findall(r'class="grid" d="M([\d.]+) ', errors))
+    drawn = [float(x) for x in re.findall(r'<circle class="ours" cx="([\d.]+)"', errors)]
+    assert drawn == pytest.approx([left + (right - left) * value for value in values], abs=0.1)
+    percent = chart_of("basu2021-table3")
+    assert "Accuracy in percent, drawn on one scale" in percent
+    assert re.findall(r'class="tick mid"[^>]*>([^<]*)<', percent)[:3] == ["0", "50", "100"]
+
+
+def test_a_table_without_a_number_is_called_by_its_name(html: str, content: Any) -> None:
+    assert "Table GoogLeNet" not in html and 'aria-label="GoogLeNet architecture"' in html
+    told = content["artifacts"]["aggregate/gavves-lecture5-googlenet"]["settings"]["table"]
+    assert told == "gavves-lecture5, GoogLeNet"
+    assert content["artifacts"]["aggregate/basu2021-table3"]["settings"]["table"] == "basu2021, Table 3"

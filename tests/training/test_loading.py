@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,7 @@ def fake_memory(monkeypatch: pytest.MonkeyPatch, memory: int | None, shared: int
 def test_a_container_with_little_shared_memory_is_no_hindrance_or_is_told(
     sets: dict[str, Any], spec_of: SpecOf, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr(loading, "_processors", lambda: 2)
     clips, spec = sets["videos"], spec_of(protocol={"batch_size": 4}, device={"loaders": 2})
     batch = 4 * 3 * 7 * 15 * 15
     fake_memory(monkeypatch, memory=10**9, shared=4096)
@@ -170,6 +172,19 @@ def test_a_container_with_little_shared_memory_is_no_hindrance_or_is_told(
     assert "free some memory" in said
     fake_memory(monkeypatch, memory=None, shared=10**9)
     assert loading._plan(spec, clips, anonymous=True) == (2, loading.READ_AHEAD)
+
+
+def test_more_loaders_than_processors_are_told_in_one_line(
+    sets: dict[str, Any], spec_of: SpecOf, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(loading, "_processors", lambda: 2)
+    spec = spec_of(protocol={"batch_size": 4}, device={"loaders": 64})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        Loader(spec, sets["videos"])
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "device.loaders in params.yaml asks for 64 processes, this one may use 2 processors" in said
 
 
 SMALL = """

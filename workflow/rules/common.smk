@@ -17,12 +17,13 @@ if not (PROJECT.is_dir() and PROJECT.samefile(Path.cwd())):
 # The code of this folder, whatever is installed where; workflow/reeltrace says more.
 sys.path.insert(0, str(PROJECT / "src"))
 try:
-    from reeltrace import launching, variables, warm
+    from reeltrace import launching, processor, variables, warm
     from reeltrace.analysis.texts import check_texts
-    from reeltrace.engines import refresh_specs
+    from reeltrace.artifacts.files import in_one_line
+    from reeltrace.engines import refresh_specs, refuse_unreadable
     from reeltrace.errors import CheckFailed, UserError
     from reeltrace.order import gpus, priorities, threads
-    from reeltrace.plan import check_given, load_plan
+    from reeltrace.plan import check_sources, load_plan
     from reeltrace.workflow_run import WorkflowRun
 except ModuleNotFoundError as error:
     raise WorkflowError(
@@ -32,15 +33,16 @@ except ModuleNotFoundError as error:
 
 try:
     variables.check()
+    processor.check_limits()
     PLAN = load_plan()
     check_texts(PLAN.registry, PLAN.root)
-    for task in PLAN:
-        check_given(task)
+    check_sources(PLAN)
+    refuse_unreadable(PLAN)
     refresh_specs(PLAN)
     TARGETS = PLAN.named()
     RUN = WorkflowRun(PLAN, workflow)
 except (UserError, CheckFailed, OSError) as error:
-    raise WorkflowError(str(error)) from None
+    raise WorkflowError(in_one_line(error)) from None
 
 os.environ.update(
     launching.job_environment(

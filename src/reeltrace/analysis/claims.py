@@ -37,7 +37,10 @@ class Comparison(BaseModel):
 
 
 class Claim(BaseModel):
-    """A sentence of the document, where it stands, and the comparisons that must all hold."""
+    """A sentence of the document, where it stands, and the comparisons that must all hold.
+
+    `on_stand_in` says why the claim cannot be expected to hold on stand-in data, where that is known beforehand.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -46,6 +49,7 @@ class Claim(BaseModel):
     says: str
     place: str
     rule: tuple[Comparison, ...] = Field(min_length=1)
+    on_stand_in: str | None = None
 
 
 class Written(BaseModel):
@@ -177,6 +181,7 @@ def judge_all(claims: Claims, tables: Mapping[str, Mapping[str, Any]]) -> list[d
         used = {place for c in claim.rule for place in (c.left, c.right)}
         words = sorted({_circumstances(place, tables, cells) for place in used if place[0] in tables})
         published_held, _ = judge(claim, theirs)
+        made_up = held is not None and any(tables[place[0]].get("stand_in") for place in used if place[0] in tables)
         judged.append(
             {
                 "id": claim.id,
@@ -191,6 +196,7 @@ def judge_all(claims: Claims, tables: Mapping[str, Mapping[str, Any]]) -> list[d
                 "uncertainty": None
                 if held is None or sure
                 else OVERLAP[any(tables[place[0]].get("kind") == "measured" for place in used if place[0] in tables)],
+                "by_construction": claim.on_stand_in if made_up else None,
                 "published_verdict": "not given" if published_held is None else "holds" if published_held else "fails",
             }
         )

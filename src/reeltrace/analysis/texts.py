@@ -4,7 +4,6 @@ Each text is checked by itself when it is read. Here every name that one gives t
 that does not exist would otherwise become "not run", and be found after hours of training or not at all.
 """
 
-import difflib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,14 +12,13 @@ from reeltrace.analysis import assumptions, claims, published
 from reeltrace.analysis.assumptions import Assumption
 from reeltrace.analysis.published import FILE
 from reeltrace.artifacts.names import DOCUMENTS
-from reeltrace.errors import UserError
+from reeltrace.errors import UserError, known_names
 from reeltrace.registry.documents import keys
 from reeltrace.registry.fields import Place
 from reeltrace.registry.measurements import PicturesMeasurement
 from reeltrace.registry.reading import Registry
 from reeltrace.registry.tables import DerivedColumn, MeasuredTable, ResultTable, StructureTable
 
-FEW = 12  # names that are listed whole
 NUMBERS = set(published.QUANTITIES) | {"percent", "error rate", "hours", "parameters", "count", "stride"}
 
 
@@ -55,7 +53,7 @@ def check_texts(registry: Registry, root: Path = Path()) -> None:
 
 def _table(number: str, place: str, document: published.Document) -> published.Table:
     if number not in document.tables:
-        raise UserError(f"{place}: no table {number!r} in {document.path}; {_known(number, document.tables)}")
+        raise UserError(f"{place}: no table {number!r} in {document.path}; {known_names(number, document.tables)}")
     return document.tables[number]
 
 
@@ -73,15 +71,7 @@ def _cell(at: claims.Place, place: str, document: published.Document) -> publish
 def _look_up(kind: str, name: str, known: Iterable[str], place: str, where: str) -> None:
     known = list(known)
     if name not in known:
-        raise UserError(f"{place}: no {kind} {name!r} in {where}; {_known(name, known)}")
-
-
-def _known(name: str, known: Iterable[str]) -> str:
-    names = list(known)
-    if len(names) <= FEW:
-        return f"it has: {', '.join(names)}"
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.0)
-    return f"nearest of {len(names)}: {', '.join(near)}"
+        raise UserError(f"{place}: no {kind} {name!r} in {where}; {known_names(name, known)}")
 
 
 def _check_table(of: Place, path: str, table: Any, document: published.Document) -> None:
@@ -172,4 +162,4 @@ def _near_path(path: str, tree: Any) -> str:
     where = ".".join(there) or "the top"
     if not isinstance(node, dict) or not node:
         return f"{where} is a single value"
-    return f"{where}: {_known(path.split('.')[len(there)], map(str, node))}"
+    return f"{where}: {known_names(path.split('.')[len(there)], map(str, node))}"

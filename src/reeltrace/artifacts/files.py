@@ -73,9 +73,30 @@ def _explain(error: OSError, path: Path) -> Exception:
         return UserError(
             f"{path}: the disk is full; nothing was left half-written. Free some space and run the same command again."
         )
+    if error.errno in (errno.EEXIST, errno.ENOTDIR) and (found := not_a_folder(path)):
+        return UserError(found)
     if error.filename is None or error.errno in _UNWRITABLE:  # without a name: the writing itself failed
         return UserError(f"{path}: cannot be written ({reason_of(error)}); correct that and run the same command again")
     return error
+
+
+def not_a_folder(path: Path) -> str:
+    """One line on the first folder above `path` that stands there as something else; "" where there is none."""
+    for folder in reversed(path.parents):
+        if folder.is_symlink() and not folder.exists():
+            return f"{folder}: a link to {folder.readlink()}, which is not there; make that folder or remove the link"
+        if os.path.lexists(folder) and not folder.is_dir():
+            return f"{folder}: not a folder, and one is needed; move it away and run the same command again"
+    return ""
+
+
+def in_one_line(error: Exception) -> str:
+    """An error for people: that of the system with its file and what to do, any other as it is."""
+    text = str(error)
+    if isinstance(error, OSError):
+        places = " -> ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
+        text = f"{f'{places}: ' if places else ''}{reason_of(error)}; correct that and run the same command again"
+    return " ".join(text.split())
 
 
 def reason_of(error: OSError) -> str:

@@ -46,9 +46,17 @@ def outputs_in(folder: Path) -> list[str]:
     return [f"{path.name}/" if path.is_dir() else path.name for path in paths]
 
 
-def make_manifest(folder: Path, stage: str, key: str, code_sha256: str, inputs: Mapping[str, Path]) -> dict[str, Any]:
+def make_manifest(
+    folder: Path,
+    stage: str,
+    key: str,
+    code_sha256: str,
+    inputs: Mapping[str, Path],
+    texts: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """The manifest of a finished work folder.
 
+    `texts` has the hash of each text and given file that `code_sha256` covers, so that one which changed can be named;
     `inputs` maps "stage/key" to the folder of each input artifact; only the hash of its manifest enters. An output that
     is a folder is one entry, so that a manifest stays small.
     """
@@ -57,7 +65,7 @@ def make_manifest(folder: Path, stage: str, key: str, code_sha256: str, inputs: 
         "stage": stage,
         "key": key,
         "spec": {"sha256": sha256_file(folder / SPEC)},
-        "code": {"sha256": code_sha256},
+        "code": {"sha256": code_sha256, **({"texts": dict(texts)} if texts else {})},
         "inputs": {name: file_entry(path / MANIFEST) for name, path in sorted(inputs.items())},
         "outputs": {
             name: tree_entry(folder / name) if name.endswith("/") else file_entry(folder / name)

@@ -13,6 +13,7 @@ from reeltrace.registry.fields import (
     PositiveFloat,
     PositiveInt,
     Seed,
+    StandIn,
     Strict,
     no_flag,
 )
@@ -53,7 +54,7 @@ class MovingDigitsDataset(Strict):
     kind: Literal["moving-digits"]
     task: Literal["digit", "direction"]
     images: Name
-    stand_in: str | None
+    stand_in: StandIn | None
     frames: Annotated[int, Field(ge=2, le=10**4, strict=True)]
     size: Pixels
     digit_size: Pixels
@@ -136,7 +137,7 @@ class VideoDataset(Strict):
     layout: Literal["ucf101", "hmdb51", "listed"]
     folder: Annotated[str, Field(min_length=1)] | None = None
     classes: Annotated[int, Field(ge=2, le=10**4, strict=True)]
-    stand_in: str | None
+    stand_in: StandIn | None
     generated: Generated | None
     short_side: Pixels
     split: Literal[1, 2, 3]

@@ -1,9 +1,10 @@
 """The types of single values in the registry, and the strictness that all entries share."""
 
+import re
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 Scale = Literal["paper", "quick", "smoke"]
 SCALES: tuple[Scale, ...] = ("paper", "quick", "smoke")
@@ -14,6 +15,24 @@ def no_flag(value: Any) -> Any:
     if isinstance(value, bool):
         raise ValueError(f"a number, not {str(value).lower()}")
     return value
+
+
+def names_what_it_replaces(sentence: str) -> str:
+    """Refuse a sentence on stand-in data that does not end in the name of the data it stands in for."""
+    if not replaced(sentence):
+        raise ValueError(
+            "what is used, `in place of`, and the name of the data, as in: drawn clips in place of UCF-101"
+        )
+    return sentence
+
+
+def replaced(sentences: str) -> dict[str, str]:
+    """By the name of data that is not used: the sentence that says what stands in for it. They are separated by `; `.
+
+    The report marks these names wherever they label a number.
+    """
+    found = (re.fullmatch(r"\S.* in place of (\S[^;]*)", sentence) for sentence in sentences.split("; "))
+    return {match[1]: match[0] for match in found if match}
 
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
@@ -30,6 +49,7 @@ Flag = Annotated[bool, Field(strict=True)]
 PositiveFloat = Annotated[float, BeforeValidator(no_flag), Field(gt=0, le=1e38, allow_inf_nan=False)]
 Fraction = Annotated[float, BeforeValidator(no_flag), Field(ge=0, le=1, allow_inf_nan=False)]
 Transform = Literal["original", "treverse", "r90", "r180", "r270"]
+StandIn = Annotated[str, AfterValidator(names_what_it_replaces)]
 GroupName = Literal["z3", "t2", "p43d"]
 Triple = tuple[Extent, Extent, Extent]
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from reeltrace.registry.datasets import Normalise
-from reeltrace.registry.fields import Channels, Extent, Flag, Frames, GroupName, Name, Strict, Triple
+from reeltrace.registry.fields import Channels, Extent, Flag, Frames, GroupName, Name, StandIn, Strict, Triple
 
 
 class ResNetOptions(Strict):
@@ -51,8 +51,8 @@ class Backbone(Strict):
     """A pre-trained 2D ResNet. Stage `pretrain` makes its weights; all nets built on it have its sizes.
 
     `width` is that of the first stage. The weights are a declared download (`weights`, a key of declared.yaml), or are
-    learned from `stills`, beginning with those of the backbone `initial` where one is named. `normalise` is what its
-    pixels are scaled with.
+    learned from `stills`, beginning with those of the backbone `initial` where one is named; `stand_in` says what these
+    stills stand in for. `normalise` is what its pixels are scaled with.
     """
 
     architecture: Literal["resnet18", "resnet50"]
@@ -64,6 +64,7 @@ class Backbone(Strict):
     weights: str | None = None
     stills: Stills | None = None
     initial: Name | None = None
+    stand_in: StandIn | None = None
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
@@ -71,6 +72,8 @@ class Backbone(Strict):
             raise ValueError("weights come from a declared download or from stills; give one of the two")
         if self.initial is not None and self.stills is None:
             raise ValueError("initial is where a training on stills begins; give stills too")
+        if self.stand_in is not None and self.stills is None:
+            raise ValueError("stand_in says what stills stand in for, and there are none; set it to null")
         return self
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from reeltrace.errors import UserError
+from reeltrace.errors import UserError, known_names
 from reeltrace.registry.cells import cell_sources, measurements_of, table_key
 from reeltrace.registry.datasets import Dataset, MovingDigitsDataset, VideoDataset
 from reeltrace.registry.fields import Name, Place, Scale, Seed, Strict
@@ -99,7 +99,7 @@ def check_names(params: Params, place: Place) -> None:
 
     def check(where: str, what: str, name: str, known: Mapping[str, Any]) -> None:
         if name not in known:
-            raise UserError(f"{place(where)}: no {what} is named {name!r}; known: {', '.join(sorted(known))}")
+            raise UserError(f"{place(where)}: no {what} is named {name!r}; {known_names(name, sorted(known))}")
 
     pools = {name: d for name, d in params.datasets.items() if d.kind == "images"}
     sets = {name: d for name, d in params.datasets.items() if d.kind != "images"}
@@ -177,5 +177,5 @@ def _check_result_rows(name: str, table: ResultTable, place: Place) -> None:
             if column not in table.columns:
                 raise UserError(
                     f"{place(f'tables.{name}.rows.{row}')}: no column is named {column!r}; "
-                    f"known: {', '.join(table.columns)}"
+                    f"{known_names(column, table.columns)}"
                 )

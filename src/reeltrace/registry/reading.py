@@ -1,6 +1,6 @@
 """The specs that follow from `params.yaml` and `documents/`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal
@@ -282,6 +282,13 @@ class Registry:
             return None
         return model.backbone
 
+    def _learned_from(self, run: str) -> Iterator[str]:
+        """The backbones whose weights a run rests on: its own, the one that this began with, and so on."""
+        name = self.weights_of(run)
+        while name is not None:
+            yield name
+            name = self.params.backbones[name].initial
+
     def timing_spec(self, key: str) -> TimingSpec:
         """The spec of the training times of one table."""
         return TimingSpec(
@@ -323,19 +330,21 @@ class Registry:
             paths[f"measurements.{measurement}"] = None
         if runs:
             paths["seeds"] = None
-        stand_in = {}
+        said: dict[str, list[str | None]] = {}
         for run in runs:
             name = self.params.runs[run].dataset
             dataset = self.params.datasets[name]
             assert not isinstance(dataset, ImagesDataset)
-            stand_in[name] = self.params.runs[run].stand_in or dataset.stand_in
+            said.setdefault(name, []).append(self.params.runs[run].stand_in or dataset.stand_in)
+            for backbone in self._learned_from(run):
+                said.setdefault(f"backbones.{backbone}", []).append(self.params.backbones[backbone].stand_in)
         return AggregateSpec(
             stage="aggregate",
             key=key,
             scale=self.scale,
             table=table,
             seeds=self.params.seeds if runs else (),
-            stand_in=stand_in,
+            stand_in={name: "; ".join(dict.fromkeys(filter(None, each))) or None for name, each in said.items()},
             overrides=self.overrides(*paths),
         )
 

@@ -11,6 +11,7 @@ from reeltrace.registry.fields import (
     Frames,
     Name,
     PositiveFloat,
+    StandIn,
     Strict,
     Transform,
     no_flag,
@@ -82,7 +83,7 @@ class Run(Strict):
     evaluation: Annotated[tuple[Transform, ...], Field(min_length=1)]
     split: Literal[1, 2, 3] | None = None
     every: Frames | None = None
-    stand_in: str | None = None
+    stand_in: StandIn | None = None
 
     @model_validator(mode="after")
     def _original(self) -> Self:

@@ -140,7 +140,7 @@ class MeasureSpec(Spec):
 class AggregateSpec(Spec):
     """Stage `aggregate`: one table, the seeds it spans, and everything the active scale overrides in its runs.
 
-    `assumptions` are the registry paths that this table's numbers rest on.
+    `stand_in` says of each of its datasets, and of each backbone behind it, what it stands in for.
     """
 
     table: Table

@@ -48,6 +48,28 @@ def slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9.-]", lambda m: f"_{ord(m[0]):x}_", text)
 
 
+def named_in(text: str, names: Iterable[str]) -> list[tuple[str, str]]:
+    """`text` in parts, each with the one of `names` that it holds, or "": ("Moving ", ""), ("MNIST-Dir", "MNIST")."""
+    of = {name.lower(): name for name in names}
+    if not of:
+        return [(text, "")]
+    pattern = "|".join(sorted(map(re.escape, of), key=len, reverse=True))
+    parts = re.split(rf"([\w-]*?(?:{pattern})[\w-]*)", text, flags=re.IGNORECASE)
+    found = []
+    for index, part in enumerate(parts):
+        name = next((of[n] for n in sorted(of, key=len, reverse=True) if n in part.lower()), "") if index % 2 else ""
+        found.append((part, name))
+    return [(part, name) for part, name in found if part]
+
+
+def _lowered(text: str) -> Markup:
+    """With subscripts, and places before a parenthesis where a line may end: a telephone is narrow."""
+    parts = _SUBSCRIPT.split(text)  # text, letter, subscript, text, letter, ...
+    shown = [Markup("{}{}<sub>{}</sub>").format(*parts[index : index + 3]) for index in range(0, len(parts) - 1, 3)]
+    rest = Markup("<wbr>(").join(re.split(r"(?<=\w)\(", parts[-1]))
+    return Markup("").join([*shown, rest])
+
+
 @dataclass
 class Binder:
     """Registered numbers, published values and names; what was shown of them.
@@ -104,13 +126,22 @@ class Binder:
         attribute = Markup(' class="{}"').format(css) if css else Markup()
         return Markup("<span{} data-name>{}</span>").format(attribute, escape(words))
 
-    def formula(self, text: str) -> Markup:
-        """A name with subscripts: `C_in` is shown as C with a lowered in."""
+    def formula(self, text: str, stand_in: Mapping[str, str] | None = None) -> Markup:
+        """A name with subscripts: `C_in` is shown as C with a lowered in.
+
+        `stand_in` has the names of data that others stand in for here, with the sentence that says what does: where
+        one of them appears it is marked.
+        """
         words = " ".join(text.split())
-        self.names.add(_SUBSCRIPT.sub(r"\1\2", words))
-        parts = _SUBSCRIPT.split(words)  # text, letter, subscript, text, letter, ...
-        shown = [Markup("{}{}<sub>{}</sub>").format(*parts[index : index + 3]) for index in range(0, len(parts) - 1, 3)]
-        return Markup("<span data-name>{}{}</span>").format(Markup("").join(shown), parts[-1])
+        shown = Markup("").join(
+            Markup('<span class="replaced">{}<sup title="{}"> stand-in</sup></span>').format(_lowered(part), sentence)
+            if (sentence := (stand_in or {}).get(name, ""))
+            else _lowered(part)
+            for part, name in named_in(words, stand_in or {})
+        )
+        element = Markup("<span data-name>{}</span>").format(shown)
+        self.names.add(" ".join(shown.striptags().split()))
+        return element
 
     def hash(self, sha256: str) -> Markup:
         """A sha256, with its kind in front."""

@@ -9,7 +9,9 @@ from reeltrace.artifacts.files import sha256_file
 from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.names import MANIFEST, RECEIPT, SPEC
 from reeltrace.errors import CheckFailed
+from reeltrace.registry.cells import is_numbered
 from reeltrace.report.frame_nets import backbone_settings, model_settings
+from reeltrace.report.quantities import span
 
 
 def describe(name: str, folder: Path, scale: str) -> dict[str, Any]:
@@ -83,7 +85,7 @@ def settings(spec: Mapping[str, Any]) -> dict[str, str]:
             "images": spec["images"],
             "clips": f"{videos['train']} training, {videos['validation']} validation, {videos['test']} test",
             "frames": f"{spec['frames']} of {spec['size']} x {spec['size']} pixels, digits of {spec['digit_size']}",
-            "speed": f"{spec['speed'][0]} to {spec['speed'][1]} pixels per frame",
+            "speed": f"{span(*spec['speed'])} pixels per frame",
             "seed": str(spec["seed"]),
         }
     if stage == "data" and spec.get("kind") == "videos":
@@ -94,7 +96,7 @@ def settings(spec: Mapping[str, Any]) -> dict[str, str]:
             if drawn is None
             else (
                 f"drawn here: {drawn['groups']} groups, {drawn['clips_per_group']} clip(s) of each in every class, "
-                f"{drawn['frames'][0]} to {drawn['frames'][1]} frames, seed {drawn['seed']}"
+                f"{span(*drawn['frames'])} frames, seed {drawn['seed']}"
             ),
         }
     if stage == "pretrain":
@@ -117,7 +119,10 @@ def settings(spec: Mapping[str, Any]) -> dict[str, str]:
             "bias": str(asked["bias"]).lower(),
         }
     if stage == "aggregate":
-        return {"table": f"{spec['table']['document']}, Table {spec['table']['table']}", "seeds": _list(spec["seeds"])}
+        return {
+            "table": f"{spec['table']['document']}, {table_words(spec['table']['table'])}",
+            "seeds": _list(spec["seeds"]),
+        }
     return {}
 
 
@@ -189,3 +194,8 @@ def _list(values: Any) -> str:
 def artifact_name(path: str) -> str:
     """ "train/x-s0" of "results/quick/train/x-s0/metrics.json"."""
     return "/".join(path.split("/")[2:4])
+
+
+def table_words(table: str) -> str:
+    """ "Table 7.2" for a numbered table, its name for another."""
+    return f"Table {table}" if is_numbered(table) else table

@@ -12,6 +12,7 @@ from reeltrace.analysis.sources import read_score
 from reeltrace.analysis.stage import read_source
 from reeltrace.report.binding import Binder, Number
 from reeltrace.report.chains import artifact_name
+from reeltrace.report.quantities import span
 
 if TYPE_CHECKING:
     from reeltrace.registry.specs import ReportSpec
@@ -41,7 +42,7 @@ class Net:
     def words(self) -> str:
         """`train/x-s0: 14 of 112 right; guessing: 8 to 21`."""
         low, high = guessing(self.total, self.classes)
-        return f"{self.name}: {self.right} of {self.total} right; guessing: {low} to {high}"
+        return f"{self.name}: {self.right} of {self.total} right; guessing: {span(low, high)}"
 
 
 def stand_in_nets(spec: ReportSpec, inputs: Mapping[str, Path], stand_in: Mapping[str, str | None]) -> list[Net]:

@@ -7,7 +7,7 @@ computes it again and compares.
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,11 +25,11 @@ from reeltrace.artifacts.files import sha256_file
 from reeltrace.artifacts.json_values import canonical_json, read_json
 from reeltrace.artifacts.names import SPEC
 from reeltrace.errors import CheckFailed, UserError
-from reeltrace.registry.cells import is_numbered
+from reeltrace.registry.fields import replaced
 from reeltrace.registry.header import read_header
 from reeltrace.report import chance, figures, frame_nets, pictures, quantities, videos
-from reeltrace.report.binding import Binder, Number
-from reeltrace.report.chains import artifact_name, describe, settings
+from reeltrace.report.binding import Binder, Number, named_in
+from reeltrace.report.chains import artifact_name, describe, settings, table_words
 
 if TYPE_CHECKING:
     from reeltrace.registry.specs import ReportSpec
@@ -38,7 +38,7 @@ SCHEMA = "reeltrace-report/1"
 TEMPLATES = Path("templates")  # below the project's root
 PAGE = "report.html.j2"
 QUANTITIES = {"relative_error": "relative error", "agreement": "agreement"}
-RATES = {"percent": 1, "error rate": 100}  # units that a chart draws, and what brings them to percent
+RATES = {"percent": 100, "error rate": 1}  # units that a chart draws, and the end of its scale in each
 HEADINGS = ("Model", "Type")  # above the rows of a table that has no headings of its own
 COMPACT = 4  # columns of accuracies beyond which a table is set tightly
 TREND_VERDICTS = ("trend holds", "trend fails", "not run")
@@ -89,7 +89,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
     content = {
         "schema": SCHEMA,
         "scale": spec.scale,
-        "stand_in": "; ".join(dict.fromkeys(d["stand_in"] for d in datasets if d["stand_in"])) or None,
+        "stand_in": _joined([*(d["stand_in"] for d in datasets), *(t["stand_in"] for t in tables)]),
         "seeds": list(spec.seeds),
         "summary": summary,
         "cells": cells,
@@ -104,6 +104,8 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         "artifacts": artifacts,
     }
     environment = _environment(root / TEMPLATES)
+    replaced_in = {(t["document"], t["table"]): replaced(t["stand_in"] or "") for t in tables}
+    replaced_sets = {d["key"]: d["stand_in"] for d in datasets if d["stand_in"]}
     views = [_table_view(t, prints[t["document"]], binder, cells) for t in tables]
     for view in views:
         view["drawn"] = quantities.drawings(view, cells, binder)
@@ -122,6 +124,9 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         panels=_panels(spec, inputs, binder),
         hidden_quantities=tuple(frame_nets.QUANTITIES.values()),
         hidden={t["key"]: frame_nets.hidden_figures(t, inputs, binder) for t in tables if t.get("hidden")},
+        replaced_in=replaced_in,
+        replaced_sets=replaced_sets,
+        replaced_by=lambda identity: replaced_in.get(tuple(identity.split("/")[:2]), replaced_sets),
         strips_after=[(name, header.clips.figure) for name, header in documents.items() if header.clips],
         swatch=figures.legend_swatch,
         meanings=MEANINGS,
@@ -152,6 +157,12 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
     return Report(html=page, json=canonical_json(content), binder=binder)
 
 
+def _joined(sentences: Iterable[str | None]) -> str | None:
+    """Sentences on stand-in data, each once."""
+    each = (sentence for said in sentences if said for sentence in said.split("; "))
+    return "; ".join(dict.fromkeys(each)) or None
+
+
 def _environment(folder: Path) -> jinja2.Environment:
     if not (folder / PAGE).is_file():
         raise UserError(f"{folder / PAGE}: not found; restore it with `git checkout {folder}`")
@@ -168,11 +179,6 @@ def _environment(folder: Path) -> jinja2.Environment:
     environment.filters["artifact"] = artifact_name
     environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
     return environment
-
-
-def table_words(table: str) -> str:
-    """ "Table 7.2" for a numbered table, its name for another."""
-    return f"Table {table}" if is_numbered(table) else table
 
 
 def _show(value: Any) -> str:
@@ -247,7 +253,7 @@ def _bind_cells(binder: Binder, table: dict[str, Any]) -> list[dict[str, Any]]:
                 binder.add(
                     Number(
                         id=f"{identity}/range",
-                        printed=" to ".join(reproduced["range_printed"]),
+                        printed=quantities.span(*reproduced["range_printed"]),
                         title="Fastest to slowest",
                         trace={**trace, "pointer": f"/cells/{index}/reproduced/range"},
                         chain=identity,
@@ -403,10 +409,10 @@ def _bind_search(binder: Binder, table: dict[str, Any]) -> None:
     where = {"artifact": table["artifact"], "pointer": "/search/settings", "sha256": table["sha256"]}
     settings_ = table["search"]["settings"]
     source = (table["search"]["trace"],)
-    title = f"{table['document']}, Table {table['table']}: combinations of the open choices"
+    title = f"{table['document']}, {table_words(table['table'])}: combinations of the open choices"
     binder.add(Number(f"{prefix}/all", str(len(settings_)), title, where, source, rule="count"))
     fitting = sum(setting["explains"] for setting in settings_)
-    title = f"{table['document']}, Table {table['table']}: combinations that give every printed count"
+    title = f"{table['document']}, {table_words(table['table'])}: combinations that give every printed count"
     binder.add(Number(f"{prefix}/explaining", str(fitting), title, where, source, rule="count"))
     for index, setting in enumerate(settings_):
         for net, by_classes in setting["thousands"].items():
@@ -416,8 +422,8 @@ def _bind_search(binder: Binder, table: dict[str, Any]) -> None:
                         id=f"{prefix}/{index}/{net}/{classes}",
                         printed=f"{thousands}K",
                         title=(
-                            f"{table['document']}, Table {table['table']}: parameters of {net} with {classes} classes, "
-                            f"bias {_yes(setting['bias'])}, batch norm {_yes(setting['batch_norm'])}"
+                            f"{table['document']}, {table_words(table['table'])}: parameters of {net} with "
+                            f"{classes} classes, bias {_yes(setting['bias'])}, batch norm {_yes(setting['batch_norm'])}"
                         ),
                         trace={
                             "artifact": table["artifact"],
@@ -447,10 +453,31 @@ def _summary(binder: Binder, cells: list[dict[str, Any]], judged: list[dict[str,
         binder.add(Number(f"count/derived/{verdict}", str(len(of)), title, rule="count", of=of))
     every = tuple(cell["id"] for cell in cells)
     binder.add(Number("count/cells", str(len(every)), "All cells", rule="count", of=every))
+    for kind, (title, of) in _pairings(cells).items():
+        binder.add(Number(f"count/pairings/{kind}", str(len(of)), title, rule="count", of=of))
     for verdict in TREND_VERDICTS:
         of = tuple(f"claim/{c['id']}" for c in judged if c["verdict"] == verdict)
         binder.add(Number(f"count/claims/{verdict}", str(len(of)), f"Claims: {verdict}", rule="count", of=of))
+    of = tuple(f"claim/{c['id']}" for c in judged if c["verdict"] == "trend fails" and c["by_construction"])
+    if of:
+        title = "Claims that fail and cannot be expected to hold on stand-in data"
+        binder.add(Number("count/claims/by construction", str(len(of)), title, rule="count", of=of))
     return {"cells": len(cells), "verdicts": verdicts, "claims": trends}
+
+
+def _pairings(cells: list[dict[str, Any]]) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """By what each cell has, a value of the document and one from here: what is counted, and the cells."""
+    has: dict[tuple[bool, bool], list[str]] = {}
+    for cell in cells:
+        place = cell["published"]["printed"] is not None, cell["reproduced"] is not None
+        has.setdefault(place, []).append(cell["id"])
+    titles = {
+        "beside": ("Cells with a published value and one from here", (True, True)),
+        "published": ("Cells with a published value alone", (True, False)),
+        "here": ("Cells with a value from here alone", (False, True)),
+        "neither": ("Cells without a value", (False, False)),
+    }
+    return {kind: (title, tuple(has.get(place, ()))) for kind, (title, place) in titles.items()}
 
 
 def _dataset(
@@ -527,6 +554,7 @@ def _table_view(
     return {
         "hidden": [],
         **table,
+        "replaced": replaced(table["stand_in"] or ""),
         "in_errors": any(cell["unit"] == "error rate" for cell in table["cells"]),
         "print": print_,
         "groups": groups,
@@ -561,31 +589,33 @@ def _shown_types(print_: published.Table) -> dict[str, bool]:
 def _chart(
     table: dict[str, Any], print_: published.Table, of_table: Mapping[tuple[str, str], Any], binder: Binder
 ) -> Markup:
+    """Accuracies in percent, or error rates, in the unit of the table."""
     dots, shown = [], []
-    rates = [c for c in print_.columns if any(of_table[r.key, c.key]["unit"] in RATES for r in print_.rows)]
+    unit = next((cell["unit"] for cell in of_table.values() if cell["unit"] in RATES), "percent")
+    rates = [c for c in print_.columns if any(of_table[r.key, c.key]["unit"] == unit for r in print_.rows)]
     for r, row in enumerate(print_.rows):
         for c, column in enumerate(rates):
             cell = of_table[row.key, column.key]
-            ours, size = cell["reproduced"], RATES[cell["unit"]]
+            ours = cell["reproduced"]
             dots.append(
                 figures.Dot(
                     row=r,
                     column=c,
-                    ours=None if ours is None else size * ours["value"],
-                    interval=None if ours is None else (size * ours["interval"][0], size * ours["interval"][1]),
-                    published=None if (theirs := cell["published"]["value"]) is None else size * theirs,
+                    ours=None if ours is None else ours["value"],
+                    interval=None if ours is None else (ours["interval"][0], ours["interval"][1]),
+                    published=cell["published"]["value"],
                 )
             )
             shown.append(cell["id"])
     identity = f"chart/{table['key']}"
-    rates_are_errors = any(cell["unit"] == "error rate" for cell in of_table.values())
     return figures.accuracy_chart(
-        f"Table {table['table']} drawn: {'error rate' if rates_are_errors else 'top-1 accuracy'} in percent, "
+        f"{table_words(table['table'])} drawn: {'top-1 accuracy in percent' if unit == 'percent' else unit}, "
         "published and here",
-        [_short_label(row, print_) for row in print_.rows],
-        [column.key for column in rates],  # unlike labels they say which set they belong to
+        [_marked(_short_label(row, print_), table, " ({})") for row in print_.rows],
+        [_marked(column.key, table, "\n{}") for column in rates],  # unlike labels they say which set they belong to
         dots,
         binder.figure(identity, shown),
+        whole=RATES[unit],
     )
 
 
@@ -594,6 +624,12 @@ def _short_label(row: published.Row, print_: published.Table) -> str:
     if print_.headings is not None and len(print_.headings) > 1:
         return row.key
     return row.label if [other.label for other in print_.rows].count(row.label) == 1 else row.key
+
+
+def _marked(label: str, table: Mapping[str, Any], mark: str) -> str:
+    """A label of a drawing; where it names data that others stand in for in the table, it ends in a mark."""
+    is_replaced = any(name for _, name in named_in(label, replaced(table["stand_in"] or "")))
+    return label + (mark.format("stand-in") if is_replaced else "")
 
 
 def _equivariance_view(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:

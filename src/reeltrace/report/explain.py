@@ -12,18 +12,25 @@ from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.names import MANIFEST, RECEIPT
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.report.chains import artifact_name, describe, processor_words
-from reeltrace.report.quantities import derivation_words
+from reeltrace.report.quantities import derivation_words, span
 
 
-def explain(root: Path, cell_id: str, scale: str, not_current: Mapping[str, str] | None = None) -> dict[str, Any]:
+def explain(
+    root: Path,
+    cell_id: str,
+    scale: str,
+    not_current: Mapping[str, str] | None = None,
+    not_made: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """The chain of a cell such as `basu2021/3/Z3CNN/original`: cell, value, artifacts, commands, code, data, machine.
 
-    `not_current` says of artifacts "stage/key" that are not what would be made today why not.
-    Raises `UserError` for an unknown cell, with the nearest names, or when nothing was aggregated at this scale;
+    `not_current` says of artifacts "stage/key" that are not what would be made today why not, `not_made` of tables
+    "document/table" that are not there how far they are.
+    Raises `UserError` for an unknown cell, with the nearest names, or one whose table is not there at this scale;
     `CheckFailed` when a file of the chain is not what a stage writes today.
     """
     with _edited(root / "results" / scale):
-        return _explain(root, cell_id, scale, not_current or {})
+        return _explain(root, cell_id, scale, not_current or {}, not_made or {})
 
 
 @contextlib.contextmanager
@@ -38,7 +45,9 @@ def _edited(results: Path) -> Iterator[None]:
         ) from None
 
 
-def _explain(root: Path, cell_id: str, scale: str, not_current: Mapping[str, str]) -> dict[str, Any]:
+def _explain(
+    root: Path, cell_id: str, scale: str, not_current: Mapping[str, str], not_made: Mapping[str, str]
+) -> dict[str, Any]:
     results = root / "results" / scale
     known: dict[str, tuple[Path, int, dict[str, Any]]] = {}
     for path in sorted(results.glob(f"aggregate/*/{CELLS}")):
@@ -47,6 +56,9 @@ def _explain(root: Path, cell_id: str, scale: str, not_current: Mapping[str, str
         table = read_json(path)
         for index, cell in enumerate(table["cells"]):
             known[f"{table['document']}/{table['table']}/{cell['row']}/{cell['column']}"] = (path, index, cell)
+    said = next((how_far for table, how_far in not_made.items() if cell_id.startswith(f"{table}/")), None)
+    if cell_id not in known and said is not None:
+        raise UserError(said)
     if not known:
         raise UserError(f"{results / 'aggregate'}: no tables yet; run `snakemake --cores all` first")
     if cell_id not in known:
@@ -123,7 +135,7 @@ def _format(chain: dict[str, Any]) -> str:
         interval = ours.get("interval_printed")
         add("here", ours["printed"] + (f"  [{interval[0]}, {interval[1]}]" if interval else ""))
         if "range_printed" in ours:
-            add("range", " to ".join(ours["range_printed"]))
+            add("range", span(*ours["range_printed"]))
         if chain["derivation"]:
             add("derived", derivation_words(chain["derivation"]))
         for seed, entry in ours.get("seeds", {}).items():

@@ -27,7 +27,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Dot:
-    """One accuracy in percent: ours with its interval, and the published one; either may be missing."""
+    """One value: ours with its interval, and the published one; either may be missing."""
 
     row: int
     column: int
@@ -144,14 +144,19 @@ def accuracy_chart(
     columns: Sequence[str],
     dots: Sequence[Dot],
     attributes: Markup,
+    whole: float = 100,
 ) -> Markup:
-    """An SVG, a panel per column and a line per row: ours as a dot with its interval, the published as a diamond."""
-    label, panel, gap, line, top, bottom = 24 + 7 * max(map(len, rows), default=0), 112, 32, 26, 26, 24
+    """An SVG, a panel per column and a line per row: ours as a dot with its interval, the published as a diamond.
+
+    The scale of a panel goes from 0 to `whole`, in the unit of the dots. The name of a column may have a second line.
+    """
+    label, panel, gap, line, bottom = 24 + 7 * max(map(len, rows), default=0), 112, 32, 26, 24
+    top = 38 if any("\n" in column for column in columns) else 26
     width = label + len(columns) * (panel + gap) - gap + 16
     height = top + len(rows) * line + bottom
 
     def x(column: int, value: float) -> float:
-        return label + column * (panel + gap) + panel * value / 100
+        return label + column * (panel + gap) + panel * value / whole
 
     parts = [
         Markup(
@@ -160,14 +165,14 @@ def accuracy_chart(
     ]
     base = top + len(rows) * line
     for index, column in enumerate(columns):
-        parts.append(
-            Markup('<text class="head mid" x="{}" y="{}">{}</text>').format(_n(x(index, 50)), top - 10, column)
-        )
-        for tick in (0, 25, 50, 75, 100):
-            parts.append(Markup('<path class="grid" d="M{} {}V{}"/>').format(_n(x(index, tick)), top, base))
-        for tick in (0, 50, 100):
+        center, (head, *below) = _n(x(index, whole / 2)), column.split("\n")
+        parts.append(Markup('<text class="head mid" x="{}" y="16">{}</text>').format(center, head))
+        parts += [Markup('<text class="axis mid" x="{}" y="29">{}</text>').format(center, words) for words in below]
+        for tick in (0, 1 / 4, 1 / 2, 3 / 4, 1):
+            parts.append(Markup('<path class="grid" d="M{} {}V{}"/>').format(_n(x(index, tick * whole)), top, base))
+        for tick in (0, whole / 2, whole):
             parts.append(
-                Markup('<text class="tick mid" x="{}" y="{}">{}</text>').format(_n(x(index, tick)), base + 15, tick)
+                Markup('<text class="tick mid" x="{}" y="{}">{:g}</text>').format(_n(x(index, tick)), base + 15, tick)
             )
     for index, row in enumerate(rows):
         middle = top + (index + 0.5) * line

@@ -13,6 +13,7 @@ from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.names import SPEC
 from reeltrace.errors import CheckFailed, Problem
 from reeltrace.report.binding import Binder, Number
+from reeltrace.report.quantities import span
 
 if TYPE_CHECKING:
     from reeltrace.registry.specs import ReportSpec
@@ -41,7 +42,7 @@ def describe_pictures(binder: Binder, key: str, spec: ReportSpec, inputs: Mappin
     videos = []
     for index, video in enumerate(metrics["videos"]):
         described = file(f"video-{index + 1}", video, f"video {index + 1}", f"/videos/{index}")
-        frames = f"{video['start']} to {video['start'] + video['frames'] - 1}"
+        frames = span(video["start"], video["start"] + video["frames"] - 1)
         described["shown"] = add(
             f"video-{index + 1}/frames", frames, "Frames of the clip", f"/videos/{index}/start", described["id"]
         )

@@ -142,12 +142,9 @@ def _every(stride: int) -> str:
 
 
 def _stand_in(key: str, spec: ReportSpec, inputs: Mapping[str, Path]) -> str | None:
-    """What the set is made of in place of the official one, as the tables over it say."""
-    for table in spec.tables:
-        sentences = read_json(inputs[f"aggregate/{table}"] / SPEC)["stand_in"]
-        if key in sentences:
-            return None if sentences[key] is None else str(sentences[key])
-    return None
+    """What the set is made of in place of the official ones, as the tables over it say."""
+    said = (read_json(inputs[f"aggregate/{table}"] / SPEC)["stand_in"].get(key) for table in spec.tables)
+    return "; ".join(dict.fromkeys(str(sentence) for sentence in said if sentence)) or None
 
 
 def read_rows(path: Path, *columns: str) -> list[dict[str, str]]:

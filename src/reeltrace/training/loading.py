@@ -123,9 +123,16 @@ def read_ahead(loaders: int, batch: int, free: int | None) -> tuple[int, int]:
 
 def _plan(spec: TrainSpec, clips: Clips, anonymous: bool) -> tuple[int, int]:
     """`read_ahead` for a run on this machine; where it is less than what the spec asks for, stderr says why."""
-    loaders = spec.device.loaders
+    loaders, processors = spec.device.loaders, _processors()
     if not loaders:
         return 0, READ_AHEAD
+    if loaders > processors:
+        print(
+            f"run {spec.key}: device.loaders in params.yaml asks for {loaders} processes, this one may use "
+            f"{processors} processors; used are {processors}",
+            file=sys.stderr,
+        )
+        loaders = processors
     batch = clips.clip_bytes * min(spec.protocol.batch_size, len(clips))
     memory = available_memory()
     free, what, remedy = memory, "memory", "free some memory"
@@ -144,6 +151,10 @@ def _plan(spec: TrainSpec, clips: Clips, anonymous: bool) -> tuple[int, int]:
             file=sys.stderr,
         )
     return processes, ahead
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _mb(count: int) -> str:
