@@ -1,5 +1,6 @@
 """The project's own files agree with each other: versions, environments, compiled files, walls."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -124,3 +125,49 @@ def test_tests_of_a_gpu_are_left_out_unless_asked_for() -> None:
     ).stdout
     for name in ("cnn4-p43d", "resnet18-t2", "optimizer-rprop", "augmented-treverse", "videos", "rcn", "average-pool"):
         assert f"[{name}-cuda]" in collected
+
+
+# --- a document stays in its folder ---
+
+# What documents call by the names that the field, the data or torch have for it.
+COMMON_WORDS = {"UCF-101", "HMDB-51", "ST-ResNet", "GFLOPS", "Size", "Type", "maxPool"}
+
+
+def names_of_documents() -> tuple[set[str], set[str]]:
+    """The keys of the documents, and the names that only one of them gives: of entries, tables, rows and columns."""
+    keys, names = set(), set()
+    for folder in sorted(path.parent for path in (PROJECT / "documents").glob("*/document.yaml")):
+        keys.add(folder.name)
+        for entries in yaml.safe_load((folder / "experiments.yaml").read_text()).values():
+            names |= {name for name in entries if "-" in name}
+        for number, table in yaml.safe_load((folder / "published.yaml").read_text())["tables"].items():
+            names |= {number} | {entry["key"] for part in ("rows", "columns") for entry in table[part]}
+    telling = {name for name in names if len(name) > 2 and not name.islower()} - COMMON_WORDS
+    return keys, {name for name in telling | {n for n in names if "-" in n and n.islower()} if name not in keys}
+
+
+def strings_in(path: Path) -> list[tuple[int, str]]:
+    """What a source file says besides its docstrings and comments, line by line."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix != ".py":
+        text = re.sub(r"\{#.*?#\}", "", text, flags=re.DOTALL)
+        lines = [(n, re.sub(r"(^|\s)#( .*|$)", "", line)) for n, line in enumerate(text.splitlines(), start=1)]
+        return [(n, line) for n, line in lines if line.strip()]
+    tree = ast.parse(text)
+    owners = [n for n in ast.walk(tree) if isinstance(n, ast.Module | ast.ClassDef | ast.FunctionDef)]
+    docstrings = {id(n.body[0].value) for n in owners if n.body and isinstance(n.body[0], ast.Expr)}
+    constants = [n for n in ast.walk(tree) if isinstance(n, ast.Constant) and id(n) not in docstrings]
+    return [(n.lineno, n.value) for n in constants if isinstance(n.value, str)]
+
+
+def test_no_document_is_spoken_of_outside_its_folder() -> None:
+    keys, names = names_of_documents()
+    assert len(keys) == 5 and {"Z3CNN(no aug)", "7.2", "dir-cnn4-z3", "SlowFast", "Block4 GRU"} <= names
+    found = []
+    places = [*(PROJECT / "src").rglob("*.py"), *(PROJECT / "workflow").rglob("*.smk"), PROJECT / "Snakefile"]
+    for path in sorted([*places, *(PROJECT / "templates").glob("*.j2")]):
+        for line, text in strings_in(path):
+            said = {key for key in keys if key in text}
+            said |= names & {text} if path.suffix == ".py" else {name for name in names if f'"{name}"' in text}
+            found += [f"{path.relative_to(PROJECT)}:{line}: {word}" for word in sorted(said)]
+    assert found == []

@@ -189,7 +189,7 @@ def _mistaken_texts(plan: Any) -> list[Any]:
 
 @app.command()
 def explain(
-    cell: Annotated[str, typer.Argument(help="document/table/row/column, as in basu2021/3/Z3CNN/original")],
+    cell: Annotated[str, typer.Argument(help="document/table/row/column, by their keys in documents/")],
     as_json: AsJson = False,
 ) -> None:
     """Print the chain of one number: cell, value, artifact and hash, command, code, data, seed, machine."""
@@ -214,7 +214,7 @@ app.add_typer(new, name="new")
 
 @new.command()
 def document(
-    key: Annotated[str, typer.Argument(help="what the document is called here, as in basu2021")],
+    key: Annotated[str, typer.Argument(help="what the document is called here, as in smith2020")],
     title: Annotated[str, typer.Option("--title", help="its title")] = "A title",
     year: Annotated[str, typer.Option("--year", help="its year")] = "not given",
 ) -> None:

@@ -73,7 +73,7 @@ RESULTS = Path("results")
 TEMPLATES = Path("templates")
 PACKAGE = Path("src/reeltrace")
 PUBLISHED = "published.yaml"
-TEXTS = (HEADER, PUBLISHED, "claims.yaml", "assumptions.yaml")  # of a document, beside its experiments
+TEXTS = (HEADER, PUBLISHED, "claims.yaml", "assumptions.yaml", "abstract.html.j2")  # of a document
 
 
 def module_of(spec: Spec) -> str:

@@ -96,7 +96,7 @@ def new_document(key: str, title: str, year: str, root: Path = Path()) -> list[P
     """
     folder = DOCUMENTS / key
     if not KEY.fullmatch(key) or key == COMMON:
-        raise UserError(f"{key!r}: expected lower-case letters, digits and dashes, as in basu2021; choose another key")
+        raise UserError(f"{key!r}: expected lower-case letters, digits and dashes, as in smith2020; choose another key")
     if not (root / DOCUMENTS).is_dir():
         raise UserError(f"{DOCUMENTS}: no such folder; run the command in the folder that holds params.yaml")
     if (root / folder).exists():

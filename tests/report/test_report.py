@@ -452,7 +452,7 @@ def test_a_template_cannot_pass_a_numeral_off_as_a_name(copied: Project, text: s
     _append(copied, "report.html.j2", f"<p>{text}</p>")
     with pytest.raises(CheckFailed, match="a numeral is written in the template"):
         rebuild(copied)
-    assert check_templates(REPOSITORY / "templates") == []
+    assert check_templates(REPOSITORY) == []
 
 
 def test_a_template_that_drops_a_cell_fails(copied: Project) -> None:

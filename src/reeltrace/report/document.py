@@ -23,7 +23,7 @@ from reeltrace.analysis.stage import CELLS, HISTORY, read_history
 from reeltrace.analysis.verdicts import MEANINGS, count
 from reeltrace.artifacts.files import sha256_file
 from reeltrace.artifacts.json_values import canonical_json, read_json
-from reeltrace.artifacts.names import SPEC
+from reeltrace.artifacts.names import DOCUMENTS, SPEC
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.registry.fields import replaced
 from reeltrace.registry.header import read_header
@@ -103,7 +103,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         "pictures": [pictures.plain(one) for one in drawn],
         "artifacts": artifacts,
     }
-    environment = _environment(root / TEMPLATES)
+    environment = _environment(root)
     replaced_in = {(t["document"], t["table"]): replaced(t["stand_in"] or "") for t in tables}
     replaced_sets = {d["key"]: d["stand_in"] for d in datasets if d["stand_in"]}
     views = [_table_view(t, prints[t["document"]], binder, cells) for t in tables]
@@ -140,7 +140,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         },
     )
     page = "\n".join(line.rstrip() for line in page.splitlines() if line.strip()) + "\n"
-    problems = check_templates(root / TEMPLATES) or [str(p) for p in binder.check(page, "report.html")]
+    problems = check_templates(root) or [str(p) for p in binder.check(page, "report.html")]
     if problems:
         raise CheckFailed(f"{problems[0]}; {len(problems)} such problem(s); correct {root / TEMPLATES}")
     content["numbers"] = [
@@ -163,11 +163,13 @@ def _joined(sentences: Iterable[str | None]) -> str | None:
     return "; ".join(dict.fromkeys(each)) or None
 
 
-def _environment(folder: Path) -> jinja2.Environment:
+def _environment(root: Path) -> jinja2.Environment:
+    """The templates below `root`, and those of its documents as `<key>/<file>`."""
+    folder = root / TEMPLATES
     if not (folder / PAGE).is_file():
         raise UserError(f"{folder / PAGE}: not found; restore it with `git checkout {folder}`")
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
+        loader=jinja2.FileSystemLoader([folder, root / DOCUMENTS]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         lstrip_blocks=True,
@@ -194,11 +196,11 @@ def _show(value: Any) -> str:
     return str(value)
 
 
-def check_templates(folder: Path) -> list[str]:
+def check_templates(root: Path) -> list[str]:
     """Numerals that a template itself passes to `name`: the one way past the check of the page."""
-    environment = _environment(folder)
+    environment = _environment(root)
     problems = []
-    for path in sorted(folder.glob("*.j2")):
+    for path in sorted([*(root / TEMPLATES).glob("*.j2"), *(root / DOCUMENTS).glob("*/*.j2")]):
         tree = environment.parse(path.read_text(encoding="utf-8"))
         for call in tree.find_all(nodes.Call):
             called = call.node.name if isinstance(call.node, nodes.Name) else getattr(call.node, "attr", "")
