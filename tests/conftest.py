@@ -50,7 +50,7 @@ PARTS = (
     "pyproject.toml",
     "workflow",
     "documents",
-    "templates",
+    "reports",
     "src/reeltrace",
     ".gitattributes",
     ".gitignore",

@@ -296,7 +296,7 @@ def test_each_stage_of_dvc_depends_on_one_digest_and_on_what_it_reads(plan: Plan
     for task in plan:
         digest, *others = stages[f"{task.stage}-{task.key}"]["deps"]
         assert digest == f"results/code/{module_of(task.spec).removeprefix('reeltrace.')}"
-        texts = [path for path in others if path.startswith(("documents", "templates", "params.yaml"))]
+        texts = [path for path in others if path.startswith(("documents", "reports", "params.yaml"))]
         assert [path for path in others if path not in texts] == [str(t.manifest) for t in plan.inputs_of(task)]
         assert len(texts) == {"aggregate": 1, "report": 3}.get(task.stage, 0)
         assert stages[f"{task.stage}-{task.key}"]["outs"] == [str(task.folder)]

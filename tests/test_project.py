@@ -165,7 +165,7 @@ def test_no_document_is_spoken_of_outside_its_folder() -> None:
     assert len(keys) == 5 and {"Z3CNN(no aug)", "7.2", "dir-cnn4-z3", "SlowFast", "Block4 GRU"} <= names
     found = []
     places = [*(PROJECT / "src").rglob("*.py"), *(PROJECT / "workflow").rglob("*.smk"), PROJECT / "Snakefile"]
-    for path in sorted([*places, *(PROJECT / "templates").glob("*.j2")]):
+    for path in sorted([*places, *(PROJECT / "reports/templates").glob("*.j2")]):
         for line, text in strings_in(path):
             said = {key for key in keys if key in text}
             said |= names & {text} if path.suffix == ".py" else {name for name in names if f'"{name}"' in text}

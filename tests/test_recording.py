@@ -520,7 +520,9 @@ def refused(folder: Path, words: str, *before: str, commands: tuple[str, ...] = 
     assert "Errno" not in done.stderr and "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("place", ["params.yaml", "documents/basu2021", "templates", "src/reeltrace/training/stage.py"])
+@pytest.mark.parametrize(
+    "place", ["params.yaml", "documents/basu2021", "reports/templates", "src/reeltrace/training/stage.py"]
+)
 def test_an_input_that_cannot_be_read_is_one_line(made: Path, place: str) -> None:
     with unreadable(made / place) as before:
         commands = ("sync",) if place.startswith("src") else ("status", "sync", "verify")

@@ -51,7 +51,7 @@ class Project:
     def __init__(self, root: Path, scale: str = "quick", files: Mapping[str, str] = FILES) -> None:
         self.root = root
         shutil.copytree(REPOSITORY / "documents", root / "documents")
-        shutil.copytree(REPOSITORY / "templates", root / "templates")
+        shutil.copytree(REPOSITORY / "reports", root / "reports")
         write_files(root, files)
         self.registry: Registry = load(root, scale)  # type: ignore[arg-type]
         self.scale = scale

@@ -99,7 +99,7 @@ def test_results_of_other_parameters_are_stale_and_nothing_else(copy: Path) -> N
     ("file", "old", "new"),
     [
         ("src/reeltrace/analysis/intervals.py", "\nZ = 1.95", "\nZ = 1.55"),
-        ("templates/abstract.html.j2", "<h2>Abstract</h2>", "<h2>7 numbers</h2>"),
+        ("reports/templates/abstract.html.j2", "<h2>Abstract</h2>", "<h2>7 numbers</h2>"),
         ("documents/basu2021/published.yaml", 'printed: "8.33"', 'printed: "8.34"'),
     ],
 )

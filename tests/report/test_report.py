@@ -428,7 +428,7 @@ def test_a_spoilt_frame_store_is_named(copied: Project, spoil: Any, words: str) 
 
 
 def _append(project: Project, template: str, text: str, before: str = "{% include") -> None:
-    path = project.root / "templates" / template
+    path = project.root / "reports/templates" / template
     source = path.read_text(encoding="utf-8")
     path.write_text(source.replace("</main>", text + "</main>"), encoding="utf-8")
 
@@ -456,7 +456,7 @@ def test_a_template_cannot_pass_a_numeral_off_as_a_name(copied: Project, text: s
 
 
 def test_a_template_that_drops_a_cell_fails(copied: Project) -> None:
-    path = copied.root / "templates/macros.html.j2"
+    path = copied.root / "reports/templates/macros.html.j2"
     source = path.read_text(encoding="utf-8")
     assert "{{ binder.published(cell.id) }}" in source
     path.write_text(source.replace("{{ binder.published(cell.id) }}", "", 1), encoding="utf-8")
@@ -465,7 +465,7 @@ def test_a_template_that_drops_a_cell_fails(copied: Project) -> None:
 
 
 def test_missing_templates_are_named(copied: Project) -> None:
-    (copied.root / "templates/report.html.j2").unlink()
+    (copied.root / "reports/templates/report.html.j2").unlink()
     with pytest.raises(UserError, match="git checkout"):
         rebuild(copied)
 

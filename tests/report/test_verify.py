@@ -291,7 +291,7 @@ def test_a_spec_written_anew_makes_stale_and_is_not_read_as_that_of_the_results(
 
 
 def test_other_templates_make_a_report_stale_and_none_of_its_numbers_unbound(copied: Project) -> None:
-    path = copied.root / "templates/abstract.html.j2"
+    path = copied.root / "reports/templates/abstract.html.j2"
     path.write_text(path.read_text(encoding="utf-8").replace("<h2>Abstract</h2>", "<h2>In short</h2>"))
     assert {p.kind for p in problems(copied)} == {"report differs from artifacts"}
     found = problems(copied, **{"report/all": OTHER_CODE})

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from reeltrace.registry.specs import ReportSpec
 
 SCHEMA = "reeltrace-report/1"
-TEMPLATES = Path("templates")  # below the project's root
+TEMPLATES = Path("reports/templates")  # below the project's root
 PAGE = "report.html.j2"
 QUANTITIES = {"relative_error": "relative error", "agreement": "agreement"}
 RATES = {"percent": 100, "error rate": 1}  # units that a chart draws, and the end of its scale in each
