@@ -22,8 +22,8 @@ if os.environ.get("CI"):
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The end-to-end tests first: they take longest, and the others fill the time beside them."""
-    items.sort(key=lambda item: item.path.parent.name != "e2e")
+    """What takes longest first, the engines and what starts many processes: the others fill the time beside them."""
+    items.sort(key=lambda item: 0 if item.path.parent.name == "e2e" else 1 if item.path.name in LONG else 2)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -41,6 +41,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 PROJECT = Path(__file__).resolve().parents[1]
+LONG = ("test_recording.py", "test_conformance.py", "test_browser.py")
 REPRODUCED = ("tests/e2e/test_engines.py", "tests/e2e/test_verify.py")
 PARTS = (
     "Snakefile",
