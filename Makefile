@@ -6,7 +6,10 @@ BIN := $(VENV)/bin
 CORES ?= all
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: report test test-gpu lint format clean lock system FORCE
+FAST := tests/analysis tests/documents tests/report/test_binding.py tests/report/test_report.py \
+	$(addprefix tests/test_,artifacts.py document_code.py documents.py project.py registry.py strict_yaml.py)
+
+.PHONY: report test test-fast test-gpu lint format clean lock system FORCE
 
 report: $(VENV)/.ready
 	snakemake --cores $(CORES)
@@ -14,6 +17,10 @@ report: $(VENV)/.ready
 
 test: $(VENV)/.ready system lint
 	python -m pytest -n 2
+
+# What needs no training and no engine: the registry, documents, what is printed, verdicts, claims, the page.
+test-fast: $(VENV)/.ready
+	python -m pytest -n 2 -m "not slow and not gpu" $(FAST)
 
 # What only a GPU can show: every net, optimiser and transform there, killed, resumed, and to the same bytes twice.
 test-gpu: $(VENV)/.ready

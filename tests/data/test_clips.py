@@ -98,10 +98,10 @@ def test_an_index_gives_sides_and_classes(tmp_path: Path) -> None:
     index = tmp_path / "index.csv"
     lines = ["A/v_A_g01_c01.avi,A,0,test,train,train,1,x", "B/v_B_g09_c01.avi,B,1,train,test,unused,1,x"]
     index.write_text(HEADER + "\n".join(lines) + "\n")
-    rows, classes = read_index(index, 1)
+    rows, classes = read_index(index.parent, 1)
     assert classes == ("A", "B")
     assert rows == [Video("A/v_A_g01_c01.avi", 0, "test", "01"), Video("B/v_B_g09_c01.avi", 1, "train", "09")]
-    assert [row.side for row in read_index(index, 3)[0]] == ["train", "unused"]
+    assert [row.side for row in read_index(index.parent, 3)[0]] == ["train", "unused"]
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_another_file_is_no_index(tmp_path: Path, text: str) -> None:
     index = tmp_path / "index.csv"
     index.write_text(text)
     with pytest.raises(UserError, match="not an index of videos"):
-        read_index(index, 1)
+        read_index(index.parent, 1)
 
 
 @given(st.integers(1, 60), st.integers(2, 9), st.integers(1, 4), st.integers(1, 6))

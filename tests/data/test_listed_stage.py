@@ -40,7 +40,7 @@ def spec_of(folder: Path) -> VideosSpec:
 def test_the_lists_become_an_index(folder: Folder, tmp_path: Path) -> None:
     (work := tmp_path / "work").mkdir()
     listed_stage.run(spec_of(folder(train="a/1.mp4 riding\n\nb/with space.mp4 juggling\n")), {}, work)
-    rows, classes = read_index(work / "index.csv", 1)
+    rows, classes = read_index(work, 1)
     assert classes == ("juggling", "riding")
     assert [(row.path, row.label, row.side) for row in rows] == [
         ("b/2.mp4", 0, "test"),
@@ -52,7 +52,7 @@ def test_the_lists_become_an_index(folder: Folder, tmp_path: Path) -> None:
     assert about["counts"]["split1"] == {"train": 2, "test": 2, "unused": 0}
     with (work / "index.csv").open(newline="") as file:
         assert int(next(csv.DictReader(file))["bytes"]) == len("b/2.mp4")
-    assert frames_stage.read_names(work / "index.csv") == [row.path for row in rows]
+    assert frames_stage.read_names(work) == [row.path for row in rows]
 
 
 @pytest.mark.parametrize(

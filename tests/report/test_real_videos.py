@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reeltrace.artifacts.formats import FRAMES, VIDEO_INDEX
 from reeltrace.artifacts.json_values import write_json
 from reeltrace.artifacts.names import MANIFEST, SPEC
 from reeltrace.artifacts.protocol import make_manifest
@@ -52,9 +53,9 @@ def test_what_the_stages_write_is_verified_without_a_problem(results: Path) -> N
 
 def test_the_shown_clip_is_the_one_that_a_frame_store_gives(results: Path) -> None:
     data, frames = results / "data/tiny", results / "frames/tiny"
-    stored = {row["video"]: row for row in videos.read_rows(frames / "frames.csv", *videos.FRAME_COLUMNS)}
+    stored = {row["video"]: row for row in FRAMES.check(frames)}
     row, clip = videos.shown_clip(data, frames, stored, VIEW)
-    tests = [r["video"] for r in videos.read_rows(data / "index.csv", "split1") if r["split1"] == "test"]
+    tests = [r["video"] for r in VIDEO_INDEX.check(data) if r["split1"] == "test"]
     assert row["video"] == tests[1]  # the first cannot be read
     store = FrameStore.open(frames)
     number = store.names.index(row["video"])

@@ -16,6 +16,7 @@ import pytest
 
 from analysis.fabricated import REPOSITORY, Project
 from reeltrace.artifacts.files import sha256_file
+from reeltrace.artifacts.formats import FRAMES, VIDEO_INDEX
 from reeltrace.artifacts.json_values import read_json, write_json
 from reeltrace.artifacts.pointers import pointer
 from reeltrace.artifacts.protocol import tree_entry
@@ -380,9 +381,9 @@ def test_the_strip_shows_the_middle_clip_of_the_first_test_video(finished: Proje
     data, frames = finished.folder("data/ucf101"), finished.folder("frames/ucf101")
     view = finished.registry.train_spec("ucf-cnn4-z3", 0).video
     assert view is not None
-    stored = {row["video"]: row for row in videos.read_rows(frames / "frames.csv", "video")}
+    stored = {row["video"]: row for row in FRAMES.check(frames)}
     row, clip = videos.shown_clip(data, frames, stored, view.model_dump())
-    first = next(r for r in videos.read_rows(data / "index.csv", "split1") if r["split1"] == "test")
+    first = next(r for r in VIDEO_INDEX.check(data) if r["split1"] == "test")
     assert row == first and row["video"] in stored
     # The yellow square of the invented video moves by a pixel down and two to the right in each frame; the video has
     # 10 frames, fewer than the clip needs, so that it begins again.
@@ -398,10 +399,10 @@ def test_the_strip_shows_the_middle_clip_of_the_first_test_video(finished: Proje
 
 def test_a_clip_is_cut_from_the_middle_in_time(finished: Project) -> None:
     data, frames = finished.folder("data/ucf101"), finished.folder("frames/ucf101")
-    stored = {row["video"]: row for row in videos.read_rows(frames / "frames.csv", "video")}
+    stored = {row["video"]: row for row in FRAMES.check(frames)}
     view = {"split": 1, "clip": {"frames": 3, "stride": 2, "crop": 15, "size": 15}}
     _, clip = videos.shown_clip(data, frames, stored, view)
-    first = next(r for r in videos.read_rows(data / "index.csv", "split1") if r["split1"] == "test")
+    first = next(r for r in VIDEO_INDEX.check(data) if r["split1"] == "test")
     top, left = ((int(stored[first["video"]][side]) - 15) // 2 for side in ("height", "width"))
     # 10 frames hold a clip of 5 at 0 to 5
     assert [tuple(np.argwhere(frame[..., 2] == 40)[0]) for frame in clip] == [
@@ -414,8 +415,11 @@ def test_a_clip_is_cut_from_the_middle_in_time(finished: Project) -> None:
     [
         (lambda folder: (folder / "shards/00000.bin").unlink(), "00000.bin: missing or too short for UCF-101/"),
         (lambda folder: (folder / "shards/00000.bin").write_bytes(b"x"), "00000.bin: missing or too short"),
-        (lambda folder: (folder / "frames.csv").unlink(), "frames.csv: missing"),
-        (lambda folder: (folder / "frames.csv").write_text("video\n"), "frames.csv: it has no column shard"),
+        (lambda folder: (folder / "frames.csv").unlink(), "frames.csv: no such file"),
+        (
+            lambda folder: (folder / "frames.csv").write_text("video\n"),
+            "frames.csv: not an index of frames .no column shard.",
+        ),
     ],
 )
 def test_a_spoilt_frame_store_is_named(copied: Project, spoil: Any, words: str) -> None:

@@ -3,7 +3,6 @@
 The pixels come from a frame store, the sides from the official split. Nothing here decodes or writes.
 """
 
-import csv
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from reeltrace.artifacts.formats import VIDEO_INDEX
 from reeltrace.data.frame_store import FrameStore
 from reeltrace.errors import UserError
 
@@ -168,7 +168,7 @@ def open_videos(view: "VideoView", data: Path, frames: Path) -> tuple[VideoClips
     a stored video is smaller than the crop.
     """
     store = FrameStore.open(frames)
-    rows, classes = read_index(data / "index.csv", view.split)
+    rows, classes = read_index(data, view.split)
     number = {name: position for position, name in enumerate(store.names)}
     used = [row for row in rows if row.side in ("train", "test")]
     broken = [row.path for row in used if row.path not in number]
@@ -233,7 +233,7 @@ def group_of(path: str) -> str:
     return ucf[1] if ucf else re.sub(r"_\d+$", "", stem)
 
 
-def read_index(path: Path, split: int) -> tuple[list[Video], tuple[str, ...]]:
+def read_index(folder: Path, split: int) -> tuple[list[Video], tuple[str, ...]]:
     """The videos of a set with their side in one official split, and the class names in the order of labels.
 
     Raises UserError when the file is missing or is not an index of videos.
@@ -241,15 +241,12 @@ def read_index(path: Path, split: int) -> tuple[list[Video], tuple[str, ...]]:
     names: dict[int, str] = {}
     rows = []
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                label, side = int(row["label"]), row[f"split{split}"]
-                if names.setdefault(label, row["class"]) != row["class"] or side not in ("train", "test", "unused"):
-                    raise ValueError(f"video {row['video']}")
-                rows.append(Video(row["video"], label, side, group_of(row["video"])))
+        for row in VIDEO_INDEX.read(folder, "video", "class", "label", f"split{split}"):
+            label, side = int(row["label"]), row[f"split{split}"]
+            if names.setdefault(label, row["class"]) != row["class"] or side not in ("train", "test", "unused"):
+                raise ValueError(f"video {row['video']}")
+            rows.append(Video(row["video"], label, side, group_of(row["video"])))
         classes = tuple(names[label] for label in range(len(names)))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; make the dataset first") from None
-    except (KeyError, ValueError, TypeError, csv.Error) as error:
-        raise UserError(f"{path}: not an index of videos ({error}); make the dataset again") from error
+    except (KeyError, ValueError) as error:
+        raise VIDEO_INDEX.refuse(folder, error) from error
     return rows, classes

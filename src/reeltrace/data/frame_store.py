@@ -1,6 +1,5 @@
 """Reading packed frames: memory-mapped shards and their index. See `frames` for how they are made."""
 
-import csv
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reeltrace.artifacts.formats import FRAMES
 from reeltrace.errors import UserError
 
 CHANNELS = 3
@@ -37,17 +37,13 @@ class FrameStore:
 
         Raises UserError when the index is missing or is none, and when a shard is missing or shorter than it says.
         """
-        path = folder / "frames.csv"
         columns: dict[str, list[Any]] = {name: [] for name in ("video", "shard", "frames", "height", "width", "offset")}
-        try:
-            with path.open(newline="", encoding="utf-8") as file:
-                for row in csv.DictReader(file):
-                    for name, values in columns.items():
-                        values.append(row[name] if name in ("video", "shard") else int(row[name]))
-        except FileNotFoundError:
-            raise UserError(f"{path}: no such file; extract the frames first") from None
-        except (KeyError, ValueError, TypeError, csv.Error) as error:
-            raise UserError(f"{path}: not an index of frames ({error}); extract the frames again") from error
+        for row in FRAMES.read(folder, *columns):
+            for name, values in columns.items():
+                try:
+                    values.append(row[name] if name in ("video", "shard") else int(row[name]))
+                except ValueError as error:
+                    raise FRAMES.refuse(folder, error) from error
         store = cls(
             folder,
             tuple(columns["video"]),

@@ -9,7 +9,6 @@ Decoders are native code, which may hang or crash: each worker reports what it d
 or dies, is replaced. The video it was at is given to the next decoder, or else reported as broken.
 """
 
-import csv
 import importlib
 import logging
 import multiprocessing
@@ -22,11 +21,11 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, TextIO, TypedDict, cast
+from typing import Any, BinaryIO, Literal, TypedDict, cast
 
 import numpy as np
 
-from reeltrace.artifacts.files import atomic_write
+from reeltrace.artifacts.formats import ABOUT, BROKEN_VIDEOS, FRAMES
 from reeltrace.artifacts.json_values import read_json, write_json
 from reeltrace.artifacts.names import SCRATCH
 from reeltrace.data.decoding import TOLERANCE, DecodingError, read_header, scaled_size
@@ -43,7 +42,6 @@ DECODERS: dict[str, str] = {
     "decord": "reeltrace.data.decoding:decord_frames",
     "pyav": "reeltrace.data.decoding:pyav_frames",
 }
-COLUMNS = ("video", "shard", "offset", "frames", "height", "width", "decoder", "fps", "note", "expected")
 NOTED: tuple[Literal["video", "frames", "expected", "note"], ...] = ("video", "frames", "expected", "note")
 
 
@@ -209,13 +207,10 @@ def _collect(work: Path, shards: Sequence[_Shard]) -> tuple[list[Row], list[Brok
 
 
 def _write(work: Path, rows: Sequence[Row], broken: Sequence[Broken], short_side: int, videos: int) -> None:
-    with atomic_write(work / "frames.csv", "w") as file:
-        table = csv.DictWriter(cast("TextIO", file), COLUMNS, lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
-    write_json(work / "broken.json", list(broken))
+    FRAMES.write(work, ([row[name] for name in FRAMES.columns] for row in rows))  # type: ignore[literal-required]
+    write_json(work / BROKEN_VIDEOS, list(broken))
     write_json(
-        work / "about.json",
+        work / ABOUT,
         {
             "schema": SCHEMA,
             "short_side": short_side,

@@ -1,7 +1,6 @@
 """The stage `frames`: decode every video of a set once, and pack its frames for memory-mapped reading."""
 
 import contextlib
-import csv
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -9,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reeltrace import variables
+from reeltrace.artifacts.formats import VIDEO_INDEX
 from reeltrace.data.frames import extract
-from reeltrace.errors import UserError
 
 if TYPE_CHECKING:
     from reeltrace.registry.specs import FramesSpec
@@ -23,7 +22,7 @@ def run(spec: "FramesSpec", inputs: Mapping[str, Path], work: Path) -> dict[str,
     differ between two equal runs: workers, rates, memory of the largest worker, and how many shards were there already.
     """
     folder = inputs[f"data/{spec.key}"]
-    names = read_names(folder / "index.csv")
+    names = read_names(folder)
     videos = folder / "videos" if spec.folder is None else Path(spec.folder).expanduser()
     count = workers()
     with _shown(f"{spec.key}: frames") as progress:
@@ -45,15 +44,9 @@ def workers() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def read_names(path: Path) -> list[str]:
+def read_names(folder: Path) -> list[str]:
     """The videos of a set's index, paths below `videos/`, in its order. Raises UserError when it is no such index."""
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return [row["video"] for row in csv.DictReader(file)]
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; make the dataset first") from None
-    except (KeyError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path}: not an index of videos ({error}); make the dataset again") from error
+    return [row["video"] for row in VIDEO_INDEX.read(folder, "video")]
 
 
 @contextlib.contextmanager

@@ -4,12 +4,11 @@ The videos stay where they are. Each side has a list, `train.txt` and `validatio
 path of a video below the folder, and after the last space the name of its class.
 """
 
-import csv
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from typing import TYPE_CHECKING, Any
 
-from reeltrace.artifacts.files import atomic_write
+from reeltrace.artifacts.formats import ABOUT, LISTED_INDEX
 from reeltrace.artifacts.json_values import write_json
 from reeltrace.errors import UserError
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 SCHEMA = 1
 LISTS = {"train": "train.txt", "test": "validation.txt"}  # the validation set of the document is what tests a net
 SPLITS = (1, 2, 3)
-COLUMNS = ("video", "class", "label", *(f"split{split}" for split in SPLITS), "bytes")
 
 
 def run(spec: "VideosSpec", inputs: Mapping[str, Path], work: Path) -> dict[str, Any]:
@@ -55,11 +53,11 @@ def run(spec: "VideosSpec", inputs: Mapping[str, Path], work: Path) -> dict[str,
         bare = set(classes) - {label for label, where in sides.values() if where == side}
         if bare:
             raise UserError(f"{folder / name}: no video of class {min(bare)}; both lists need every class")
-    total = _write_index(folder, sides, classes, work / "index.csv")
+    total = _write_index(folder, sides, classes, work)
     counts = {side: sum(where == side for _, where in sides.values()) for side in LISTS}
     none = {"train": 0, "test": 0, "unused": len(sides)}
     write_json(
-        work / "about.json",
+        work / ABOUT,
         {
             "schema": SCHEMA,
             "kind": "videos",
@@ -101,15 +99,14 @@ def read_list(path: Path) -> dict[int, tuple[str, str]]:
     return found
 
 
-def _write_index(folder: Path, sides: Mapping[str, tuple[str, str]], classes: list[str], path: Path) -> int:
+def _write_index(folder: Path, sides: Mapping[str, tuple[str, str]], classes: list[str], work: Path) -> int:
     """Write the index; the number of bytes of all videos."""
     total = 0
-    with atomic_write(path, "w") as file:
-        rows = csv.writer(cast("TextIO", file), lineterminator="\n")
-        rows.writerow(COLUMNS)
-        for video in sorted(sides, key=lambda name: (sides[name][0], name)):
-            label, side = sides[video]
-            size = (folder / video).stat().st_size
-            total += size
-            rows.writerow([video, label, classes.index(label), side, "unused", "unused", size])
+    rows = []
+    for video in sorted(sides, key=lambda name: (sides[name][0], name)):
+        label, side = sides[video]
+        size = (folder / video).stat().st_size
+        total += size
+        rows.append([video, label, classes.index(label), side, "unused", "unused", size])
+    LISTED_INDEX.write(work, rows)
     return total

@@ -7,7 +7,6 @@ path open: they are parameters here. Random numbers come from PCG64 seeded with 
 change how a Generator turns bits into draws between versions, which is why the lock pins numpy.
 """
 
-import csv
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from reeltrace.artifacts.files import atomic_write
+from reeltrace.artifacts.formats import CLIPS
 from reeltrace.data.disk import save_blocks
 from reeltrace.errors import UserError
 
@@ -37,7 +36,6 @@ DIRECTIONS: dict[str, tuple[int, int]] = {
     "Diagonal Right": (1, 1),
 }
 PATHS: dict[Task, MotionPath] = {"digit": "bounce", "direction": "straight"}
-INDEX_COLUMNS = ("split", "clip", "label", "class", "image", "y", "x", "vy", "vx")
 
 # A digit must travel so far (pixels, along its path) over a clip, and be seen at least so far from where it
 # began.
@@ -314,7 +312,7 @@ def write(
     for split, rows in clips.items():
         shape = (len(rows), settings.frames, settings.size, settings.size)
         save_blocks(folder / f"clips-{split}.npy", shape, np.dtype(np.uint8), _render(digits, rows, settings))
-    write_index(folder / "index.csv", clips, settings.classes)
+    write_index(folder, clips, settings.classes)
     return clips
 
 
@@ -336,17 +334,16 @@ def _render(digits: NDArray[np.uint8], rows: Sequence[Clip], settings: Settings)
         )
 
 
-def write_index(path: Path, clips: Mapping[str, Sequence[Clip]], classes: Sequence[str]) -> None:
+def write_index(folder: Path, clips: Mapping[str, Sequence[Clip]], classes: Sequence[str]) -> None:
     """Write the index: one line per clip, positions in pixels and velocities in pixels per frame, three
     decimals.
     """
-    with atomic_write(path, "w") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(INDEX_COLUMNS)
-        for split in SPLITS:
-            for row in clips[split]:
-                motion = [f"{value / UNIT:.3f}" for value in (*row.start, *row.velocity)]
-                writer.writerow([split, row.clip, row.label, classes[row.label], row.image, *motion])
+    rows = []
+    for split in SPLITS:
+        for row in clips[split]:
+            motion = [f"{value / UNIT:.3f}" for value in (*row.start, *row.velocity)]
+            rows.append([split, row.clip, row.label, classes[row.label], row.image, *motion])
+    CLIPS.write(folder, rows)
 
 
 def _milli(pixels: float) -> int:

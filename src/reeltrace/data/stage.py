@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reeltrace.artifacts.formats import ABOUT, IMAGES, LABELS
 from reeltrace.artifacts.json_values import read_json, write_json
 from reeltrace.data import moving_digits
 from reeltrace.data.disk import save_array
@@ -41,11 +42,11 @@ def _images(spec: "ImagesSpec", work: Path) -> dict[str, Any]:
         from reeltrace.data import digits
 
         pool, about = digits.load(), digits.ABOUT
-    save_array(work / "images.npy", pool.images)
-    save_array(work / "labels.npy", pool.labels)
+    save_array(work / IMAGES, pool.images)
+    save_array(work / LABELS, pool.labels)
     counts = np.bincount(pool.labels, minlength=10)
     write_json(
-        work / "about.json",
+        work / ABOUT,
         {
             "schema": SCHEMA,
             "kind": "images",
@@ -79,7 +80,7 @@ def _moving_digits(spec: "MovingDigitsSpec", pool: Path, work: Path) -> dict[str
     clips = moving_digits.write(images, labels, settings, work)
     dealt = moving_digits.split_images(labels, settings.image_split, settings.seed)
     write_json(
-        work / "about.json",
+        work / ABOUT,
         {
             "schema": SCHEMA,
             "kind": "moving-digits",
@@ -96,7 +97,7 @@ def _moving_digits(spec: "MovingDigitsSpec", pool: Path, work: Path) -> dict[str
             "speed": list(settings.speed),
             "path": settings.path,
             "seed": spec.seed,
-            "source": read_json(pool / "about.json")["source"],
+            "source": read_json(pool / ABOUT)["source"],
             "images_sha256": array_sha256(images),
         },
     )
@@ -108,7 +109,7 @@ def load_pool(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     disagree.
     """
     arrays = []
-    for name, axes in (("images.npy", 3), ("labels.npy", 1)):
+    for name, axes in ((IMAGES, 3), (LABELS, 1)):
         path = folder / name
         try:
             array = np.load(path, allow_pickle=False)

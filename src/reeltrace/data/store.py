@@ -1,6 +1,5 @@
 """Reading stored clips: memory-mapped pixels, labels from the index, batches as tensors."""
 
-import csv
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from reeltrace.artifacts.formats import ABOUT, CLIPS
 from reeltrace.artifacts.json_values import parse_json
 from reeltrace.errors import UserError
 
@@ -35,8 +35,8 @@ class ClipStore:
         Raises UserError when a file is missing or unreadable, or when the clips and the index do not agree.
         """
         clips = _map_clips(folder / f"clips-{split}.npy")
-        classes = _read_classes(folder / "about.json")
-        labels = _read_labels(folder / "index.csv", split, classes)
+        classes = _read_classes(folder / ABOUT)
+        labels = _read_labels(folder, split, classes)
         if len(labels) != len(clips):
             raise UserError(
                 f"{folder}: clips-{split}.npy has {len(clips)} clips, index.csv lists {len(labels)} for "
@@ -126,19 +126,16 @@ def _read_classes(path: Path) -> tuple[str, ...]:
         raise UserError(f"{path}: not a dataset description with a list of classes; make the dataset again") from error
 
 
-def _read_labels(path: Path, split: str, classes: Sequence[str]) -> NDArray[np.int64]:
+def _read_labels(folder: Path, split: str, classes: Sequence[str]) -> NDArray[np.int64]:
     labels: list[int] = []
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                if row["split"] != split:
-                    continue
-                label = int(row["label"])
-                if int(row["clip"]) != len(labels) or not 0 <= label < len(classes) or classes[label] != row["class"]:
-                    raise ValueError(f"clip {row['clip']} of {split}")
-                labels.append(label)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; make the dataset first") from None
-    except (ValueError, KeyError, TypeError, csv.Error) as error:
-        raise UserError(f"{path}: not an index of clips in order ({error}); make the dataset again") from error
+    for row in CLIPS.read(folder, "split", "clip", "label", "class"):
+        if row["split"] != split:
+            continue
+        try:
+            label = int(row["label"])
+            if int(row["clip"]) != len(labels) or not 0 <= label < len(classes) or classes[label] != row["class"]:
+                raise ValueError(f"clip {row['clip']} of {split}")
+        except ValueError as error:
+            raise CLIPS.refuse(folder, error) from error
+        labels.append(label)
     return np.asarray(labels, dtype=np.int64)

@@ -1,16 +1,16 @@
 """The stage `data` for sets of videos: UCF-101 and HMDB-51 from their official archives, or stand-ins for them."""
 
 import contextlib
-import csv
 import functools
 import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from typing import TYPE_CHECKING, Any
 
-from reeltrace.artifacts.files import atomic_write, sha256_file
+from reeltrace.artifacts.files import sha256_file
+from reeltrace.artifacts.formats import ABOUT, VIDEO_INDEX
 from reeltrace.artifacts.json_values import write_json
 from reeltrace.artifacts.names import SCRATCH
 from reeltrace.data import declared, sources, standin
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SCHEMA = 1
-COLUMNS = ("video", "class", "label", *(f"split{split}" for split in SPLITS), "bytes", "sha256")
 # The archives of each set: the videos, from the first that can be had, and the split lists.
 VIDEOS: dict[Layout, tuple[str, ...]] = {"ucf101": ("ucf101-videos", "ucf101-videos-zip"), "hmdb51": ("hmdb51-videos",)}
 LISTS: dict[Layout, str] = {"ucf101": "ucf101-splits", "hmdb51": "hmdb51-splits"}
@@ -52,7 +51,7 @@ def run(spec: "VideosSpec", inputs: Mapping[str, Path], work: Path) -> dict[str,
     splits = read_splits(spec.layout, work / "splits", names, spec.classes)
     size = _write_index(work, splits)
     write_json(
-        work / "about.json",
+        work / ABOUT,
         {
             "schema": SCHEMA,
             "kind": "videos",
@@ -192,14 +191,13 @@ def _write_index(work: Path, splits: Splits) -> int:
     """Write `index.csv`; the number of bytes of all videos."""
     total = 0
     order = sorted(splits.labels, key=lambda video: (splits.labels[video], video))
-    with atomic_write(work / "index.csv", "w") as file:
-        rows = csv.writer(cast("TextIO", file), lineterminator="\n")
-        rows.writerow(COLUMNS)
-        for video in order:
-            path, label = work / "videos" / video, splits.labels[video]
-            size = path.stat().st_size
-            total += size
-            rows.writerow([video, splits.classes[label], label, *splits.sides[video], size, sha256_file(path)])
+    rows = []
+    for video in order:
+        path, label = work / "videos" / video, splits.labels[video]
+        size = path.stat().st_size
+        total += size
+        rows.append([video, splits.classes[label], label, *splits.sides[video], size, sha256_file(path)])
+    VIDEO_INDEX.write(work, rows)
     return total
 
 

@@ -6,7 +6,6 @@ computes it again and compares.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from reeltrace.analysis.intervals import CONFIDENCE
 from reeltrace.analysis.stage import CELLS, HISTORY, read_history
 from reeltrace.analysis.verdicts import MEANINGS, count
 from reeltrace.artifacts.files import sha256_file
+from reeltrace.artifacts.formats import ABOUT, CLIPS
 from reeltrace.artifacts.json_values import canonical_json, read_json
 from reeltrace.artifacts.names import DOCUMENTS, SPEC
 from reeltrace.errors import CheckFailed, UserError
@@ -497,7 +497,7 @@ def _dataset(
         described = videos.describe_set(binder, key, spec, inputs, artifacts)
         described["strips"] = figures.strips(described.pop("pixels"))
         return described
-    about = read_json(folder / "about.json")
+    about = read_json(folder / ABOUT)
     row, clip = _clip(folder, shown)
     return {
         "key": key,
@@ -522,10 +522,9 @@ def _dataset(
 
 def _clip(folder: Path, shown: str | None) -> tuple[dict[str, str], np.ndarray[Any, np.dtype[np.uint8]]]:
     """The first test clip of the class `shown`; of any class where there is none."""
-    with (folder / "index.csv").open(encoding="utf-8", newline="") as handle:
-        rows = [row for row in csv.DictReader(handle) if row["split"] == "test"]
+    rows = [row for row in CLIPS.check(folder, *CLIPS.columns) if row["split"] == "test"]
     if not rows:
-        raise CheckFailed(f"{folder / 'index.csv'}: no test clip; run its stage again")
+        raise CheckFailed(f"{folder / CLIPS.name}: no test clip; run its stage again")
     row = next((row for row in rows if row["class"] == shown), rows[0])
     clips = np.load(folder / "clips-test.npy", mmap_mode="r")
     return row, np.array(clips[int(row["clip"]) if int(row["clip"]) < len(clips) else rows.index(row)])

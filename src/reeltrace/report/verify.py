@@ -24,6 +24,7 @@ from reeltrace.analysis.stage import CELLS, METRICS
 from reeltrace.analysis.stage import outputs as aggregate_outputs
 from reeltrace.analysis.timing import TIMING
 from reeltrace.artifacts.files import reason_of, sha256_file
+from reeltrace.artifacts.formats import ABOUT, BROKEN_VIDEOS, FRAMES, PREDICTIONS, SCORES, SHARDS, VIDEO_INDEX
 from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.names import MANIFEST, RECEIPT, SPEC
 from reeltrace.artifacts.protocol import check_outputs, file_entry
@@ -33,7 +34,7 @@ from reeltrace.report.check_frames import hidden_states, times
 from reeltrace.report.document import build
 from reeltrace.report.pictures import check_pictures
 from reeltrace.report.stage import HTML, JSON
-from reeltrace.report.videos import ABOUT, BROKEN_VIDEOS, FRAME_COLUMNS, FRAMES, INDEX, SHARDS, SIDES, read_rows
+from reeltrace.report.videos import SIDES
 
 TAMPERED, STALE, BROKEN = "tampered artifact", "stale", "broken chain"
 UNBOUND, DIFFERS = "unbound number", "report differs from artifacts"
@@ -98,10 +99,10 @@ def _contents(name: str, folder: Path, results: Path, root: Path) -> list[Proble
         checks = [(METRICS, partial(_scores, folder, results)), (METRICS, partial(hidden_states, folder))]
     elif stage == "timing":
         checks = [(TIMING, partial(times, folder, results))]
-    elif stage == "data" and (folder / INDEX).is_file():
-        checks = [(INDEX, partial(_sides, folder))]
+    elif stage == "data" and (folder / VIDEO_INDEX.name).is_file():
+        checks = [(VIDEO_INDEX.name, partial(_sides, folder))]
     elif stage == "frames":
-        checks = [(FRAMES, partial(_stored, folder, results))]
+        checks = [(FRAMES.name, partial(_stored, folder, results))]
     elif stage == "measure":
         checks = [(METRICS, partial(_measured, folder))]
     elif stage == "aggregate":
@@ -192,8 +193,8 @@ def _scores(folder: Path, results: Path) -> list[Problem]:
 
     A run on videos has both of videos and of the clips cut from them.
     """
-    metrics, scores, spec = (read_json(folder / name) for name in (METRICS, "scores.json", SPEC))
-    path = folder / "predictions.npz"
+    metrics, scores, spec = (read_json(folder / name) for name in (METRICS, SCORES, SPEC))
+    path = folder / PREDICTIONS
     try:
         with np.load(path, allow_pickle=False) as stored:
             predictions = {name: stored[name] for name in stored.files}
@@ -216,7 +217,7 @@ def _scores(folder: Path, results: Path) -> list[Problem]:
                 expected = best["test"][name]["top1"]
             if abs(float(value) - expected) > TOLERANCE:
                 problems.append(
-                    Problem(TAMPERED, str(folder / "scores.json"), f"/{name} is {value}, {METRICS} says {expected}")
+                    Problem(TAMPERED, str(folder / SCORES), f"/{name} is {value}, {METRICS} says {expected}")
                 )
         problems += _agreements(folder, metrics, predictions)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -224,7 +225,7 @@ def _scores(folder: Path, results: Path) -> list[Problem]:
     if spec.get("video"):
         return problems + _videos_used(folder, metrics, predictions, spec, results)
     data = results / "data" / spec["dataset"]
-    index = data / INDEX
+    index = data / VIDEO_INDEX.name
     if index.is_file() and _is_input(folder, data) and _test_labels(index) != label.tolist():
         problems.append(Problem(TAMPERED, str(path), f"its labels are not those of {index.parent.name}/{index.name}"))
     return problems
@@ -233,20 +234,19 @@ def _scores(folder: Path, results: Path) -> list[Problem]:
 def _videos_used(folder: Path, metrics: Any, predictions: dict[str, Any], spec: Any, results: Path) -> list[Problem]:
     """The labels are those of the test videos that could be decoded, and every video of the split is counted."""
     label, video = predictions["label"], predictions["video"]
-    path, problems = folder / "predictions.npz", []
+    path, problems = folder / PREDICTIONS, []
     if video.shape != predictions["clip_label"].shape or (label[video] != predictions["clip_label"]).any():
         problems.append(Problem(TAMPERED, str(path), "the labels of its clips are not those of their videos"))
     data, frames = (results / stage / spec["dataset"] for stage in ("data", "frames"))
-    if not all(
-        (other / file).is_file() and _is_input(folder, other) for other, file in ((data, INDEX), (frames, FRAMES))
-    ):
+    read = ((data, VIDEO_INDEX), (frames, FRAMES))
+    if not all((other / table.name).is_file() and _is_input(folder, other) for other, table in read):
         return problems
     side = f"split{spec['video']['split']}"
-    there = {row["video"] for row in read_rows(frames / FRAMES, *FRAME_COLUMNS)}
-    rows = [row for row in read_rows(data / INDEX, "video", "label", side) if row[side] in ("train", "test")]
+    there = {row["video"] for row in FRAMES.check(frames, *FRAMES.columns)}
+    rows = [row for row in VIDEO_INDEX.check(data, "video", "label", side) if row[side] in ("train", "test")]
     stored = [row for row in rows if row["video"] in there]
     if [int(row["label"]) for row in stored if row[side] == "test"] != label.tolist():
-        problems.append(Problem(TAMPERED, str(path), f"its labels are not those of {data.name}/{INDEX}"))
+        problems.append(Problem(TAMPERED, str(path), f"its labels are not those of {data.name}/{VIDEO_INDEX.name}"))
     used = metrics["videos"]
     expected = {
         "train and validation": (used["train"] + used["validation"], sum(row[side] == "train" for row in stored)),
@@ -296,25 +296,25 @@ def _sides(folder: Path) -> list[Problem]:
     if about.get("kind") != "videos":
         return []
     splits = sorted(about["counts"])
-    rows = read_rows(folder / INDEX, "video", "class", "label", *splits)
+    rows = VIDEO_INDEX.check(folder, "video", "class", "label", *splits)
     found: dict[str, Any] = {
         "videos": len(rows),
         "classes": [name for _, name in sorted({(int(row["label"]), row["class"]) for row in rows})],
         "counts": {split: {side: sum(row[split] == side for row in rows) for side in SIDES} for split in splits},
     }
-    return _differing(folder, about, found, INDEX)
+    return _differing(folder, about, found, VIDEO_INDEX.name)
 
 
 def _stored(folder: Path, results: Path) -> list[Problem]:
     """A frame store's own account is what its index says, and each video of the set is in it or listed as broken."""
     about, broken = read_json(folder / ABOUT), read_json(folder / BROKEN_VIDEOS)
-    rows = read_rows(folder / FRAMES, *FRAME_COLUMNS)
+    rows = FRAMES.check(folder, *FRAMES.columns)
     sizes: dict[str, int] = {}
     for row in rows:
         size = 3 * int(row["frames"]) * int(row["height"]) * int(row["width"])
         if int(row["offset"]) != sizes.get(row["shard"], 0):
             found = f"{row['video']} does not begin where the video before it ends"
-            return [Problem(TAMPERED, str(folder / FRAMES), found)]
+            return [Problem(TAMPERED, str(folder / FRAMES.name), found)]
         sizes[row["shard"]] = sizes.get(row["shard"], 0) + size
     problems = _differing(
         folder,
@@ -337,18 +337,18 @@ def _stored(folder: Path, results: Path) -> list[Problem]:
             "bytes": sum(sizes.values()),
             "decoders": {name: sum(row["decoder"] == name for row in rows) for name in about["decoders"]},
         },
-        f"{FRAMES} and {BROKEN_VIDEOS}",
+        f"{FRAMES.name} and {BROKEN_VIDEOS}",
     )
     shards = folder / SHARDS
     for shard, size in sizes.items():
         if shards.is_dir() and (shards / shard).is_file() and (shards / shard).stat().st_size != size:
-            problems.append(Problem(TAMPERED, str(shards / shard), f"{FRAMES} says that it holds {size} bytes"))
+            problems.append(Problem(TAMPERED, str(shards / shard), f"{FRAMES.name} says that it holds {size} bytes"))
     data = results / "data" / folder.name
-    if (data / INDEX).is_file() and _is_input(folder, data):
-        indexed = sorted(row["video"] for row in read_rows(data / INDEX, "video"))
+    if (data / VIDEO_INDEX.name).is_file() and _is_input(folder, data):
+        indexed = sorted(row["video"] for row in VIDEO_INDEX.check(data, "video"))
         if indexed != sorted([*(row["video"] for row in rows), *(entry["video"] for entry in broken)]):
-            found = f"with {BROKEN_VIDEOS} it does not hold each video of {data.name}/{INDEX} once"
-            problems.append(Problem(TAMPERED, str(folder / FRAMES), found))
+            found = f"with {BROKEN_VIDEOS} it does not hold each video of {data.name}/{VIDEO_INDEX.name} once"
+            problems.append(Problem(TAMPERED, str(folder / FRAMES.name), found))
     return problems
 
 

@@ -5,7 +5,6 @@ Read from the artifacts with csv and numpy alone; the room that decodes and trai
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from reeltrace.analysis.stage import METRICS
 from reeltrace.artifacts.files import sha256_file
+from reeltrace.artifacts.formats import ABOUT, BROKEN_VIDEOS, FRAMES, SHARDS, VIDEO_INDEX
 from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.names import SPEC
 from reeltrace.errors import CheckFailed
@@ -24,10 +24,8 @@ from reeltrace.report.chains import settings
 if TYPE_CHECKING:
     from reeltrace.registry.specs import ReportSpec
 
-ABOUT, INDEX, FRAMES, BROKEN_VIDEOS, SHARDS = "about.json", "index.csv", "frames.csv", "broken.json", "shards"
 SIDES = ("train", "test", "unused")
 USES = ("train", "validation", "test", "missing")
-FRAME_COLUMNS = ("video", "shard", "offset", "frames", "height", "width", "decoder", "note", "expected")
 NOTED = ("video", "frames", "expected", "note")
 MOST_NOTED = 40  # stored videos whose notes the report shows, those first that lack most; about.json has all
 
@@ -42,7 +40,7 @@ def describe_set(
     data, frames = inputs[f"data/{key}"], inputs[f"frames/{key}"]
     run = _seen_by(key, spec)
     about, view = read_json(data / ABOUT), read_json(inputs[run] / SPEC)["video"]
-    stored = {row["video"]: row for row in read_rows(frames / FRAMES, *FRAME_COLUMNS)}
+    stored = {row["video"]: row for row in FRAMES.check(frames, *FRAMES.columns)}
     broken = read_json(frames / BROKEN_VIDEOS)
     split = f"split{view['split']}"
 
@@ -147,28 +145,14 @@ def _stand_in(key: str, spec: ReportSpec, inputs: Mapping[str, Path]) -> str | N
     return "; ".join(dict.fromkeys(str(sentence) for sentence in said if sentence)) or None
 
 
-def read_rows(path: Path, *columns: str) -> list[dict[str, str]]:
-    """The rows of a CSV file. Raises `CheckFailed` when it is missing or lacks one of the columns."""
-    try:
-        with path.open(encoding="utf-8", newline="") as handle:
-            reader = csv.DictReader(handle)
-            rows = list(reader)
-    except FileNotFoundError:
-        raise CheckFailed(f"{path}: missing; run its stage again") from None
-    missing = [name for name in columns if name not in (reader.fieldnames or ())]
-    if missing:
-        raise CheckFailed(f"{path}: it has no column {missing[0]}; run its stage again")
-    return rows
-
-
 def shown_clip(
     data: Path, frames: Path, stored: Mapping[str, Mapping[str, str]], view: Mapping[str, Any]
 ) -> tuple[dict[str, str], NDArray[np.uint8]]:
     """The middle clip of the first test video in the index, cut as in testing: its row, and uint8 (T, H, W, 3)."""
-    rows = read_rows(data / INDEX, "video", "class", f"split{view['split']}")
+    rows = VIDEO_INDEX.check(data, "video", "class", f"split{view['split']}")
     row = next((r for r in rows if r[f"split{view['split']}"] == "test" and r["video"] in stored), None)
     if row is None:
-        raise CheckFailed(f"{data / INDEX}: no test video that could be decoded; run its stage again")
+        raise CheckFailed(f"{data / VIDEO_INDEX.name}: no test video that could be decoded; run its stage again")
     place = {name: int(stored[row["video"]][name]) for name in ("offset", "frames", "height", "width")}
     path = frames / SHARDS / Path(stored[row["video"]]["shard"]).name
     shape = (place["frames"], place["height"], place["width"], 3)
