@@ -1,8 +1,8 @@
 """Compare two report.json: python tools/compare_reports.py BEFORE AFTER.
 
-What a change of the code alone must leave as it is: every value, verdict, claim, trace and setting. Left out are hashes,
-which follow from the code, and times and memory, which follow from the machine and the moment. Exit 1 where the two
-differ otherwise, with the first differences.
+What a change of the code alone must leave as it is: every value, verdict, claim, trace and setting. Hashes are left
+out, which follow from the code, and times and memory, which follow from the machine and the moment. Exit 1 where the
+two differ otherwise, with the first differences.
 """
 
 import json
