@@ -134,10 +134,12 @@ WHEN_ASKED = {  # imported in a function, by the pool of digits that is asked fo
     }
 }
 
+OWN_MODULES = sorted(path.relative_to(PROJECT) for path in PROJECT.glob("documents/*/*.py"))
 NAMED_BY_KINDS = ("reeltrace.analysis.blocks", "reeltrace.report.pictures")
 # The kinds of a point that a stage has imported are found when it asks for one.
 FIND = """
-import sys, {module}
+import runpy, sys
+{load}
 points = sys.modules.get("reeltrace.kinds.points")
 for name in [name for name in sys.modules if points and name.startswith("reeltrace.kinds.")]:
     for point in [value for value in vars(sys.modules[name]).values() if isinstance(value, points.Point)]:
@@ -150,17 +152,23 @@ print(*(name for name in sys.modules if name.split(".")[0] == "reeltrace"))
 def loaded() -> dict[str, set[str]]:
     """By module of a stage: the modules of ours that a fresh interpreter loads for it, and those of `WHEN_ASKED`.
 
-    So for the modules that kinds name, which a stage loads besides.
+    So for the modules that kinds name, and by path for those of documents, which a stage loads besides.
     """
 
-    def ask(module: str) -> set[str]:
-        script = FIND.format(module=module)
+    def ask(load: str) -> set[str]:
         done = subprocess.run(
-            [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment(PROJECT)
+            [sys.executable, "-c", FIND.format(load=load)],
+            cwd=PROJECT,
+            capture_output=True,
+            text=True,
+            check=True,
+            env=environment(PROJECT),
         )
-        return set(done.stdout.split()) | WHEN_ASKED.get(module, set())
+        return set(done.stdout.split())
 
-    return {module: ask(module) for module in (*STAGE_MODULES, *NAMED_BY_KINDS)}
+    ours = (*STAGE_MODULES, *NAMED_BY_KINDS)
+    found = {module: ask(f"import {module}") | WHEN_ASKED.get(module, set()) for module in ours}
+    return found | {str(path): ask(f"runpy.run_path({str(path)!r})") for path in OWN_MODULES}
 
 
 def module_name(path: Path) -> str:
@@ -182,7 +190,7 @@ def test_what_kinds_name_is_code_of_the_tasks_that_load_it_alone(tmp_path: Path)
     blocks, pictures = (SOURCES / path for path in ("analysis/blocks.py", "report/pictures.py"))
     below = {t.name for t in plan.of("aggregate") if shown_below(plan.registry.params.tables[t.key])}
     assert 0 < len(below) < len(plan.of("aggregate"))
-    code = {task.name: task.code() for task in plan if plan.own_module(task.spec) is None}
+    code = {task.name: task.code() for task in plan}
     assert {name for name, files in code.items() if blocks in files} == below
     assert {name for name, files in code.items() if pictures in files} == {"report/all"}
     assert pictures not in load_plan(PROJECT)["report/all"].code()  # without pictures
@@ -212,10 +220,11 @@ def test_a_change_in_a_module_makes_exactly_those_stages_stale_that_load_it(
 
     before, plan = codes(), Plan(registry, workspace)
     assert sorted(before) == sorted(STAGE_MODULES)
-    code = {
-        module: set().union(loaded[module], *(loaded[named] for named in plan.named_by_kinds(task.spec)))
-        for module, task in tasks().items()
-    }
+    code = {}
+    for module, task in tasks().items():
+        own = plan.own_module(task.spec)
+        besides = (*plan.named_by_kinds(task.spec), *([str(own)] if own else []))
+        code[module] = set().union(loaded[module], *(loaded[each] for each in besides))
     assert loaded["reeltrace.report.pictures"] <= code["reeltrace.report.stage"]
     changed = sorted(path for path in (workspace / SOURCES).rglob("*") if path.suffix in (".py", ".yaml"))
     assert len(changed) > 100
@@ -236,7 +245,12 @@ def test_a_change_in_a_module_makes_exactly_those_stages_stale_that_load_it(
         ("artifacts/pointers.py", 'replace("~0", "~")', 'replace("~0", "")', "aggregate report"),
         ("artifacts/json_values.py", "sort_keys=True", "sort_keys=False", " ".join(STAGES)),
         ("artifacts/files.py", "temporary.replace(path)", "path.touch()", " ".join(STAGES)),
-        ("strict_yaml.py", "return super().construct_mapping(", "return dict(", "data pretrain aggregate report"),
+        (
+            "strict_yaml.py",
+            "return super().construct_mapping(",
+            "return dict(",
+            "data pretrain measure aggregate report",
+        ),
         ("memory.py", "return min((size for", "return max((size for", "pretrain features train measure"),
         ("control_groups.py", "used[0] + _cached", "used[0] - _cached", "pretrain features train measure"),
         ("variables.py", "return int(text)", "return 1", "data frames pretrain"),
@@ -441,6 +455,8 @@ def with_pictures(folder: Path, checkpoint: str = "w.pt", videos: str = "[a.avi]
     """A project whose params.yaml names a checkpoint and videos to draw from."""
     asked = {"checkpoint": yaml.safe_load(checkpoint), "videos": yaml.safe_load(videos)}
     write_files(folder, changed(measurements={"mahler2020-pictures": asked}))
+    for module in PROJECT.glob("documents/*/*.py"):
+        shutil.copy2(module, folder / module.relative_to(PROJECT))
     if not (folder / "src").exists():
         shutil.copytree(PROJECT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
     return load_plan(folder)
