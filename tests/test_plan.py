@@ -17,18 +17,20 @@ from conftest import FILES, PROJECT, Command, changed, edit, environment, make_w
 from reeltrace.data.declared import source
 from reeltrace.engines import CODE, compile_dvc, write_code
 from reeltrace.errors import UserError
+from reeltrace.kinds.measurement import MEASUREMENTS
 from reeltrace.plan import (
     LISTED_OUTPUTS,
-    PICTURES_OUTPUTS,
     PRETRAIN_OUTPUTS,
     STAGE_MODULES,
     STAGES,
     Plan,
+    Task,
     code_of,
     code_sha256,
     load_plan,
     module_of,
 )
+from reeltrace.registry.cells import shown_below
 from reeltrace.registry.reading import load
 
 
@@ -132,19 +134,41 @@ WHEN_ASKED = {  # imported in a function, by the pool of digits that is asked fo
     }
 }
 
+OWN_MODULES = sorted(path.relative_to(PROJECT) for path in PROJECT.glob("documents/*/*.py"))
+NAMED_BY_KINDS = ("reeltrace.analysis.blocks", "reeltrace.report.pictures")
+# The kinds of a point that a stage has imported are found when it asks for one.
+FIND = """
+import runpy, sys
+{load}
+points = sys.modules.get("reeltrace.kinds.points")
+for name in [name for name in sys.modules if points and name.startswith("reeltrace.kinds.")]:
+    for point in [value for value in vars(sys.modules[name]).values() if isinstance(value, points.Point)]:
+        point.all()
+print(*(name for name in sys.modules if name.split(".")[0] == "reeltrace"))
+"""
+
 
 @pytest.fixture(scope="module")
 def loaded() -> dict[str, set[str]]:
-    """By module of a stage: the modules of ours that a fresh interpreter loads for it, and those of `WHEN_ASKED`."""
+    """By module of a stage: the modules of ours that a fresh interpreter loads for it, and those of `WHEN_ASKED`.
 
-    def ask(module: str) -> set[str]:
-        script = f"import sys, {module}\nprint(*(name for name in sys.modules if name.split('.')[0] == 'reeltrace'))"
+    So for the modules that kinds name, and by path for those of documents, which a stage loads besides.
+    """
+
+    def ask(load: str) -> set[str]:
         done = subprocess.run(
-            [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment(PROJECT)
+            [sys.executable, "-c", FIND.format(load=load)],
+            cwd=PROJECT,
+            capture_output=True,
+            text=True,
+            check=True,
+            env=environment(PROJECT),
         )
-        return set(done.stdout.split()) | WHEN_ASKED.get(module, set())
+        return set(done.stdout.split())
 
-    return {module: ask(module) for module in STAGE_MODULES}
+    ours = (*STAGE_MODULES, *NAMED_BY_KINDS)
+    found = {module: ask(f"import {module}") | WHEN_ASKED.get(module, set()) for module in ours}
+    return found | {str(path): ask(f"runpy.run_path({str(path)!r})") for path in OWN_MODULES}
 
 
 def module_name(path: Path) -> str:
@@ -156,8 +180,22 @@ def module_name(path: Path) -> str:
 def test_the_code_of_a_stage_is_what_importing_it_loads(loaded: dict[str, set[str]], module: str) -> None:
     files = code_of(module, PROJECT)
     assert {module_name(path) for path in files if path.suffix == ".py"} == loaded[module] - {VERSION}
-    named = re.findall(r"[\"'](reeltrace(?:\.\w+)+)", "".join((PROJECT / path).read_text() for path in files))
+    texts = (path for path in files if not path.is_relative_to(SOURCES / "kinds"))  # what kinds name: see below
+    named = re.findall(r"[\"'](reeltrace(?:\.\w+)+)", "".join((PROJECT / path).read_text() for path in texts))
     assert set(named) <= loaded[module]  # as decoders are, which are imported by their names
+
+
+def test_what_kinds_name_is_code_of_the_tasks_that_load_it_alone(tmp_path: Path) -> None:
+    plan = with_pictures(tmp_path)
+    blocks, pictures = (SOURCES / path for path in ("analysis/blocks.py", "report/pictures.py"))
+    below = {t.name for t in plan.of("aggregate") if shown_below(plan.registry.params.tables[t.key])}
+    assert 0 < len(below) < len(plan.of("aggregate"))
+    code = {task.name: task.code() for task in plan}
+    assert {name for name, files in code.items() if blocks in files} == below
+    assert {name for name, files in code.items() if pictures in files} == {"report/all"}
+    assert pictures not in load_plan(PROJECT)["report/all"].code()  # without pictures
+    named = {n for task in plan for n in plan.named_by_kinds(task.spec)}
+    assert named == set(NAMED_BY_KINDS)
 
 
 def test_the_package_itself_holds_its_version_and_nothing_else() -> None:
@@ -175,18 +213,26 @@ def test_a_change_in_a_module_makes_exactly_those_stages_stale_that_load_it(
     registry = load(workspace)
 
     def codes() -> dict[str, str]:
-        tasks = {module_of(task.spec): task for task in Plan(registry, workspace)}
-        return {module: code_sha256(task, workspace) for module, task in tasks.items()}
+        return {module: code_sha256(task, workspace) for module, task in tasks().items()}
 
-    before = codes()
+    def tasks() -> dict[str, Task]:
+        return {module_of(task.spec): task for task in Plan(registry, workspace)}
+
+    before, plan = codes(), Plan(registry, workspace)
     assert sorted(before) == sorted(STAGE_MODULES)
+    code = {}
+    for module, task in tasks().items():
+        own = plan.own_module(task.spec)
+        besides = (*plan.named_by_kinds(task.spec), *([str(own)] if own else []))
+        code[module] = set().union(loaded[module], *(loaded[each] for each in besides))
+    assert loaded["reeltrace.report.pictures"] <= code["reeltrace.report.stage"]
     changed = sorted(path for path in (workspace / SOURCES).rglob("*") if path.suffix in (".py", ".yaml"))
     assert len(changed) > 100
     for path in changed:
         name, text = module_name(path.relative_to(workspace)), path.read_text()
         path.write_text(text + "\n# changed\n")
         stale = {module for module, code in codes().items() if code != before[module]}
-        assert stale == {module for module in loaded if name in loaded[module] - {VERSION}}, path
+        assert stale == {module for module in code if name in code[module] - {VERSION}}, path
         path.write_text(text)
 
 
@@ -199,7 +245,12 @@ def test_a_change_in_a_module_makes_exactly_those_stages_stale_that_load_it(
         ("artifacts/pointers.py", 'replace("~0", "~")', 'replace("~0", "")', "aggregate report"),
         ("artifacts/json_values.py", "sort_keys=True", "sort_keys=False", " ".join(STAGES)),
         ("artifacts/files.py", "temporary.replace(path)", "path.touch()", " ".join(STAGES)),
-        ("strict_yaml.py", "return super().construct_mapping(", "return dict(", "data pretrain aggregate report"),
+        (
+            "strict_yaml.py",
+            "return super().construct_mapping(",
+            "return dict(",
+            "data pretrain measure aggregate report",
+        ),
         ("memory.py", "return min((size for", "return max((size for", "pretrain features train measure"),
         ("control_groups.py", "used[0] + _cached", "used[0] - _cached", "pretrain features train measure"),
         ("variables.py", "return int(text)", "return 1", "data frames pretrain"),
@@ -221,10 +272,14 @@ def test_a_changed_behaviour_changes_the_code_of_the_stages_that_call_it(
     assert {name.partition("/")[0] for name, code in codes().items() if code != before[name]} == set(stages.split())
 
 
-@pytest.mark.parametrize("name", ["datasets", "fields", "measurements", "models", "params", "runs", "specs", "tables"])
+OF_SPECS = ("datasets", "fields", "measurements", "models", "params", "runs", "specs", "tables")
+OF_KINDS = sorted({kind.params.__module__.removeprefix("reeltrace.") for kind in MEASUREMENTS.all().values()})
+
+
+@pytest.mark.parametrize("name", [*(f"registry.{name}" for name in OF_SPECS), *OF_KINDS])
 def test_what_a_stage_is_given_has_fields_and_validators_only(name: str) -> None:
     """A stage has its spec without loading the modules of specs: a method there would be code that no hash covers."""
-    module = importlib.import_module(f"reeltrace.registry.{name}")
+    module = importlib.import_module(f"reeltrace.{name}")
     models = [m for m in vars(module).values() if isinstance(m, type) and m.__module__ == module.__name__]
     assert models
     for model in models:
@@ -250,6 +305,10 @@ def test_one_changed_source_file_changes_the_code_of_its_stages_only(workspace: 
     assert changed == {"pretrain", "features", "train", "measure"}
 
 
+OF_DOCUMENTS = {f"measure.facts_stage.{document}" for document in ("gavves-lecture5", "mahler2020")}
+BELOW = "analysis.stage+analysis.blocks"  # tables with measurements shown below
+
+
 def digests(workspace: Path) -> dict[str, tuple[str, int]]:
     """The files of digests that stand there after they were written: text and time, by name."""
     write_code(load_plan(workspace))
@@ -259,8 +318,10 @@ def digests(workspace: Path) -> dict[str, tuple[str, int]]:
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("measure/facts.py", {"measure.facts_stage"}),
-        ("analysis/published.py", {"analysis.stage", "report.stage"}),
+        ("measure/facts_stage.py", {"measure.facts_stage", *OF_DOCUMENTS}),
+        ("measure/search.py", {"measure.search_stage"}),
+        ("analysis/blocks.py", {BELOW}),
+        ("analysis/published.py", {"analysis.stage", BELOW, "report.stage"}),
         ("data/declared.yaml", set()),
         ("cli.py", set()),
         ("unheard_of.py", set()),
@@ -270,7 +331,8 @@ def test_a_digest_is_of_the_code_of_its_stages_and_changes_with_it_alone(
     workspace: Path, source: str, expected: set[str]
 ) -> None:
     before = digests(workspace)
-    assert before.keys() == {module.removeprefix("reeltrace.") for module in STAGE_MODULES} | {"reeltrace"}
+    stages = {module.removeprefix("reeltrace.") for module in STAGE_MODULES}
+    assert before.keys() == stages | OF_DOCUMENTS | {BELOW, "reeltrace"}
     (workspace / CODE / "an.older_stage").touch()
     with (workspace / "src/reeltrace" / source).open("a") as file:
         file.write("\n# changed\n")
@@ -290,12 +352,17 @@ def test_each_stage_of_dvc_depends_on_one_digest_and_on_what_it_reads(plan: Plan
     stages = yaml.safe_load(text)["stages"]
     assert stages.pop("code") == {
         "cmd": "sh workflow/reeltrace code",
-        "deps": ["src/reeltrace"],
+        "deps": ["src/reeltrace", *sorted({str(own) for task in plan if (own := plan.own_module(task.spec))})],
         "outs": ["results/code"],
     }
     for task in plan:
         digest, *others = stages[f"{task.stage}-{task.key}"]["deps"]
-        assert digest == f"results/code/{module_of(task.spec).removeprefix('reeltrace.')}"
+        expected = module_of(task.spec).removeprefix("reeltrace.")
+        if own := plan.own_module(task.spec):
+            expected += f".{own.parent.name}"
+        elif plan.named_by_kinds(task.spec):
+            expected = BELOW
+        assert digest == f"results/code/{expected}"
         texts = [path for path in others if path.startswith(("documents", "reports", "params.yaml"))]
         assert [path for path in others if path not in texts] == [str(t.manifest) for t in plan.inputs_of(task)]
         assert len(texts) == {"aggregate": 1, "report": 3}.get(task.stage, 0)
@@ -318,9 +385,9 @@ def test_a_missing_source_file_is_named(workspace: Path) -> None:
 
 
 def test_a_relative_import_is_a_dependency_too(workspace: Path) -> None:
-    path = workspace / "src/reeltrace/measure/stage.py"
+    path = workspace / "src/reeltrace/measure/structure_stage.py"
     path.write_text(path.read_text() + "\n\ndef later():\n    from ..training import loop\n")
-    assert Path("src/reeltrace/training/loop.py") in code_of("reeltrace.measure.stage", workspace)
+    assert Path("src/reeltrace/training/loop.py") in code_of("reeltrace.measure.structure_stage", workspace)
 
 
 @pytest.mark.parametrize("text", [b"def (:\n", b"name = '\xff'\n"])
@@ -333,19 +400,19 @@ def test_source_that_is_not_python_is_named_in_one_line(workspace: Path, command
 
 
 def test_a_stage_without_its_module_is_refused(workspace: Path) -> None:
-    (workspace / "src/reeltrace/measure/stage.py").unlink()
-    said = refusal(code_of, "reeltrace.measure.stage", workspace)
-    assert said == "src/reeltrace/measure/stage.py: missing; restore it with `git checkout src/reeltrace`"
+    (workspace / "src/reeltrace/measure/structure_stage.py").unlink()
+    said = refusal(code_of, "reeltrace.measure.structure_stage", workspace)
+    assert said == "src/reeltrace/measure/structure_stage.py: missing; restore it with `git checkout src/reeltrace`"
 
 
 def test_an_import_for_type_checkers_is_no_dependency(workspace: Path) -> None:
-    path = workspace / "src/reeltrace/measure/stage.py"
-    before = code_of("reeltrace.measure.stage", workspace)
+    path = workspace / "src/reeltrace/measure/structure_stage.py"
+    before = code_of("reeltrace.measure.structure_stage", workspace)
     edit(path, "\nimport", "\nif __debug__:\n    import reeltrace.training.loop\nimport", 1)
-    assert Path("src/reeltrace/training/loop.py") in code_of("reeltrace.measure.stage", workspace)
+    assert Path("src/reeltrace/training/loop.py") in code_of("reeltrace.measure.structure_stage", workspace)
     text = path.read_text().replace("if __debug__:", "if TYPE_CHECKING:")
     path.write_text(text)
-    assert code_of("reeltrace.measure.stage", workspace) == before
+    assert code_of("reeltrace.measure.structure_stage", workspace) == before
 
 
 def test_the_launcher_asks_for_the_packages_that_the_leaf_command_imports() -> None:
@@ -388,6 +455,8 @@ def with_pictures(folder: Path, checkpoint: str = "w.pt", videos: str = "[a.avi]
     """A project whose params.yaml names a checkpoint and videos to draw from."""
     asked = {"checkpoint": yaml.safe_load(checkpoint), "videos": yaml.safe_load(videos)}
     write_files(folder, changed(measurements={"mahler2020-pictures": asked}))
+    for module in PROJECT.glob("documents/*/*.py"):
+        shutil.copy2(module, folder / module.relative_to(PROJECT))
     if not (folder / "src").exists():
         shutil.copytree(PROJECT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
     return load_plan(folder)
@@ -403,7 +472,7 @@ def test_pictures_are_drawn_only_for_weights_that_the_user_names(plan: Plan, tmp
     task = drawing[name]
     assert name in drawing["report/all"].inputs
     assert drawing["report/all"].spec.model_dump()["pictures"] == ("mahler2020-pictures",)
-    assert (task.outputs, task.inputs) == (PICTURES_OUTPUTS, ())
+    assert (task.outputs, task.inputs) == (("metrics.json", "pictures/"), ())
     assert task.params == ("scale", "measurements.mahler2020-pictures", "measurements.mahler2020-networks")
     assert task.sources[-2:] == (Path("w.pt"), Path("a.avi"))
     assert Path("src/reeltrace/measure/pictures.py") in task.sources

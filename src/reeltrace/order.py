@@ -4,8 +4,8 @@ The weights are rough, in no unit: they order jobs, and nothing that is reported
 than one processor comes before all others, while they are idle; later it would have to wait for several to end at once.
 """
 
+from reeltrace.kinds.measurement import MEASUREMENTS
 from reeltrace.plan import Plan, Task
-from reeltrace.registry.measurements import LatencyMeasurement
 from reeltrace.registry.specs import FeaturesSpec, MeasureSpec, PretrainSpec, TrainSpec, VideosSpec
 
 ORIENTATIONS = {"z3": 1, "t2": 2, "p43d": 4}  # how often a net of this group does what a plain one does once
@@ -27,7 +27,7 @@ def threads(task: Task) -> int:
     """How many processors a task is to have for itself."""
     spec = task.spec
     if isinstance(spec, MeasureSpec):
-        return spec.measurement.threads if isinstance(spec.measurement, LatencyMeasurement) else 1
+        return MEASUREMENTS.get(spec.measurement.kind).resources(spec.measurement).threads
     nets = _running_nets(task)
     return 1 if nets is None else nets.device.threads
 
@@ -36,7 +36,7 @@ def gpus(task: Task) -> int:
     """How many GPUs a task may use."""
     spec = task.spec
     if isinstance(spec, MeasureSpec):
-        return int(isinstance(spec.measurement, LatencyMeasurement) and spec.measurement.device != "cpu")
+        return MEASUREMENTS.get(spec.measurement.kind).resources(spec.measurement).gpus
     nets = _running_nets(task)
     return int(nets is not None and nets.device.kind != "cpu")
 
@@ -57,7 +57,7 @@ def weight(task: Task) -> int:
         light = ("average-pool", "gru") if spec.video is not None else ("cnn4",)
         return work * (1 if spec.model.architecture in light else 2)
     if isinstance(spec, MeasureSpec):
-        return {"latency": 60, "networks": 7}.get(spec.measurement.kind, 2)
+        return MEASUREMENTS.get(spec.measurement.kind).weight
     if isinstance(spec, VideosSpec):
         return 20
     return {"frames": 5, "features": 10, "report": 5}.get(task.stage, 1)

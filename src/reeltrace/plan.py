@@ -25,13 +25,21 @@ from reeltrace.artifacts.files import not_a_folder, reason_of, sha256_file
 from reeltrace.artifacts.names import DOCUMENTS, MANIFEST, RECEIPT, SPEC
 from reeltrace.document_code import module_path
 from reeltrace.errors import UserError, known_names
-from reeltrace.registry.cells import measurements_of
+from reeltrace.kinds.measurement import MEASUREMENTS
+from reeltrace.registry.cells import measurements_of, shown_below
 from reeltrace.registry.datasets import MovingDigitsDataset, VideoDataset
 from reeltrace.registry.header import HEADER
-from reeltrace.registry.measurements import FactsMeasurement, LatencyMeasurement, PicturesMeasurement
 from reeltrace.registry.models import RCNModel
 from reeltrace.registry.reading import Registry, load
-from reeltrace.registry.specs import MeasureSpec, MovingDigitsSpec, Spec, TrainSpec, VideosSpec
+from reeltrace.registry.specs import (
+    AggregateSpec,
+    MeasureSpec,
+    MovingDigitsSpec,
+    ReportSpec,
+    Spec,
+    TrainSpec,
+    VideosSpec,
+)
 from reeltrace.registry.tables import ResultTable
 
 Stage = Literal["data", "frames", "pretrain", "features", "measure", "train", "timing", "aggregate", "report"]
@@ -51,27 +59,20 @@ MODULES: dict[str, str] = {
     "frames": "reeltrace.data.frames_stage",
     "pretrain": "reeltrace.training.pretrain_stage",
     "features": "reeltrace.training.features_stage",
-    "measure": "reeltrace.measure.stage",
     "train": "reeltrace.training.stage",
     "timing": "reeltrace.analysis.timing",
     "aggregate": "reeltrace.analysis.stage",
     "report": "reeltrace.report.stage",
 }
 VIDEOS = "reeltrace.data.videos_stage"  # on its own, so that a change there makes no moving digit stale
-MEASURES = {  # by kind of measurement, for the same reason
-    "structure": "reeltrace.measure.stage",
-    "networks": "reeltrace.measure.networks_stage",
-    "search": "reeltrace.measure.networks_stage",
-    "latency": "reeltrace.measure.networks_stage",
-    "facts": "reeltrace.measure.facts_stage",
-    "pictures": "reeltrace.measure.pictures_stage",
-}
 LISTED = "reeltrace.data.listed_stage"
 ON_FRAMES = "reeltrace.training.frame_stage"  # likewise: nets on frames, and nets on clips
-STAGE_MODULES = tuple(sorted({*MODULES.values(), *MEASURES.values(), VIDEOS, LISTED, ON_FRAMES}))
+MEASURES = {kind.stage for kind in MEASUREMENTS.all().values()}  # for the same reason one for each kind of measurement
+STAGE_MODULES = tuple(sorted({*MODULES.values(), *MEASURES, VIDEOS, LISTED, ON_FRAMES}))
 RESULTS = Path("results")
 TEMPLATES = Path("reports/templates")
 PACKAGE = Path("src/reeltrace")
+KINDS = "reeltrace.kinds."
 PUBLISHED = "published.yaml"
 TEXTS = (HEADER, PUBLISHED, "claims.yaml", "assumptions.yaml", "abstract.html.j2")  # of a document
 
@@ -79,7 +80,7 @@ TEXTS = (HEADER, PUBLISHED, "claims.yaml", "assumptions.yaml", "abstract.html.j2
 def module_of(spec: Spec) -> str:
     """The module whose `run` does the work of a spec."""
     if isinstance(spec, MeasureSpec):
-        return MEASURES[spec.measurement.kind]
+        return MEASUREMENTS.get(spec.measurement.kind).stage
     if isinstance(spec, VideosSpec):
         return LISTED if spec.folder else VIDEOS
     if isinstance(spec, TrainSpec) and spec.backbone is not None:
@@ -141,7 +142,7 @@ class Task:
     @property
     def observes(self) -> bool:
         """Whether its result is what was seen on one machine at one time, and differs when it is made again."""
-        return isinstance(self.spec, MeasureSpec) and isinstance(self.spec.measurement, LatencyMeasurement)
+        return isinstance(self.spec, MeasureSpec) and MEASUREMENTS.get(self.spec.measurement.kind).observes
 
     @property
     def command(self) -> str:
@@ -174,8 +175,6 @@ FEATURES_OUTPUTS = ("about.json", "block2.npy", "block3.npy", "block4.npy")
 TIMING_OUTPUTS = ("timing.json",)
 AGGREGATE_OUTPUTS = ("cells.json", "curves.csv")
 REPORT_OUTPUTS = ("report.html", "report.json")
-MEASURE_OUTPUTS = ("metrics.json",)
-PICTURES_OUTPUTS = (*MEASURE_OUTPUTS, "pictures/")
 
 
 class Plan:
@@ -184,7 +183,7 @@ class Plan:
     def __init__(self, registry: Registry, root: Path = Path()) -> None:
         self.registry = registry
         self.root = root
-        self._sources: dict[tuple[str, Path | None], tuple[Path, ...]] = {}
+        self._sources: dict[tuple[str, tuple[str, ...], Path | None], tuple[Path, ...]] = {}
         self._imports: ImportGraph | None = None
         self.tasks: dict[str, Task] = {task.name: task for task in self._tasks()}
 
@@ -262,15 +261,14 @@ class Plan:
                     params=(f"datasets.{key}",),
                 )
         used = {name for table in params.tables.values() for name in measurements_of(table)}
-        drawn = registry.drawn_pictures()
-        used.update(drawn)
+        used.update(registry.drawn_pictures())
         yield from self._pretrained()
-        for key in params.measurements:
+        for key, asked in params.measurements.items():
             if key in used:
                 yield self._task(
                     registry.measure_spec(key),
                     inputs=(),
-                    outputs=PICTURES_OUTPUTS if key in drawn else MEASURE_OUTPUTS,
+                    outputs=MEASUREMENTS.get(asked.kind).outputs,
                     params=tuple(f"measurements.{name}" for name in self._measured_with(key)),
                     given=self._given_to(key),
                 )
@@ -340,18 +338,14 @@ class Plan:
 
     def _measured_with(self, key: str) -> tuple[str, ...]:
         """A measurement and, where it speaks of the nets of another one, that one."""
-        asked = self.registry.params.measurements[key]
-        return (key, asked.of) if isinstance(asked, LatencyMeasurement | PicturesMeasurement) else (key,)
+        nets = self.registry.nets_of(key)
+        return (key,) if nets is None else (key, nets.of)
 
     def _given_to(self, key: str) -> tuple[tuple[Path, str], ...]:
         """The user's files that a measurement reads; another content makes it stale, as other code does."""
-        asked, place = self.registry.params.measurements[key], f"measurements.{key}"
-        found: list[tuple[str, str]] = []
-        if isinstance(asked, LatencyMeasurement):
-            found = [(path, f"{place}.checkpoint.{net}") for net, path in asked.checkpoint.items()]
-        elif isinstance(asked, PicturesMeasurement) and asked.checkpoint is not None:
-            found = [(asked.checkpoint, f"{place}.checkpoint"), *((path, f"{place}.videos") for path in asked.videos)]
-        return tuple((Path(path), self.registry.files.place(where)) for path, where in found)
+        asked, place = self.registry.params.measurements[key], self.registry.files.place
+        found = MEASUREMENTS.get(asked.kind).files(asked)
+        return tuple((Path(path), place(f"measurements.{key}.{where}")) for path, where in found)
 
     def _pretrained(self) -> Iterator[Task]:
         """Backbones, and the features of frames that they give."""
@@ -399,17 +393,32 @@ class Plan:
 
     def own_module(self, spec: Spec) -> Path | None:
         """The module of its document that a task calls; None where it calls none."""
-        if isinstance(spec, MeasureSpec) and isinstance(spec.measurement, FactsMeasurement):
+        if isinstance(spec, MeasureSpec) and MEASUREMENTS.get(spec.measurement.kind).calls_document:
             return module_path(spec.measurement.document, self.root)
         return None
 
-    def code(self, module: str, own: Path | None = None) -> tuple[Path, ...]:
-        """The files that the stage in `module` loads, with those of a document's own module. See `code_of`."""
+    def named_by_kinds(self, spec: Spec) -> tuple[str, ...]:
+        """The modules of the functions that a task loads because kinds name them."""
+        asked = self.registry.params.measurements
+        named: list[str | None] = []
+        if isinstance(spec, AggregateSpec):
+            named = [MEASUREMENTS.get(asked[key].kind).beside for key in shown_below(spec.table)]
+        elif isinstance(spec, ReportSpec):
+            drawings = (MEASUREMENTS.get(asked[key].kind).draws for key in spec.pictures)
+            named = [drawing.describe for drawing in drawings if drawing]
+        return tuple(sorted({name.partition(":")[0] for name in named if name}))
+
+    def code(self, module: str, named: tuple[str, ...] = (), own: Path | None = None) -> tuple[Path, ...]:
+        """The files that the stage in `module` loads, with those that kinds name and a document's own module.
+
+        See `code_of`.
+        """
         if self._imports is None:
             self._imports = imports(self.root)
-        if (module, own) not in self._sources:  # many tasks share few modules
-            self._sources[module, own] = code_of(module, self.root, self._imports, own)
-        return self._sources[module, own]
+        asked = (module, named, own)
+        if asked not in self._sources:  # many tasks share few modules
+            self._sources[asked] = code_of(module, self.root, self._imports, named, own)
+        return self._sources[asked]
 
     def _task(
         self,
@@ -426,7 +435,7 @@ class Plan:
             outputs=outputs,
             params=("scale", *params),
             texts=texts,
-            code=partial(self.code, module_of(spec), self.own_module(spec)),
+            code=partial(self.code, module_of(spec), self.named_by_kinds(spec), self.own_module(spec)),
             given=given,
         )
 
@@ -449,28 +458,36 @@ def report_texts(root: Path, documents: Iterable[str]) -> list[Path]:
 
 
 def code_of(
-    module: str, root: Path = Path(), graph: ImportGraph | None = None, own: Path | None = None
+    module: str,
+    root: Path = Path(),
+    graph: ImportGraph | None = None,
+    named: tuple[str, ...] = (),
+    own: Path | None = None,
 ) -> tuple[Path, ...]:
     """The files of this package that `module` loads, directly or through others, itself included.
 
     Taken from the source text (`graph`, or what `imports` finds now), so that asking is quick and imports nothing. What
     a function imports when it is called counts, what only type checkers see does not. The packages around a module are
     loaded with it; only the outermost, which holds the version and nothing else, does not count. A YAML file that bears
-    a module's name holds what the module declares, and counts with it. `own` is a module outside the package that the
-    stage calls.
+    a module's name holds what the module declares, and counts with it. Of a package of kinds, whose modules are found
+    when it is used, each counts where the package is imported. `named` are modules that kinds name, which the stage
+    loads by their names; `own` is a module outside the package that it calls.
 
-    Raises `UserError` where the module's own file is missing.
+    Raises `UserError` where the file of such a module is missing.
     """
     graph = imports(root) if graph is None else graph
-    if module not in graph.modules:
-        raise UserError(f"{_file_of(module, root)}: missing; restore it with `git checkout {PACKAGE}`")
+    for each in (module, *named):
+        if each not in graph.modules:
+            raise UserError(f"{_file_of(each, root)}: missing; restore it with `git checkout {PACKAGE}`")
     loaded: set[str] = set()
-    waiting = [module, *(imported_by(own, root, graph) if own else ())]
+    waiting = [module, *named, *(imported_by(own, root, graph) if own else ())]
     while waiting:
         name = waiting.pop()
         if name != PACKAGE.name and name not in loaded:
             loaded.add(name)
-            waiting += [name.rpartition(".")[0], *graph.find_modules_directly_imported_by(name)]
+            imported = graph.find_modules_directly_imported_by(name)
+            found = (kind for each in imported if each.startswith(KINDS) for kind in graph.find_children(each))
+            waiting += [name.rpartition(".")[0], *imported, *found]
     files = {_file_of(name, root) for name in loaded}
     declared = {path.with_suffix(".yaml") for path in files}
     beside = {own} if own else set()

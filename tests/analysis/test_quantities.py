@@ -17,7 +17,7 @@ from reeltrace.analysis.verdicts import judge_number
 from reeltrace.artifacts.pointers import pointer
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.registry.params import Override
-from reeltrace.registry.reading import Registry
+from reeltrace.registry.reading import Registry, spec_json
 from reeltrace.registry.reading import load as load_registry
 from reeltrace.registry.specs import AggregateSpec
 from reeltrace.registry.tables import MeasuredTable
@@ -35,11 +35,13 @@ def mahler() -> Document:
 
 @pytest.fixture(scope="module")
 def sources(registry: Registry) -> dict[str, Source]:
-    return {
-        f"measure/{key}": Source(f"results/quick/measure/{key}/metrics.json", invented_metrics(registry, key), "0" * 64)
-        for key, asked in registry.params.measurements.items()
-        if asked.kind != "structure"
-    }
+    found = {}
+    for key, asked in registry.params.measurements.items():
+        if asked.kind != "structure":
+            folder = f"results/quick/measure/{key}"
+            spec = Source(f"{folder}/spec.json", spec_json(registry.measure_spec(key)), "0" * 64)
+            found[f"measure/{key}"] = Source(f"{folder}/metrics.json", invented_metrics(registry, key), "0" * 64, spec)
+    return found
 
 
 def cells_of(table: dict[str, Any]) -> dict[tuple[str, str], Any]:

@@ -84,7 +84,7 @@ def test_jobs_of_snakemake_are_forks_of_the_process_that_has_imported_torch(work
     """The launcher gives a job the interpreter and the environment that this process was started with."""
     committed(workspace)
     parent = "import os, pathlib\nprint(pathlib.Path(f'/proc/{os.getppid()}/cmdline').read_text())\n"
-    edit(workspace / "src/reeltrace/measure/stage.py", "\nimport torch\n", f"\nimport torch\n{parent}")
+    edit(workspace / "src/reeltrace/measure/structure_stage.py", "\nimport torch\n", f"\nimport torch\n{parent}")
     target = "results/smoke/measure/basu2021-cnn4/manifest.json"
     env = bare(workspace, PYTHONPATH="/somewhere/else")
     call(workspace, BIN / "snakemake", "--cores", "1", target, env=env)

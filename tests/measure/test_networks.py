@@ -13,18 +13,14 @@ import torch
 from conftest import PROJECT, run_in
 from measure.trained import CONFIG as SMALL
 from reeltrace.errors import UserError
+from reeltrace.kinds.measurement import MEASUREMENTS, Entry
+from reeltrace.kinds.measurements.latency import LatencyMeasurement
+from reeltrace.kinds.measurements.networks import NetworksMeasurement
+from reeltrace.kinds.measurements.search import Printed, SearchMeasurement
+from reeltrace.kinds.points import load
 from reeltrace.measure import networks
-from reeltrace.measure.networks_stage import run
 from reeltrace.models.video import build_video, video_config
-from reeltrace.registry.measurements import (
-    LatencyMeasurement,
-    Measurement,
-    Network,
-    NetworksMeasurement,
-    Printed,
-    SearchMeasurement,
-    View,
-)
+from reeltrace.registry.measurements import Network, View
 from reeltrace.registry.specs import MeasureSpec
 
 SLOWFAST = Network(
@@ -39,7 +35,12 @@ FACTORED = Network(
 )
 
 
-def spec(measurement: Measurement, **nets: Network) -> MeasureSpec:
+def run(spec: MeasureSpec, inputs: dict[str, Path], work: Path) -> Any:
+    """The stage of the spec's kind."""
+    return load(f"{MEASUREMENTS.get(spec.measurement.kind).stage}:run")(spec, inputs, work)
+
+
+def spec(measurement: Entry, **nets: Network) -> MeasureSpec:
     return MeasureSpec(stage="measure", key="small", scale="smoke", measurement=measurement, networks=nets)
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from reeltrace.measure.stage import run
-from reeltrace.registry.measurements import Search, StructureMeasurement
+from reeltrace.kinds.measurements.structure import Search, StructureMeasurement
+from reeltrace.measure.structure_stage import run
 from reeltrace.registry.specs import MeasureSpec
 
 

@@ -13,9 +13,9 @@ from reeltrace.analysis.assumptions import Assumption
 from reeltrace.analysis.published import FILE
 from reeltrace.artifacts.names import DOCUMENTS
 from reeltrace.errors import UserError, known_names
+from reeltrace.kinds.measurement import MEASUREMENTS
 from reeltrace.registry.documents import keys
 from reeltrace.registry.fields import Place
-from reeltrace.registry.measurements import PicturesMeasurement
 from reeltrace.registry.reading import Registry
 from reeltrace.registry.tables import DerivedColumn, MeasuredTable, ResultTable, StructureTable
 
@@ -116,8 +116,8 @@ def _check_assumption(
     drawn = {
         figure
         for measurement in params.measurements.values()
-        if isinstance(measurement, PicturesMeasurement) and measurement.document == name
-        for figure in measurement.figures
+        if measurement.document == name and (drawing := MEASUREMENTS.get(measurement.kind).draws) is not None
+        for figure in drawing.figures(measurement)
     }
     for table in params.tables.values():
         if isinstance(table, MeasuredTable) and table.document == name:

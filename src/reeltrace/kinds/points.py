@@ -93,12 +93,14 @@ class Misfit(ValueError):
     @classmethod
     def of(cls, error: ValidationError) -> Misfit:
         """The first mistake of an error; of several an unknown key, since a misspelt one explains a missing one."""
-        errors = error.errors(include_url=False)
-        first = min(errors, key=lambda e: e["type"] != "extra_forbidden")
-        inner = first.get("ctx", {}).get("error")
-        if isinstance(inner, Misfit):
-            return cls((*first["loc"], *inner.loc), inner.kind, inner.found, inner.message)
-        return cls(tuple(first["loc"]), first["type"], first["input"], first["msg"])
+        found = []
+        for each in error.errors(include_url=False):
+            inner = each.get("ctx", {}).get("error")
+            if isinstance(inner, Misfit):
+                found.append(cls((*each["loc"], *inner.loc), inner.kind, inner.found, inner.message))
+            else:
+                found.append(cls(tuple(each["loc"]), each["type"], each["input"], each["msg"]))
+        return min(found, key=lambda one: one.kind != "extra_forbidden")
 
 
 def declared(module: ModuleType, of: type[K]) -> Iterator[K]:

@@ -1,121 +1,28 @@
-"""Whole networks at their published size: counted, searched for, and timed."""
+"""Whole networks at their published size: configurations, inputs and weights, for all that is measured of them."""
 
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from reeltrace import processor
 from reeltrace.artifacts.files import reason_of
 from reeltrace.errors import UserError
-from reeltrace.measure.latency import choose_device, measure_latency
-from reeltrace.measure.multiply_adds import count_multiply_adds
-from reeltrace.measure.search import search_configurations
-from reeltrace.measure.shapes import stage_kernels, stage_shapes
-from reeltrace.measure.structure import count_parameters
 from reeltrace.models.checkpoint import read_tensors
-from reeltrace.models.video import VideoConfig, build_video, video_config
+from reeltrace.models.video import VideoConfig, video_config
 
 if TYPE_CHECKING:
-    from reeltrace.registry.measurements import (
-        LatencyMeasurement,
-        Network,
-        NetworksMeasurement,
-        SearchMeasurement,
-        View,
-    )
+    from reeltrace.registry.measurements import View
 
 CHANNELS = 3
 
 
-def count(asked: NetworksMeasurement) -> dict[str, Any]:
-    """Per network its whole configuration, parameters, the kernels of its stages, and what each view takes.
-
-    Of a view: the shapes of its inputs, the sizes of the maps after each stage, and multiply-adds, with and without
-    those of attention products (`attention`), and by part of the network as a share in percent.
-    """
-    found = {}
-    for name, network in asked.networks.items():
-        config = config_of(name, network.architecture, network.config)
-        with torch.device("meta"):
-            model = build_video(config)
-        views = {}
-        for label, view in network.views.items():
-            shapes = input_shapes(view)
-            with _naming(name, label):
-                counted = count_multiply_adds(model, *shapes)
-            views[label] = {
-                "frames": view.frames,
-                "crop": view.crop,
-                "input": [list(shape) for shape in shapes],
-                "multiply_adds": counted.total,
-                "attention": counted.attention,
-                "without_attention": counted.without_attention,
-                "percent": {part: 100 * number / counted.total for part, number in counted.parts().items()},
-                "stages": stage_shapes(model, *shapes),
-            }
-        found[name] = {
-            "architecture": network.architecture,
-            "configuration": asdict(config),
-            "parameters": count_parameters(model),
-            "kernels": stage_kernels(model),
-            "views": views,
-        }
-    return {"networks": found}
-
-
-def search(asked: SearchMeasurement) -> dict[str, Any]:
-    """What `search_configurations` finds for the printed counts."""
-    configs = {name: config_of(name, one.architecture, one.config) for name, one in asked.networks.items()}
-    printed = {name: one.parameters for name, one in asked.networks.items()}
-    return {"search": search_configurations(configs, printed, asked.choices)}
-
-
-def time(asked: LatencyMeasurement, networks: Mapping[str, Network]) -> dict[str, Any]:
-    """Latency, throughput and memory of one view of each network, in each precision, one network after the other."""
-    device = choose_device(asked.device)
-    found: dict[str, Any] = {}
-    for name, view_name in asked.views.items():
-        network = networks[name]
-        config = config_of(name, network.architecture, network.config)
-        torch.manual_seed(0)
-        model = build_video(config)
-        if name in asked.checkpoint:
-            load_weights(model, Path(asked.checkpoint[name]), name)
-        view = network.views[view_name]
-        inputs = [zeros(shape) for shape in input_shapes(view)]
-        found[name] = {
-            "view": view_name,
-            "input": [list(x.shape) for x in inputs],
-            "checkpoint": asked.checkpoint.get(name),
-        }
-        for precision in asked.precisions:
-            if precision == "bfloat16" and device.type == "cpu" and not processor.has_bfloat16_units():
-                converts = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-                print(f"{asked.of} {name}: {processor.cost_of_emulation('cpu', converts)}", file=sys.stderr)
-            with _naming(name, view_name):
-                found[name][precision] = measure_latency(
-                    model,
-                    inputs,
-                    device=device,
-                    precision=precision,
-                    warm_up=asked.warm_up,
-                    repeats=asked.repeats,
-                    threads=asked.threads,
-                )
-        del model
-    return {"networks": found}
-
-
 @contextlib.contextmanager
-def _naming(network: str, view: str) -> Iterator[None]:
+def naming(network: str, view: str) -> Iterator[None]:
     """Put the place in params.yaml before what is wrong with a view."""
     try:
         yield

@@ -33,7 +33,8 @@ from reeltrace.memory import available_memory
 from reeltrace.models.video import build_video
 
 if TYPE_CHECKING:
-    from reeltrace.registry.measurements import MapsFigure, Network, PicturesMeasurement, WeightsFigure
+    from reeltrace.kinds.measurements.pictures import MapsFigure, PicturesMeasurement, WeightsFigure
+    from reeltrace.registry.measurements import Network
 
     Figure = WeightsFigure | MapsFigure
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from reeltrace.artifacts.json_values import write_json
 from reeltrace.measure import pictures
 
 if TYPE_CHECKING:
+    from reeltrace.kinds.measurements.pictures import PicturesMeasurement
     from reeltrace.registry.specs import MeasureSpec
 
 SCHEMA = 1
@@ -23,8 +24,7 @@ def run(spec: MeasureSpec, inputs: Mapping[str, Path], work: Path) -> dict[str, 
 
     Needs no inputs: the checkpoint and the videos are files that params.yaml names.
     """
-    asked = spec.measurement
-    assert asked.kind == "pictures"
+    asked = cast("PicturesMeasurement", spec.measurement)
     metrics = pictures.draw(asked, spec.networks[asked.network], f"measurements.{spec.key}", work)
     write_json(work / "metrics.json", {"schema": SCHEMA, **metrics})
     return {}

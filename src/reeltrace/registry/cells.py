@@ -66,6 +66,11 @@ def table_key(table: AnyTable) -> str:
     return f"{table.document}-table{slug}" if is_numbered(table.table) else f"{table.document}-{slug}"
 
 
+def shown_below(table: AnyTable) -> tuple[str, ...]:
+    """The measurements that are shown whole below a table."""
+    return table.beside if isinstance(table, MeasuredTable) else ()
+
+
 def measurements_of(table: AnyTable) -> tuple[str, ...]:
     """The measurements that a table reads, each once."""
     if isinstance(table, StructureTable):

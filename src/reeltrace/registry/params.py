@@ -6,10 +6,10 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from reeltrace.errors import UserError, known_names
-from reeltrace.registry.cells import cell_sources, measurements_of, table_key
+from reeltrace.kinds.measurement import MEASUREMENTS, Measurement
+from reeltrace.registry.cells import cell_sources, measurements_of, shown_below, table_key
 from reeltrace.registry.datasets import Dataset, MovingDigitsDataset, VideoDataset
 from reeltrace.registry.fields import Name, Place, Scale, Seed, Strict
-from reeltrace.registry.measurements import LatencyMeasurement, Measurement, NetworksMeasurement, PicturesMeasurement
 from reeltrace.registry.models import Backbone, FrameModel, Model, RCNModel, StResNetModel
 from reeltrace.registry.runs import Device, Protocol, Run
 from reeltrace.registry.tables import MeasuredTable, ResultTable, StructureTable, Table, VideoTable
@@ -117,25 +117,21 @@ def check_names(params: Params, place: Place) -> None:
         check(f"runs.{name}.model", "model", run.model, params.models)
         check(f"runs.{name}.protocol", "protocol", run.protocol, params.protocols)
         _check_frame_run(params, name, run, place)
-    nets = {name: m.networks for name, m in params.measurements.items() if isinstance(m, NetworksMeasurement)}
+    kinds = {name: MEASUREMENTS.get(asked.kind) for name, asked in params.measurements.items()}
+    nets = {name: kind.offers(params.measurements[name]) for name, kind in kinds.items() if kind.offers}
     for name, asked in params.measurements.items():
-        if isinstance(asked, LatencyMeasurement):
-            check(f"measurements.{name}.of", "measurement of networks", asked.of, nets)
-            for net, view in asked.views.items():
-                check(f"measurements.{name}.views.{net}", "network", net, nets[asked.of])
-                check(f"measurements.{name}.views.{net}", "view", view, nets[asked.of][net].views)
-            for net in asked.checkpoint:
-                check(f"measurements.{name}.checkpoint.{net}", "measured network", net, asked.views)
-        if isinstance(asked, PicturesMeasurement):
-            check(f"measurements.{name}.of", "measurement of networks", asked.of, nets)
-            check(f"measurements.{name}.network", "network", asked.network, nets[asked.of])
-            check(f"measurements.{name}.view", "view", asked.view, nets[asked.of][asked.network].views)
+        for named in kinds[name].names(asked, nets):
+            check(f"measurements.{name}.{named.where}", named.what, named.name, named.known)
     for name, table in params.tables.items():
         if name != (expected := table_key(table)):
             raise UserError(f"{place(f'tables.{name}')}: expected the key {expected}")
         if isinstance(table, StructureTable | MeasuredTable):
             for measurement in measurements_of(table):
                 check(f"tables.{name}", "measurement", measurement, params.measurements)
+            for measurement in shown_below(table):
+                if kinds[measurement].beside is None:
+                    what = f"{measurement!r} is of kind {kinds[measurement].name}, which is not shown below a table"
+                    raise UserError(f"{place(f'tables.{name}.beside')}: {what}; take it out")
             if isinstance(table, MeasuredTable):
                 _check_factors(name, table, place)
             continue

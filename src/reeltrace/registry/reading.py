@@ -8,11 +8,13 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from reeltrace.errors import UserError
+from reeltrace.kinds.measurement import MEASUREMENTS, Nets
+from reeltrace.kinds.points import Misfit
 from reeltrace.registry.cells import cell_sources, measurements_of
 from reeltrace.registry.datasets import ImagesDataset, MovingDigitsDataset, VideoDataset
 from reeltrace.registry.documents import Composition, compose, differences, read
 from reeltrace.registry.fields import SCALES, Scale
-from reeltrace.registry.measurements import LatencyMeasurement, Network, NetworksMeasurement, PicturesMeasurement
+from reeltrace.registry.measurements import Network
 from reeltrace.registry.models import BaselineModel, Model, RCNModel, StillsModel, StResNetModel
 from reeltrace.registry.params import Override, Params, check_names
 from reeltrace.registry.sizes import check_sizes
@@ -39,11 +41,10 @@ CLASSES = {"digit": 10, "direction": 4}
 
 def _complaint(error: ValidationError, raw: Any, scale: Scale, files: Composition) -> str:
     """The first validation error as one line: where, what was found, what was expected."""
-    found_errors = error.errors(include_url=False)
-    first = min(found_errors, key=lambda e: e["type"] != "extra_forbidden")  # a typo explains a missing key
+    first = Misfit.of(error)
     where, node = [], raw
-    for part in first["loc"]:
-        named = first["type"] == "missing" and part == first["loc"][-1]
+    for part in first.loc:
+        named = first.kind == "missing" and part == first.loc[-1]
         if isinstance(node, dict) and part not in node and not named:
             continue  # pydantic adds the tag of a union to the path; the file does not have it
         where.append(str(part))
@@ -54,13 +55,13 @@ def _complaint(error: ValidationError, raw: Any, scale: Scale, files: Compositio
                 node = None
     path = ".".join(where) or "the file"
     place = files.place(path, scale)
-    if first["type"] == "extra_forbidden":
+    if first.kind == "extra_forbidden":
         return f"{place}: unknown key; remove it or correct its spelling"
-    if first["type"] == "missing":
+    if first.kind == "missing":
         return f"{place}: missing; add it"
-    found = repr(first["input"])
+    found = repr(first.found)
     found = found if len(found) <= 80 else found[:77] + "..."
-    expected = first["msg"].removeprefix("Value error, ")
+    expected = first.message.removeprefix("Value error, ")
     return f"{place} (scale {scale}): found {found}; expected: {expected[0].lower()}{expected[1:]}"
 
 
@@ -295,25 +296,31 @@ class Registry:
             stage="timing", key=key, scale=self.scale, runs=tuple(self.table_runs(key)), seeds=self.params.seeds
         )
 
+    def nets_of(self, key: str) -> Nets | None:
+        """The networks of another measurement that this one speaks of; None where it speaks of none."""
+        asked = self.params.measurements[key]
+        speaks_of = MEASUREMENTS.get(asked.kind).speaks_of
+        return None if speaks_of is None else speaks_of(asked)
+
     def measure_spec(self, key: str) -> MeasureSpec:
         """The spec of one measurement."""
         asked = self.params.measurements[key]
         networks: dict[str, Network] = {}
-        if isinstance(asked, LatencyMeasurement | PicturesMeasurement):
-            of = self.params.measurements[asked.of]
-            assert isinstance(of, NetworksMeasurement)
-            names = asked.views if isinstance(asked, LatencyMeasurement) else (asked.network,)
-            networks = {name: of.networks[name] for name in names}
+        if (nets := self.nets_of(key)) is not None:
+            of = self.params.measurements[nets.of]
+            offers = MEASUREMENTS.get(of.kind).offers
+            assert offers is not None  # as is checked with all names
+            networks = {name: offers(of)[name] for name in nets.views}
         return MeasureSpec(stage="measure", key=key, scale=self.scale, measurement=asked, networks=networks)
 
     def drawn_pictures(self) -> list[str]:
-        """The measurements that draw pictures: those for which the user names a file of weights."""
+        """The measurements that draw pictures, and for which the user has named what they need."""
         return [
             key
             for key, asked in self.params.measurements.items()
-            if isinstance(asked, PicturesMeasurement)
-            and asked.checkpoint is not None
-            and asked.document in self.files.headers
+            if asked.document in self.files.headers
+            and (drawing := MEASUREMENTS.get(asked.kind).draws) is not None
+            and drawing.wanted(asked)
         ]
 
     def table_runs(self, key: str) -> list[str]:

@@ -7,15 +7,16 @@ the optimiser, the input of one batch, and what its first layer makes of it.
 import math
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 from reeltrace.errors import UserError
+from reeltrace.kinds.measurement import MEASUREMENTS
 from reeltrace.memory import limit, shown
 from reeltrace.registry.datasets import ImagesDataset, MovingDigitsDataset, VideoDataset
 from reeltrace.registry.fields import Place
-from reeltrace.registry.measurements import StructureMeasurement
 from reeltrace.registry.models import BaselineModel, Model
+from reeltrace.registry.needs import Need, kernels
 from reeltrace.registry.params import Params
 from reeltrace.registry.specs import MovingDigitsSpec, Spec, TrainSpec
 
@@ -23,15 +24,6 @@ MOST_MEMORY = 2**44  # bytes of one task, 16 TiB
 MOST_STORED = 2**50  # bytes of one dataset, 1 PiB
 EXPANSION = 4  # of a ResNet-50's stages
 CHANNELS = 3
-
-
-@dataclass(frozen=True)
-class Need:
-    """Bytes, what they are for, and the keys of the registry that would lower them."""
-
-    bytes: int
-    what: str
-    lower: str
 
 
 def stored(name: str, dataset: MovingDigitsDataset | VideoDataset) -> Need | None:
@@ -77,7 +69,7 @@ def _weights(spec: TrainSpec) -> int:
     """Half the weights of the widest convolutions: of widths that are divided by a root the fraction is dropped."""
     model = spec.model
     if isinstance(model, Model):
-        return _kernels(model.widths, pointwise=model.architecture == "cnn4") // 2
+        return kernels(model.widths, pointwise=model.architecture == "cnn4") // 2
     if spec.backbone is None:
         return 0
     if isinstance(model, BaselineModel):
@@ -87,22 +79,16 @@ def _weights(spec: TrainSpec) -> int:
     return 9 * widest * widest
 
 
-def _kernels(widths: tuple[int, int, int, int], *, pointwise: bool) -> int:
-    """Weights of three convolutions between four widths, 3x3x3 but for the last where that is `pointwise`."""
-    a, b, c, d = widths
-    return 27 * (a * b + b * c) + (1 if pointwise else 27) * c * d
-
-
 def check_sizes(params: Params, specs: Iterable[TrainSpec], place: Place) -> None:
     """Raises `UserError`, with the place, for a dataset or a task that no machine can hold."""
     for name, dataset in params.datasets.items():
         if not isinstance(dataset, ImagesDataset):
             _refuse(params, place(f"datasets.{name}"), stored(name, dataset), MOST_STORED)
     for name, measurement in params.measurements.items():
-        if isinstance(measurement, StructureMeasurement):
-            weights, inputs = _kernels(measurement.widths, pointwise=True) // 2, math.prod(measurement.input)
-            need = Need(4 * (weights + inputs), "weights and an input", f"widths or input of measurements.{name}")
-            _refuse(params, place(f"measurements.{name}"), need, MOST_MEMORY)
+        need = MEASUREMENTS.get(measurement.kind).least(measurement)
+        if need is not None:
+            need = replace(need, lower=f"{need.lower} of measurements.{name}")
+        _refuse(params, place(f"measurements.{name}"), need, MOST_MEMORY)
     for spec in specs:
         dataset = params.datasets[spec.dataset]
         assert not isinstance(dataset, ImagesDataset)

@@ -4,9 +4,10 @@ from typing import Literal
 
 from pydantic import Field
 
+from reeltrace.kinds.measurement import Measurement
 from reeltrace.registry.datasets import Clip, Generated, ImageSplit, Normalise, Videos
 from reeltrace.registry.fields import Scale, Strict, Transform
-from reeltrace.registry.measurements import Measurement, Network
+from reeltrace.registry.measurements import Network
 from reeltrace.registry.models import AnyModel, Backbone
 from reeltrace.registry.params import Override
 from reeltrace.registry.runs import Augment, Device, Protocol, Run

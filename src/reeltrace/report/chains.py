@@ -9,6 +9,8 @@ from reeltrace.artifacts.files import sha256_file
 from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.names import MANIFEST, RECEIPT, SPEC
 from reeltrace.errors import CheckFailed
+from reeltrace.kinds.measurement import MEASUREMENTS
+from reeltrace.kinds.words import listed
 from reeltrace.registry.cells import is_numbered
 from reeltrace.report.frame_nets import backbone_settings, model_settings
 from reeltrace.report.quantities import span
@@ -57,7 +59,7 @@ def _arithmetic(folder: Path, manifest: Mapping[str, Any]) -> dict[str, str]:
 def processor_words(found: Mapping[str, Any]) -> str:
     """Instruction sets of a processor, and the variables that lowered what was used of them."""
     limits = ", ".join(f"{name}={value}" for name, value in sorted((found.get("limits") or {}).items()))
-    return _list(found.get("features") or ["unknown instruction sets"]) + (f"; limited by {limits}" if limits else "")
+    return listed(found.get("features") or ["unknown instruction sets"]) + (f"; limited by {limits}" if limits else "")
 
 
 def settings(spec: Mapping[str, Any]) -> dict[str, str]:
@@ -71,7 +73,7 @@ def settings(spec: Mapping[str, Any]) -> dict[str, str]:
             "dataset": f"{spec['dataset']}, {spec['classes']} classes",
             "model": model_settings(model, spec["sequences"])
             if on_frames
-            else f"{model['architecture']}, group {model['group']}, base widths {_list(model['widths'])}",
+            else f"{model['architecture']}, group {model['group']}, base widths {listed(model['widths'])}",
             **(backbone_settings(spec["backbone"]) if on_frames else {}),
             "protocol": _protocol(spec["protocol"]),
             "augmentation": f"{augment['kind']}, p = {augment['probability']}" if augment else "none",
@@ -109,64 +111,20 @@ def settings(spec: Mapping[str, Any]) -> dict[str, str]:
         return {"stored frames": f"short side of {spec['short_side']} pixels"}
     if stage == "measure":
         asked = spec["measurement"]
-        if asked["kind"] != "structure":
-            return _measurement(asked)
-        return {
-            "architecture": asked["architecture"],
-            "base widths": _list(asked["widths"]),
-            "input": _list(asked["input"]),
-            "batch norm": str(asked["batch_norm"]).lower(),
-            "bias": str(asked["bias"]).lower(),
-        }
+        return MEASUREMENTS.get(asked["kind"]).words(asked)
     if stage == "aggregate":
         return {
             "table": f"{spec['table']['document']}, {table_words(spec['table']['table'])}",
-            "seeds": _list(spec["seeds"]),
+            "seeds": listed(spec["seeds"]),
         }
     return {}
-
-
-def _measurement(asked: Mapping[str, Any]) -> dict[str, str]:
-    """What was asked of whole networks: their configurations, the choices of a search, or how times were taken."""
-    if asked["kind"] == "networks":
-        return {
-            name: f"{net['architecture']}; "
-            + "; ".join(f"{key} {_plain(value)}" for key, value in net["config"].items())
-            for name, net in asked["networks"].items()
-        }
-    if asked["kind"] == "search":
-        printed = {name: f"printed {net['parameters']:,} parameters" for name, net in asked["networks"].items()}
-        return {**printed, **{name: _list(choice) for name, choice in asked["choices"].items()}}
-    if asked["kind"] == "latency":
-        return {
-            "views": _list(f"{net} {view}" for net, view in asked["views"].items()),
-            "precision": _list(asked["precisions"]),
-            "passes": f"{asked['repeats']} after {asked['warm_up']} that do not count",
-            "device": f"{asked['device']}, {asked['threads']} thread(s)",
-            "weights": _list(f"{net} {path}" for net, path in asked["checkpoint"].items()),
-        }
-    if asked["kind"] == "pictures":
-        return {
-            "network": f"{asked['network']}, view {asked['view']}",
-            "weights": str(asked["checkpoint"]),
-            "videos": _list(asked["videos"]),
-            "maps": f"{asked['channels']} channels chosen by seed {asked['seed']}, {asked['frames']} points in time",
-            **{f"figure {number}": _list(figure["layers"]) for number, figure in asked["figures"].items()},
-        }
-    return {"kind": str(asked["kind"])}
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_plain, value)) + "]"
-    return "none" if value is None else str(value)
 
 
 def _protocol(protocol: Mapping[str, Any]) -> str:
     share = protocol.get("update_after")
     return (
         f"{protocol['optimizer'].upper()}, {protocol['epochs']} epochs, rate {protocol['learning_rate']} "
-        f"times {protocol['gamma']} after {_list(protocol['milestones'])}, momentum {protocol['momentum']}, "
+        f"times {protocol['gamma']} after {listed(protocol['milestones'])}, momentum {protocol['momentum']}, "
         f"weight decay {protocol['weight_decay']}, batches of {protocol['batch_size']}"
         + (f", update after {100 * share:g} % of the data" if share else "")
     )
@@ -185,10 +143,6 @@ def _view(video: Mapping[str, Any] | None) -> dict[str, str]:
         ),
         "testing": f"mean probability over {video['test_clips']} clip(s) of each video",
     }
-
-
-def _list(values: Any) -> str:
-    return ", ".join(str(value) for value in values) or "none"
 
 
 def artifact_name(path: str) -> str:

@@ -25,9 +25,11 @@ from reeltrace.artifacts.formats import ABOUT, CLIPS
 from reeltrace.artifacts.json_values import canonical_json, read_json
 from reeltrace.artifacts.names import DOCUMENTS, SPEC
 from reeltrace.errors import CheckFailed, UserError
+from reeltrace.kinds.measurement import MEASUREMENTS
+from reeltrace.kinds.points import load
 from reeltrace.registry.fields import replaced
 from reeltrace.registry.header import read_header
-from reeltrace.report import chance, figures, frame_nets, pictures, quantities, videos
+from reeltrace.report import chance, figures, frame_nets, quantities, videos
 from reeltrace.report.binding import Binder, Number, named_in
 from reeltrace.report.chains import artifact_name, describe, settings, table_words
 
@@ -85,7 +87,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
     stand_in = {d["key"]: d["stand_in"] for d in datasets}
     chance_levels, chance_of = chance.bind_chance(binder, chance.stand_in_nets(spec, inputs, stand_in), tables)
     summary["chance"] = [{k: v for k, v in group.items() if k != "ids"} for group in chance_levels]
-    drawn = [pictures.describe_pictures(binder, key, spec, inputs) for key in spec.pictures]
+    drawn = [_drawn(binder, key, spec, inputs) for key in spec.pictures]
     content = {
         "schema": SCHEMA,
         "scale": spec.scale,
@@ -100,7 +102,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         ],
         "overrides": [o.model_dump(mode="json") for o in spec.overrides],
         "datasets": [{k: v for k, v in d.items() if k != "strips"} for d in datasets],
-        "pictures": [pictures.plain(one) for one in drawn],
+        "pictures": [_without_bytes(one) for one in drawn],
         "artifacts": artifacts,
     }
     environment = _environment(root)
@@ -528,6 +530,24 @@ def _clip(folder: Path, shown: str | None) -> tuple[dict[str, str], np.ndarray[A
     row = next((row for row in rows if row["class"] == shown), rows[0])
     clips = np.load(folder / "clips-test.npy", mmap_mode="r")
     return row, np.array(clips[int(row["clip"]) if int(row["clip"]) < len(clips) else rows.index(row)])
+
+
+def _drawn(binder: Binder, key: str, spec: ReportSpec, inputs: Mapping[str, Path]) -> dict[str, Any]:
+    """The pictures of one measurement as its kind describes them, with each picture's own bytes under "uri"."""
+    kind = MEASUREMENTS.get(read_json(inputs[f"measure/{key}"] / SPEC)["measurement"]["kind"])
+    if kind.draws is None:
+        raise CheckFailed(f"measure/{key}: nothing that draws; run it again")
+    described: dict[str, Any] = load(kind.draws.describe)(binder, key, spec, inputs)
+    return described
+
+
+def _without_bytes(described: Mapping[str, Any]) -> dict[str, Any]:
+    """What `_drawn` gives, for report.json."""
+    figures_ = [
+        {**figure, "pictures": [{k: v for k, v in picture.items() if k != "uri"} for picture in figure["pictures"]]}
+        for figure in described["figures"]
+    ]
+    return {**described, "figures": figures_}
 
 
 # --- views for the templates ---

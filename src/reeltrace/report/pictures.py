@@ -11,7 +11,8 @@ from reeltrace.analysis.stage import METRICS
 from reeltrace.artifacts.files import sha256_file
 from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.names import SPEC
-from reeltrace.errors import CheckFailed, Problem
+from reeltrace.errors import CheckFailed
+from reeltrace.kinds.measurements.pictures import altered
 from reeltrace.report.binding import Binder, Number
 from reeltrace.report.quantities import span
 
@@ -69,7 +70,7 @@ def describe_pictures(binder: Binder, key: str, spec: ReportSpec, inputs: Mappin
 
 def _picture(folder: Path, number: str, picture: Mapping[str, Any], pointer: str, add: Any) -> dict[str, Any]:
     path = folder / picture["file"]
-    if (problem := _altered(path, picture["sha256"])) is not None:
+    if (problem := altered(path, picture["sha256"])) is not None:
         raise CheckFailed(f"{path}: {problem}; run its stage again")
     identity = f"{number}/{picture['layer']}"
     shape = add(identity, _shape(picture["shape"]), f"Figure {number}, {picture['layer']}: shape", f"{pointer}/shape")
@@ -99,29 +100,3 @@ def _numbers(values: Sequence[int]) -> str:
     if len(values) > 2 and list(values) == list(range(values[0], values[0] + len(values))):
         return f"{values[0]} to {values[-1]}"
     return ", ".join(map(str, values))
-
-
-def plain(described: Mapping[str, Any]) -> dict[str, Any]:
-    """What `describe_pictures` gives without the bytes of the pictures."""
-    figures = [
-        {**figure, "pictures": [{k: v for k, v in picture.items() if k != "uri"} for picture in figure["pictures"]]}
-        for figure in described["figures"]
-    ]
-    return {**described, "figures": figures}
-
-
-def check_pictures(folder: Path, metrics: Mapping[str, Any], kind: str) -> list[Problem]:
-    """Each picture is the one that the measurement describes; `kind` is that of a problem found."""
-    problems = []
-    for figure in metrics["figures"]:
-        for picture in figure["pictures"]:
-            path = folder / picture["file"]
-            if (found := _altered(path, picture["sha256"])) is not None:
-                problems.append(Problem(kind, str(path), found))
-    return problems
-
-
-def _altered(path: Path, sha256: str) -> str | None:
-    if not path.is_file():
-        return "missing"
-    return None if sha256_file(path) == sha256 else f"is not the picture that {METRICS} describes"

@@ -9,7 +9,6 @@ another spec, other code or other inputs is stale, whatever would be computed in
 import contextlib
 import json
 import os
-import statistics
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -29,10 +28,10 @@ from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.names import MANIFEST, RECEIPT, SPEC
 from reeltrace.artifacts.protocol import check_outputs, file_entry
 from reeltrace.errors import CheckFailed, Problem, UserError
+from reeltrace.kinds.measurement import MEASUREMENTS
 from reeltrace.registry.specs import AggregateSpec, ReportSpec
 from reeltrace.report.check_frames import hidden_states, times
 from reeltrace.report.document import build
-from reeltrace.report.pictures import check_pictures
 from reeltrace.report.stage import HTML, JSON
 from reeltrace.report.videos import SIDES
 
@@ -261,30 +260,12 @@ def _videos_used(folder: Path, metrics: Any, predictions: dict[str, Any], spec: 
 
 
 def _measured(folder: Path) -> list[Problem]:
-    """What a measurement says of its passes, or of its pictures, is so; other kinds have nothing to recompute."""
+    """What a measurement says of itself is so, as its kind recomputes it; some kinds have nothing to recompute."""
     asked, metrics = read_json(folder / SPEC)["measurement"], read_json(folder / METRICS)
-    if asked["kind"] == "pictures":
-        return check_pictures(folder, metrics, TAMPERED)
-    if asked["kind"] != "latency":
+    check = MEASUREMENTS.get(asked["kind"]).check
+    if check is None:
         return []
-    problems = []
-    for name, net in metrics["networks"].items():
-        for precision in asked["precisions"]:
-            found = net[precision]
-            passes = found["seconds"]["all"]
-            expected = {
-                "seconds/median": statistics.median(passes),
-                "seconds/fastest": min(passes),
-                "seconds/slowest": max(passes),
-                "views_per_second": 1 / statistics.median(passes),
-                "repeats": len(passes),
-            }
-            for path, value in expected.items():
-                stored = found["seconds"][path.partition("/")[2]] if "/" in path else found[path]
-                if abs(stored - value) > TOLERANCE * max(1.0, value):
-                    where = f"/networks/{name}/{precision}/{path} is {stored}, its passes give {value:.10g}"
-                    problems.append(Problem(TAMPERED, str(folder / METRICS), where))
-    return problems
+    return [Problem(TAMPERED, str(folder / file), found) for file, found in check(folder, asked, metrics)]
 
 
 # --- sets of videos ---

@@ -40,7 +40,6 @@ from reeltrace.models.group_conv import GroupConv3d
 from reeltrace.models.groups import get_group
 from reeltrace.models.video import build_video, video_config
 from reeltrace.registry.fields import SCALES
-from reeltrace.registry.measurements import LatencyMeasurement, PicturesMeasurement
 from reeltrace.registry.reading import Registry, load
 from reeltrace.registry.specs import TrainSpec
 from reeltrace.training import features_stage, loop
@@ -222,13 +221,11 @@ def _trainings(registry: Registry) -> Iterator[tuple[str, TrainSpec]]:
 
 def _measured(registry: Registry) -> Iterator[tuple[str, Any, Any, bool]]:
     """Nets that are timed or drawn: name, network, view, and whether bfloat16 is asked for."""
-    for key, asked in registry.params.measurements.items():
+    for key in registry.params.measurements:
         networks = registry.measure_spec(key).networks
-        if isinstance(asked, LatencyMeasurement):
-            for name, view in asked.views.items():
-                yield f"{key} {name}", networks[name], networks[name].views[view], "bfloat16" in asked.precisions
-        elif isinstance(asked, PicturesMeasurement):
-            yield f"{key} {asked.network}", networks[asked.network], networks[asked.network].views[asked.view], False
+        if (nets := registry.nets_of(key)) is not None:
+            for name, view in nets.views.items():
+                yield f"{key} {name}", networks[name], networks[name].views[view], "bfloat16" in nets.precisions
 
 
 def _watch(

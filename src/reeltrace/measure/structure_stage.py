@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import nn
@@ -19,7 +19,7 @@ from reeltrace.measure.structure import (
 from reeltrace.models import build_model
 
 if TYPE_CHECKING:
-    from reeltrace.registry.measurements import StructureMeasurement
+    from reeltrace.kinds.measurements.structure import StructureMeasurement
     from reeltrace.registry.specs import MeasureSpec
 
 SCHEMA = 1
@@ -28,8 +28,7 @@ SCHEMA = 1
 def run(spec: MeasureSpec, inputs: Mapping[str, Path], work: Path) -> dict[str, Any]:
     """Write `metrics.json`: per net classes, parameters, widths and feature-map sizes, per layer filter and stride, and
     the search over open choices. Needs no inputs."""
-    asked = spec.measurement
-    assert asked.kind == "structure"
+    asked = cast("StructureMeasurement", spec.measurement)
     write_json(work / "metrics.json", {"schema": SCHEMA, **_structure(asked)})
     return {}
 

@@ -1,0 +1,53 @@
+"""Which of the choices that a document leaves open give every parameter count that it prints."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from reeltrace.kinds.measurement import Entry, MeasurementKind, no_bound, no_files, no_names, one_processor
+from reeltrace.kinds.words import listed
+from reeltrace.registry.fields import Name, Strict
+from reeltrace.registry.measurements import Architecture, Json
+
+
+class Printed(Strict):
+    """A net as one configuration, and the number of parameters that the document prints for it."""
+
+    architecture: Architecture
+    config: dict[str, Json]
+    parameters: Annotated[int, Field(ge=1, le=10**13, strict=True)]
+
+
+class SearchMeasurement(Entry):
+    """Which of the open choices gives every printed parameter count: each choice has settings, by label."""
+
+    kind: Literal["search"]
+    networks: Annotated[dict[Name, Printed], Field(min_length=1)]
+    choices: Annotated[dict[Name, dict[str, dict[str, Json]]], Field(min_length=1)]
+
+
+def _words(asked: Mapping[str, Any]) -> dict[str, str]:
+    printed = {name: f"printed {net['parameters']:,} parameters" for name, net in asked["networks"].items()}
+    return {**printed, **{name: listed(choice) for name, choice in asked["choices"].items()}}
+
+
+KIND = MeasurementKind(
+    name="search",
+    params=SearchMeasurement,
+    stage="reeltrace.measure.search_stage",
+    outputs=("metrics.json",),
+    calls_document=False,
+    observes=False,
+    offers=None,
+    speaks_of=None,
+    names=no_names,
+    files=no_files,
+    least=no_bound,
+    resources=one_processor,
+    weight=2,
+    words=_words,
+    check=None,
+    beside="reeltrace.analysis.blocks:search",
+    draws=None,
+)
