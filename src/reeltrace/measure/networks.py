@@ -20,6 +20,7 @@ from reeltrace.measure.multiply_adds import count_multiply_adds
 from reeltrace.measure.search import search_configurations
 from reeltrace.measure.shapes import stage_kernels, stage_shapes
 from reeltrace.measure.structure import count_parameters
+from reeltrace.memory import speaks_of_memory
 from reeltrace.models.checkpoint import read_tensors
 from reeltrace.models.video import VideoConfig, build_video, video_config
 
@@ -44,7 +45,7 @@ def count(asked: NetworksMeasurement) -> dict[str, Any]:
     found = {}
     for name, network in asked.networks.items():
         config = config_of(name, network.architecture, network.config)
-        with torch.device("meta"):
+        with torch.device("meta"), building(name):
             model = build_video(config)
         views = {}
         for label, view in network.views.items():
@@ -75,7 +76,8 @@ def search(asked: SearchMeasurement) -> dict[str, Any]:
     """What `search_configurations` finds for the printed counts."""
     configs = {name: config_of(name, one.architecture, one.config) for name, one in asked.networks.items()}
     printed = {name: one.parameters for name, one in asked.networks.items()}
-    return {"search": search_configurations(configs, printed, asked.choices)}
+    with building(", ".join(configs)):
+        return {"search": search_configurations(configs, printed, asked.choices)}
 
 
 def time(asked: LatencyMeasurement, networks: Mapping[str, Network]) -> dict[str, Any]:
@@ -86,7 +88,8 @@ def time(asked: LatencyMeasurement, networks: Mapping[str, Network]) -> dict[str
         network = networks[name]
         config = config_of(name, network.architecture, network.config)
         torch.manual_seed(0)
-        model = build_video(config)
+        with building(name):
+            model = build_video(config)
         if name in asked.checkpoint:
             load_weights(model, Path(asked.checkpoint[name]), name)
         view = network.views[view_name]
@@ -121,6 +124,22 @@ def _naming(network: str, view: str) -> Iterator[None]:
         yield
     except UserError as error:
         raise UserError(f"params.yaml: network {network}, view {view}: {error}") from error
+
+
+@contextlib.contextmanager
+def building(network: str) -> Iterator[None]:
+    """Say in one line, naming the network, that its configuration makes none."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"params.yaml: network {network}: {error}") from error
+    except (TypeError, ValueError, KeyError, IndexError, OverflowError, ZeroDivisionError, RuntimeError) as error:
+        if speaks_of_memory(error):
+            raise
+        why = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        raise UserError(
+            f"params.yaml: network {network}: no network can be built so ({why}); correct its config"
+        ) from None
 
 
 def config_of(name: str, architecture: str, values: Mapping[str, Any]) -> VideoConfig:
