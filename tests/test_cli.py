@@ -103,6 +103,13 @@ def test_a_folder_that_cannot_be_written_is_one_line_and_exit_2(workspace: Path,
     assert done.stderr == said
 
 
+def test_finished_work_is_no_failure_where_nobody_listens(workspace: Path) -> None:
+    for closed in (">&-", "2>&-", ">&- 2>&-"):
+        run_in(workspace, "bash", "-c", f"reeltrace run data digits {closed}")
+        run_in(workspace, "bash", "-c", f"reeltrace status --json {closed}")
+    assert (workspace / "results/smoke/data/digits/manifest.json").is_file()
+
+
 def test_a_reader_that_went_away_is_silent_and_a_full_disk_is_one_line(workspace: Path) -> None:
     def status(redirection: str) -> subprocess.CompletedProcess[str]:
         line = f"set -o pipefail; reeltrace status --artifacts {redirection}"

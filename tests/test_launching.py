@@ -1,16 +1,34 @@
 """What the Snakefile settles before any job: what may be used of a machine, and the environment of jobs."""
 
 import os
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from conftest import system
-from reeltrace.launching import Limits, allowed, job_environment, memory_mb
+from conftest import PROJECT, refusal, system
+from reeltrace.launching import Limits, allowed, job_environment, memory_mb, refuse_place
 from reeltrace.plan import STAGES
 
 MACHINE = allowed(Path("/nowhere"))
+
+
+@pytest.mark.parametrize("name", ["a:b", "a{x}", os.fsdecode(b"lat\xe9in")])
+def test_a_folder_from_which_jobs_would_run_other_code_is_refused(tmp_path: Path, name: str) -> None:
+    message = refusal(refuse_place, tmp_path / name / "project")
+    assert message.endswith("; move the folder or rename it")
+    refuse_place(tmp_path / "plain, 'quoted' $name")
+
+
+def test_the_launcher_refuses_a_folder_that_pythonpath_cannot_name(tmp_path: Path) -> None:
+    place = tmp_path / "a:b" / "workflow"
+    place.mkdir(parents=True)
+    shutil.copy(PROJECT / "workflow/reeltrace", place)
+    done = subprocess.run(["sh", place / "reeltrace", "status"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "its path holds ':'" in done.stderr and len(done.stderr.splitlines()) == 1
 
 
 def test_without_control_groups_the_machine_is_the_limit() -> None:

@@ -27,6 +27,15 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+@pytest.mark.parametrize("text", ["[]", '{"spec": [1]}', "{}", "3"])
+def test_an_input_whose_manifest_is_none_is_named_in_one_line(workspace: Path, text: str) -> None:
+    run("data", "digits", workspace)
+    (workspace / "results/smoke/data/digits/manifest.json").write_text(text)
+    with pytest.raises(CheckFailed) as caught:
+        run("data", "moving-mnist", workspace)
+    assert str(caught.value).startswith("results/smoke/data/digits/manifest.json: no manifest; data/moving-mnist needs")
+
+
 def test_an_artifact_is_complete_and_checks_out(workspace: Path) -> None:
     folder = run("data", "digits", workspace)
     assert folder == workspace / DIGITS

@@ -276,6 +276,9 @@ def sync(
 
 def main() -> None:
     """Entry point of the console script."""
+    if sys.stdout is None or sys.stderr is None:  # closed by who started this: what is said goes nowhere
+        nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # for the rest of the process
+        sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files may hold what no encoding has
     warm.share_fate()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reeltrace import control_groups, variables
+from reeltrace.errors import UserError
 
 KEPT_FREE = 0.1  # of the memory: for Snakemake, the file cache and whatever else runs
 # The largest amount of memory that a process of a stage held, in MB: at the small scales as its receipts say
@@ -39,6 +40,18 @@ MEMORY_MB: dict[str, dict[str, int]] = {
     },
 }
 DECODER_MB = {"small": 200, "paper": 1000}  # of each process that decodes videos
+
+
+def refuse_place(project: Path) -> None:
+    """Raises `UserError` for a folder below which jobs would not run this project's code, or could not be recorded."""
+    text = os.fsencode(project.resolve())
+    for byte, why in ((b":", "PYTHONPATH ends a folder there"), (b"{", "Snakemake reads a name in it")):
+        if byte in text:
+            raise UserError(f"{project}: its path holds {byte.decode()!r}, and {why}; move the folder or rename it")
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        raise UserError(f"{project}: its path is not UTF-8, which DVC needs; move the folder or rename it") from None
 
 
 def job_environment(project: Path, deployed: bool) -> dict[str, str]:

@@ -182,7 +182,12 @@ def _check_input(task: Task, reader: Task, root: Path) -> None:
     if not (folder / MANIFEST).is_file():
         raise UserError(f"{task.folder}: not there yet, and {reader.name} reads it; first run: {task.command}")
     manifest = read_json(folder / MANIFEST)
-    if manifest.get("spec", {}).get("sha256") != sha256_json(spec_json(task.spec)):
+    spec = manifest.get("spec") if isinstance(manifest, dict) else None
+    if not isinstance(spec, dict):
+        raise CheckFailed(
+            f"{task.folder / MANIFEST}: no manifest; {reader.name} needs one. Make it again: {task.command}"
+        )
+    if spec.get("sha256") != sha256_json(spec_json(task.spec)):
         raise UserError(
             f"{task.folder}: stale (its parameters have changed since it was made), and {reader.name} reads it; "
             f"first run: {task.command}"

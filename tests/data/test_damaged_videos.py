@@ -107,6 +107,21 @@ def test_a_damaged_video_is_named(kind: str, damage: str, damaged: Extraction) -
         assert int(damaged.rows[video]["frames"]) >= FRAMES - 1
 
 
+@pytest.mark.parametrize(
+    ("kind", "codec", "damage"),
+    [("mxf", "mpeg2video", half), ("mxf", "mpeg2video", without_the_middle), ("rm", "rv10", zeroed_at_the_end)],
+)
+def test_a_container_that_states_its_duration_is_held_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, codec: str, damage: Callable[[bytes], bytes]
+) -> None:
+    monkeypatch.setitem(KINDS, kind, (kind, codec, {}, 0))
+    data = encode(tmp_path / "whole", kind, FRAMES).read_bytes()
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos" / "damaged").write_bytes(damage(data))
+    found = extracted(tmp_path / "videos", tmp_path / "work")
+    assert re.match(r"only \d\d of (59|60) frames are there", found.broken["damaged"])
+
+
 # --- one kind of container at a time ---
 
 

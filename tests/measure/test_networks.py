@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from conftest import PROJECT, run_in
+from conftest import PROJECT, refusal, run_in
 from measure.trained import CONFIG as SMALL
 from reeltrace.errors import UserError
 from reeltrace.kinds.measurement import MEASUREMENTS, Entry
@@ -18,7 +18,7 @@ from reeltrace.kinds.measurements.latency import LatencyMeasurement
 from reeltrace.kinds.measurements.networks import NetworksMeasurement
 from reeltrace.kinds.measurements.search import Printed, SearchMeasurement
 from reeltrace.kinds.points import load
-from reeltrace.measure import networks
+from reeltrace.measure import networks, networks_stage
 from reeltrace.models.video import build_video, video_config
 from reeltrace.registry.measurements import Network, View
 from reeltrace.registry.specs import MeasureSpec
@@ -63,6 +63,29 @@ def metrics_of(spec: MeasureSpec, folder: Path) -> Any:
     assert run(spec, {}, folder) == {}
     assert [path.name for path in folder.iterdir()] == ["metrics.json"]
     return json.loads((folder / "metrics.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (
+            {"blocks": [3, "..", 6, 3]},
+            "network odd: blocks: found \"(3, '..', 6, 3)\"; expected whole numbers in lists",
+        ),
+        ({"blocks": [3, -1, 6, 3]}, "network odd: blocks: found -1; expected 1 to 100000"),
+        ({"blocks": [3, True, 6, 3]}, "network odd: blocks: found '(3, True, 6, 3)'; expected whole numbers in lists"),
+        ({"classes": 0}, "network odd: classes: found 0; expected 1 to 100000"),
+        ({"classes": 2**63}, "network odd: classes: found 9223372036854775808; expected 1 to 100000"),
+        ({"stem_kernels": True}, "network odd: stem_kernels: found 'True'; expected whole numbers in lists"),
+        ({"stem_kernels": [[0, 0], [0, 0]]}, "network odd: stem_kernels: found 0; expected 1 to 100000"),
+        ({"blocks": [3, 4]}, "network odd: blocks takes 4 values"),
+    ],
+)
+def test_a_configuration_that_makes_no_network_is_named_in_one_line(values: dict[str, Any], words: str) -> None:
+    network = Network(architecture="slowfast", config=values, views={"v": View(frames=8, crop=32)})
+    asked = NetworksMeasurement(kind="networks", document="d", networks={"odd": network})
+    message = refusal(networks_stage.count, asked)
+    assert message.startswith(f"params.yaml: {words}")
 
 
 def test_a_network_is_written_with_its_configuration_stages_and_costs(tmp_path: Path) -> None:

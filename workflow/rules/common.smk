@@ -32,6 +32,7 @@ except ModuleNotFoundError as error:
     ) from None
 
 try:
+    launching.refuse_place(PROJECT)
     variables.check()
     processor.check_limits()
     PLAN = load_plan()

@@ -65,7 +65,7 @@ class Outline:
 
 def states_duration(kind: str) -> bool:
     """Whether a container of FFmpeg's format `kind` says how long it takes, where it does not count its frames."""
-    return kind in ("matroska,webm", "flv", "asf")
+    return kind in ("matroska,webm", "flv", "asf", "mxf", "rm")
 
 
 def outline_of(path: Path, kind: str) -> Outline:

@@ -12,7 +12,7 @@ import torch
 from reeltrace import processor
 from reeltrace.artifacts.json_values import write_json
 from reeltrace.measure.latency import choose_device, measure_latency
-from reeltrace.measure.networks import config_of, input_shapes, load_weights, naming, zeros
+from reeltrace.measure.networks import building, config_of, input_shapes, load_weights, naming, zeros
 from reeltrace.models.video import build_video
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ def time(asked: LatencyMeasurement, networks: Mapping[str, Network]) -> dict[str
         network = networks[name]
         config = config_of(name, network.architecture, network.config)
         torch.manual_seed(0)
-        model = build_video(config)
+        with building(name):
+            model = build_video(config)
         if name in asked.checkpoint:
             load_weights(model, Path(asked.checkpoint[name]), name)
         view = network.views[view_name]

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from reeltrace.artifacts.files import reason_of
 from reeltrace.errors import UserError
+from reeltrace.memory import speaks_of_memory
 from reeltrace.models.checkpoint import read_tensors
 from reeltrace.models.video import VideoConfig, video_config
 
@@ -28,6 +29,22 @@ def naming(network: str, view: str) -> Iterator[None]:
         yield
     except UserError as error:
         raise UserError(f"params.yaml: network {network}, view {view}: {error}") from error
+
+
+@contextlib.contextmanager
+def building(network: str) -> Iterator[None]:
+    """Say in one line, naming the network, that its configuration makes none."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"params.yaml: network {network}: {error}") from error
+    except (TypeError, ValueError, KeyError, IndexError, OverflowError, ZeroDivisionError, RuntimeError) as error:
+        if speaks_of_memory(error):
+            raise
+        why = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        raise UserError(
+            f"params.yaml: network {network}: no network can be built so ({why}); correct its config"
+        ) from None
 
 
 def config_of(name: str, architecture: str, values: Mapping[str, Any]) -> VideoConfig:

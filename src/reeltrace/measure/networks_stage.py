@@ -11,7 +11,7 @@ import torch
 
 from reeltrace.artifacts.json_values import write_json
 from reeltrace.measure.multiply_adds import count_multiply_adds
-from reeltrace.measure.networks import config_of, input_shapes, naming
+from reeltrace.measure.networks import building, config_of, input_shapes, naming
 from reeltrace.measure.shapes import stage_kernels, stage_shapes
 from reeltrace.measure.structure import count_parameters
 from reeltrace.models.video import build_video
@@ -39,7 +39,7 @@ def count(asked: NetworksMeasurement) -> dict[str, Any]:
     found = {}
     for name, network in asked.networks.items():
         config = config_of(name, network.architecture, network.config)
-        with torch.device("meta"):
+        with torch.device("meta"), building(name):
             model = build_video(config)
         views = {}
         for label, view in network.views.items():

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from reeltrace.artifacts.json_values import write_json
-from reeltrace.measure.networks import config_of
+from reeltrace.measure.networks import building, config_of
 from reeltrace.measure.search import search_configurations
 
 if TYPE_CHECKING:
@@ -28,4 +28,5 @@ def search(asked: SearchMeasurement) -> dict[str, Any]:
     """What `search_configurations` finds for the printed counts."""
     configs = {name: config_of(name, one.architecture, one.config) for name, one in asked.networks.items()}
     printed = {name: one.parameters for name, one in asked.networks.items()}
-    return {"search": search_configurations(configs, printed, asked.choices)}
+    with building(", ".join(configs)):
+        return {"search": search_configurations(configs, printed, asked.choices)}
