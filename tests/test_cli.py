@@ -176,10 +176,10 @@ def test_a_changed_transcription_is_named_and_not_the_code(workspace: Path, comm
 
     command("reeltrace", "run", "aggregate", "gavves-lecture5-imagenet-errors")
     assert reason() == ""
-    path = workspace / "reports/published/gavves-lecture5.yaml"
+    path = workspace / "documents/gavves-lecture5/published.yaml"
     text = path.read_text()
     path.write_text(f"{text}# seen again\n")
-    assert reason() == "reports/published/gavves-lecture5.yaml changed"
+    assert reason() == "documents/gavves-lecture5/published.yaml changed"
     path.write_text(text)
     assert reason() == ""
     edit(workspace / "src/reeltrace/analysis/tables.py", "SCHEMA = 1", "SCHEMA = 2")
