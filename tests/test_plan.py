@@ -17,6 +17,7 @@ from conftest import FILES, PROJECT, Command, changed, edit, environment, make_w
 from reeltrace.data.declared import source
 from reeltrace.engines import CODE, compile_dvc, write_code
 from reeltrace.errors import UserError
+from reeltrace.kinds.architecture import ARCHITECTURES
 from reeltrace.plan import (
     LISTED_OUTPUTS,
     PICTURES_OUTPUTS,
@@ -24,6 +25,7 @@ from reeltrace.plan import (
     STAGE_MODULES,
     STAGES,
     Plan,
+    Task,
     code_of,
     code_sha256,
     load_plan,
@@ -133,18 +135,47 @@ WHEN_ASKED = {  # imported in a function, by the pool of digits that is asked fo
 }
 
 
+Maker = tuple[str, tuple[str, ...], Path | None]
+
+
+def maker(plan: Plan, task: Task) -> Maker:
+    """By what a task is made: the module of its stage, what kinds name for it, and its document's own module."""
+    return module_of(task.spec), plan.named_by_kinds(task.spec), plan.own_module(task.spec)
+
+
 @pytest.fixture(scope="module")
 def loaded() -> dict[str, set[str]]:
-    """By module of a stage: the modules of ours that a fresh interpreter loads for it, and those of `WHEN_ASKED`."""
+    """By module of a stage: the modules of ours that a fresh interpreter loads for it, and those of `WHEN_ASKED`.
 
-    def ask(module: str) -> set[str]:
-        script = f"import sys, {module}\nprint(*(name for name in sys.modules if name.split('.')[0] == 'reeltrace'))"
+    So for the modules that kinds name and for those of documents, which a stage loads besides.
+    """
+
+    def ask(module: str, load: str) -> set[str]:
+        script = f"import sys\n{load}\nprint(*(name for name in sys.modules if name.split('.')[0] == 'reeltrace'))"
         done = subprocess.run(
-            [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment(PROJECT)
+            [sys.executable, "-c", script],
+            cwd=PROJECT,
+            capture_output=True,
+            text=True,
+            check=True,
+            env=environment(PROJECT),
         )
         return set(done.stdout.split()) | WHEN_ASKED.get(module, set())
 
-    return {module: ask(module) for module in STAGE_MODULES}
+    plan = Plan(load(PROJECT, "paper"), PROJECT)
+    named = {name for task in plan for name in maker(plan, task)[1]}
+    own = {path for task in plan if (path := maker(plan, task)[2])}
+    document = "from reeltrace.document_code import load_module; load_module({!r})"
+    return {
+        **{module: ask(module, f"import {module}") for module in (*STAGE_MODULES, *sorted(named))},
+        **{str(path): ask(str(path), document.format(path.parent.name)) for path in own},
+    }
+
+
+def loaded_by(maker: Maker, loaded: dict[str, set[str]]) -> set[str]:
+    """The modules of ours that are the code of a task."""
+    module, named, own = maker
+    return loaded[module].union(*(loaded[name] for name in named), loaded[str(own)] if own else ()) - {VERSION}
 
 
 def module_name(path: Path) -> str:
@@ -156,8 +187,23 @@ def module_name(path: Path) -> str:
 def test_the_code_of_a_stage_is_what_importing_it_loads(loaded: dict[str, set[str]], module: str) -> None:
     files = code_of(module, PROJECT)
     assert {module_name(path) for path in files if path.suffix == ".py"} == loaded[module] - {VERSION}
-    named = re.findall(r"[\"'](reeltrace(?:\.\w+)+)", "".join((PROJECT / path).read_text() for path in files))
+    texts = (path for path in files if not path.is_relative_to(SOURCES / "kinds"))  # what kinds name: see below
+    named = re.findall(r"[\"'](reeltrace(?:\.\w+)+)", "".join((PROJECT / path).read_text() for path in texts))
     assert set(named) <= loaded[module]  # as decoders are, which are imported by their names
+
+
+def test_the_code_of_a_training_is_that_of_its_stage_and_of_its_kind_of_net(loaded: dict[str, set[str]]) -> None:
+    plan = Plan(load(PROJECT, "paper"), PROJECT)
+    trained = {ARCHITECTURES.get(task.spec.model.architecture).name: task for task in plan.of("train")}  # type: ignore[attr-defined]
+    assert trained.keys() == {name for name, kind in ARCHITECTURES.all().items() if kind.in_runs}
+    for name, task in trained.items():
+        kind, named = ARCHITECTURES.get(name), plan.named_by_kinds(task.spec)
+        assert set(named) >= {ARCHITECTURES.home(name), kind.net.partition(":")[0]}
+        files = {module_name(path) for path in task.code() if path.suffix == ".py"}
+        assert files == loaded_by(maker(plan, task), loaded)
+    nets = [Path("src/reeltrace/models") / file for file in ("rcn.py", "st_resnet.py", "cnn4.py", "resnet3d.py")]
+    for name, net in zip(("rcn", "st-resnet", "cnn4", "resnet18"), nets, strict=True):
+        assert [net in task.code() for task in trained.values()] == [other == name for other in trained]
 
 
 def test_the_package_itself_holds_its_version_and_nothing_else() -> None:
@@ -174,19 +220,20 @@ def test_a_change_in_a_module_makes_exactly_those_stages_stale_that_load_it(
     (workspace / "w.pt").write_bytes(b"x")
     registry = load(workspace)
 
-    def codes() -> dict[str, str]:
-        tasks = {module_of(task.spec): task for task in Plan(registry, workspace)}
-        return {module: code_sha256(task, workspace) for module, task in tasks.items()}
+    def codes() -> dict[Maker, str]:
+        plan = Plan(registry, workspace)
+        return {by: code_sha256(task, workspace) for by, task in {maker(plan, task): task for task in plan}.items()}
 
     before = codes()
-    assert sorted(before) == sorted(STAGE_MODULES)
+    assert sorted({module for module, _, _ in before}) == sorted(STAGE_MODULES)
+    code = {by: loaded_by(by, loaded) for by in before}
     changed = sorted(path for path in (workspace / SOURCES).rglob("*") if path.suffix in (".py", ".yaml"))
     assert len(changed) > 100
     for path in changed:
         name, text = module_name(path.relative_to(workspace)), path.read_text()
         path.write_text(text + "\n# changed\n")
-        stale = {module for module, code in codes().items() if code != before[module]}
-        assert stale == {module for module in loaded if name in loaded[module] - {VERSION}}, path
+        stale = {by for by, now in codes().items() if now != before[by]}
+        assert stale == {by for by in code if name in code[by]}, path
         path.write_text(text)
 
 
@@ -199,7 +246,12 @@ def test_a_change_in_a_module_makes_exactly_those_stages_stale_that_load_it(
         ("artifacts/pointers.py", 'replace("~0", "~")', 'replace("~0", "")', "aggregate report"),
         ("artifacts/json_values.py", "sort_keys=True", "sort_keys=False", " ".join(STAGES)),
         ("artifacts/files.py", "temporary.replace(path)", "path.touch()", " ".join(STAGES)),
-        ("strict_yaml.py", "return super().construct_mapping(", "return dict(", "data pretrain aggregate report"),
+        (
+            "strict_yaml.py",
+            "return super().construct_mapping(",
+            "return dict(",
+            "data pretrain measure aggregate report",
+        ),
         ("memory.py", "return min((size for", "return max((size for", "pretrain features train measure"),
         ("control_groups.py", "used[0] + _cached", "used[0] - _cached", "pretrain features train measure"),
         ("variables.py", "return int(text)", "return 1", "data frames pretrain"),
@@ -221,10 +273,15 @@ def test_a_changed_behaviour_changes_the_code_of_the_stages_that_call_it(
     assert {name.partition("/")[0] for name, code in codes().items() if code != before[name]} == set(stages.split())
 
 
-@pytest.mark.parametrize("name", ["datasets", "fields", "measurements", "models", "params", "runs", "specs", "tables"])
+GIVEN = ("datasets", "fields", "measurements", "models", "params", "runs", "specs", "tables")
+DECLARED = sorted({ARCHITECTURES.home(name) for name in ARCHITECTURES.all()})
+SHARED = ("reeltrace.kinds.group_nets", "reeltrace.kinds.features_nets")
+
+
+@pytest.mark.parametrize("name", [*(f"reeltrace.registry.{name}" for name in GIVEN), *DECLARED, *SHARED])
 def test_what_a_stage_is_given_has_fields_and_validators_only(name: str) -> None:
     """A stage has its spec without loading the modules of specs: a method there would be code that no hash covers."""
-    module = importlib.import_module(f"reeltrace.registry.{name}")
+    module = importlib.import_module(name)
     models = [m for m in vars(module).values() if isinstance(m, type) and m.__module__ == module.__name__]
     assert models
     for model in models:
@@ -256,10 +313,15 @@ def digests(workspace: Path) -> dict[str, tuple[str, int]]:
     return {path.name: (path.read_text(), path.stat().st_mtime_ns) for path in (workspace / CODE).iterdir()}
 
 
+def made_by(digest: str, stages: set[str]) -> bool:
+    """Whether a digest is one of these stages', with or without what kinds name or a document's own module."""
+    return any(digest == stage or digest.startswith((f"{stage}+", f"{stage}.")) for stage in stages)
+
+
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("measure/facts.py", {"measure.facts_stage"}),
+        ("measure/facts_stage.py", {"measure.facts_stage"}),
         ("analysis/published.py", {"analysis.stage", "report.stage"}),
         ("data/declared.yaml", set()),
         ("cli.py", set()),
@@ -270,7 +332,9 @@ def test_a_digest_is_of_the_code_of_its_stages_and_changes_with_it_alone(
     workspace: Path, source: str, expected: set[str]
 ) -> None:
     before = digests(workspace)
-    assert before.keys() == {module.removeprefix("reeltrace.") for module in STAGE_MODULES} | {"reeltrace"}
+    stages = {module.removeprefix("reeltrace.") for module in STAGE_MODULES}
+    assert stages | {"reeltrace"} <= before.keys()
+    assert all(made_by(name, stages) for name in before if name != "reeltrace")
     (workspace / CODE / "an.older_stage").touch()
     with (workspace / "src/reeltrace" / source).open("a") as file:
         file.write("\n# changed\n")
@@ -281,7 +345,7 @@ def test_a_digest_is_of_the_code_of_its_stages_and_changes_with_it_alone(
         of_it = {m for m in STAGE_MODULES if Path("src/reeltrace/data/declared.yaml") in code_of(m, workspace)}
         expected = {module.removeprefix("reeltrace.") for module in of_it}
         assert expected
-    assert changed == expected | {"reeltrace"}
+    assert changed == {name for name in before if made_by(name, expected)} | {"reeltrace"}
 
 
 def test_each_stage_of_dvc_depends_on_one_digest_and_on_what_it_reads(plan: Plan) -> None:
@@ -290,12 +354,14 @@ def test_each_stage_of_dvc_depends_on_one_digest_and_on_what_it_reads(plan: Plan
     stages = yaml.safe_load(text)["stages"]
     assert stages.pop("code") == {
         "cmd": "sh workflow/reeltrace code",
-        "deps": ["src/reeltrace"],
+        "deps": ["src/reeltrace", *sorted({str(own) for task in plan if (own := plan.own_module(task.spec))})],
         "outs": ["results/code"],
     }
     for task in plan:
         digest, *others = stages[f"{task.stage}-{task.key}"]["deps"]
-        assert digest == f"results/code/{module_of(task.spec).removeprefix('reeltrace.')}"
+        module, named, own = maker(plan, task)
+        name = "+".join(each.removeprefix("reeltrace.") for each in (module, *named))
+        assert digest == f"results/code/{name}{f'.{own.parent.name}' if own else ''}"
         texts = [path for path in others if path.startswith(("documents", "templates", "params.yaml"))]
         assert [path for path in others if path not in texts] == [str(t.manifest) for t in plan.inputs_of(task)]
         assert len(texts) == {"aggregate": 1, "report": 3}.get(task.stage, 0)
@@ -390,6 +456,8 @@ def with_pictures(folder: Path, checkpoint: str = "w.pt", videos: str = "[a.avi]
     write_files(folder, changed(measurements={"mahler2020-pictures": asked}))
     if not (folder / "src").exists():
         shutil.copytree(PROJECT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
+        for module in PROJECT.glob("documents/*/*.py"):
+            shutil.copy2(module, folder / module.relative_to(PROJECT))
     return load_plan(folder)
 
 

@@ -27,6 +27,7 @@ from reeltrace.artifacts.json_values import read_json, sha256_json, write_json_i
 from reeltrace.artifacts.names import DOCUMENTS, RECEIPT
 from reeltrace.artifacts.protocol import absent, check_outputs
 from reeltrace.errors import CheckFailed, Problem, UserError
+from reeltrace.kinds.brought import module_file
 from reeltrace.plan import (
     PACKAGE,
     RESULTS,
@@ -37,6 +38,7 @@ from reeltrace.plan import (
     code_sha256,
     files_sha256,
     module_of,
+    of_documents,
     package_sha256,
     texts_sha256,
 )
@@ -94,7 +96,7 @@ def compile_dvc(plan: Plan) -> str:
     stages: dict[str, Any] = {
         CODE_STAGE: {
             "cmd": "sh workflow/reeltrace code",
-            "deps": [str(PACKAGE), *sorted({str(own) for task in plan if (own := plan.own_module(task.spec))})],
+            "deps": [str(PACKAGE), *_of_documents(plan)],
             "outs": [str(CODE)],
         }
     }
@@ -102,7 +104,7 @@ def compile_dvc(plan: Plan) -> str:
         whole = task.stage == "report"  # it reads what every file of the registry says
         texts = (PARAMS, DOCUMENTS, TEMPLATES) if whole else task.texts
         made_of = (
-            CODE / _name_of_code(module_of(task.spec), plan.own_module(task.spec)),
+            CODE / _name_of_code(*_made_by(plan, task)),
             *texts,
             *(path for path, _ in task.given),
             *(source.manifest for source in plan.inputs_of(task)),
@@ -148,21 +150,36 @@ def _plots(plan: Plan) -> list[dict[str, Any]]:
     return plots
 
 
-def _name_of_code(module: str, own: Path | None = None) -> str:
-    name = module.removeprefix("reeltrace.")
+def _made_by(plan: Plan, task: Task) -> tuple[str, tuple[str, ...], Path | None]:
+    """The module of a task's stage, those that kinds name for it, and its document's own module if it calls that."""
+    return module_of(task.spec), plan.named_by_kinds(task.spec), plan.own_module(task.spec)
+
+
+def _of_documents(plan: Plan) -> list[str]:
+    """The Python files of documents that some task is made of; of one that cannot be read, not what it imports."""
+    made_by = [_made_by(plan, task) for task in plan]
+    called = {path for _, names, _ in made_by for name in names if (path := module_file(name)) is not None}
+    called |= {own for _, _, own in made_by if own is not None}
+    found = set(called)
+    for path in called:
+        with contextlib.suppress(UserError):
+            found |= of_documents([path], plan.root)[0]
+    return sorted(map(str, found))
+
+
+def _name_of_code(module: str, named: tuple[str, ...], own: Path | None) -> str:
+    name = "+".join(each.removeprefix("reeltrace.") for each in (module, *named))
     return f"{name}.{own.parent.name}" if own else name
 
 
 def _code_digests(plan: Plan) -> dict[str, str]:
     """The texts of the files of digests, by name: one per module of a stage, and one for the whole package.
 
-    A stage that calls the module of a document has one per document.
+    A stage that calls the module of a document has one per document, and one that loads what kinds name, one for that.
     """
-    called = dict.fromkeys((module_of(task.spec), plan.own_module(task.spec)) for task in plan)
-    asked = dict.fromkeys([*((module, None) for module in STAGE_MODULES), *called])
-    found = {
-        _name_of_code(module, own): files_sha256(plan.code(module, own), plan.root, module) for module, own in asked
-    }
+    alone: list[tuple[str, tuple[str, ...], Path | None]] = [(module, (), None) for module in STAGE_MODULES]
+    asked = dict.fromkeys([*alone, *(_made_by(plan, task) for task in plan)])
+    found = {_name_of_code(*each): files_sha256(plan.code(*each), plan.root, each[0]) for each in asked}
     return {name: f"{digest}\n" for name, digest in {**found, WHOLE: package_sha256(plan.root)}.items()}
 
 

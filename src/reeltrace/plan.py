@@ -25,13 +25,24 @@ from reeltrace.artifacts.files import not_a_folder, reason_of, sha256_file
 from reeltrace.artifacts.names import DOCUMENTS, MANIFEST, RECEIPT, SPEC
 from reeltrace.document_code import module_path
 from reeltrace.errors import UserError, known_names
+from reeltrace.kinds.architecture import ARCHITECTURES, STILLS, Architecture
+from reeltrace.kinds.brought import module_file
+from reeltrace.kinds.points import module_in, references
 from reeltrace.registry.cells import measurements_of
 from reeltrace.registry.datasets import MovingDigitsDataset, VideoDataset
 from reeltrace.registry.header import HEADER
 from reeltrace.registry.measurements import FactsMeasurement, LatencyMeasurement, PicturesMeasurement
-from reeltrace.registry.models import RCNModel
 from reeltrace.registry.reading import Registry, load
-from reeltrace.registry.specs import MeasureSpec, MovingDigitsSpec, Spec, TrainSpec, VideosSpec
+from reeltrace.registry.specs import (
+    FeaturesSpec,
+    MeasureSpec,
+    MovingDigitsSpec,
+    PretrainSpec,
+    ReportSpec,
+    Spec,
+    TrainSpec,
+    VideosSpec,
+)
 from reeltrace.registry.tables import ResultTable
 
 Stage = Literal["data", "frames", "pretrain", "features", "measure", "train", "timing", "aggregate", "report"]
@@ -52,7 +63,6 @@ MODULES: dict[str, str] = {
     "pretrain": "reeltrace.training.pretrain_stage",
     "features": "reeltrace.training.features_stage",
     "measure": "reeltrace.measure.stage",
-    "train": "reeltrace.training.stage",
     "timing": "reeltrace.analysis.timing",
     "aggregate": "reeltrace.analysis.stage",
     "report": "reeltrace.report.stage",
@@ -67,8 +77,8 @@ MEASURES = {  # by kind of measurement, for the same reason
     "pictures": "reeltrace.measure.pictures_stage",
 }
 LISTED = "reeltrace.data.listed_stage"
-ON_FRAMES = "reeltrace.training.frame_stage"  # likewise: nets on frames, and nets on clips
-STAGE_MODULES = tuple(sorted({*MODULES.values(), *MEASURES.values(), VIDEOS, LISTED, ON_FRAMES}))
+TRAINS = {kind.stage for kind in ARCHITECTURES.all().values()}  # for the same reason not one for all kinds of nets
+STAGE_MODULES = tuple(sorted({*MODULES.values(), *MEASURES.values(), VIDEOS, LISTED, *TRAINS}))
 RESULTS = Path("results")
 TEMPLATES = Path("templates")
 PACKAGE = Path("src/reeltrace")
@@ -82,8 +92,8 @@ def module_of(spec: Spec) -> str:
         return MEASURES[spec.measurement.kind]
     if isinstance(spec, VideosSpec):
         return LISTED if spec.folder else VIDEOS
-    if isinstance(spec, TrainSpec) and spec.backbone is not None:
-        return ON_FRAMES
+    if isinstance(spec, TrainSpec):
+        return ARCHITECTURES.get(spec.model.architecture).stage
     return MODULES[spec.stage]
 
 
@@ -167,7 +177,6 @@ DATA_OUTPUTS = {
 LISTED_OUTPUTS = ("about.json", "index.csv")  # of a set of videos in a folder of the user's
 FRAMES_OUTPUTS = ("about.json", "broken.json", "frames.csv", "shards/")
 TRAIN_OUTPUTS = ("best.pt", "history.jsonl", "last.pt", "metrics.json", "predictions.npz", "scores.json")
-RECURRENT_OUTPUTS = (*TRAIN_OUTPUTS, "hidden.npz")
 PRETRAIN_OUTPUTS = ("about.json", "weights.pt")
 LEARNED_OUTPUTS = (*PRETRAIN_OUTPUTS, "history.jsonl")
 FEATURES_OUTPUTS = ("about.json", "block2.npy", "block3.npy", "block4.npy")
@@ -184,7 +193,7 @@ class Plan:
     def __init__(self, registry: Registry, root: Path = Path()) -> None:
         self.registry = registry
         self.root = root
-        self._sources: dict[tuple[str, Path | None], tuple[Path, ...]] = {}
+        self._sources: dict[tuple[str, tuple[str, ...], Path | None], tuple[Path, ...]] = {}
         self._imports: ImportGraph | None = None
         self.tasks: dict[str, Task] = {task.name: task for task in self._tasks()}
 
@@ -279,7 +288,7 @@ class Plan:
                 yield self._task(
                     registry.train_spec(run, seed),
                     inputs=(*self._clips_of(params.runs[run].dataset), *self._learned_before(run)),
-                    outputs=RECURRENT_OUTPUTS if self._is_recurrent(run) else TRAIN_OUTPUTS,
+                    outputs=(*TRAIN_OUTPUTS, *self._found_further(run)),
                     params=registry.spec_paths(run),
                 )
         for key in self._timed():
@@ -384,8 +393,15 @@ class Plan:
         backbone = self.registry.weights_of(run)
         return () if backbone is None else (f"pretrain/{backbone}",)
 
-    def _is_recurrent(self, run: str) -> bool:
-        return isinstance(self.registry.params.models[self.registry.params.runs[run].model], RCNModel)
+    def _found_further(self, run: str) -> tuple[str, ...]:
+        """The files that a run leaves beside those of every run."""
+        further = self._net(run).further
+        return () if further is None else further.outputs
+
+    def _net(self, run: str) -> Architecture:
+        """The kind of net that a run trains."""
+        params = self.registry.params
+        return ARCHITECTURES.get(params.models[params.runs[run].model].architecture)
 
     def _timed(self) -> list[str]:
         """The tables that print training times."""
@@ -403,13 +419,36 @@ class Plan:
             return module_path(spec.measurement.document, self.root)
         return None
 
-    def code(self, module: str, own: Path | None = None) -> tuple[Path, ...]:
-        """The files that the stage in `module` loads, with those of a document's own module. See `code_of`."""
+    def named_by_kinds(self, spec: Spec) -> tuple[str, ...]:
+        """The modules that a task loads by their names: those of the kinds it asks, and what these name for it."""
+        named: set[str] = set()
+        if isinstance(spec, TrainSpec):
+            kind = ARCHITECTURES.get(spec.model.architecture)
+            named = {ARCHITECTURES.home(kind.name), *kind.code}
+        elif isinstance(spec, PretrainSpec | FeaturesSpec):
+            named = {ARCHITECTURES.home(STILLS), *ARCHITECTURES.get(STILLS).code}
+        elif isinstance(spec, ReportSpec):
+            named = {ARCHITECTURES.home(self._net(run).name) for run in spec.runs}
+            named |= self._brought()
+        return tuple(sorted(named))
+
+    def _brought(self) -> set[str]:
+        """The modules of documents that declare kinds, and those of documents that these name."""
+        found = {ARCHITECTURES.home(name) for name in ARCHITECTURES.brought()}
+        named = {module_in(each) for kind in ARCHITECTURES.brought().values() for each in references(kind)}
+        return found | {name for name in named if module_file(name) is not None}
+
+    def code(self, module: str, named: tuple[str, ...] = (), own: Path | None = None) -> tuple[Path, ...]:
+        """The files that the stage in `module` loads, with those that kinds name and a document's own module.
+
+        See `code_of`.
+        """
         if self._imports is None:
             self._imports = imports(self.root)
-        if (module, own) not in self._sources:  # many tasks share few modules
-            self._sources[module, own] = code_of(module, self.root, self._imports, own)
-        return self._sources[module, own]
+        asked = (module, named, own)
+        if asked not in self._sources:  # many tasks share few modules
+            self._sources[asked] = code_of(module, self.root, self._imports, named, own)
+        return self._sources[asked]
 
     def _task(
         self,
@@ -426,7 +465,7 @@ class Plan:
             outputs=outputs,
             params=("scale", *params),
             texts=texts,
-            code=partial(self.code, module_of(spec), self.own_module(spec)),
+            code=partial(self.code, module_of(spec), self.named_by_kinds(spec), self.own_module(spec)),
             given=given,
         )
 
@@ -449,23 +488,31 @@ def report_texts(root: Path, documents: Iterable[str]) -> list[Path]:
 
 
 def code_of(
-    module: str, root: Path = Path(), graph: ImportGraph | None = None, own: Path | None = None
+    module: str,
+    root: Path = Path(),
+    graph: ImportGraph | None = None,
+    named: tuple[str, ...] = (),
+    own: Path | None = None,
 ) -> tuple[Path, ...]:
     """The files of this package that `module` loads, directly or through others, itself included.
 
     Taken from the source text (`graph`, or what `imports` finds now), so that asking is quick and imports nothing. What
     a function imports when it is called counts, what only type checkers see does not. The packages around a module are
     loaded with it; only the outermost, which holds the version and nothing else, does not count. A YAML file that bears
-    a module's name holds what the module declares, and counts with it. `own` is a module outside the package that the
-    stage calls.
+    a module's name holds what the module declares, and counts with it. `named` are modules that the stage loads by
+    their names, of this package or of a document, `own` is one outside the package that it calls.
 
-    Raises `UserError` where the module's own file is missing.
+    Raises `UserError` where the file of such a module is missing.
     """
     graph = imports(root) if graph is None else graph
-    if module not in graph.modules:
-        raise UserError(f"{_file_of(module, root)}: missing; restore it with `git checkout {PACKAGE}`")
+    outside = {path for name in named if (path := module_file(name)) is not None} | ({own} if own else set())
+    inside = [module, *(name for name in named if module_file(name) is None)]
+    for each in inside:
+        if each not in graph.modules:
+            raise UserError(f"{_file_of(each, root)}: missing; restore it with `git checkout {PACKAGE}`")
+    beside, imported = of_documents(outside, root)
     loaded: set[str] = set()
-    waiting = [module, *(imported_by(own, root, graph) if own else ())]
+    waiting = [*inside, *(imported & graph.modules)]
     while waiting:
         name = waiting.pop()
         if name != PACKAGE.name and name not in loaded:
@@ -473,12 +520,29 @@ def code_of(
             waiting += [name.rpartition(".")[0], *graph.find_modules_directly_imported_by(name)]
     files = {_file_of(name, root) for name in loaded}
     declared = {path.with_suffix(".yaml") for path in files}
-    beside = {own} if own else set()
     return tuple(sorted(files | beside | {path for path in declared if (root / path).is_file()}))
 
 
-def imported_by(path: Path, root: Path, graph: ImportGraph) -> set[str]:
-    """The modules of this package that a file outside it imports, wherever in it. Raises `UserError` if not Python."""
+def of_documents(paths: Iterable[Path], root: Path) -> tuple[set[Path], set[str]]:
+    """Modules of documents, by their files, with those that they import: all these files, and all names imported.
+
+    Raises `UserError` where one is missing or not Python.
+    """
+    files: set[Path] = set()
+    names: set[str] = set()
+    waiting = list(paths)
+    while waiting:
+        path = waiting.pop()
+        if path not in files:
+            files.add(path)
+            found = imported_by(path, root)
+            names |= found
+            waiting += [other for name in found if (other := module_file(name)) and (root / other).is_file()]
+    return files, names
+
+
+def imported_by(path: Path, root: Path) -> set[str]:
+    """What a file outside this package imports, wherever in it. Raises `UserError` where it is not Python."""
     try:
         tree = ast.parse((root / path).read_bytes(), str(path))
     except FileNotFoundError:
@@ -491,7 +555,7 @@ def imported_by(path: Path, root: Path, graph: ImportGraph) -> set[str]:
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return found & graph.modules
+    return found
 
 
 def imports(root: Path = Path()) -> ImportGraph:
