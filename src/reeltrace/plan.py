@@ -27,7 +27,7 @@ from reeltrace.document_code import module_path
 from reeltrace.errors import UserError, known_names
 from reeltrace.kinds.architecture import ARCHITECTURES, STILLS, Architecture
 from reeltrace.kinds.brought import module_file
-from reeltrace.kinds.points import module_in, references
+from reeltrace.kinds.points import Point, module_in, references
 from reeltrace.registry.cells import measurements_of
 from reeltrace.registry.datasets import MovingDigitsDataset, VideoDataset
 from reeltrace.registry.header import HEADER
@@ -434,9 +434,11 @@ class Plan:
 
     def _brought(self) -> set[str]:
         """The modules of documents that declare kinds, and those of documents that these name."""
-        found = {ARCHITECTURES.home(name) for name in ARCHITECTURES.brought()}
-        named = {module_in(each) for kind in ARCHITECTURES.brought().values() for each in references(kind)}
-        return found | {name for name in named if module_file(name) is not None}
+        found: set[str] = set()
+        for point in Point.every:
+            for name, kind in point.brought().items():
+                found |= {point.home(name), *map(module_in, references(kind))}
+        return {name for name in found if module_file(name) is not None}
 
     def code(self, module: str, named: tuple[str, ...] = (), own: Path | None = None) -> tuple[Path, ...]:
         """The files that the stage in `module` loads, with those that kinds name and a document's own module.

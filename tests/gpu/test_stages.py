@@ -65,7 +65,7 @@ class Killed(BaseException):
 
 def test_nothing_is_left_out() -> None:
     assert {f"{architecture}-{group}" for architecture in ("cnn4", "resnet18") for group in GROUPS} <= RUNS.keys()
-    trained = {spec_of(name, "cpu").model.architecture for name in RUNS}
+    trained = {spec_of(name, "cpu").model.architecture for name in (*RUNS, *FRAME_RUNS)}
     assert trained == {name for name, kind in ARCHITECTURES.all().items() if kind.in_runs}
     optimizers = {spec_of(name, "cpu").protocol.optimizer for name in RUNS}
     assert optimizers == {"sgd", "adam", "rprop"}
