@@ -1,7 +1,5 @@
 """Kinds of measurement: what each declares, and an invented one that is a file of its own."""
 
-import importlib
-import sys
 from collections.abc import Iterator
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -10,18 +8,16 @@ from typing import get_args
 
 import pytest
 
-import reeltrace.measure
 from conftest import FILES, edit, edited, make_workspace, refusal, run_in, write_files
 from reeltrace.artifacts.json_values import read_json, write_json
 from reeltrace.artifacts.names import MANIFEST
 from reeltrace.artifacts.protocol import make_manifest
 from reeltrace.engines import standings
-from reeltrace.kinds import measurements
 from reeltrace.kinds.measurement import MEASUREMENTS, Drawing, Entry, MeasurementKind
 from reeltrace.kinds.points import load
 from reeltrace.order import gpus, threads, weight
 from reeltrace.plan import code_sha256, load_plan, module_of
-from reeltrace.registry.reading import _registry_of, registry_of
+from reeltrace.registry.reading import registry_of
 from reeltrace.report.explain import explain, format_explanation
 from reeltrace.report.verify import verify
 from reeltrace.runner import run
@@ -110,7 +106,7 @@ def block(source: Any) -> Any:
 KIND = MeasurementKind(
     name="layers",
     params=Layers,
-    stage="reeltrace.measure.layers_stage",
+    stage="documents.mine.layers_stage",
     outputs=("metrics.json", "layers.txt"),
     calls_document=False,
     observes=False,
@@ -123,7 +119,7 @@ KIND = MeasurementKind(
     weight=3,
     words=lambda asked: {"counted of": f"{asked['network']} of {asked['of']}"},
     check=check,
-    beside="reeltrace.kinds.measurements.layers:block",
+    beside="documents.mine.layers:block",
     draws=None,
 )
 """
@@ -176,7 +172,7 @@ tables:
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:
-    """The project at the smoke scale with a document that asks for the invented kind, and the module of its stage."""
+    """The project at the smoke scale with a document that asks for the invented kind."""
     folder = make_workspace(tmp_path / "project")
     write_files(
         folder,
@@ -185,7 +181,6 @@ def workspace(tmp_path: Path) -> Path:
             "params.yaml": FILES["params.yaml"]
             .replace("documents: all", "documents: [mine]")
             .replace("\nscale: quick", "\nscale: smoke"),
-            "src/reeltrace/measure/layers_stage.py": STAGE,
         },
     )
     return folder
@@ -193,20 +188,13 @@ def workspace(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def brought(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The invented kind brought in from one file, as a document brings it."""
-    file = workspace / "src/reeltrace/kinds/measurements/layers.py"
-    write_files(workspace, {str(file): KIND})
-    for package, folder in ((measurements, file.parent), (reeltrace.measure, workspace / "src/reeltrace/measure")):
-        monkeypatch.setattr(package, "__path__", [*package.__path__, str(folder)])
+    """The invented kind in one file of the document, which names it under `kinds`."""
+    write_files(workspace, {"documents/mine/layers.py": KIND, "documents/mine/layers_stage.py": STAGE})
+    with (workspace / "documents/mine/document.yaml").open("a") as file:
+        file.write("kinds: [layers.py]\n")
     monkeypatch.chdir(workspace)
-    MEASUREMENTS.all()  # found without it
-    module = importlib.import_module("reeltrace.kinds.measurements.layers")
-    MEASUREMENTS.bring(module, "documents/mine/layers.py")
     yield workspace
-    MEASUREMENTS._brought.clear()
-    _registry_of.cache_clear()
-    for name in (module.__name__, "reeltrace.measure.layers_stage"):
-        sys.modules.pop(name, None)
+    MEASUREMENTS.forget()
 
 
 def test_an_invented_kind_is_one_file(brought: Path) -> None:
@@ -216,7 +204,7 @@ def test_an_invented_kind_is_one_file(brought: Path) -> None:
     assert task.params == ("scale", "measurements.mine-layers", "measurements.mine-nets")
     assert set(task.spec.model_dump()["networks"]) == {"factored"}
     assert (threads(task), gpus(task), weight(task), task.observes) == (2, 1, 3, False)
-    assert module_of(task.spec) == "reeltrace.measure.layers_stage"
+    assert module_of(task.spec) == "documents.mine.layers_stage"
     for stage, key in (("measure", "mine-layers"), ("aggregate", "mine-table1"), ("report", "all")):
         run(stage, key)
     found = standings(plan)
@@ -244,10 +232,10 @@ def test_a_change_in_its_files_makes_stale_what_they_make(brought: Path) -> None
 
     before = codes()
     for file, stale in (
-        ("measure/layers_stage.py", {"measure/mine-layers"}),
-        ("kinds/measurements/layers.py", {"aggregate/mine-table1", "report/all"}),
+        ("layers_stage.py", {"measure/mine-layers"}),
+        ("layers.py", {"measure/mine-layers", "aggregate/mine-table1", "report/all"}),
     ):
-        path = brought / "src/reeltrace" / file
+        path = brought / "documents/mine" / file
         path.write_text(path.read_text() + "# changed\n")
         after = codes()
         assert {name for name in before if after[name] != before[name]} == stale
@@ -275,6 +263,9 @@ def test_a_name_that_there_is_already_is_refused(brought: Path) -> None:
 
 
 def test_a_file_in_the_room_of_the_kinds_is_found(workspace: Path) -> None:
-    write_files(workspace, {"src/reeltrace/kinds/measurements/layers.py": KIND})
+    kind = KIND.replace("documents.mine.layers_stage", "reeltrace.measure.layers_stage")
+    kind = kind.replace("documents.mine.layers:block", "reeltrace.kinds.measurements.layers:block")
+    sources = {"kinds/measurements/layers.py": kind, "measure/layers_stage.py": STAGE}
+    write_files(workspace, {f"src/reeltrace/{path}": text for path, text in sources.items()})
     run_in(workspace, "reeltrace", "run", "measure", "mine-layers")
     assert "mine-table1  missing  1/2 current" in run_in(workspace, "reeltrace", "status").stdout

@@ -17,6 +17,7 @@ from conftest import FILES, PROJECT, Command, changed, edit, environment, make_w
 from reeltrace.data.declared import source
 from reeltrace.engines import CODE, compile_dvc, write_code
 from reeltrace.errors import UserError
+from reeltrace.kinds.architecture import ARCHITECTURES
 from reeltrace.kinds.measurement import MEASUREMENTS
 from reeltrace.plan import (
     LISTED_OUTPUTS,
@@ -135,40 +136,48 @@ WHEN_ASKED = {  # imported in a function, by the pool of digits that is asked fo
 }
 
 OWN_MODULES = sorted(path.relative_to(PROJECT) for path in PROJECT.glob("documents/*/*.py"))
-NAMED_BY_KINDS = ("reeltrace.analysis.blocks", "reeltrace.report.pictures")
-# The kinds of a point that a stage has imported are found when it asks for one.
-FIND = """
-import runpy, sys
-{load}
-points = sys.modules.get("reeltrace.kinds.points")
-for name in [name for name in sys.modules if points and name.startswith("reeltrace.kinds.")]:
-    for point in [value for value in vars(sys.modules[name]).values() if isinstance(value, points.Point)]:
-        point.all()
-print(*(name for name in sys.modules if name.split(".")[0] == "reeltrace"))
-"""
+NAMED_BY_MEASUREMENTS = ("reeltrace.analysis.blocks", "reeltrace.report.pictures")
+
+Maker = tuple[str, tuple[str, ...], Path | None]
+
+
+def maker(plan: Plan, task: Task) -> Maker:
+    """By what a task is made: the module of its stage, what kinds name for it, and its document's own module."""
+    return module_of(task.spec), plan.named_by_kinds(task.spec), plan.own_module(task.spec)
 
 
 @pytest.fixture(scope="module")
 def loaded() -> dict[str, set[str]]:
     """By module of a stage: the modules of ours that a fresh interpreter loads for it, and those of `WHEN_ASKED`.
 
-    So for the modules that kinds name, and by path for those of documents, which a stage loads besides.
+    So for the modules that kinds name and for those of documents, which a stage loads besides.
     """
 
-    def ask(load: str) -> set[str]:
+    def ask(module: str, load: str) -> set[str]:
+        script = f"import sys\n{load}\nprint(*(name for name in sys.modules if name.split('.')[0] == 'reeltrace'))"
         done = subprocess.run(
-            [sys.executable, "-c", FIND.format(load=load)],
+            [sys.executable, "-c", script],
             cwd=PROJECT,
             capture_output=True,
             text=True,
             check=True,
             env=environment(PROJECT),
         )
-        return set(done.stdout.split())
+        return set(done.stdout.split()) | WHEN_ASKED.get(module, set())
 
-    ours = (*STAGE_MODULES, *NAMED_BY_KINDS)
-    found = {module: ask(f"import {module}") | WHEN_ASKED.get(module, set()) for module in ours}
-    return found | {str(path): ask(f"runpy.run_path({str(path)!r})") for path in OWN_MODULES}
+    plan = Plan(load(PROJECT, "paper"), PROJECT)
+    named = {name for task in plan for name in maker(plan, task)[1]} | set(NAMED_BY_MEASUREMENTS)
+    document = "from reeltrace.document_code import load_module; load_module({!r})"
+    return {
+        **{module: ask(module, f"import {module}") for module in (*STAGE_MODULES, *sorted(named))},
+        **{str(path): ask(str(path), document.format(path.parent.name)) for path in OWN_MODULES},
+    }
+
+
+def loaded_by(maker: Maker, loaded: dict[str, set[str]]) -> set[str]:
+    """The modules of ours that are the code of a task."""
+    module, named, own = maker
+    return loaded[module].union(*(loaded[name] for name in named), loaded[str(own)] if own else ()) - {VERSION}
 
 
 def module_name(path: Path) -> str:
@@ -185,7 +194,7 @@ def test_the_code_of_a_stage_is_what_importing_it_loads(loaded: dict[str, set[st
     assert set(named) <= loaded[module]  # as decoders are, which are imported by their names
 
 
-def test_what_kinds_name_is_code_of_the_tasks_that_load_it_alone(tmp_path: Path) -> None:
+def test_what_measurements_name_is_code_of_the_tasks_that_load_it_alone(tmp_path: Path) -> None:
     plan = with_pictures(tmp_path)
     blocks, pictures = (SOURCES / path for path in ("analysis/blocks.py", "report/pictures.py"))
     below = {t.name for t in plan.of("aggregate") if shown_below(plan.registry.params.tables[t.key])}
@@ -195,7 +204,21 @@ def test_what_kinds_name_is_code_of_the_tasks_that_load_it_alone(tmp_path: Path)
     assert {name for name, files in code.items() if pictures in files} == {"report/all"}
     assert pictures not in load_plan(PROJECT)["report/all"].code()  # without pictures
     named = {n for task in plan for n in plan.named_by_kinds(task.spec)}
-    assert named == set(NAMED_BY_KINDS)
+    assert named >= set(NAMED_BY_MEASUREMENTS)
+
+
+def test_the_code_of_a_training_is_that_of_its_stage_and_of_its_kind_of_net(loaded: dict[str, set[str]]) -> None:
+    plan = Plan(load(PROJECT, "paper"), PROJECT)
+    trained = {ARCHITECTURES.get(task.spec.model.architecture).name: task for task in plan.of("train")}  # type: ignore[attr-defined]
+    assert trained.keys() == {name for name, kind in ARCHITECTURES.all().items() if kind.in_runs}
+    for name, task in trained.items():
+        kind, named = ARCHITECTURES.get(name), plan.named_by_kinds(task.spec)
+        assert set(named) >= {ARCHITECTURES.home(name), kind.net.partition(":")[0]}
+        files = {module_name(path) for path in task.code() if path.suffix == ".py"}
+        assert files == loaded_by(maker(plan, task), loaded)
+    nets = [Path("src/reeltrace/models") / file for file in ("rcn.py", "st_resnet.py", "cnn4.py", "resnet3d.py")]
+    for name, net in zip(("rcn", "st-resnet", "cnn4", "resnet18"), nets, strict=True):
+        assert [net in task.code() for task in trained.values()] == [other == name for other in trained]
 
 
 def test_the_package_itself_holds_its_version_and_nothing_else() -> None:
@@ -212,27 +235,20 @@ def test_a_change_in_a_module_makes_exactly_those_stages_stale_that_load_it(
     (workspace / "w.pt").write_bytes(b"x")
     registry = load(workspace)
 
-    def codes() -> dict[str, str]:
-        return {module: code_sha256(task, workspace) for module, task in tasks().items()}
+    def codes() -> dict[Maker, str]:
+        plan = Plan(registry, workspace)
+        return {by: code_sha256(task, workspace) for by, task in {maker(plan, task): task for task in plan}.items()}
 
-    def tasks() -> dict[str, Task]:
-        return {module_of(task.spec): task for task in Plan(registry, workspace)}
-
-    before, plan = codes(), Plan(registry, workspace)
-    assert sorted(before) == sorted(STAGE_MODULES)
-    code = {}
-    for module, task in tasks().items():
-        own = plan.own_module(task.spec)
-        besides = (*plan.named_by_kinds(task.spec), *([str(own)] if own else []))
-        code[module] = set().union(loaded[module], *(loaded[each] for each in besides))
-    assert loaded["reeltrace.report.pictures"] <= code["reeltrace.report.stage"]
+    before = codes()
+    assert sorted({module for module, _, _ in before}) == sorted(STAGE_MODULES)
+    code = {by: loaded_by(by, loaded) for by in before}
     changed = sorted(path for path in (workspace / SOURCES).rglob("*") if path.suffix in (".py", ".yaml"))
     assert len(changed) > 100
     for path in changed:
         name, text = module_name(path.relative_to(workspace)), path.read_text()
         path.write_text(text + "\n# changed\n")
-        stale = {module for module, code in codes().items() if code != before[module]}
-        assert stale == {module for module in code if name in code[module] - {VERSION}}, path
+        stale = {by for by, now in codes().items() if now != before[by]}
+        assert stale == {by for by in code if name in code[by]}, path
         path.write_text(text)
 
 
@@ -273,13 +289,14 @@ def test_a_changed_behaviour_changes_the_code_of_the_stages_that_call_it(
 
 
 OF_SPECS = ("datasets", "fields", "measurements", "models", "params", "runs", "specs", "tables")
-OF_KINDS = sorted({kind.params.__module__.removeprefix("reeltrace.") for kind in MEASUREMENTS.all().values()})
+OF_KINDS = sorted({point.home(name) for point in (ARCHITECTURES, MEASUREMENTS) for name in point.all()})
+SHARED = ("reeltrace.kinds.group_nets", "reeltrace.kinds.features_nets")
 
 
-@pytest.mark.parametrize("name", [*(f"registry.{name}" for name in OF_SPECS), *OF_KINDS])
+@pytest.mark.parametrize("name", [*(f"reeltrace.registry.{name}" for name in OF_SPECS), *OF_KINDS, *SHARED])
 def test_what_a_stage_is_given_has_fields_and_validators_only(name: str) -> None:
     """A stage has its spec without loading the modules of specs: a method there would be code that no hash covers."""
-    module = importlib.import_module(f"reeltrace.{name}")
+    module = importlib.import_module(name)
     models = [m for m in vars(module).values() if isinstance(m, type) and m.__module__ == module.__name__]
     assert models
     for model in models:
@@ -305,23 +322,24 @@ def test_one_changed_source_file_changes_the_code_of_its_stages_only(workspace: 
     assert changed == {"pretrain", "features", "train", "measure"}
 
 
-OF_DOCUMENTS = {f"measure.facts_stage.{document}" for document in ("gavves-lecture5", "mahler2020")}
-BELOW = "analysis.stage+analysis.blocks"  # tables with measurements shown below
-
-
 def digests(workspace: Path) -> dict[str, tuple[str, int]]:
     """The files of digests that stand there after they were written: text and time, by name."""
     write_code(load_plan(workspace))
     return {path.name: (path.read_text(), path.stat().st_mtime_ns) for path in (workspace / CODE).iterdir()}
 
 
+def made_by(digest: str, stages: set[str]) -> bool:
+    """Whether a digest is of one of these modules, be it a stage's, one that kinds name, or with a document's own."""
+    return any(stage in digest.split("+") or digest.startswith(f"{stage}.") for stage in stages)
+
+
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("measure/facts_stage.py", {"measure.facts_stage", *OF_DOCUMENTS}),
+        ("measure/facts_stage.py", {"measure.facts_stage"}),
         ("measure/search.py", {"measure.search_stage"}),
-        ("analysis/blocks.py", {BELOW}),
-        ("analysis/published.py", {"analysis.stage", BELOW, "report.stage"}),
+        ("analysis/blocks.py", set()),
+        ("analysis/published.py", {"analysis.stage", "report.stage"}),
         ("data/declared.yaml", set()),
         ("cli.py", set()),
         ("unheard_of.py", set()),
@@ -332,7 +350,8 @@ def test_a_digest_is_of_the_code_of_its_stages_and_changes_with_it_alone(
 ) -> None:
     before = digests(workspace)
     stages = {module.removeprefix("reeltrace.") for module in STAGE_MODULES}
-    assert before.keys() == stages | OF_DOCUMENTS | {BELOW, "reeltrace"}
+    assert stages | {"reeltrace"} <= before.keys()
+    assert all(made_by(name, stages) for name in before if name != "reeltrace")
     (workspace / CODE / "an.older_stage").touch()
     with (workspace / "src/reeltrace" / source).open("a") as file:
         file.write("\n# changed\n")
@@ -343,7 +362,7 @@ def test_a_digest_is_of_the_code_of_its_stages_and_changes_with_it_alone(
         of_it = {m for m in STAGE_MODULES if Path("src/reeltrace/data/declared.yaml") in code_of(m, workspace)}
         expected = {module.removeprefix("reeltrace.") for module in of_it}
         assert expected
-    assert changed == expected | {"reeltrace"}
+    assert changed == {name for name in before if made_by(name, expected)} | {"reeltrace"}
 
 
 def test_each_stage_of_dvc_depends_on_one_digest_and_on_what_it_reads(plan: Plan) -> None:
@@ -357,12 +376,9 @@ def test_each_stage_of_dvc_depends_on_one_digest_and_on_what_it_reads(plan: Plan
     }
     for task in plan:
         digest, *others = stages[f"{task.stage}-{task.key}"]["deps"]
-        expected = module_of(task.spec).removeprefix("reeltrace.")
-        if own := plan.own_module(task.spec):
-            expected += f".{own.parent.name}"
-        elif plan.named_by_kinds(task.spec):
-            expected = BELOW
-        assert digest == f"results/code/{expected}"
+        module, named, own = maker(plan, task)
+        name = "+".join(each.removeprefix("reeltrace.") for each in (module, *named))
+        assert digest == f"results/code/{name}{f'.{own.parent.name}' if own else ''}"
         texts = [path for path in others if path.startswith(("documents", "reports", "params.yaml"))]
         assert [path for path in others if path not in texts] == [str(t.manifest) for t in plan.inputs_of(task)]
         assert len(texts) == {"aggregate": 1, "report": 3}.get(task.stage, 0)
@@ -459,6 +475,8 @@ def with_pictures(folder: Path, checkpoint: str = "w.pt", videos: str = "[a.avi]
         shutil.copy2(module, folder / module.relative_to(PROJECT))
     if not (folder / "src").exists():
         shutil.copytree(PROJECT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
+        for module in PROJECT.glob("documents/*/*.py"):
+            shutil.copy2(module, folder / module.relative_to(PROJECT))
     return load_plan(folder)
 
 

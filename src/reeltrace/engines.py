@@ -27,6 +27,7 @@ from reeltrace.artifacts.json_values import read_json, sha256_json, write_json_i
 from reeltrace.artifacts.names import DOCUMENTS, RECEIPT
 from reeltrace.artifacts.protocol import absent, check_outputs
 from reeltrace.errors import CheckFailed, Problem, UserError
+from reeltrace.kinds.brought import module_file
 from reeltrace.plan import (
     PACKAGE,
     RESULTS,
@@ -37,6 +38,7 @@ from reeltrace.plan import (
     code_sha256,
     files_sha256,
     module_of,
+    of_documents,
     package_sha256,
     texts_sha256,
 )
@@ -94,7 +96,7 @@ def compile_dvc(plan: Plan) -> str:
     stages: dict[str, Any] = {
         CODE_STAGE: {
             "cmd": "sh workflow/reeltrace code",
-            "deps": [str(PACKAGE), *sorted({str(own) for task in plan if (own := plan.own_module(task.spec))})],
+            "deps": [str(PACKAGE), *_of_documents(plan)],
             "outs": [str(CODE)],
         }
     }
@@ -151,6 +153,19 @@ def _plots(plan: Plan) -> list[dict[str, Any]]:
 def _made_by(plan: Plan, task: Task) -> tuple[str, tuple[str, ...], Path | None]:
     """The module of a task's stage, those that kinds name for it, and its document's own module if it calls that."""
     return module_of(task.spec), plan.named_by_kinds(task.spec), plan.own_module(task.spec)
+
+
+def _of_documents(plan: Plan) -> list[str]:
+    """The Python files of documents that some task is made of; of one that cannot be read, not what it imports."""
+    made_by = [_made_by(plan, task) for task in plan]
+    named = {name for module, names, _ in made_by for name in (module, *names)}
+    called = {path for name in named if (path := module_file(name)) is not None}
+    called |= {own for _, _, own in made_by if own is not None}
+    found = set(called)
+    for path in called:
+        with contextlib.suppress(UserError):
+            found |= of_documents([path], plan.root)[0]
+    return sorted(map(str, found))
 
 
 def _name_of_code(module: str, named: tuple[str, ...], own: Path | None) -> str:

@@ -4,11 +4,11 @@ The weights are rough, in no unit: they order jobs, and nothing that is reported
 than one processor comes before all others, while they are idle; later it would have to wait for several to end at once.
 """
 
+from reeltrace.kinds.architecture import ARCHITECTURES
 from reeltrace.kinds.measurement import MEASUREMENTS
 from reeltrace.plan import Plan, Task
 from reeltrace.registry.specs import FeaturesSpec, MeasureSpec, PretrainSpec, TrainSpec, VideosSpec
 
-ORIENTATIONS = {"z3": 1, "t2": 2, "p43d": 4}  # how often a net of this group does what a plain one does once
 FIRST = 1_000_000
 
 
@@ -53,9 +53,8 @@ def weight(task: Task) -> int:
     if isinstance(spec, PretrainSpec):
         return 1 if spec.training is None else 3 * spec.training.protocol.epochs
     if isinstance(spec, TrainSpec):
-        work = spec.protocol.epochs * ORIENTATIONS.get(getattr(spec.model, "group", ""), 1)
-        light = ("average-pool", "gru") if spec.video is not None else ("cnn4",)
-        return work * (1 if spec.model.architecture in light else 2)
+        kind = ARCHITECTURES.get(spec.model.architecture)
+        return spec.protocol.epochs * kind.work(spec.model, spec.video is not None)
     if isinstance(spec, MeasureSpec):
         return MEASUREMENTS.get(spec.measurement.kind).weight
     if isinstance(spec, VideosSpec):

@@ -25,16 +25,20 @@ from reeltrace.artifacts.files import not_a_folder, reason_of, sha256_file
 from reeltrace.artifacts.names import DOCUMENTS, MANIFEST, RECEIPT, SPEC
 from reeltrace.document_code import module_path
 from reeltrace.errors import UserError, known_names
-from reeltrace.kinds.measurement import MEASUREMENTS
+from reeltrace.kinds.architecture import ARCHITECTURES, STILLS, Architecture
+from reeltrace.kinds.brought import module_file
+from reeltrace.kinds.measurement import MEASUREMENTS, MeasurementKind
+from reeltrace.kinds.points import Point, module_in, references
 from reeltrace.registry.cells import measurements_of, shown_below
 from reeltrace.registry.datasets import MovingDigitsDataset, VideoDataset
 from reeltrace.registry.header import HEADER
-from reeltrace.registry.models import RCNModel
 from reeltrace.registry.reading import Registry, load
 from reeltrace.registry.specs import (
     AggregateSpec,
+    FeaturesSpec,
     MeasureSpec,
     MovingDigitsSpec,
+    PretrainSpec,
     ReportSpec,
     Spec,
     TrainSpec,
@@ -59,20 +63,19 @@ MODULES: dict[str, str] = {
     "frames": "reeltrace.data.frames_stage",
     "pretrain": "reeltrace.training.pretrain_stage",
     "features": "reeltrace.training.features_stage",
-    "train": "reeltrace.training.stage",
     "timing": "reeltrace.analysis.timing",
     "aggregate": "reeltrace.analysis.stage",
     "report": "reeltrace.report.stage",
 }
 VIDEOS = "reeltrace.data.videos_stage"  # on its own, so that a change there makes no moving digit stale
 LISTED = "reeltrace.data.listed_stage"
-ON_FRAMES = "reeltrace.training.frame_stage"  # likewise: nets on frames, and nets on clips
-MEASURES = {kind.stage for kind in MEASUREMENTS.all().values()}  # for the same reason one for each kind of measurement
-STAGE_MODULES = tuple(sorted({*MODULES.values(), *MEASURES, VIDEOS, LISTED, ON_FRAMES}))
+# For the same reason one for each kind of measurement, and not one for all kinds of nets.
+MEASURES = {kind.stage for kind in MEASUREMENTS.all().values()}
+TRAINS = {kind.stage for kind in ARCHITECTURES.all().values()}
+STAGE_MODULES = tuple(sorted({*MODULES.values(), *MEASURES, VIDEOS, LISTED, *TRAINS}))
 RESULTS = Path("results")
 TEMPLATES = Path("reports/templates")
 PACKAGE = Path("src/reeltrace")
-KINDS = "reeltrace.kinds."
 PUBLISHED = "published.yaml"
 TEXTS = (HEADER, PUBLISHED, "claims.yaml", "assumptions.yaml", "abstract.html.j2")  # of a document
 
@@ -83,8 +86,8 @@ def module_of(spec: Spec) -> str:
         return MEASUREMENTS.get(spec.measurement.kind).stage
     if isinstance(spec, VideosSpec):
         return LISTED if spec.folder else VIDEOS
-    if isinstance(spec, TrainSpec) and spec.backbone is not None:
-        return ON_FRAMES
+    if isinstance(spec, TrainSpec):
+        return ARCHITECTURES.get(spec.model.architecture).stage
     return MODULES[spec.stage]
 
 
@@ -168,7 +171,6 @@ DATA_OUTPUTS = {
 LISTED_OUTPUTS = ("about.json", "index.csv")  # of a set of videos in a folder of the user's
 FRAMES_OUTPUTS = ("about.json", "broken.json", "frames.csv", "shards/")
 TRAIN_OUTPUTS = ("best.pt", "history.jsonl", "last.pt", "metrics.json", "predictions.npz", "scores.json")
-RECURRENT_OUTPUTS = (*TRAIN_OUTPUTS, "hidden.npz")
 PRETRAIN_OUTPUTS = ("about.json", "weights.pt")
 LEARNED_OUTPUTS = (*PRETRAIN_OUTPUTS, "history.jsonl")
 FEATURES_OUTPUTS = ("about.json", "block2.npy", "block3.npy", "block4.npy")
@@ -277,7 +279,7 @@ class Plan:
                 yield self._task(
                     registry.train_spec(run, seed),
                     inputs=(*self._clips_of(params.runs[run].dataset), *self._learned_before(run)),
-                    outputs=RECURRENT_OUTPUTS if self._is_recurrent(run) else TRAIN_OUTPUTS,
+                    outputs=(*TRAIN_OUTPUTS, *self._found_further(run)),
                     params=registry.spec_paths(run),
                 )
         for key in self._timed():
@@ -378,8 +380,19 @@ class Plan:
         backbone = self.registry.weights_of(run)
         return () if backbone is None else (f"pretrain/{backbone}",)
 
-    def _is_recurrent(self, run: str) -> bool:
-        return isinstance(self.registry.params.models[self.registry.params.runs[run].model], RCNModel)
+    def _found_further(self, run: str) -> tuple[str, ...]:
+        """The files that a run leaves beside those of every run."""
+        further = self._net(run).further
+        return () if further is None else further.outputs
+
+    def _net(self, run: str) -> Architecture:
+        """The kind of net that a run trains."""
+        params = self.registry.params
+        return ARCHITECTURES.get(params.models[params.runs[run].model].architecture)
+
+    def _measured_by(self, key: str) -> MeasurementKind:
+        """The kind of a measurement."""
+        return MEASUREMENTS.get(self.registry.params.measurements[key].kind)
 
     def _timed(self) -> list[str]:
         """The tables that print training times."""
@@ -398,15 +411,33 @@ class Plan:
         return None
 
     def named_by_kinds(self, spec: Spec) -> tuple[str, ...]:
-        """The modules of the functions that a task loads because kinds name them."""
-        asked = self.registry.params.measurements
-        named: list[str | None] = []
-        if isinstance(spec, AggregateSpec):
-            named = [MEASUREMENTS.get(asked[key].kind).beside for key in shown_below(spec.table)]
+        """The modules that a task loads by their names: those of the kinds it asks, and what these name for it."""
+        named: set[str] = set()
+        if isinstance(spec, TrainSpec):
+            kind = ARCHITECTURES.get(spec.model.architecture)
+            named = {ARCHITECTURES.home(kind.name), *kind.code}
+        elif isinstance(spec, PretrainSpec | FeaturesSpec):
+            named = {ARCHITECTURES.home(STILLS), *ARCHITECTURES.get(STILLS).code}
+        elif isinstance(spec, MeasureSpec):  # whose stage asks nothing of its kind
+            named = {home for home in [MEASUREMENTS.home(spec.measurement.kind)] if module_file(home) is not None}
+        elif isinstance(spec, AggregateSpec):
+            for measured in map(self._measured_by, shown_below(spec.table)):
+                named |= {MEASUREMENTS.home(measured.name), *([module_in(measured.beside)] if measured.beside else ())}
         elif isinstance(spec, ReportSpec):
-            drawings = (MEASUREMENTS.get(asked[key].kind).draws for key in spec.pictures)
-            named = [drawing.describe for drawing in drawings if drawing]
-        return tuple(sorted({name.partition(":")[0] for name in named if name}))
+            named = {ARCHITECTURES.home(self._net(run).name) for run in spec.runs}
+            named |= {MEASUREMENTS.home(asked.kind) for asked in self.registry.params.measurements.values()}
+            drawings = (self._measured_by(key).draws for key in spec.pictures)
+            named |= {module_in(drawing.describe) for drawing in drawings if drawing}
+            named |= self._brought()
+        return tuple(sorted(named))
+
+    def _brought(self) -> set[str]:
+        """The modules of documents that declare kinds, and those of documents that these name."""
+        found: set[str] = set()
+        for point in Point.every:
+            for name, kind in point.brought().items():
+                found |= {point.home(name), *map(module_in, references(kind))}
+        return {name for name in found if module_file(name) is not None}
 
     def code(self, module: str, named: tuple[str, ...] = (), own: Path | None = None) -> tuple[Path, ...]:
         """The files that the stage in `module` loads, with those that kinds name and a document's own module.
@@ -469,33 +500,50 @@ def code_of(
     Taken from the source text (`graph`, or what `imports` finds now), so that asking is quick and imports nothing. What
     a function imports when it is called counts, what only type checkers see does not. The packages around a module are
     loaded with it; only the outermost, which holds the version and nothing else, does not count. A YAML file that bears
-    a module's name holds what the module declares, and counts with it. Of a package of kinds, whose modules are found
-    when it is used, each counts where the package is imported. `named` are modules that kinds name, which the stage
-    loads by their names; `own` is a module outside the package that it calls.
+    a module's name holds what the module declares, and counts with it. `named` are modules that the stage loads by
+    their names, of this package or of a document, `own` is one outside the package that it calls.
 
     Raises `UserError` where the file of such a module is missing.
     """
     graph = imports(root) if graph is None else graph
-    for each in (module, *named):
+    outside = {path for name in (module, *named) if (path := module_file(name)) is not None} | ({own} if own else set())
+    inside = [name for name in (module, *named) if module_file(name) is None]
+    for each in inside:
         if each not in graph.modules:
             raise UserError(f"{_file_of(each, root)}: missing; restore it with `git checkout {PACKAGE}`")
+    beside, imported = of_documents(outside, root)
     loaded: set[str] = set()
-    waiting = [module, *named, *(imported_by(own, root, graph) if own else ())]
+    waiting = [*inside, *(imported & graph.modules)]
     while waiting:
         name = waiting.pop()
         if name != PACKAGE.name and name not in loaded:
             loaded.add(name)
-            imported = graph.find_modules_directly_imported_by(name)
-            found = (kind for each in imported if each.startswith(KINDS) for kind in graph.find_children(each))
-            waiting += [name.rpartition(".")[0], *imported, *found]
+            waiting += [name.rpartition(".")[0], *graph.find_modules_directly_imported_by(name)]
     files = {_file_of(name, root) for name in loaded}
     declared = {path.with_suffix(".yaml") for path in files}
-    beside = {own} if own else set()
     return tuple(sorted(files | beside | {path for path in declared if (root / path).is_file()}))
 
 
-def imported_by(path: Path, root: Path, graph: ImportGraph) -> set[str]:
-    """The modules of this package that a file outside it imports, wherever in it. Raises `UserError` if not Python."""
+def of_documents(paths: Iterable[Path], root: Path) -> tuple[set[Path], set[str]]:
+    """Modules of documents, by their files, with those that they import: all these files, and all names imported.
+
+    Raises `UserError` where one is missing or not Python.
+    """
+    files: set[Path] = set()
+    names: set[str] = set()
+    waiting = list(paths)
+    while waiting:
+        path = waiting.pop()
+        if path not in files:
+            files.add(path)
+            found = imported_by(path, root)
+            names |= found
+            waiting += [other for name in found if (other := module_file(name)) and (root / other).is_file()]
+    return files, names
+
+
+def imported_by(path: Path, root: Path) -> set[str]:
+    """What a file outside this package imports, wherever in it. Raises `UserError` where it is not Python."""
     try:
         tree = ast.parse((root / path).read_bytes(), str(path))
     except FileNotFoundError:
@@ -508,7 +556,7 @@ def imported_by(path: Path, root: Path, graph: ImportGraph) -> set[str]:
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return found & graph.modules
+    return found
 
 
 def imports(root: Path = Path()) -> ImportGraph:

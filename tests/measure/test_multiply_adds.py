@@ -9,10 +9,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from nets import build_model
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.measure.multiply_adds import count_multiply_adds
 from reeltrace.measure.shapes import stage_shapes
-from reeltrace.models import GROUPS, build_model
+from reeltrace.models.groups import GROUPS
 from reeltrace.models.nonlocal_block import MatrixProduct
 from reeltrace.models.video import build_video, video_config
 

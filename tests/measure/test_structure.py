@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from torch import nn
 
+from nets import build_model
 from reeltrace.errors import UserError
 from reeltrace.measure.structure import (
     ROUNDINGS,
@@ -16,7 +17,7 @@ from reeltrace.measure.structure import (
     layer_settings,
     search_parameter_counts,
 )
-from reeltrace.models import GROUPS, build_model
+from reeltrace.models.groups import GROUPS
 
 WIDTHS = (64, 128, 128, 128)
 CLASSES = {"z3": [4, 10], "t2": [4], "p43d": [10]}

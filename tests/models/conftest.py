@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from reeltrace.models import GROUPS, Group
+from reeltrace.models.groups import GROUPS, Group
 
 
 @pytest.fixture(autouse=True)

@@ -16,8 +16,8 @@ import pytest
 import torch
 from torch import nn
 
+from nets import build_model
 from reeltrace.errors import UserError
-from reeltrace.models import build_model
 from reeltrace.models.checkpoint import load_checkpoint, read_tensors, restore, save_checkpoint
 
 ARCHITECTURE: dict[str, Any] = {

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functional_call
 
-from reeltrace.models import build_model, group_conv
+from nets import build_model
+from reeltrace.models import group_conv
 from reeltrace.models.baselines import AveragePool, GRUClassifier
 from reeltrace.models.nonlocal_i3d import NonLocalI3DConfig
 from reeltrace.models.r2plus1d import R2Plus1DConfig

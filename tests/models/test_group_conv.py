@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from reeltrace.errors import UserError
-from reeltrace.models import GROUPS, Group
 from reeltrace.models.group_conv import GroupBatchNorm3d, GroupConv3d, GroupPool, _row_tables
+from reeltrace.models.groups import GROUPS, Group
 from reeltrace.models.resnet3d import BasicBlock
 
 TOLERANCE = 1e-10

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reeltrace.errors import UserError
-from reeltrace.models import GROUPS, Group, get_group
-from reeltrace.models.groups import cyclic
+from reeltrace.models.groups import GROUPS, Group, cyclic, get_group
 
 groups = st.sampled_from(sorted(GROUPS)).map(GROUPS.__getitem__)
 

@@ -10,9 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models.video import r3d_18
 
+from nets import build_model
 from reeltrace.errors import UserError
-from reeltrace.models import GROUPS, Group, build_model
 from reeltrace.models.group_conv import GroupConv3d
+from reeltrace.models.groups import GROUPS, Group
 from reeltrace.models.widths import group_width
 
 TOLERANCE = 1e-10
@@ -142,7 +143,7 @@ def test_bias_and_batch_norm_are_options() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (("vgg", "z3", {}), r"unknown architecture 'vgg': expected one of cnn4, resnet18"),
+        (("vgg", "z3", {}), r"no architecture is named 'vgg'; it has: .*cnn4"),
         (("cnn4", "p5", {}), r"unknown group 'p5'"),
         (("cnn4", "z3", {"max_pool": True}), r"unknown option 'max_pool' of architecture cnn4"),
         (("cnn4", "z3", {"widths": (4, 4)}), r"four widths, found 2"),

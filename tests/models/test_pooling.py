@@ -8,7 +8,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from reeltrace.models import build_model, pooling
+from nets import build_model
+from reeltrace.models import pooling
 
 # kernel, stride, padding, dilation, ceil_mode: those of the nets, then what else torch allows
 WINDOWS = [

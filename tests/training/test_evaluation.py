@@ -9,9 +9,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nets import build_model
 from reeltrace.data.store import ClipStore, to_float
 from reeltrace.data.transforms import TRANSFORMS
-from reeltrace.models import build_model
 from reeltrace.training.evaluation import equivariance, evaluate, score
 
 

@@ -17,10 +17,11 @@ from reeltrace.data.features import open_video_features
 from reeltrace.data.sequences import open_sequences
 from reeltrace.errors import UserError
 from reeltrace.models.checkpoint import load_checkpoint
-from reeltrace.plan import FEATURES_OUTPUTS, LEARNED_OUTPUTS, PRETRAIN_OUTPUTS, RECURRENT_OUTPUTS, TRAIN_OUTPUTS
+from reeltrace.models.st_resnet import SequenceNet
+from reeltrace.plan import FEATURES_OUTPUTS, LEARNED_OUTPUTS, PRETRAIN_OUTPUTS, TRAIN_OUTPUTS
 from reeltrace.registry.specs import FeaturesSpec, FrameView, PretrainSpec, TrainSpec, VideoView
 from reeltrace.training import features_stage, frame_stage, pretrain_stage
-from reeltrace.training.backbones import SequenceNet, initial_net
+from reeltrace.training.backbones import initial_net
 from reeltrace.training.evaluation import average_over_clips, evaluate
 from training.test_video_stage import VIEW, make
 
@@ -190,7 +191,7 @@ def test_padding_changes_nothing(made: dict[str, Path]) -> None:
         (ST, "pretrain/b", TRAIN_OUTPUTS),
         (POOL, "features/b", TRAIN_OUTPUTS),
         (GRU, "features/b", TRAIN_OUTPUTS),
-        (RCN, None, RECURRENT_OUTPUTS),
+        (RCN, None, (*TRAIN_OUTPUTS, "hidden.npz")),
     ],
 )
 def test_two_runs_give_the_same_bytes_and_scores_on_videos(

@@ -8,10 +8,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from nets import build_model
 from reeltrace.data.store import ClipStore
 from reeltrace.data.transforms import TRANSFORMS
 from reeltrace.errors import UserError
-from reeltrace.models import build_model
 from reeltrace.training import loop
 from reeltrace.training.loading import Loader
 from reeltrace.training.precision import conform

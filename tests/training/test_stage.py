@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 
+from nets import build_model
 from reeltrace.artifacts.protocol import outputs_in
 from reeltrace.data.store import ClipStore
 from reeltrace.errors import CheckFailed, UserError
-from reeltrace.models import build_model
 from reeltrace.models.checkpoint import load_checkpoint, restore
 from reeltrace.training import loop, stage
 from reeltrace.training.evaluation import evaluate

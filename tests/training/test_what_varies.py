@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from nets import build_model
 from reeltrace.data.store import ClipStore
 from reeltrace.data.transforms import treverse
-from reeltrace.models import build_model
 from reeltrace.models.checkpoint import load_checkpoint, restore
 from reeltrace.training import loop, stage
 from reeltrace.training.evaluation import evaluate

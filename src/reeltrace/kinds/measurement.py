@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 from pydantic import SerializeAsAny
 
-from reeltrace.kinds import measurements
 from reeltrace.kinds.points import Kind, Point
 from reeltrace.registry.fields import Name, Strict
 from reeltrace.registry.measurements import Network
@@ -94,7 +93,7 @@ class MeasurementKind(Kind):
     draws: Drawing | None
 
 
-MEASUREMENTS = Point("kind of measurement", "kind", measurements.__name__, MeasurementKind)
+MEASUREMENTS = Point("kind of measurement", "kind", "reeltrace.kinds.measurements", MeasurementKind)
 Measurement = Annotated[SerializeAsAny[Entry], MEASUREMENTS.entry()]
 
 

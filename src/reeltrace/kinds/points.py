@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from types import ModuleType
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, PlainValidator, ValidationError
 
@@ -28,21 +29,26 @@ K = TypeVar("K", bound=Kind)
 class Point(Generic[K]):
     """A plug-in point: the kinds below one package of ours, and those that documents bring.
 
-    `what` is its name in messages; `tag` the key of an entry that names a kind.
+    `what` is its name in messages; `tag` the key of an entry that names a kind. `every` are all points there are.
     """
+
+    every: ClassVar[list[Point[Any]]] = []
 
     def __init__(self, what: str, tag: str, package: str, of: type[K]) -> None:
         self.what, self.tag, self.package, self.of = what, tag, package, of
         self._own: dict[str, K] | None = None
         self._brought: dict[str, K] = {}
+        self._home: dict[str, str] = {}
+        self.every.append(self)
 
     def all(self) -> Mapping[str, K]:
         """Every kind by its name: ours, then those of documents."""
         if self._own is None:
             self._own = {}
             for info in pkgutil.iter_modules(importlib.import_module(self.package).__path__):
-                for kind in declared(importlib.import_module(f"{self.package}.{info.name}"), self.of):
-                    self._own[kind.name] = kind
+                home = f"{self.package}.{info.name}"
+                for kind in declared(importlib.import_module(home), self.of):
+                    self._own[kind.name], self._home[kind.name] = kind, home
         return {**self._own, **self._brought}
 
     def get(self, name: str) -> K:
@@ -52,32 +58,50 @@ class Point(Generic[K]):
             raise UserError(f"no {self.what} is named {name!r}; {known_names(name, found)}")
         return found[name]
 
-    def bring(self, module: ModuleType, place: str) -> None:
-        """Take in the kinds that a module of a document declares. Raises `UserError` where a name is ours already."""
-        ours = {name for name in self.all() if name not in self._brought}
-        for kind in declared(module, self.of):
-            if kind.name in ours:
+    def home(self, name: str) -> str:
+        """The module that declares a kind, by its name: "reeltrace..." for ours, "documents..." for a document's."""
+        self.get(name)
+        return self._home[name]
+
+    def brought(self) -> Mapping[str, K]:
+        """The kinds of documents, by name."""
+        return self._brought
+
+    def forget(self) -> None:
+        """Forget the kinds of documents."""
+        self._brought = {}
+
+    def bring(self, module: ModuleType, place: str) -> int:
+        """Take in the kinds that a module of a document declares, and say how many they are.
+
+        Raises `UserError` where a name is another kind's already.
+        """
+        found = list(declared(module, self.of))
+        for kind in found:
+            if kind.name in self.all():
                 raise UserError(f"{place}: {self.what} {kind.name!r} is there already; give it another name")
-            self._brought[kind.name] = kind
+            self._brought[kind.name], self._home[kind.name] = kind, module.__name__
+        return len(found)
 
-    def entry(self) -> PlainValidator:
-        """The validator of an entry: by the model of the kind that its tag names."""
-        return PlainValidator(self._read)
+    def entry(self, offered: Callable[[K], bool] = lambda kind: True) -> PlainValidator:
+        """The validator of an entry: by the model of the kind that its tag names, of those that are `offered`."""
 
-    def _read(self, value: Any) -> BaseModel:
-        if isinstance(value, BaseModel):
-            return value
-        if not isinstance(value, dict):
-            raise ValueError(f"a mapping with the key {self.tag}")
-        name = value.get(self.tag)
-        if name is None:
-            raise Misfit((self.tag,), "missing", value, "Field required")
-        if name not in self.all():
-            raise Misfit((self.tag,), "value_error", name, f"a known {self.what}; {known_names(str(name), self.all())}")
-        try:
-            return self.all()[name].params.model_validate(value)
-        except ValidationError as error:
-            raise Misfit.of(error) from None
+        def read(value: Any) -> BaseModel:
+            if isinstance(value, BaseModel):
+                return value
+            if not isinstance(value, dict):
+                raise ValueError(f"a mapping with the key {self.tag}")
+            if self.tag not in value:
+                raise Misfit((self.tag,), "missing", value, "Field required")
+            name, known = value[self.tag], {key: kind for key, kind in self.all().items() if offered(kind)}
+            if not isinstance(name, str) or name not in known:
+                raise Misfit((self.tag,), "value_error", name, f"a known {self.what}; {known_names(str(name), known)}")
+            try:
+                return known[name].params.model_validate(value)
+            except ValidationError as error:
+                raise Misfit.of(error) from None
+
+        return PlainValidator(read)
 
 
 class Misfit(ValueError):
@@ -94,13 +118,12 @@ class Misfit(ValueError):
     def of(cls, error: ValidationError) -> Misfit:
         """The first mistake of an error; of several an unknown key, since a misspelt one explains a missing one."""
         found = []
-        for each in error.errors(include_url=False):
-            inner = each.get("ctx", {}).get("error")
-            if isinstance(inner, Misfit):
-                found.append(cls((*each["loc"], *inner.loc), inner.kind, inner.found, inner.message))
-            else:
-                found.append(cls(tuple(each["loc"]), each["type"], each["input"], each["msg"]))
-        return min(found, key=lambda one: one.kind != "extra_forbidden")
+        for one in error.errors(include_url=False):
+            inner = one.get("ctx", {}).get("error")
+            if not isinstance(inner, Misfit):
+                inner = cls((), one["type"], one["input"], one["msg"])
+            found.append(cls((*one["loc"], *inner.loc), inner.kind, inner.found, inner.message))
+        return min(found, key=lambda each: each.kind != "extra_forbidden")
 
 
 def declared(module: ModuleType, of: type[K]) -> Iterator[K]:
@@ -118,3 +141,21 @@ def load(reference: str) -> Callable[..., Any]:
     except (ModuleNotFoundError, AttributeError):
         raise UserError(f"{reference}: no such function; a kind names it") from None
     return found
+
+
+def module_in(reference: str) -> str:
+    """The module in "package.module:function"."""
+    return reference.partition(":")[0]
+
+
+def references(kind: Any) -> Iterator[str]:
+    """Every "package.module:function" that a kind names, wherever in it."""
+    if isinstance(kind, str):
+        if re.fullmatch(r"[\w-]+(\.[\w-]+)+:\w+", kind):
+            yield kind
+    elif is_dataclass(kind):
+        for each in fields(kind):
+            yield from references(getattr(kind, each.name))
+    elif isinstance(kind, tuple):
+        for part in kind:
+            yield from references(part)

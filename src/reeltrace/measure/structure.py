@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from reeltrace.errors import UserError
-from reeltrace.models import build_model
+from reeltrace.models.cnn4 import build
 from reeltrace.models.group_conv import GroupConv3d, GroupPool
 
 # How a document may have come from a count to thousands ("687K").
@@ -163,5 +163,8 @@ def _count(
     batch_norm: bool,
 ) -> int:
     with torch.device("meta"):
-        model = build_model(architecture, group, classes, widths=widths, batch_norm=batch_norm, bias=bias)
+        model = build(
+            {"architecture": architecture, "group": group, "classes": classes}
+            | {"widths": widths, "batch_norm": batch_norm, "bias": bias}
+        )
     return count_parameters(model)

@@ -16,7 +16,7 @@ from reeltrace.measure.structure import (
     layer_settings,
     search_parameter_counts,
 )
-from reeltrace.models import build_model
+from reeltrace.models.cnn4 import build
 
 if TYPE_CHECKING:
     from reeltrace.kinds.measurements.structure import StructureMeasurement
@@ -53,14 +53,9 @@ def _structure(asked: StructureMeasurement) -> dict[str, Any]:
 
 def _build(asked: StructureMeasurement, group: str, classes: int) -> nn.Module:
     with torch.device("meta"):
-        return build_model(
-            asked.architecture,
-            group,
-            classes,
-            widths=asked.widths,
-            batch_norm=asked.batch_norm,
-            bias=asked.bias,
-            in_channels=asked.input[0],
+        return build(
+            {"architecture": asked.architecture, "group": group, "classes": classes, "widths": asked.widths}
+            | {"batch_norm": asked.batch_norm, "bias": asked.bias, "in_channels": asked.input[0]}
         )
 
 

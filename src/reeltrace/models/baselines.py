@@ -6,6 +6,7 @@ is over. Z-normalisation is part of the net, as buffers: a checkpoint holds it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -64,3 +65,13 @@ class GRUClassifier(_OnFeatures):
         last = there.sum((1, 2)).long() - 1
         logits: Tensor = self.fc(states[torch.arange(len(x), device=x.device), last])
         return logits
+
+
+def build_average_pool(description: Mapping[str, Any]) -> AveragePool:
+    """The classifier that a description describes, with random weights."""
+    return AveragePool(**{name: value for name, value in description.items() if name != "architecture"})
+
+
+def build_gru(description: Mapping[str, Any]) -> GRUClassifier:
+    """The classifier that a description describes, with random weights."""
+    return GRUClassifier(**{name: value for name, value in description.items() if name != "architecture"})

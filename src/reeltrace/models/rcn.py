@@ -6,8 +6,8 @@ state one frame earlier (w_hh). Nothing looks ahead: the net is causal.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -125,6 +125,14 @@ class RCN(nn.Module):
         """The recurrent units from input to output: the 16 layers of the document's figures."""
         return [module for module in self.modules() if isinstance(module, RecurrentConv)]
 
+    def begin_untrained(self) -> None:
+        """A net of this depth trains from random weights as they are."""
+
+    def image_state(self) -> dict[str, Tensor]:
+        """The weights of the 2D net (torchvision's names), without what carries the state through time."""
+        state = self.state_dict()
+        return {name.replace(".input.weight", ".weight"): v for name, v in state.items() if ".hidden." not in name}
+
     def load_images(self, state: dict[str, Tensor], *, head: bool = False) -> None:
         """Take the weights of a 2D ResNet-18 of these widths (torchvision's names); w_hh stays as it is.
 
@@ -159,6 +167,11 @@ class RCN(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Classify clips (N, 3, T, H, W) by the mean of their frames' logits."""
         return self.frame_logits(x).mean(1)
+
+
+def build(description: Mapping[str, Any]) -> RCN:
+    """The net that a description describes, with random weights."""
+    return RCN(**{name: value for name, value in description.items() if name != "architecture"})
 
 
 def hidden_statistics(net: RCN) -> list[dict[str, float]]:

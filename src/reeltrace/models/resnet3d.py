@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
 from reeltrace.errors import UserError
 from reeltrace.models.group_conv import GroupBatchNorm3d, GroupConv3d, GroupPool
+from reeltrace.models.group_nets import build_group_net
 from reeltrace.models.groups import Group
 from reeltrace.models.pooling import MaxPool3d
 from reeltrace.models.widths import group_width
@@ -123,6 +125,11 @@ class ResNet18(nn.Module):
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         logits: Tensor = self.fc(self.groupPool(self.adaptiveAvg(x)).flatten(1))
         return logits
+
+
+def build(description: Mapping[str, Any]) -> nn.Module:
+    """The net that a description describes, with random weights."""
+    return build_group_net(ResNet18, description)
 
 
 def _norm(group: Group, channels: int, batch_norm: bool) -> nn.Module:

@@ -9,9 +9,9 @@ end of a block to the end of the next; see `StResNet.layer_names`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -168,10 +168,28 @@ class StResNet(nn.Module):
         self.wires = nn.ModuleList(self._wire(connection) for connection in self.connections)
         self.to(memory_format=torch.channels_last)
 
-    def begin_as_shortcuts(self) -> None:
+    def begin_untrained(self) -> None:
         """Let each block begin as its shortcut alone: a net this deep then trains from random weights."""
         for _, _, block in self._blocks:
             nn.init.zeros_(block.bn3.weight)
+
+    def image_state(self) -> dict[str, Tensor]:
+        """The weights of the 2D net (torchvision's names), of a net without connections."""
+        return dict(self.state_dict())
+
+    def load_images(self, state: Mapping[str, Tensor]) -> None:
+        """Take the weights of a 2D ResNet of these sizes; connections and the linear layer stay as they are.
+
+        Raises UserError, naming the first weight, where they do not fit.
+        """
+        own = self.state_dict()
+        for name, value in state.items():
+            if name.startswith("fc."):
+                continue
+            if name not in own or own[name].shape != value.shape:
+                raise UserError(f"{name} {tuple(value.shape)} does not fit this net; make the backbone again")
+            own[name] = value
+        self.load_state_dict(own)
 
     def layer(self, number: int) -> nn.Module:
         """The module that the thesis calls layer `number`. Raises UserError when there is none."""
@@ -276,3 +294,32 @@ class StResNet(nn.Module):
         branch = sequence.pass_layer(number, block.conv3(branch))
         total = sequence.arrive(number + 1, block.bn3(branch) + shortcut)
         return sequence.leave(number + 1, block.relu(total))
+
+
+class SequenceNet(StResNet):
+    """An ST-ResNet on clips (N, 3, T, H, W), as the training loop hands them out.
+
+    With `fixed_statistics` batch norm uses the mean and variance that it was loaded with, in training too.
+    """
+
+    def __init__(self, *args: Any, fixed_statistics: bool, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fixed_statistics = fixed_statistics
+
+    def train(self, mode: bool = True) -> SequenceNet:
+        super().train(mode)
+        if self.fixed_statistics:
+            for module in self.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
+        return self
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.transpose(1, 2))
+
+
+def build(description: Mapping[str, Any]) -> SequenceNet:
+    """The net that a description describes, with random weights."""
+    options = {name: value for name, value in description.items() if name != "architecture"}
+    wires = [Connection(**wire) for wire in options.pop("connections")]
+    return SequenceNet(options.pop("classes"), wires, **options)

@@ -51,6 +51,10 @@ def read(root: Path = Path()) -> dict[str, str]:
             path = DOCUMENTS / name / file
             if file in needed or (root / path).exists():
                 files[path.as_posix()] = read_text(root / path, path.as_posix())
+        head = (DOCUMENTS / name / HEADER).as_posix()
+        for file in header(head, files[head]).kinds if head in files else ():
+            path = DOCUMENTS / name / file
+            files[path.as_posix()] = read_text(root / path, path.as_posix(), f"{head} names it under kinds")
     return files
 
 
@@ -59,7 +63,8 @@ class Composition:
     """What all files say together. `trees` has a plain tree per scale; params.yaml's own changes are in the active one.
 
     `written` is what the documents say at the published scale, without those changes; `headers` are the active
-    documents in the order of the report; `layers` are the files in the order in which they go over each other.
+    documents in the order of the report; `layers` are the files in the order in which they go over each other; `kinds`
+    are the Python files that declare kinds.
     """
 
     scale: Scale
@@ -67,6 +72,7 @@ class Composition:
     written: Tree
     headers: Mapping[str, Header]
     layers: tuple[tuple[str, Tree], ...]
+    kinds: tuple[str, ...]
 
     def file_of(self, path: str, scale: Scale | None = None) -> str:
         """The file whose value is in force at a path of the registry, or where it would stand."""
@@ -153,6 +159,7 @@ def compose(files: Mapping[str, str], scale: Scale | None = None) -> Composition
         written={**settings[PAPER], **written},
         headers={name: headers[name] for name in chosen},
         layers=tuple(layers),
+        kinds=tuple(path for path in files if path.endswith(".py")),
     )
 
 

@@ -16,6 +16,7 @@ from reeltrace.registry.fields import Strict
 
 HEADER = "document.yaml"
 Tree = dict[str, Any]
+PythonFile = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*\.py$")]
 
 
 class ShownClips(Strict):
@@ -30,7 +31,7 @@ class Header(Strict):
 
     `not_drawn` says which of its figures the report does not draw again, and why; `clips` after which of them clips are
     shown. `module` is the Python file beside it with what no other document shares: a function `facts` for measurements
-    of the kind `facts`.
+    of the kind `facts`. `kinds` are files beside it that declare kinds of its own, see `reeltrace.kinds`.
     """
 
     title: Annotated[str, StringConstraints(min_length=1)]
@@ -39,7 +40,8 @@ class Header(Strict):
     year: str
     venue: str
     not_drawn: str | None = None
-    module: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*\.py$")] | None = None
+    module: PythonFile | None = None
+    kinds: tuple[PythonFile, ...] = ()
     position: Annotated[int, Field(ge=1, strict=True)] | None = None
     clips: ShownClips | None = None
 

@@ -6,11 +6,12 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from reeltrace.errors import UserError, known_names
+from reeltrace.kinds.architecture import ARCHITECTURES
 from reeltrace.kinds.measurement import MEASUREMENTS, Measurement
 from reeltrace.registry.cells import cell_sources, measurements_of, shown_below, table_key
 from reeltrace.registry.datasets import Dataset, MovingDigitsDataset, VideoDataset
 from reeltrace.registry.fields import Name, Place, Scale, Seed, Strict
-from reeltrace.registry.models import Backbone, FrameModel, Model, RCNModel, StResNetModel
+from reeltrace.registry.models import Backbone, BackboneEntry, Entry, RunModel
 from reeltrace.registry.runs import Device, Protocol, Run
 from reeltrace.registry.tables import MeasuredTable, ResultTable, StructureTable, Table, VideoTable
 
@@ -23,7 +24,7 @@ class Params(Strict):
     device: Device
     datasets: dict[Name, Dataset]
     backbones: dict[Name, Backbone] = Field(default_factory=dict)
-    models: dict[Name, Annotated[Model | FrameModel, Field(discriminator="architecture")]]
+    models: dict[Name, RunModel]
     protocols: dict[Name, Protocol]
     runs: dict[Name, Run]
     measurements: dict[Name, Measurement]
@@ -42,6 +43,11 @@ class Override(Strict):
     path: str
     document: Any
     here: Any
+
+
+def backbone_of(model: Entry) -> str | None:
+    """The backbone that a net grows from; None for one that grows from none."""
+    return model.backbone if isinstance(model, BackboneEntry) else None
 
 
 def _check_backbone(params: Params, name: str, backbone: Backbone, check: Callable[..., None], place: Place) -> None:
@@ -68,26 +74,34 @@ def _check_backbone(params: Params, name: str, backbone: Backbone, check: Callab
                 )
 
 
-def _check_frame_model(params: Params, name: str, model: FrameModel, place: Place) -> None:
-    wanted = "resnet18" if isinstance(model, RCNModel) else "resnet50"
-    found = params.backbones[model.backbone].architecture
-    if found != wanted:
-        needs = f"{model.architecture} needs a {wanted}"
-        raise UserError(f"{place(f'models.{name}.backbone')}: {model.backbone!r} is a {found}; {needs}")
+def _check_model(params: Params, name: str, model: Entry, check: Callable[..., None], place: Place) -> None:
+    """The backbone that a net grows from is there, and of the architecture that it needs."""
+    needed = ARCHITECTURES.get(model.architecture).backbone
+    backbone = backbone_of(model)
+    if needed is None or backbone is None:
+        return
+    check(f"models.{name}.backbone", "backbone", backbone, params.backbones)
+    found = params.backbones[backbone].architecture
+    if found != needed.architecture:
+        needs = f"{model.architecture} needs a {needed.architecture}"
+        raise UserError(f"{place(f'models.{name}.backbone')}: {backbone!r} is a {found}; {needs}")
 
 
-def _check_frame_run(params: Params, name: str, run: Run, place: Place) -> None:
-    """What only nets on frames have, and what they cannot have."""
+def _check_run(params: Params, name: str, run: Run, place: Place) -> None:
+    """What only some kinds of nets have, and what they cannot have."""
     model, is_video = params.models[run.model], isinstance(params.datasets[run.dataset], VideoDataset)
+    kind = ARCHITECTURES.get(model.architecture)
     if not is_video and run.split is not None:
         raise UserError(f"{place(f'runs.{name}.split')}: dataset {run.dataset!r} has no official splits; remove it")
-    if (run.every is not None) != isinstance(model, StResNetModel):
-        raise UserError(f"{place(f'runs.{name}.every')}: belongs to runs of an st-resnet, and each of them needs it")
-    if isinstance(model, Model):
-        return
-    if not is_video:
+    if (run.every is not None) != (kind.fed == "sequences"):
+        sampled = [k for k, each in ARCHITECTURES.all().items() if each.in_runs and each.fed == "sequences"]
+        raise UserError(
+            f"{place(f'runs.{name}.every')}: belongs to runs of an {' or '.join(sampled)}, and each of them needs it"
+        )
+    if not is_video and kind.on_videos:
         raise UserError(f"{place(f'runs.{name}.dataset')}: {model.architecture} needs a set of videos")
-    if run.augment is not None or (run.evaluation != ("original",) and not isinstance(model, RCNModel)):
+    altered = run.augment is not None and not kind.augmented
+    if altered or (run.evaluation != ("original",) and not kind.transformed):
         raise UserError(
             f"{place(f'runs.{name}')}: {model.architecture} is trained without augmentation and evaluated on "
             "[original] only"
@@ -109,14 +123,12 @@ def check_names(params: Params, place: Place) -> None:
     for name, backbone in params.backbones.items():
         _check_backbone(params, name, backbone, check, place)
     for name, model in params.models.items():
-        if not isinstance(model, Model):
-            check(f"models.{name}.backbone", "backbone", model.backbone, params.backbones)
-            _check_frame_model(params, name, model, place)
+        _check_model(params, name, model, check, place)
     for name, run in params.runs.items():
         check(f"runs.{name}.dataset", "dataset", run.dataset, sets)
         check(f"runs.{name}.model", "model", run.model, params.models)
         check(f"runs.{name}.protocol", "protocol", run.protocol, params.protocols)
-        _check_frame_run(params, name, run, place)
+        _check_run(params, name, run, place)
     kinds = {name: MEASUREMENTS.get(asked.kind) for name, asked in params.measurements.items()}
     nets = {name: kind.offers(params.measurements[name]) for name, kind in kinds.items() if kind.offers}
     for name, asked in params.measurements.items():

@@ -8,6 +8,8 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from reeltrace.errors import UserError
+from reeltrace.kinds.architecture import ARCHITECTURES, PIXELS, STILLS, Architecture
+from reeltrace.kinds.brought import bring
 from reeltrace.kinds.measurement import MEASUREMENTS, Nets
 from reeltrace.kinds.points import Misfit
 from reeltrace.registry.cells import cell_sources, measurements_of
@@ -15,8 +17,8 @@ from reeltrace.registry.datasets import ImagesDataset, MovingDigitsDataset, Vide
 from reeltrace.registry.documents import Composition, compose, differences, read
 from reeltrace.registry.fields import SCALES, Scale
 from reeltrace.registry.measurements import Network
-from reeltrace.registry.models import BaselineModel, Model, RCNModel, StillsModel, StResNetModel
-from reeltrace.registry.params import Override, Params, check_names
+from reeltrace.registry.models import BackboneEntry, Entry
+from reeltrace.registry.params import Override, Params, backbone_of, check_names
 from reeltrace.registry.sizes import check_sizes
 from reeltrace.registry.specs import (
     AggregateSpec,
@@ -98,7 +100,8 @@ class Registry:
         dataset = self.params.datasets[r.dataset]
         pool = (f"datasets.{dataset.images}",) if isinstance(dataset, MovingDigitsDataset) else ()
         model = self.params.models[r.model]
-        backbone = () if isinstance(model, Model) else self.backbone_paths(model.backbone)
+        name = backbone_of(model)
+        backbone = () if name is None else self.backbone_paths(name)
         paths = (
             f"runs.{run}",
             f"models.{r.model}",
@@ -114,7 +117,8 @@ class Registry:
         """The registry paths in the spec of one run; those behind its inputs are in theirs."""
         r = self.params.runs[run]
         model = self.params.models[r.model]
-        backbone = () if isinstance(model, Model) else (f"backbones.{model.backbone}",)
+        name = backbone_of(model)
+        backbone = () if name is None else (f"backbones.{name}",)
         return (
             f"runs.{run}",
             f"models.{r.model}",
@@ -176,13 +180,12 @@ class Registry:
         else:
             classes = dataset.classes
             video = self._view(dataset, r.split)
-        if not isinstance(model, Model):
+        if (name := backbone_of(model)) is not None:
             assert video is not None
-            backbone = p.backbones[model.backbone]
+            backbone = p.backbones[name]
             video = video.model_copy(update={"normalise": backbone.normalise})
-        if isinstance(model, StResNetModel):
-            assert r.every is not None
-            sequences = FrameView(frames=model.frames, every=r.every)
+        if r.every is not None:
+            sequences = FrameView(frames=model.frames, every=r.every)  # type: ignore[attr-defined]  # as its kind says
         return TrainSpec(
             stage="train",
             key=self.train_key(run, seed),
@@ -224,7 +227,9 @@ class Registry:
                 video=view,
                 sequences=FrameView(frames=1, every=stills.every),
                 backbone=backbone,
-                model=StillsModel(architecture="stills", backbone=name),
+                model=BackboneEntry.model_validate(
+                    ARCHITECTURES.get(STILLS).params(architecture=STILLS, backbone=name)
+                ),
                 protocol=p.protocols[stills.protocol],
                 augment=None,
                 evaluation=("original",),
@@ -234,9 +239,8 @@ class Registry:
 
     def features_key(self, run: str) -> str | None:
         """The key of the features that a run reads; None where it reads none."""
-        r = self.params.runs[run]
-        model = self.params.models[r.model]
-        return f"{r.dataset}-{model.backbone}" if isinstance(model, BaselineModel) else None
+        model, kind = self._net(run)
+        return None if kind.fed in PIXELS else f"{self.params.runs[run].dataset}-{backbone_of(model)}"
 
     def features_specs(self) -> dict[str, FeaturesSpec]:
         """The features that the used runs read, by key."""
@@ -246,15 +250,15 @@ class Registry:
             if key is None or key in found:
                 continue
             r, p = self.params.runs[run], self.params
-            model, dataset = p.models[r.model], p.datasets[r.dataset]
-            assert isinstance(model, BaselineModel) and isinstance(dataset, VideoDataset)
+            backbone, dataset = backbone_of(p.models[r.model]), p.datasets[r.dataset]
+            assert backbone is not None and isinstance(dataset, VideoDataset)
             found[key] = FeaturesSpec(
                 stage="features",
                 key=key,
                 scale=self.scale,
                 dataset=r.dataset,
-                backbone_name=model.backbone,
-                backbone=p.backbones[model.backbone],
+                backbone_name=backbone,
+                backbone=p.backbones[backbone],
                 crop=dataset.clip.crop,
                 size=dataset.clip.size,
                 device=p.device,
@@ -278,10 +282,13 @@ class Registry:
 
     def weights_of(self, run: str) -> str | None:
         """The backbone whose weights a run begins with, or whose features it reads; None where it has none."""
+        model, kind = self._net(run)
+        return None if kind.backbone is None or not kind.backbone.learned(model) else backbone_of(model)
+
+    def _net(self, run: str) -> tuple[Entry, Architecture]:
+        """The net of a run, and its kind."""
         model = self.params.models[self.params.runs[run].model]
-        if isinstance(model, Model) or (isinstance(model, RCNModel) and model.input_init == "random"):
-            return None
-        return model.backbone
+        return model, ARCHITECTURES.get(model.architecture)
 
     def _learned_from(self, run: str) -> Iterator[str]:
         """The backbones whose weights a run rests on: its own, the one that this began with, and so on."""
@@ -382,12 +389,15 @@ class Registry:
         )
 
 
-def registry_of(files: Mapping[str, str], scale: Scale | None = None) -> Registry:
+def registry_of(files: Mapping[str, str], scale: Scale | None = None, root: Path = Path()) -> Registry:
     """A registry from the texts of its files, see `documents.read`; `scale` replaces the one that params.yaml names.
+
+    The kinds that documents bring are those of these files from then on; what they name is looked for below `root`.
 
     The files are checked at every scale, so that a mistake in the paper's values shows on a laptop too. Raises
     `UserError` with the file, the path of the key, the value found and what was expected.
     """
+    bring(files, root)
     return _registry_of(tuple(files.items()), scale)
 
 
@@ -401,7 +411,7 @@ def _registry_of(files: tuple[tuple[str, str], ...], scale: Scale | None) -> Reg
 
 def load(root: Path = Path(), scale: Scale | None = None) -> Registry:
     """The registry of the project below `root`. See `registry_of`."""
-    return registry_of(read(root), scale)
+    return registry_of(read(root), scale, root)
 
 
 def spec_json(spec: Spec) -> dict[str, Any]:

@@ -11,18 +11,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from reeltrace.errors import UserError
+from reeltrace.kinds.architecture import ARCHITECTURES
 from reeltrace.kinds.measurement import MEASUREMENTS
 from reeltrace.memory import limit, shown
 from reeltrace.registry.datasets import ImagesDataset, MovingDigitsDataset, VideoDataset
 from reeltrace.registry.fields import Place
-from reeltrace.registry.models import BaselineModel, Model
-from reeltrace.registry.needs import Need, kernels
+from reeltrace.registry.needs import Need
 from reeltrace.registry.params import Params
 from reeltrace.registry.specs import MovingDigitsSpec, Spec, TrainSpec
 
 MOST_MEMORY = 2**44  # bytes of one task, 16 TiB
 MOST_STORED = 2**50  # bytes of one dataset, 1 PiB
-EXPANSION = 4  # of a ResNet-50's stages
 CHANNELS = 3
 
 
@@ -42,41 +41,23 @@ def stored(name: str, dataset: MovingDigitsDataset | VideoDataset) -> Need | Non
 
 def training(spec: TrainSpec, dataset: MovingDigitsDataset | VideoDataset) -> Need:
     """What a training keeps in memory at once."""
-    model, backbone, batch = spec.model, spec.backbone, spec.protocol.batch_size
-    weights, activations, batches = 12 * _weights(spec), 0, ""
-    width, frames, size, stride = 1, 1, 1, (1, 1, 1)
+    batch, frames, size = spec.protocol.batch_size, 1, 1
+    least = ARCHITECTURES.get(spec.model.architecture).least(spec.model, spec.backbone, spec.classes)
+    weights, activations, batches = 12 * least.weights, 0, ""
     if isinstance(dataset, MovingDigitsDataset):
         batch, frames, size = min(batch, dataset.videos.train), dataset.frames, dataset.size
     elif spec.video is not None:
         frames, size = spec.video.clip.frames, spec.video.clip.size
     if spec.sequences is not None:
         frames = spec.sequences.frames
-    if isinstance(model, Model):
-        width, stride = model.widths[0], model.options.stem_stride if model.options else stride
-    elif backbone is not None:
-        width, stride = backbone.width, (1, backbone.stem_stride, backbone.stem_stride)
-    if not isinstance(model, BaselineModel):
-        first = width * math.prod(-(-n // by) for n, by in zip((frames, size, size), stride, strict=True))
+    if least.maps:
+        first = least.maps * math.prod(-(-n // by) for n, by in zip((frames, size, size), least.stride, strict=True))
         activations = batch * (CHANNELS * frames * size * size + 2 * first)  # bytes of pixels; bfloat16
-        batches = f"a batch of {batch} clips of {frames} frames of {size} x {size} pixels in {width} maps"
+        batches = f"a batch of {batch} clips of {frames} frames of {size} x {size} pixels in {least.maps} maps"
     what = "its weights, gradient and state of the optimiser" if weights > activations else batches
     return Need(
         weights + activations, what, f"batch_size of its protocol, sizes of {spec.dataset} or widths of its model"
     )
-
-
-def _weights(spec: TrainSpec) -> int:
-    """Half the weights of the widest convolutions: of widths that are divided by a root the fraction is dropped."""
-    model = spec.model
-    if isinstance(model, Model):
-        return kernels(model.widths, pointwise=model.architecture == "cnn4") // 2
-    if spec.backbone is None:
-        return 0
-    if isinstance(model, BaselineModel):
-        features = EXPANSION * spec.backbone.width * (1 << int(model.block[-1]) - 1)
-        return features * (spec.classes if model.units is None else 3 * model.units)
-    widest = 8 * spec.backbone.width
-    return 9 * widest * widest
 
 
 def check_sizes(params: Params, specs: Iterable[TrainSpec], place: Place) -> None:

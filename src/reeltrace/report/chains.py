@@ -9,10 +9,11 @@ from reeltrace.artifacts.files import sha256_file
 from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.names import MANIFEST, RECEIPT, SPEC
 from reeltrace.errors import CheckFailed
+from reeltrace.kinds.architecture import ARCHITECTURES
 from reeltrace.kinds.measurement import MEASUREMENTS
 from reeltrace.kinds.words import listed
 from reeltrace.registry.cells import is_numbered
-from reeltrace.report.frame_nets import backbone_settings, model_settings
+from reeltrace.report.frame_nets import backbone_settings
 from reeltrace.report.quantities import span
 
 
@@ -71,9 +72,7 @@ def settings(spec: Mapping[str, Any]) -> dict[str, str]:
         return {
             "seed": str(spec["seed"]),
             "dataset": f"{spec['dataset']}, {spec['classes']} classes",
-            "model": model_settings(model, spec["sequences"])
-            if on_frames
-            else f"{model['architecture']}, group {model['group']}, base widths {listed(model['widths'])}",
+            "model": ARCHITECTURES.get(model["architecture"]).words(model) + _sequences(spec.get("sequences")),
             **(backbone_settings(spec["backbone"]) if on_frames else {}),
             "protocol": _protocol(spec["protocol"]),
             "augmentation": f"{augment['kind']}, p = {augment['probability']}" if augment else "none",
@@ -143,6 +142,11 @@ def _view(video: Mapping[str, Any] | None) -> dict[str, str]:
         ),
         "testing": f"mean probability over {video['test_clips']} clip(s) of each video",
     }
+
+
+def _sequences(sequences: Mapping[str, Any] | None) -> str:
+    """How a net sees sequences of frames; nothing where it sees none."""
+    return f"; sequences of {sequences['frames']}, every {sequences['every']} frames" if sequences else ""
 
 
 def artifact_name(path: str) -> str:

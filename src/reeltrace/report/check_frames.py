@@ -19,11 +19,8 @@ TOLERANCE = 1e-6
 
 
 def hidden_states(folder: Path) -> list[Problem]:
-    """The statistics in metrics.json are those of the stored matrices; a net without any has neither."""
-    units = read_json(folder / METRICS).get("hidden")
-    path = folder / HIDDEN
-    if units is None and not path.is_file():
-        return []
+    """The statistics in metrics.json are those of the stored matrices."""
+    units, path = read_json(folder / METRICS)["hidden"], folder / HIDDEN
     with np.load(path, allow_pickle=False) as stored:
         matrices = [stored[name].astype(np.float64) for name in sorted(stored.files)]
     if len(units) != len(matrices):

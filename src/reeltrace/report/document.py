@@ -25,6 +25,7 @@ from reeltrace.artifacts.formats import ABOUT, CLIPS
 from reeltrace.artifacts.json_values import canonical_json, read_json
 from reeltrace.artifacts.names import DOCUMENTS, SPEC
 from reeltrace.errors import CheckFailed, UserError
+from reeltrace.kinds.architecture import ARCHITECTURES
 from reeltrace.kinds.measurement import MEASUREMENTS
 from reeltrace.kinds.points import load
 from reeltrace.registry.fields import replaced
@@ -684,7 +685,7 @@ def _panels(spec: ReportSpec, inputs: Mapping[str, Path], binder: Binder) -> lis
                 )
             )
             drawn.setdefault(place, []).append(f"results/{spec.scale}/{key}/{HISTORY}")
-    titles = {"cnn4": "4-layer CNN", "resnet18": "3D ResNet-18", **frame_nets.TITLES}
+    titles = {place[1]: ARCHITECTURES.get(place[1]).title for place in panels}
     return [
         {
             "title": f"{place[0]}, {titles[place[1]]}",

@@ -1,4 +1,4 @@
-"""What the report says of nets on frames: their settings, ratios of training times, and what an RCN carries in time."""
+"""What the report says of nets on frames: backbones, ratios of training times, and what an RCN carries in time."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,12 +10,6 @@ from reeltrace.errors import CheckFailed
 from reeltrace.report import figures
 from reeltrace.report.binding import Binder, Number
 
-TITLES = {
-    "st-resnet": "ST-ResNet",
-    "rcn": "RCN ResNet-18",
-    "average-pool": "average pooling on features",
-    "gru": "GRU on features",
-}
 QUANTITIES = {
     "mean": "mean",
     "std": "deviation",
@@ -23,25 +17,6 @@ QUANTITIES = {
     "diagonal_std": "its deviation",
 }
 HIDDEN = "hidden.npz"
-
-
-def model_settings(model: Mapping[str, Any], sequences: Mapping[str, Any] | None) -> str:
-    """A net on frames in one line."""
-    name = TITLES.get(str(model["architecture"]), str(model["architecture"]))
-    words = [f"{name}, backbone {model['backbone']}"]
-    if model["architecture"] == "st-resnet":
-        words += [f"{w['source']} to {w['target']} {w['kind']}, delay {w['delay']}" for w in model["connections"]]
-        words.append(f"{'fixed' if model['fixed_statistics'] else 'batch'} statistics")
-    elif model["architecture"] == "rcn":
-        words.append(
-            f"w_xh {model['input_init']}, w_hh {model['hidden_init']}, sum {'' if model['halve'] else 'not '}halved"
-        )
-    elif model["architecture"] in ("average-pool", "gru"):
-        words.append(f"{model['block']}, {'with' if model['z_norm'] else 'without'} z-normalisation")
-        words += [f"{model['units']} units"] if model["units"] else []
-    if sequences:
-        words.append(f"sequences of {sequences['frames']}, every {sequences['every']} frames")
-    return "; ".join(words)
 
 
 def backbone_settings(backbone: Mapping[str, Any]) -> dict[str, str]:

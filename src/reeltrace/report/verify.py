@@ -28,9 +28,11 @@ from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.names import MANIFEST, RECEIPT, SPEC
 from reeltrace.artifacts.protocol import check_outputs, file_entry
 from reeltrace.errors import CheckFailed, Problem, UserError
+from reeltrace.kinds.architecture import ARCHITECTURES
 from reeltrace.kinds.measurement import MEASUREMENTS
+from reeltrace.kinds.points import load
 from reeltrace.registry.specs import AggregateSpec, ReportSpec
-from reeltrace.report.check_frames import hidden_states, times
+from reeltrace.report.check_frames import times
 from reeltrace.report.document import build
 from reeltrace.report.stage import HTML, JSON
 from reeltrace.report.videos import SIDES
@@ -95,7 +97,7 @@ def _contents(name: str, folder: Path, results: Path, root: Path) -> list[Proble
     stage = name.split("/")[0]
     checks: list[tuple[str, Callable[[], list[Problem]]]] = []
     if stage == "train":
-        checks = [(METRICS, partial(_scores, folder, results)), (METRICS, partial(hidden_states, folder))]
+        checks = [(METRICS, partial(_scores, folder, results)), (METRICS, partial(_further, folder))]
     elif stage == "timing":
         checks = [(TIMING, partial(times, folder, results))]
     elif stage == "data" and (folder / VIDEO_INDEX.name).is_file():
@@ -185,6 +187,13 @@ def _links(name: str, folder: Path, results: Path) -> list[Problem]:
 
 
 # --- one run ---
+
+
+def _further(folder: Path) -> list[Problem]:
+    """What a net found beside its scores, as its kind checks it."""
+    further = ARCHITECTURES.get(read_json(folder / SPEC)["model"]["architecture"]).further
+    found: list[Problem] = [] if further is None else load(further.check)(folder)
+    return found
 
 
 def _scores(folder: Path, results: Path) -> list[Problem]:

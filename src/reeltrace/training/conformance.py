@@ -35,6 +35,9 @@ from torch import Tensor, nn
 from reeltrace import processor
 from reeltrace.artifacts.json_values import read_json, write_json
 from reeltrace.errors import UserError
+from reeltrace.kinds.architecture import ARCHITECTURES
+from reeltrace.kinds.architectures.stills import describe_backbone
+from reeltrace.models.backbones import build
 from reeltrace.models.conv3d import Conv3d
 from reeltrace.models.group_conv import GroupConv3d
 from reeltrace.models.groups import get_group
@@ -43,7 +46,7 @@ from reeltrace.registry.fields import SCALES
 from reeltrace.registry.reading import Registry, load
 from reeltrace.registry.specs import TrainSpec
 from reeltrace.training import features_stage, loop
-from reeltrace.training.backbones import build, describe_backbone, initial_net
+from reeltrace.training.backbones import initial_net
 from reeltrace.training.evaluation import BATCH
 from reeltrace.training.precision import conform, way_of
 
@@ -187,10 +190,10 @@ def collect(registries: Iterable[Registry]) -> dict[Convolution, Use]:
             size = (frames, side, side)
             batch = max(spec.protocol.batch_size, BATCH)
             same = f"{spec.model.model_dump_json(exclude={'backbone'})} {spec.backbone} {size} {batch}"
-            if same not in seen and spec.model.architecture not in ("average-pool", "gru"):
+            if same not in seen and ARCHITECTURES.get(spec.model.architecture).conforms:
                 seen.add(same)
                 with torch.device("meta"):
-                    net = initial_net(spec, None) if spec.backbone else loop.Net(loop.new_model(spec), {})
+                    net = initial_net(spec, None)
                     clips = torch.empty(batch, CHANNELS, *size)
                 _watch(net.module, clips, found, f"{registry.scale}/{name}", trained=True, autocast=net.autocast)
         for key, features in registry.features_specs().items():

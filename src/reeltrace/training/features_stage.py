@@ -16,8 +16,10 @@ from reeltrace.data.features import BLOCKS
 from reeltrace.data.frame_store import FrameStore
 from reeltrace.data.store import to_float
 from reeltrace.errors import UserError
+from reeltrace.kinds.architectures.stills import describe_backbone
+from reeltrace.models.backbones import build
 from reeltrace.models.st_resnet import StResNet
-from reeltrace.training.backbones import build, describe_backbone, take_weights
+from reeltrace.training.backbones import take_weights
 from reeltrace.training.loop import choose_device, make_repeatable
 from reeltrace.training.precision import arithmetic
 

@@ -20,9 +20,9 @@ from torch import Tensor, nn
 
 from reeltrace.artifacts.files import atomic_write
 from reeltrace.artifacts.json_values import sha256_json
-from reeltrace.data.store import CHANNELS
 from reeltrace.errors import CheckFailed, UserError
-from reeltrace.models import build_model
+from reeltrace.kinds.architecture import ARCHITECTURES
+from reeltrace.kinds.points import load
 from reeltrace.models.float32 import tf32_in_use, use_tf32
 from reeltrace.training import resume
 from reeltrace.training.evaluation import Clips, Score, channels_last, evaluate, score_split, to_input
@@ -89,7 +89,7 @@ def train(
     """
     protocol = spec.protocol
     device = prepare(spec)
-    net = net or Net(new_model(spec), architecture(spec))
+    net = net or net_of(spec)
     model = net.module.to(device)
     if device.type == "cpu":
         conform(model)
@@ -223,19 +223,21 @@ def choose_device(kind: str) -> torch.device:
 
 
 def architecture(spec: TrainSpec) -> dict[str, Any]:
-    """The arguments of `build_model` for this run, as plain JSON data; checkpoints carry them."""
-    model = spec.model.model_dump(mode="json")
-    if "options" not in model:
-        raise UserError(f"run {spec.run}: {model['architecture']} is a net on frames, which `frame_stage` trains")
-    options = model.pop("options") or {}
-    return {**model, "classes": spec.classes, "in_channels": CHANNELS, **options}
+    """The description from which the net of this run is built, as plain JSON data; checkpoints carry it."""
+    return ARCHITECTURES.get(spec.model.architecture).describe(spec.model, spec.backbone, spec.classes)
 
 
 def new_model(spec: TrainSpec) -> nn.Module:
     """The net of a run with its initial weights: the same for the same seed, whatever was drawn before."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(spec.seed, "weights"))
-        return build_model(**architecture(spec))
+        model: nn.Module = load(ARCHITECTURES.get(spec.model.architecture).net)(architecture(spec))
+    return model
+
+
+def net_of(spec: TrainSpec) -> Net:
+    """That net with its description."""
+    return Net(new_model(spec), architecture(spec), ARCHITECTURES.get(spec.model.architecture).bfloat16)
 
 
 def learning_rate(protocol: Protocol, epoch: int) -> float:

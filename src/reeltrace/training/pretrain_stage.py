@@ -13,9 +13,11 @@ from reeltrace.artifacts.json_values import write_json
 from reeltrace.data import declared, sources
 from reeltrace.data.sequences import open_sequences
 from reeltrace.errors import UserError
+from reeltrace.kinds.architectures.stills import describe_backbone
+from reeltrace.models.backbones import build
 from reeltrace.models.checkpoint import read_tensors, save_state
 from reeltrace.training import loop
-from reeltrace.training.backbones import WEIGHTS, build, describe_backbone, image_state, initial_net
+from reeltrace.training.backbones import WEIGHTS, initial_net
 from reeltrace.training.evaluation import evaluate, score_split
 from reeltrace.training.frame_stage import check_splits
 from reeltrace.training.stage import identity
@@ -56,7 +58,7 @@ def _bring(spec: PretrainSpec, work: Path) -> dict[str, Any]:
             "params.yaml"
         )
     architecture = {**describe_backbone(spec.backbone), "classes": CLASSES}
-    expected = {name: value.shape for name, value in image_state(build(architecture)).items()}
+    expected = {name: value.shape for name, value in build(architecture).image_state().items()}
     for name in sorted(expected.keys() | state.keys()):
         if name.endswith("num_batches_tracked"):
             continue
@@ -86,7 +88,7 @@ def _learn(spec: TrainSpec, inputs: Mapping[str, Path], work: Path) -> dict[str,
     trained = loop.train(spec, stills, validation, work, identity(inputs), net)
     trained.model.load_state_dict(trained.best["state"])
     scored = score_split(evaluate(trained.model, test, ["original"])["original"], test)
-    _save(work, net.architecture, trained.best["epoch"], image_state(trained.model))
+    _save(work, net.architecture, trained.best["epoch"], trained.model.image_state())  # type: ignore[operator]
     write_json(
         work / "about.json",
         {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,8 @@ from reeltrace.artifacts.names import MANIFEST
 from reeltrace.data.clips import open_videos
 from reeltrace.data.store import ClipStore
 from reeltrace.errors import UserError
+from reeltrace.kinds.architecture import ARCHITECTURES
+from reeltrace.kinds.points import load
 from reeltrace.models.checkpoint import save_checkpoint
 from reeltrace.training import loop
 from reeltrace.training.evaluation import Clips, average_over_clips, equivariance, evaluate, score_split, to_input
@@ -33,7 +35,8 @@ SCHEMA = 1
 def run(spec: TrainSpec, inputs: Mapping[str, Path], work: Path) -> dict[str, Any]:
     """Train and evaluate one run with one seed.
 
-    Writes `metrics.json`, `scores.json`, `history.jsonl`, `predictions.npz`, `best.pt` and `last.pt` into `work`.
+    Writes `metrics.json`, `scores.json`, `history.jsonl`, `predictions.npz`, `best.pt` and `last.pt` into `work`, and
+    what the kind of the net finds further.
 
     `inputs` names the folder of the dataset, "data/<dataset>", and for videos that of their frames, "frames/<dataset>".
     Returned are facts that may differ between two equal runs: device, seconds per epoch, clips per second, seconds of
@@ -43,8 +46,7 @@ def run(spec: TrainSpec, inputs: Mapping[str, Path], work: Path) -> dict[str, An
     """
     splits = _open(spec, inputs)
     check_dataset(spec, *splits)
-    net = loop.Net(loop.new_model(spec), loop.architecture(spec))
-    return train_and_score(spec, net, splits, identity(inputs), work)
+    return train_and_score(spec, loop.net_of(spec), splits, identity(inputs), work)
 
 
 def train_and_score(
@@ -53,12 +55,12 @@ def train_and_score(
     splits: tuple[Clips, Clips, Clips],
     data_sha256: str,
     work: Path,
-    more: Callable[[nn.Module], dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Train a net, evaluate its last and its best epoch, and write what `run` says; returned are the facts.
 
-    `more` adds to metrics.json what it finds in the best model.
+    What its kind finds further is found in the best model.
     """
+    further = ARCHITECTURES.get(spec.model.architecture).further
     clips, validation, test = splits
     trained = loop.train(spec, clips, validation, work, data_sha256, net)
     model, best = trained.model, trained.best
@@ -83,7 +85,7 @@ def train_and_score(
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
             "widths": list(getattr(model, "widths", ())),
         },
-        **({} if more is None else more(model)),
+        **({} if further is None else load(further.write)(model, work)),
         "equivariance": {
             which: {
                 name: equivariance(under["original"], under[name]) for name in spec.evaluation if name != "original"

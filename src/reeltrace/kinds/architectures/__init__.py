@@ -1,0 +1,1 @@
+"""One kind of net in each file, see `kinds.architecture.Architecture`."""

@@ -1,0 +1,64 @@
+"""The 3D ResNet-18 of basu2021, for any group."""
+
+from typing import Literal, Self
+
+from pydantic import model_validator
+
+from reeltrace.kinds.architecture import Architecture, Least
+from reeltrace.kinds.group_nets import OPTIONS, ORIENTATIONS, GroupModel, describe, words
+from reeltrace.registry.fields import Flag, Strict, Triple
+from reeltrace.registry.needs import kernels
+
+
+class ResNetOptions(Strict):
+    """What basu2021 leaves open in its 3D ResNet-18: kernel and stride of the stem, and its max-pool."""
+
+    stem_kernel: Triple
+    stem_stride: Triple
+    max_pool: Flag
+
+
+class ResNet18Model(GroupModel):
+    """The net, its group and its options."""
+
+    architecture: Literal["resnet18"]
+    options: ResNetOptions | None = None
+
+    @model_validator(mode="after")
+    def _options(self) -> Self:
+        if self.options is None:
+            raise ValueError(OPTIONS)
+        if any(extent % 2 == 0 for extent in self.options.stem_kernel):
+            raise ValueError(f"stem_kernel must be odd along each axis, found {list(self.options.stem_kernel)}")
+        return self
+
+
+def _work(entry: ResNet18Model, videos: bool) -> int:
+    return 2 * ORIENTATIONS[entry.group]
+
+
+def _least(entry: ResNet18Model, backbone: None, classes: int) -> Least:
+    """Half the weights of the widest convolutions: of widths that are divided by a root the fraction is dropped."""
+    assert entry.options is not None
+    return Least(kernels(entry.widths, pointwise=False) // 2, entry.widths[0], entry.options.stem_stride)
+
+
+KIND = Architecture(
+    name="resnet18",
+    params=ResNet18Model,
+    title="3D ResNet-18",
+    words=words,
+    stage="reeltrace.training.stage",
+    net="reeltrace.models.resnet3d:build",
+    describe=describe,
+    fed="clips",
+    backbone=None,
+    further=None,
+    in_runs=True,
+    augmented=True,
+    transformed=True,
+    bfloat16=True,
+    conforms=True,
+    work=_work,
+    least=_least,
+)
