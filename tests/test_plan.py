@@ -17,6 +17,8 @@ from conftest import FILES, PROJECT, Command, changed, edit, environment, make_w
 from reeltrace.data.declared import source
 from reeltrace.engines import CODE, compile_dvc, write_code
 from reeltrace.errors import UserError
+from reeltrace.kinds.points import load as load_function
+from reeltrace.kinds.table import TABLES
 from reeltrace.plan import (
     LISTED_OUTPUTS,
     PICTURES_OUTPUTS,
@@ -24,6 +26,7 @@ from reeltrace.plan import (
     STAGE_MODULES,
     STAGES,
     Plan,
+    Task,
     code_of,
     code_sha256,
     load_plan,
@@ -133,18 +136,38 @@ WHEN_ASKED = {  # imported in a function, by the pool of digits that is asked fo
 }
 
 
-@pytest.fixture(scope="module")
-def loaded() -> dict[str, set[str]]:
-    """By module of a stage: the modules of ours that a fresh interpreter loads for it, and those of `WHEN_ASKED`."""
+Made = tuple[str, tuple[str, ...], Path | None]
 
-    def ask(module: str) -> set[str]:
-        script = f"import sys, {module}\nprint(*(name for name in sys.modules if name.split('.')[0] == 'reeltrace'))"
+
+def made_by(plan: Plan, task: Task) -> Made:
+    """The module of a task's stage, those that it loads because kinds name them, and that of its document."""
+    return module_of(task.spec), plan.named_by_kinds(task.spec), plan.own_module(task.spec)
+
+
+ALONE: set[Made] = {(module, (), None) for module in STAGE_MODULES}
+MADE_BY = sorted({made_by(of, task) for of in [load_plan(PROJECT)] for task in of} | ALONE, key=str)
+
+
+@pytest.fixture(scope="module")
+def loaded() -> dict[Made, set[str]]:
+    """By what tasks are made by: the modules of ours that a fresh interpreter loads, and those of `WHEN_ASKED`."""
+
+    def ask(made: Made) -> set[str]:
+        module, named, own = made
+        script = f"import sys, {', '.join((module, *named))}\n"
+        script += f"from reeltrace.document_code import load_module\nload_module({own.parent.name!r})\n" if own else ""
+        script += "print(*(name for name in sys.modules if name.split('.')[0] == 'reeltrace'))"
         done = subprocess.run(
-            [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment(PROJECT)
+            [sys.executable, "-c", script],
+            cwd=PROJECT,
+            capture_output=True,
+            text=True,
+            check=True,
+            env=environment(PROJECT),
         )
         return set(done.stdout.split()) | WHEN_ASKED.get(module, set())
 
-    return {module: ask(module) for module in STAGE_MODULES}
+    return {made: ask(made) for made in MADE_BY}
 
 
 def module_name(path: Path) -> str:
@@ -152,12 +175,25 @@ def module_name(path: Path) -> str:
     return ".".join(path.relative_to("src").with_suffix("").parts).removesuffix(".__init__")
 
 
-@pytest.mark.parametrize("module", STAGE_MODULES)
-def test_the_code_of_a_stage_is_what_importing_it_loads(loaded: dict[str, set[str]], module: str) -> None:
-    files = code_of(module, PROJECT)
-    assert {module_name(path) for path in files if path.suffix == ".py"} == loaded[module] - {VERSION}
-    named = re.findall(r"[\"'](reeltrace(?:\.\w+)+)", "".join((PROJECT / path).read_text() for path in files))
-    assert set(named) <= loaded[module]  # as decoders are, which are imported by their names
+@pytest.mark.parametrize("made", MADE_BY, ids=str)
+def test_the_code_of_a_stage_is_what_importing_it_loads(loaded: dict[Made, set[str]], made: Made) -> None:
+    module, named, own = made
+    files = set(code_of(module, PROJECT, named=named, own=own)) - {own}
+    assert {module_name(path) for path in files if path.suffix == ".py"} == loaded[made] - {VERSION}
+    texts = ((PROJECT / path).read_text() for path in files if path.parent.parent.name != "kinds")
+    found = re.findall(r"[\"'](reeltrace(?:\.\w+)+)", "".join(texts))
+    assert set(found) <= loaded[made]  # as decoders are, which are imported by their names
+
+
+def test_what_a_kind_of_table_names_belongs_to_the_code_of_its_tables(plan: Plan) -> None:
+    """And is there: a stage would find that it is not after hours of training."""
+    for name, kind in TABLES.all().items():
+        assert callable(load_function(kind.cells))
+        assert kind.chart is None or callable(load_function(kind.chart))
+        tables = [t for t in plan.of("aggregate") if plan.registry.params.tables[t.key].kind == name]
+        assert tables
+        for module in (TABLES.home(name), kind.cells.partition(":")[0]):
+            assert all(module in plan.named_by_kinds(task.spec) for task in tables)
 
 
 def test_the_package_itself_holds_its_version_and_nothing_else() -> None:
@@ -167,39 +203,45 @@ def test_the_package_itself_holds_its_version_and_nothing_else() -> None:
 
 
 def test_a_change_in_a_module_makes_exactly_those_stages_stale_that_load_it(
-    tmp_path: Path, loaded: dict[str, set[str]]
+    tmp_path: Path, loaded: dict[Made, set[str]]
 ) -> None:
     workspace = make_workspace(tmp_path / "project", "paper")  # where there is a set of the user's
     edit(workspace / "documents/mahler2020/experiments.yaml", "    checkpoint: null #", "    checkpoint: w.pt #")
     (workspace / "w.pt").write_bytes(b"x")
     registry = load(workspace)
 
-    def codes() -> dict[str, str]:
-        tasks = {module_of(task.spec): task for task in Plan(registry, workspace)}
-        return {module: code_sha256(task, workspace) for module, task in tasks.items()}
+    def codes() -> dict[Made, str]:
+        plan = Plan(registry, workspace)
+        tasks = {made_by(plan, task): task for task in plan}
+        return {made: code_sha256(task, workspace) for made, task in tasks.items()}
 
     before = codes()
-    assert sorted(before) == sorted(STAGE_MODULES)
+    assert {module for module, _, _ in before} == {*STAGE_MODULES}
     changed = sorted(path for path in (workspace / SOURCES).rglob("*") if path.suffix in (".py", ".yaml"))
     assert len(changed) > 100
     for path in changed:
         name, text = module_name(path.relative_to(workspace)), path.read_text()
         path.write_text(text + "\n# changed\n")
         stale = {module for module, code in codes().items() if code != before[module]}
-        assert stale == {module for module in loaded if name in loaded[module] - {VERSION}}, path
+        assert stale == {made for made in before if name in loaded[made] - {VERSION}}, path
         path.write_text(text)
 
 
 @pytest.mark.parametrize(
     ("file", "old", "new", "stages"),
     [
-        ("registry/cells.py", "return (runs,) if isinstance(runs, str) else runs", "return ()", "aggregate report"),
-        ("registry/cells.py", "tuple(dict.fromkeys([*(column.", "tuple(set([*(column.", "aggregate report"),
-        ("registry/tables.py", '"error", "clip-top1"', '"clip-top1", "error"', "aggregate report"),
-        ("artifacts/pointers.py", 'replace("~0", "~")', 'replace("~0", "")', "aggregate report"),
+        ("kinds/tables/results.py", "return (runs,) if isinstance(runs, str)", "return () if runs", "aggregate report"),
+        ("kinds/tables/measured.py", "tuple(dict.fromkeys([*(column.", "tuple(set([*(column.", "aggregate report"),
+        ("kinds/tables/results.py", '"error", "clip-top1"', '"clip-top1", "error"', "aggregate report"),
+        ("artifacts/pointers.py", 'replace("~0", "~")', 'replace("~0", "")', "aggregate"),
         ("artifacts/json_values.py", "sort_keys=True", "sort_keys=False", " ".join(STAGES)),
         ("artifacts/files.py", "temporary.replace(path)", "path.touch()", " ".join(STAGES)),
-        ("strict_yaml.py", "return super().construct_mapping(", "return dict(", "data pretrain aggregate report"),
+        (
+            "strict_yaml.py",
+            "return super().construct_mapping(",
+            "return dict(",
+            "data pretrain measure aggregate report",
+        ),
         ("memory.py", "return min((size for", "return max((size for", "pretrain features train measure"),
         ("control_groups.py", "used[0] + _cached", "used[0] - _cached", "pretrain features train measure"),
         ("variables.py", "return int(text)", "return 1", "data frames pretrain"),
@@ -221,10 +263,38 @@ def test_a_changed_behaviour_changes_the_code_of_the_stages_that_call_it(
     assert {name.partition("/")[0] for name, code in codes().items() if code != before[name]} == set(stages.split())
 
 
-@pytest.mark.parametrize("name", ["datasets", "fields", "measurements", "models", "params", "runs", "specs", "tables"])
+@pytest.mark.parametrize(
+    ("file", "kinds", "reported"),
+    [
+        ("kinds/tables/structure.py", ["structure"], True),
+        ("kinds/tables/video_accuracy.py", ["video-accuracy"], True),
+        ("analysis/layers.py", ["structure"], False),
+        ("analysis/beside.py", ["measured"], False),
+        ("analysis/accuracies.py", ["accuracy", "video-accuracy"], False),
+        ("report/charts.py", [], True),
+    ],
+)
+def test_a_change_in_one_kind_of_table_makes_its_tables_stale_and_no_other(
+    workspace: Path, file: str, kinds: list[str], reported: bool
+) -> None:
+    def codes() -> dict[str, str]:
+        return {task.name: code_sha256(task, workspace) for task in load_plan(workspace)}
+
+    before = codes()
+    with (workspace / SOURCES / file).open("a") as handle:
+        handle.write("\n# changed\n")
+    of_these = {f"aggregate/{k}" for k, t in load_plan(workspace).registry.params.tables.items() if t.kind in kinds}
+    stale = {name for name, code in codes().items() if code != before[name]}
+    assert stale == of_these | ({"report/all"} if reported else set())
+
+
+GIVEN = [f"registry.{name}" for name in ("datasets", "fields", "measurements", "models", "params", "runs", "specs")]
+
+
+@pytest.mark.parametrize("name", [*GIVEN, *(TABLES.home(kind).removeprefix("reeltrace.") for kind in TABLES.all())])
 def test_what_a_stage_is_given_has_fields_and_validators_only(name: str) -> None:
     """A stage has its spec without loading the modules of specs: a method there would be code that no hash covers."""
-    module = importlib.import_module(f"reeltrace.registry.{name}")
+    module = importlib.import_module(f"reeltrace.{name}")
     models = [m for m in vars(module).values() if isinstance(m, type) and m.__module__ == module.__name__]
     assert models
     for model in models:
@@ -250,6 +320,12 @@ def test_one_changed_source_file_changes_the_code_of_its_stages_only(workspace: 
     assert changed == {"pretrain", "features", "train", "measure"}
 
 
+def digest_of(module: str, named: tuple[str, ...], own: Path | None) -> str:
+    """The name of the file with the digest of a task's code."""
+    name = "+".join(each.removeprefix("reeltrace.") for each in (module, *named))
+    return f"{name}.{own.parent.name}" if own else name
+
+
 def digests(workspace: Path) -> dict[str, tuple[str, int]]:
     """The files of digests that stand there after they were written: text and time, by name."""
     write_code(load_plan(workspace))
@@ -259,8 +335,9 @@ def digests(workspace: Path) -> dict[str, tuple[str, int]]:
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("measure/facts.py", {"measure.facts_stage"}),
+        ("measure/facts_stage.py", {"measure.facts_stage"}),
         ("analysis/published.py", {"analysis.stage", "report.stage"}),
+        ("report/charts.py", {"report.stage"}),
         ("data/declared.yaml", set()),
         ("cli.py", set()),
         ("unheard_of.py", set()),
@@ -270,7 +347,7 @@ def test_a_digest_is_of_the_code_of_its_stages_and_changes_with_it_alone(
     workspace: Path, source: str, expected: set[str]
 ) -> None:
     before = digests(workspace)
-    assert before.keys() == {module.removeprefix("reeltrace.") for module in STAGE_MODULES} | {"reeltrace"}
+    assert before.keys() == {digest_of(*made) for made in MADE_BY} | {"reeltrace"}
     (workspace / CODE / "an.older_stage").touch()
     with (workspace / "src/reeltrace" / source).open("a") as file:
         file.write("\n# changed\n")
@@ -281,7 +358,7 @@ def test_a_digest_is_of_the_code_of_its_stages_and_changes_with_it_alone(
         of_it = {m for m in STAGE_MODULES if Path("src/reeltrace/data/declared.yaml") in code_of(m, workspace)}
         expected = {module.removeprefix("reeltrace.") for module in of_it}
         assert expected
-    assert changed == expected | {"reeltrace"}
+    assert {re.match(r"\w+(\.\w+)?", name)[0] for name in changed} == expected | {"reeltrace"}  # type: ignore[index]
 
 
 def test_each_stage_of_dvc_depends_on_one_digest_and_on_what_it_reads(plan: Plan) -> None:
@@ -290,12 +367,12 @@ def test_each_stage_of_dvc_depends_on_one_digest_and_on_what_it_reads(plan: Plan
     stages = yaml.safe_load(text)["stages"]
     assert stages.pop("code") == {
         "cmd": "sh workflow/reeltrace code",
-        "deps": ["src/reeltrace"],
+        "deps": ["src/reeltrace", *sorted({str(own) for task in plan if (own := plan.own_module(task.spec))})],
         "outs": ["results/code"],
     }
     for task in plan:
         digest, *others = stages[f"{task.stage}-{task.key}"]["deps"]
-        assert digest == f"results/code/{module_of(task.spec).removeprefix('reeltrace.')}"
+        assert digest == f"results/code/{digest_of(*made_by(plan, task))}"
         texts = [path for path in others if path.startswith(("documents", "templates", "params.yaml"))]
         assert [path for path in others if path not in texts] == [str(t.manifest) for t in plan.inputs_of(task)]
         assert len(texts) == {"aggregate": 1, "report": 3}.get(task.stage, 0)
@@ -389,6 +466,7 @@ def with_pictures(folder: Path, checkpoint: str = "w.pt", videos: str = "[a.avi]
     asked = {"checkpoint": yaml.safe_load(checkpoint), "videos": yaml.safe_load(videos)}
     write_files(folder, changed(measurements={"mahler2020-pictures": asked}))
     if not (folder / "src").exists():
+        shutil.copytree(PROJECT / "documents", folder / "documents", dirs_exist_ok=True)
         shutil.copytree(PROJECT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
     return load_plan(folder)
 

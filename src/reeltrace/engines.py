@@ -102,7 +102,7 @@ def compile_dvc(plan: Plan) -> str:
         whole = task.stage == "report"  # it reads what every file of the registry says
         texts = (PARAMS, DOCUMENTS, TEMPLATES) if whole else task.texts
         made_of = (
-            CODE / _name_of_code(module_of(task.spec), plan.own_module(task.spec)),
+            CODE / _name_of_code(*_made_by(plan, task)),
             *texts,
             *(path for path, _ in task.given),
             *(source.manifest for source in plan.inputs_of(task)),
@@ -148,21 +148,24 @@ def _plots(plan: Plan) -> list[dict[str, Any]]:
     return plots
 
 
-def _name_of_code(module: str, own: Path | None = None) -> str:
-    name = module.removeprefix("reeltrace.")
+def _made_by(plan: Plan, task: Task) -> tuple[str, tuple[str, ...], Path | None]:
+    """The module of a task's stage, those that kinds name for it, and its document's own module if it calls that."""
+    return module_of(task.spec), plan.named_by_kinds(task.spec), plan.own_module(task.spec)
+
+
+def _name_of_code(module: str, named: tuple[str, ...], own: Path | None) -> str:
+    name = "+".join(each.removeprefix("reeltrace.") for each in (module, *named))
     return f"{name}.{own.parent.name}" if own else name
 
 
 def _code_digests(plan: Plan) -> dict[str, str]:
     """The texts of the files of digests, by name: one per module of a stage, and one for the whole package.
 
-    A stage that calls the module of a document has one per document.
+    A stage that calls the module of a document has one per document, and one that loads what kinds name, one for that.
     """
-    called = dict.fromkeys((module_of(task.spec), plan.own_module(task.spec)) for task in plan)
-    asked = dict.fromkeys([*((module, None) for module in STAGE_MODULES), *called])
-    found = {
-        _name_of_code(module, own): files_sha256(plan.code(module, own), plan.root, module) for module, own in asked
-    }
+    alone: list[tuple[str, tuple[str, ...], Path | None]] = [(module, (), None) for module in STAGE_MODULES]
+    asked = dict.fromkeys([*alone, *(_made_by(plan, task) for task in plan)])
+    found = {_name_of_code(*each): files_sha256(plan.code(*each), plan.root, each[0]) for each in asked}
     return {name: f"{digest}\n" for name, digest in {**found, WHOLE: package_sha256(plan.root)}.items()}
 
 

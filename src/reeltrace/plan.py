@@ -25,14 +25,22 @@ from reeltrace.artifacts.files import not_a_folder, reason_of, sha256_file
 from reeltrace.artifacts.names import DOCUMENTS, MANIFEST, RECEIPT, SPEC
 from reeltrace.document_code import module_path
 from reeltrace.errors import UserError, known_names
-from reeltrace.registry.cells import measurements_of
+from reeltrace.kinds.points import module_in
+from reeltrace.kinds.table import TABLES, kind_of, measurements_of
 from reeltrace.registry.datasets import MovingDigitsDataset, VideoDataset
 from reeltrace.registry.header import HEADER
 from reeltrace.registry.measurements import FactsMeasurement, LatencyMeasurement, PicturesMeasurement
 from reeltrace.registry.models import RCNModel
 from reeltrace.registry.reading import Registry, load
-from reeltrace.registry.specs import MeasureSpec, MovingDigitsSpec, Spec, TrainSpec, VideosSpec
-from reeltrace.registry.tables import ResultTable
+from reeltrace.registry.specs import (
+    AggregateSpec,
+    MeasureSpec,
+    MovingDigitsSpec,
+    ReportSpec,
+    Spec,
+    TrainSpec,
+    VideosSpec,
+)
 
 Stage = Literal["data", "frames", "pretrain", "features", "measure", "train", "timing", "aggregate", "report"]
 STAGES: tuple[Stage, ...] = (
@@ -184,7 +192,7 @@ class Plan:
     def __init__(self, registry: Registry, root: Path = Path()) -> None:
         self.registry = registry
         self.root = root
-        self._sources: dict[tuple[str, Path | None], tuple[Path, ...]] = {}
+        self._sources: dict[tuple[str, tuple[str, ...], Path | None], tuple[Path, ...]] = {}
         self._imports: ImportGraph | None = None
         self.tasks: dict[str, Task] = {task.name: task for task in self._tasks()}
 
@@ -389,8 +397,7 @@ class Plan:
 
     def _timed(self) -> list[str]:
         """The tables that print training times."""
-        tables = self.registry.params.tables.items()
-        return [key for key, t in tables if isinstance(t, ResultTable) and "training-time" in t.columns.values()]
+        return [key for key, table in self.registry.params.tables.items() if kind_of(table).timed(table)]
 
     def _clips_of(self, dataset: str) -> tuple[str, ...]:
         """The artifacts that a training on `dataset` reads: for videos its splits and its frames."""
@@ -403,13 +410,28 @@ class Plan:
             return module_path(spec.measurement.document, self.root)
         return None
 
-    def code(self, module: str, own: Path | None = None) -> tuple[Path, ...]:
-        """The files that the stage in `module` loads, with those of a document's own module. See `code_of`."""
+    def named_by_kinds(self, spec: Spec) -> tuple[str, ...]:
+        """The modules that a task loads by their names: those of the kinds it asks, and what these name for it."""
+        named: set[str] = set()
+        if isinstance(spec, AggregateSpec):
+            named = {TABLES.home(spec.table.kind), module_in(kind_of(spec.table).cells)}
+        elif isinstance(spec, ReportSpec):
+            kinds = [kind_of(self.registry.params.tables[key]) for key in spec.tables]
+            named = {TABLES.home(kind.name) for kind in kinds}
+            named |= {module_in(kind.chart) for kind in kinds if kind.chart is not None}
+        return tuple(sorted(name for name in named if name.startswith(f"{PACKAGE.name}.")))
+
+    def code(self, module: str, named: tuple[str, ...] = (), own: Path | None = None) -> tuple[Path, ...]:
+        """The files that the stage in `module` loads, with those that kinds name and a document's own module.
+
+        See `code_of`.
+        """
         if self._imports is None:
             self._imports = imports(self.root)
-        if (module, own) not in self._sources:  # many tasks share few modules
-            self._sources[module, own] = code_of(module, self.root, self._imports, own)
-        return self._sources[module, own]
+        asked = (module, named, own)
+        if asked not in self._sources:  # many tasks share few modules
+            self._sources[asked] = code_of(module, self.root, self._imports, named, own)
+        return self._sources[asked]
 
     def _task(
         self,
@@ -426,7 +448,7 @@ class Plan:
             outputs=outputs,
             params=("scale", *params),
             texts=texts,
-            code=partial(self.code, module_of(spec), self.own_module(spec)),
+            code=partial(self.code, module_of(spec), self.named_by_kinds(spec), self.own_module(spec)),
             given=given,
         )
 
@@ -449,23 +471,28 @@ def report_texts(root: Path, documents: Iterable[str]) -> list[Path]:
 
 
 def code_of(
-    module: str, root: Path = Path(), graph: ImportGraph | None = None, own: Path | None = None
+    module: str,
+    root: Path = Path(),
+    graph: ImportGraph | None = None,
+    named: tuple[str, ...] = (),
+    own: Path | None = None,
 ) -> tuple[Path, ...]:
     """The files of this package that `module` loads, directly or through others, itself included.
 
     Taken from the source text (`graph`, or what `imports` finds now), so that asking is quick and imports nothing. What
     a function imports when it is called counts, what only type checkers see does not. The packages around a module are
     loaded with it; only the outermost, which holds the version and nothing else, does not count. A YAML file that bears
-    a module's name holds what the module declares, and counts with it. `own` is a module outside the package that the
-    stage calls.
+    a module's name holds what the module declares, and counts with it. `named` are modules that the stage loads by
+    their names, `own` is one outside the package that it calls.
 
-    Raises `UserError` where the module's own file is missing.
+    Raises `UserError` where the file of such a module is missing.
     """
     graph = imports(root) if graph is None else graph
-    if module not in graph.modules:
-        raise UserError(f"{_file_of(module, root)}: missing; restore it with `git checkout {PACKAGE}`")
+    for each in (module, *named):
+        if each not in graph.modules:
+            raise UserError(f"{_file_of(each, root)}: missing; restore it with `git checkout {PACKAGE}`")
     loaded: set[str] = set()
-    waiting = [module, *(imported_by(own, root, graph) if own else ())]
+    waiting = [module, *named, *(imported_by(own, root, graph) if own else ())]
     while waiting:
         name = waiting.pop()
         if name != PACKAGE.name and name not in loaded:

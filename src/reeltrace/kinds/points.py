@@ -35,14 +35,16 @@ class Point(Generic[K]):
         self.what, self.tag, self.package, self.of = what, tag, package, of
         self._own: dict[str, K] | None = None
         self._brought: dict[str, K] = {}
+        self._home: dict[str, str] = {}
 
     def all(self) -> Mapping[str, K]:
         """Every kind by its name: ours, then those of documents."""
         if self._own is None:
             self._own = {}
             for info in pkgutil.iter_modules(importlib.import_module(self.package).__path__):
-                for kind in declared(importlib.import_module(f"{self.package}.{info.name}"), self.of):
-                    self._own[kind.name] = kind
+                home = f"{self.package}.{info.name}"
+                for kind in declared(importlib.import_module(home), self.of):
+                    self._own[kind.name], self._home[kind.name] = kind, home
         return {**self._own, **self._brought}
 
     def get(self, name: str) -> K:
@@ -52,13 +54,18 @@ class Point(Generic[K]):
             raise UserError(f"no {self.what} is named {name!r}; {known_names(name, found)}")
         return found[name]
 
+    def home(self, name: str) -> str:
+        """The module that declares a kind, by its name."""
+        self.get(name)
+        return self._home[name]
+
     def bring(self, module: ModuleType, place: str) -> None:
         """Take in the kinds that a module of a document declares. Raises `UserError` where a name is ours already."""
         ours = {name for name in self.all() if name not in self._brought}
         for kind in declared(module, self.of):
             if kind.name in ours:
                 raise UserError(f"{place}: {self.what} {kind.name!r} is there already; give it another name")
-            self._brought[kind.name] = kind
+            self._brought[kind.name], self._home[kind.name] = kind, module.__name__
 
     def entry(self) -> PlainValidator:
         """The validator of an entry: by the model of the kind that its tag names."""
@@ -72,7 +79,7 @@ class Point(Generic[K]):
         name = value.get(self.tag)
         if name is None:
             raise Misfit((self.tag,), "missing", value, "Field required")
-        if name not in self.all():
+        if not isinstance(name, str) or name not in self.all():
             raise Misfit((self.tag,), "value_error", name, f"a known {self.what}; {known_names(str(name), self.all())}")
         try:
             return self.all()[name].params.model_validate(value)
@@ -93,12 +100,13 @@ class Misfit(ValueError):
     @classmethod
     def of(cls, error: ValidationError) -> Misfit:
         """The first mistake of an error; of several an unknown key, since a misspelt one explains a missing one."""
-        errors = error.errors(include_url=False)
-        first = min(errors, key=lambda e: e["type"] != "extra_forbidden")
-        inner = first.get("ctx", {}).get("error")
-        if isinstance(inner, Misfit):
-            return cls((*first["loc"], *inner.loc), inner.kind, inner.found, inner.message)
-        return cls(tuple(first["loc"]), first["type"], first["input"], first["msg"])
+        found = []
+        for one in error.errors(include_url=False):
+            inner = one.get("ctx", {}).get("error")
+            if not isinstance(inner, Misfit):
+                inner = cls((), one["type"], one["input"], one["msg"])
+            found.append(cls((*one["loc"], *inner.loc), inner.kind, inner.found, inner.message))
+        return min(found, key=lambda each: each.kind != "extra_forbidden")
 
 
 def declared(module: ModuleType, of: type[K]) -> Iterator[K]:
@@ -116,3 +124,8 @@ def load(reference: str) -> Callable[..., Any]:
     except (ModuleNotFoundError, AttributeError):
         raise UserError(f"{reference}: no such function; a kind names it") from None
     return found
+
+
+def module_in(reference: str) -> str:
+    """The module in "package.module:function"."""
+    return reference.partition(":")[0]

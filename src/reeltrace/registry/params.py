@@ -6,13 +6,13 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from reeltrace.errors import UserError, known_names
-from reeltrace.registry.cells import cell_sources, measurements_of, table_key
+from reeltrace.kinds.table import Lookup, Table, kind_of
+from reeltrace.registry.cells import table_key
 from reeltrace.registry.datasets import Dataset, MovingDigitsDataset, VideoDataset
 from reeltrace.registry.fields import Name, Place, Scale, Seed, Strict
 from reeltrace.registry.measurements import LatencyMeasurement, Measurement, NetworksMeasurement, PicturesMeasurement
 from reeltrace.registry.models import Backbone, FrameModel, Model, RCNModel, StResNetModel
 from reeltrace.registry.runs import Device, Protocol, Run
-from reeltrace.registry.tables import MeasuredTable, ResultTable, StructureTable, Table, VideoTable
 
 
 class Params(Strict):
@@ -133,49 +133,14 @@ def check_names(params: Params, place: Place) -> None:
     for name, table in params.tables.items():
         if name != (expected := table_key(table)):
             raise UserError(f"{place(f'tables.{name}')}: expected the key {expected}")
-        if isinstance(table, StructureTable | MeasuredTable):
-            for measurement in measurements_of(table):
-                check(f"tables.{name}", "measurement", measurement, params.measurements)
-            if isinstance(table, MeasuredTable):
-                _check_factors(name, table, place)
-            continue
-        if isinstance(table, VideoTable):
-            for row, runs in table.rows.items():
-                for column in table.columns.values():
-                    check(f"tables.{name}.columns", "dataset", column.dataset, sets)
-                    if column.dataset not in runs:
-                        raise UserError(f"{place(f'tables.{name}.rows.{row}')}: no run for dataset {column.dataset!r}")
-        if isinstance(table, ResultTable):
-            _check_result_rows(name, table, place)
-        for source in cell_sources(table):
+        kind = kind_of(table)
+        for measurement in kind.measurements(table):
+            check(f"tables.{name}", "measurement", measurement, params.measurements)
+        kind.check(table, Lookup(f"tables.{name}", place, sets))
+        for source in kind.sources(table):
             check(f"tables.{name}.rows.{source.row}", "run", source.run, params.runs)
             if source.transform not in params.runs[source.run].evaluation:
                 raise UserError(
                     f"{place(f'tables.{name}.rows.{source.row}')}: run {source.run!r} does not evaluate "
                     f"{source.transform!r}; add it to runs.{source.run}.evaluation"
-                )
-
-
-def _check_factors(name: str, table: MeasuredTable, place: Place) -> None:
-    """A word that a column multiplies by is a number in every row that has it, and some row has it."""
-    for column, asked in table.measured.items():
-        if isinstance(asked.factor, str):
-            where = place(f"tables.{name}.measured.{column}.factor")
-            found = {row: words[asked.factor] for row, words in table.rows.items() if asked.factor in words}
-            if not found:
-                raise UserError(f"{where}: no row has the word {asked.factor!r}; give a number or a word of the rows")
-            for row, value in found.items():
-                if not isinstance(value, int):
-                    raise UserError(
-                        f"{where}: in row {row!r} the word {asked.factor!r} is {value!r}, expected a number"
-                    )
-
-
-def _check_result_rows(name: str, table: ResultTable, place: Place) -> None:
-    for row, runs in table.rows.items():
-        for column in runs if isinstance(runs, dict) else ():
-            if column not in table.columns:
-                raise UserError(
-                    f"{place(f'tables.{name}.rows.{row}')}: no column is named {column!r}; "
-                    f"{known_names(column, table.columns)}"
                 )

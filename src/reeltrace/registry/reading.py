@@ -8,7 +8,8 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from reeltrace.errors import UserError
-from reeltrace.registry.cells import cell_sources, measurements_of
+from reeltrace.kinds.points import Misfit
+from reeltrace.kinds.table import cell_sources, measurements_of
 from reeltrace.registry.datasets import ImagesDataset, MovingDigitsDataset, VideoDataset
 from reeltrace.registry.documents import Composition, compose, differences, read
 from reeltrace.registry.fields import SCALES, Scale
@@ -39,11 +40,10 @@ CLASSES = {"digit": 10, "direction": 4}
 
 def _complaint(error: ValidationError, raw: Any, scale: Scale, files: Composition) -> str:
     """The first validation error as one line: where, what was found, what was expected."""
-    found_errors = error.errors(include_url=False)
-    first = min(found_errors, key=lambda e: e["type"] != "extra_forbidden")  # a typo explains a missing key
+    first = Misfit.of(error)
     where, node = [], raw
-    for part in first["loc"]:
-        named = first["type"] == "missing" and part == first["loc"][-1]
+    for part in first.loc:
+        named = first.kind == "missing" and part == first.loc[-1]
         if isinstance(node, dict) and part not in node and not named:
             continue  # pydantic adds the tag of a union to the path; the file does not have it
         where.append(str(part))
@@ -54,13 +54,13 @@ def _complaint(error: ValidationError, raw: Any, scale: Scale, files: Compositio
                 node = None
     path = ".".join(where) or "the file"
     place = files.place(path, scale)
-    if first["type"] == "extra_forbidden":
+    if first.kind == "extra_forbidden":
         return f"{place}: unknown key; remove it or correct its spelling"
-    if first["type"] == "missing":
+    if first.kind == "missing":
         return f"{place}: missing; add it"
-    found = repr(first["input"])
+    found = repr(first.found)
     found = found if len(found) <= 80 else found[:77] + "..."
-    expected = first["msg"].removeprefix("Value error, ")
+    expected = first.message.removeprefix("Value error, ")
     return f"{place} (scale {scale}): found {found}; expected: {expected[0].lower()}{expected[1:]}"
 
 
