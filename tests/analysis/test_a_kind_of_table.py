@@ -1,0 +1,199 @@
+"""A kind of table more: one file declares it, and plan, aggregation, claims, page, `verify` and `explain` know it."""
+
+import importlib.util
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import yaml
+
+from analysis.fabricated import Project
+from conftest import FILES, PROJECT, edited, refusal
+from reeltrace.analysis.texts import check_texts
+from reeltrace.artifacts.json_values import read_json, write_json
+from reeltrace.kinds.table import TABLES
+from reeltrace.registry.reading import load, registry_of
+from reeltrace.report.explain import explain, format_explanation
+from reeltrace.report.verify import verify
+
+NAME = "epochs_of_mine"
+KIND = '''
+"""Tables of epochs: after how many of them each run had its best checkpoint."""
+
+from fractions import Fraction
+from typing import Literal
+
+from reeltrace.analysis.cells import base_cell
+from reeltrace.analysis.sources import get, source_of
+from reeltrace.analysis.verdicts import judge_number
+from reeltrace.kinds import table as of
+from reeltrace.registry.fields import Name
+
+
+class EpochsTable(of.TableEntry):
+    kind: Literal["epochs"]
+    rows: dict[str, Name]
+
+
+def sources(table):
+    places = table.rows.items()
+    return tuple(of.CellSource(row=row, column="best", run=run, transform="original") for row, run in places)
+
+
+def printed(table):
+    yield from (of.Printed("rows", table.table, row=row) for row in table.rows)
+
+
+def content(table, spec, document, sources, circumstances):
+    cells = []
+    for row in document.tables[table.table].rows:
+        cell = document.tables[table.table].cell(row.key, "best")
+        source = source_of(sources, f"train/{table.rows[row.key]}-s{spec.seeds[0]}")
+        epoch = get(source, "best", "epoch")
+        verdict, reason = judge_number(cell, Fraction(epoch), "measured")
+        cells.append(
+            {
+                **base_cell(cell),
+                "origin": "measured",
+                "reproduced": {"value": epoch, "printed": f"{epoch:,}"},
+                "derivation": None,
+                "trace": [source.trace("/best/epoch")],
+                "verdict": verdict,
+                "reason": reason,
+                "circumstances": circumstances.words,
+            }
+        )
+    return {"runs": dict(table.rows), "cells": cells, "origins": {"best": "measured"}}
+
+
+KIND = of.TableKind(
+    name="epochs",
+    params=EpochsTable,
+    sources=sources,
+    measurements=of.no_names,
+    timed=of.never,
+    check=of.nothing_more,
+    printed=printed,
+    figures=of.no_names,
+    cells="epochs_of_mine:content",
+    macro="macros.html.j2:quantities",
+    chart=None,
+    note="An epoch is one pass over the training clips.",
+    claims=of.Judged(overlap="seeds overlap", by_cell=True),
+)
+'''
+TABLE = {"table": "1", "kind": "epochs", "rows": {"plain": "dir-cnn4-z3", "T2": "dir-cnn4-t2"}}
+PRINTED = {
+    "title": "Epochs",
+    "caption": "The best epoch of each net.",
+    "place": "section 1, Table 1",
+    "unit": "count",
+    "columns": [{"key": "best", "label": "Best"}],
+    "rows": [{"key": row, "label": row, "type": None} for row in ("plain", "T2")],
+    "cells": [{"row": "plain", "column": "best", "printed": "7"}, {"row": "T2", "column": "best", "printed": "4"}],
+}
+CLAIM = {
+    "id": "as-early",
+    "title": "Both are best after as many epochs",
+    "says": "Both nets need the same number of epochs",
+    "place": "section 1",
+    "rule": [{"left": ["1", "plain", "best"], "op": "level", "by": 0, "right": ["1", "T2", "best"]}],
+}
+MINE = "documents/mine"
+
+
+def files(table: dict[str, object]) -> dict[str, str]:
+    return {
+        **edited("documents: all", "documents: [mine]", "params.yaml"),
+        f"{MINE}/document.yaml": 'title: Mine\nauthor: me\nyear: "2026"\nvenue: here\n',
+        f"{MINE}/experiments.yaml": yaml.safe_dump({"tables": {"mine-table1": table}}),
+        f"{MINE}/published.yaml": yaml.safe_dump({"tables": {"1": PRINTED}}),
+        f"{MINE}/claims.yaml": yaml.safe_dump({"claims": [CLAIM]}),
+    }
+
+
+@pytest.fixture
+def brought(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """The module with the kind, brought in as a document's is."""
+    path = tmp_path / f"{NAME}.py"
+    path.write_text(KIND)
+    spec = importlib.util.spec_from_file_location(NAME, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, NAME, module)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(TABLES, "_brought", {})
+    TABLES.bring(module, f"{MINE}/{NAME}.py")
+    yield module
+
+
+def test_a_table_of_an_invented_kind_is_made_shown_verified_and_explained(tmp_path: Path, brought: ModuleType) -> None:
+    project = Project(tmp_path / "project", files=files(TABLE))
+    shutil.copytree(PROJECT / "src", project.root / "src")  # of which the ledgers speak
+    check_texts(project.registry, project.root)
+    task = project.plan["aggregate/mine-table1"]
+    assert {*task.inputs} == {"train/dir-cnn4-z3-s0", "train/dir-cnn4-t2-s0"}
+    assert {"tables.mine-table1", "protocols.dir-cnn4", "seeds"} <= set(task.params)
+    project.data()
+    for run in project.registry.used_runs():
+        project.trained(run, 0)
+    project.aggregate("mine-table1")
+    project.report()
+    epoch = project.registry.params.protocols["dir-cnn4"].epochs - 1
+    report = read_json(project.folder("report/all") / "report.json")
+    assert [(cell["id"], cell["reproduced"]["value"]) for cell in report["cells"]] == [
+        ("mine/1/plain/best", epoch),
+        ("mine/1/T2/best", epoch),
+    ]
+    (claim,) = report["claims"]
+    assert (claim["verdict"], claim["published_verdict"]) == ("trend holds", "fails")
+    page = (project.folder("report/all") / "report.html").read_text()
+    for part in ('id="mine-table1"', "An epoch is one pass", "The best epoch of each net", "measured here"):
+        assert part in page
+    assert verify(project.root, scale="quick", data=True) == []
+    text = format_explanation(explain(project.root, "mine/1/plain/best", "quick"))
+    assert f"here          {epoch}\n" in text and "train/dir-cnn4-z3-s0/metrics.json /best/epoch" in text
+    path = project.folder("aggregate/mine-table1") / "cells.json"
+    content = read_json(path)
+    content["cells"][1]["reproduced"]["value"] += 1
+    write_json(path, content)
+    project.seal("aggregate/mine-table1")
+    problems = verify(project.root, scale="quick")
+    assert f"/cells/1/reproduced/value is {epoch + 1}, its sources give {epoch}" in [p.found for p in problems]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"rows": {"plain": "dir-cnn4-z4"}}, "tables.mine-table1.rows.plain: no run is named 'dir-cnn4-z4'; nearest"),
+        ({"colums": []}, "tables.mine-table1.colums: unknown key; remove it or correct its spelling"),
+        ({"rows": None}, "tables.mine-table1.rows (scale paper): found None; expected: input should be a valid dict"),
+        ({"kind": "epoch"}, "kind (scale paper): found 'epoch'; expected: a known kind of table; it has: accuracy, "),
+        ({"kind": ["epochs"]}, "kind (scale paper): found ['epochs']; expected: a known kind of table; it has: "),
+    ],
+)
+def test_a_mistake_in_it_is_named(brought: ModuleType, change: dict[str, object], said: str) -> None:
+    message = refusal(registry_of, files({**TABLE, **change}))
+    assert message.startswith(f"{MINE}/experiments.yaml: tables.mine-table1") and said in message
+
+
+def test_a_row_that_its_document_does_not_print_is_named(tmp_path: Path, brought: ModuleType) -> None:
+    table = {**TABLE, "rows": {"plain": "dir-cnn4-z3", "T3": "dir-cnn4-t2"}}
+    root = Project(tmp_path / "project", files=files(table)).root
+    said = refusal(check_texts, load(root, "quick"), root)
+    place = f"{MINE}/experiments.yaml: tables.mine-table1.rows"
+    assert said == f"{place}: no row 'T3' in table 1 of {MINE}/published.yaml; it has: plain, T2"
+
+
+def test_a_kind_may_not_take_the_name_of_another(brought: ModuleType) -> None:
+    brought.KIND = TABLES.get("accuracy")
+    said = refusal(TABLES.bring, brought, f"{MINE}/{NAME}.py")
+    assert said == f"{MINE}/{NAME}.py: kind of table 'accuracy' is there already; give it another name"
+
+
+def test_without_it_there_is_no_such_kind() -> None:
+    assert "a known kind of table; it has: accuracy, measured, results" in refusal(registry_of, files(TABLE))
+    assert registry_of(FILES)
