@@ -12,6 +12,8 @@ import yaml
 
 from analysis.fabricated import Project
 from conftest import FILES, PROJECT, edited, refusal
+from reeltrace.analysis import published
+from reeltrace.analysis.tables import aggregate
 from reeltrace.analysis.texts import check_texts
 from reeltrace.artifacts.json_values import read_json, write_json
 from reeltrace.kinds.table import TABLES
@@ -186,6 +188,24 @@ def test_a_row_that_its_document_does_not_print_is_named(tmp_path: Path, brought
     said = refusal(check_texts, load(root, "quick"), root)
     place = f"{MINE}/experiments.yaml: tables.mine-table1.rows"
     assert said == f"{place}: no row 'T3' in table 1 of {MINE}/published.yaml; it has: plain, T2"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({}, "/cells: Field required"),
+        ({"cells": [], "colour": "red"}, "/colour: Extra inputs are not permitted"),
+        ({"cells": [{"row": 1}]}, "/cells/0/row: Input should be a valid string"),
+    ],
+)
+def test_what_its_function_gives_is_checked(
+    tmp_path: Path, brought: ModuleType, monkeypatch: pytest.MonkeyPatch, content: dict[str, object], said: str
+) -> None:
+    project = Project(tmp_path / "project", files=files(TABLE))
+    monkeypatch.setattr(brought, "content", lambda *_: content)
+    spec, document = project.registry.aggregate_spec("mine-table1"), published.load("mine", project.root)
+    message = refusal(aggregate, spec, document, {})
+    assert message == f"{NAME}:content: cells.json, {said}; correct what it gives"
 
 
 def test_a_kind_may_not_take_the_name_of_another(brought: ModuleType) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from reeltrace.analysis import published as pub
+from reeltrace.analysis.cells import check
 from reeltrace.analysis.sources import Source
 from reeltrace.analysis.verdicts import Circumstances
 from reeltrace.errors import UserError
@@ -40,7 +41,7 @@ def aggregate(spec: AggregateSpec, document: pub.Document, sources: Mapping[str,
     stand_in = tuple(sorted({sentence for sentence in spec.stand_in.values() if sentence}))
     circumstances = Circumstances(spec.scale, stand_in, bool(spec.overrides))
     from_runs = bool(kind.sources(table))
-    return {
+    content = {
         "schema": SCHEMA,
         "document": table.document,
         "table": table.table,
@@ -54,6 +55,8 @@ def aggregate(spec: AggregateSpec, document: pub.Document, sources: Mapping[str,
         **({"seeds": list(spec.seeds)} if from_runs else {}),
         **load(kind.cells)(table, spec, document, sources, circumstances),
     }
+    check(content, kind.cells)
+    return content
 
 
 def _check_names(spec: AggregateSpec, print_: pub.Table) -> None:

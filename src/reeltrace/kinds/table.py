@@ -74,7 +74,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class TableKind(Kind):
-    """A kind of table. All but the last six are called with an entry that `params` has read.
+    """A kind of table. Its functions are called with an entry that `params` has read.
 
     `sources` are the cells that come from runs, row by row; one that is the mean of several comes once per run.
     `measurements` are those that it reads, each once. `timed` says whether it prints how long training took.
@@ -82,12 +82,11 @@ class TableKind(Kind):
     all. `printed` are the names that the transcription must have; `figures` the document's, by number, that are drawn
     again from the table.
 
-    `cells` names the function, "package.module:function", that makes what cells.json holds besides what all have:
-    `(table, spec, document, sources, circumstances)` to a mapping, in which `cells` are the cells, `runs` by row the
-    runs of a table that has some; see docs/artifacts.md for the other keys, each of which the page shows where it is.
-    `macro` draws the table: "file:macro", below templates/ or documents/. `chart` names a function that draws its cells
-    once more, "package.module:function", `note` is said below the table. `claims` says how claims are judged on it.
-    None for one of these three means that there is none.
+    `cells` names the function, "package.module:function", that makes what cells.json holds besides what all tables
+    have: of the entry, its spec, the transcription, what was measured and the circumstances. What that may be says
+    `analysis.cells.Content`; the page shows each part that is there. `macro` draws the table: "file:macro", below the
+    templates or documents/. `chart` names a function that draws the cells once more, as `cells` does; `note` is said
+    below the table; `claims` says how claims are judged on it. None for one of these three means that there is none.
     """
 
     params: type[TableEntry]

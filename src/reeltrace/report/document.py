@@ -17,6 +17,7 @@ import numpy as np
 from jinja2 import nodes
 
 from reeltrace.analysis import assumptions, claims, published
+from reeltrace.analysis.cells import parts
 from reeltrace.analysis.intervals import CONFIDENCE
 from reeltrace.analysis.stage import CELLS, HISTORY, read_history
 from reeltrace.analysis.verdicts import MEANINGS, count
@@ -40,17 +41,6 @@ TEMPLATES = Path("templates")  # below the project's root
 PAGE = "report.html.j2"
 QUANTITIES = {"relative_error": "relative error", "agreement": "agreement"}
 HEADINGS = ("Model", "Type")  # above the rows of a table that has no headings of its own
-# What cells.json may hold of a table besides its cells, and what stands for each where it does not.
-PARTS: dict[str, Any] = {
-    "runs": {},
-    "equivariance": [],
-    "hidden": [],
-    "search": None,
-    "origins": {},
-    "added": [],
-    "beside": [],
-    "drawings": {},
-}
 COMPACT = 4  # columns of accuracies beyond which a table is set tightly
 TREND_VERDICTS = ("trend holds", "trend fails", "not run")
 
@@ -231,10 +221,8 @@ def _table(key: str, inputs: Mapping[str, Path], artifacts: Mapping[str, Any]) -
     if name not in inputs:
         raise CheckFailed(f"{name}: missing; run `reeltrace run aggregate {key}` first")
     path = inputs[name] / CELLS
-    table: dict[str, Any] = read_json(path)
+    table: dict[str, Any] = {**parts(), **read_json(path)}
     table["key"] = key
-    for part, none in PARTS.items():
-        table.setdefault(part, none)
     table["artifact"] = f"{artifacts[name]['path']}/{CELLS}"
     table["sha256"] = sha256_file(path)
     return table
