@@ -387,6 +387,14 @@ def test_a_stage_has_the_parameters_of_its_own_spec(plan: Plan) -> None:
     )
 
 
+def test_the_templates_of_a_document_are_texts_of_the_report(workspace: Path) -> None:
+    (workspace / "documents/iqbal2017/drawn.html.j2").touch()
+    (workspace / "documents/iqbal2017/notes.txt").touch()
+    texts = load_plan(workspace)["report/all"].texts
+    assert Path("documents/iqbal2017/drawn.html.j2") in texts and Path("documents/basu2021/abstract.html.j2") in texts
+    assert Path("documents/iqbal2017/notes.txt") not in texts
+
+
 def test_a_missing_source_file_is_named(workspace: Path) -> None:
     (workspace / "documents/basu2021/published.yaml").unlink()
     plan = load_plan(workspace)

@@ -81,7 +81,8 @@ RESULTS = Path("results")
 TEMPLATES = Path("templates")
 PACKAGE = Path("src/reeltrace")
 PUBLISHED = "published.yaml"
-TEXTS = (HEADER, PUBLISHED, "claims.yaml", "assumptions.yaml", "abstract.html.j2")  # of a document
+TEXTS = (HEADER, PUBLISHED, "claims.yaml", "assumptions.yaml")  # of a document, besides its templates
+TEMPLATE = ".html.j2"
 
 
 def module_of(spec: Spec) -> str:
@@ -466,8 +467,13 @@ def report_texts(root: Path, documents: Iterable[str]) -> list[Path]:
     found: list[Path] = []
     for folder in (TEMPLATES, *(DOCUMENTS / name for name in documents)):
         for inside, _, names in os.walk(root / folder, onerror=refuse):
-            found += [Path(inside, name) for name in names if folder == TEMPLATES or name in TEXTS]
+            found += [Path(inside, name) for name in names if folder == TEMPLATES or _is_text(name)]
     return sorted(path.relative_to(root) for path in found if path.is_file() and not path.name.startswith("."))
+
+
+def _is_text(name: str) -> bool:
+    """Whether a file of a document is one that the report reads."""
+    return name in TEXTS or name.endswith(TEMPLATE)
 
 
 def code_of(
