@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import grimp
@@ -19,6 +20,8 @@ from reeltrace.engines import CODE, compile_dvc, write_code
 from reeltrace.errors import UserError
 from reeltrace.kinds.architecture import ARCHITECTURES
 from reeltrace.kinds.measurement import MEASUREMENTS
+from reeltrace.kinds.points import load as load_function
+from reeltrace.kinds.table import TABLES, shown_below
 from reeltrace.plan import (
     LISTED_OUTPUTS,
     PRETRAIN_OUTPUTS,
@@ -31,7 +34,6 @@ from reeltrace.plan import (
     load_plan,
     module_of,
 )
-from reeltrace.registry.cells import shown_below
 from reeltrace.registry.reading import load
 
 
@@ -146,6 +148,11 @@ def maker(plan: Plan, task: Task) -> Maker:
     return module_of(task.spec), plan.named_by_kinds(task.spec), plan.own_module(task.spec)
 
 
+ALONE: set[Maker] = {(module, (), None) for module in STAGE_MODULES}
+PLANS = (load_plan(PROJECT), Plan(load(PROJECT, "paper"), PROJECT))
+MADE_BY = sorted({maker(of, task) for of in PLANS for task in of} | ALONE, key=str)
+
+
 @pytest.fixture(scope="module")
 def loaded() -> dict[str, set[str]]:
     """By module of a stage: the modules of ours that a fresh interpreter loads for it, and those of `WHEN_ASKED`.
@@ -165,8 +172,7 @@ def loaded() -> dict[str, set[str]]:
         )
         return set(done.stdout.split()) | WHEN_ASKED.get(module, set())
 
-    plan = Plan(load(PROJECT, "paper"), PROJECT)
-    named = {name for task in plan for name in maker(plan, task)[1]} | set(NAMED_BY_MEASUREMENTS)
+    named = {name for _, names, _ in MADE_BY for name in names} | set(NAMED_BY_MEASUREMENTS)
     document = "from reeltrace.document_code import load_module; load_module({!r})"
     return {
         **{module: ask(module, f"import {module}") for module in (*STAGE_MODULES, *sorted(named))},
@@ -185,13 +191,25 @@ def module_name(path: Path) -> str:
     return ".".join(path.relative_to("src").with_suffix("").parts).removesuffix(".__init__")
 
 
-@pytest.mark.parametrize("module", STAGE_MODULES)
-def test_the_code_of_a_stage_is_what_importing_it_loads(loaded: dict[str, set[str]], module: str) -> None:
-    files = code_of(module, PROJECT)
-    assert {module_name(path) for path in files if path.suffix == ".py"} == loaded[module] - {VERSION}
+@pytest.mark.parametrize("by", MADE_BY, ids=str)
+def test_the_code_of_a_task_is_what_importing_its_modules_loads(loaded: dict[str, set[str]], by: Maker) -> None:
+    module, named, own = by
+    files = [path for path in code_of(module, PROJECT, named=named, own=own) if path.is_relative_to(SOURCES)]
+    assert {module_name(path) for path in files if path.suffix == ".py"} == loaded_by(by, loaded)
     texts = (path for path in files if not path.is_relative_to(SOURCES / "kinds"))  # what kinds name: see below
-    named = re.findall(r"[\"'](reeltrace(?:\.\w+)+)", "".join((PROJECT / path).read_text() for path in texts))
-    assert set(named) <= loaded[module]  # as decoders are, which are imported by their names
+    found = re.findall(r"[\"'](reeltrace(?:\.\w+)+)", "".join((PROJECT / path).read_text() for path in texts))
+    assert set(found) <= loaded_by(by, loaded)  # as decoders are, which are imported by their names
+
+
+def test_what_a_kind_of_table_names_belongs_to_the_code_of_its_tables(plan: Plan) -> None:
+    """And is there: a stage would find that it is not after hours of training."""
+    for name, kind in TABLES.all().items():
+        assert callable(load_function(kind.cells))
+        assert kind.chart is None or callable(load_function(kind.chart))
+        tables = [t for t in plan.of("aggregate") if plan.registry.params.tables[t.key].kind == name]
+        assert tables
+        for module in (TABLES.home(name), kind.cells.partition(":")[0]):
+            assert all(module in plan.named_by_kinds(task.spec) for task in tables)
 
 
 def test_what_measurements_name_is_code_of_the_tasks_that_load_it_alone(tmp_path: Path) -> None:
@@ -255,10 +273,10 @@ def test_a_change_in_a_module_makes_exactly_those_stages_stale_that_load_it(
 @pytest.mark.parametrize(
     ("file", "old", "new", "stages"),
     [
-        ("registry/cells.py", "return (runs,) if isinstance(runs, str) else runs", "return ()", "aggregate report"),
-        ("registry/cells.py", "tuple(dict.fromkeys([*(column.", "tuple(set([*(column.", "aggregate report"),
-        ("registry/tables.py", '"error", "clip-top1"', '"clip-top1", "error"', "aggregate report"),
-        ("artifacts/pointers.py", 'replace("~0", "~")', 'replace("~0", "")', "aggregate report"),
+        ("kinds/tables/results.py", "return (runs,) if isinstance(runs, str)", "return () if runs", "aggregate report"),
+        ("kinds/tables/measured.py", "tuple(dict.fromkeys([*(column.", "tuple(set([*(column.", "aggregate report"),
+        ("kinds/tables/results.py", '"error", "clip-top1"', '"clip-top1", "error"', "aggregate report"),
+        ("artifacts/pointers.py", 'replace("~0", "~")', 'replace("~0", "")', "aggregate"),
         ("artifacts/json_values.py", "sort_keys=True", "sort_keys=False", " ".join(STAGES)),
         ("artifacts/files.py", "temporary.replace(path)", "path.touch()", " ".join(STAGES)),
         (
@@ -288,8 +306,34 @@ def test_a_changed_behaviour_changes_the_code_of_the_stages_that_call_it(
     assert {name.partition("/")[0] for name, code in codes().items() if code != before[name]} == set(stages.split())
 
 
-OF_SPECS = ("datasets", "fields", "measurements", "models", "params", "runs", "specs", "tables")
-OF_KINDS = sorted({point.home(name) for point in (ARCHITECTURES, MEASUREMENTS) for name in point.all()})
+@pytest.mark.parametrize(
+    ("file", "kinds", "reported"),
+    [
+        ("kinds/tables/structure.py", ["structure"], True),
+        ("kinds/tables/video_accuracy.py", ["video-accuracy"], True),
+        ("analysis/layers.py", ["structure"], False),
+        ("analysis/beside.py", ["measured"], False),
+        ("analysis/accuracies.py", ["accuracy", "video-accuracy"], False),
+        ("report/charts.py", [], True),
+    ],
+)
+def test_a_change_in_one_kind_of_table_makes_its_tables_stale_and_no_other(
+    workspace: Path, file: str, kinds: list[str], reported: bool
+) -> None:
+    def codes() -> dict[str, str]:
+        return {task.name: code_sha256(task, workspace) for task in load_plan(workspace)}
+
+    before = codes()
+    with (workspace / SOURCES / file).open("a") as handle:
+        handle.write("\n# changed\n")
+    of_these = {f"aggregate/{k}" for k, t in load_plan(workspace).registry.params.tables.items() if t.kind in kinds}
+    stale = {name for name, code in codes().items() if code != before[name]}
+    assert stale == of_these | ({"report/all"} if reported else set())
+
+
+OF_SPECS = ("datasets", "fields", "measurements", "models", "params", "runs", "specs")
+POINTS = (ARCHITECTURES, MEASUREMENTS, TABLES)
+OF_KINDS = sorted({point.home(name) for point in POINTS for name in point.all()})
 SHARED = ("reeltrace.kinds.group_nets", "reeltrace.kinds.features_nets")
 
 
@@ -322,15 +366,17 @@ def test_one_changed_source_file_changes_the_code_of_its_stages_only(workspace: 
     assert changed == {"pretrain", "features", "train", "measure"}
 
 
+def digest_of(module: str, named: tuple[str, ...], own: Path | None) -> str:
+    """The name of the file with the digest of a task's code."""
+    stage, *others = (each.removeprefix("reeltrace.") for each in (module, *named))
+    name = "+".join((stage, *others)) + (f".{own.parent.name}" if own else "")
+    return name if len(name) <= 200 else f"{stage}+{sha256(name.encode()).hexdigest()[:16]}"
+
+
 def digests(workspace: Path) -> dict[str, tuple[str, int]]:
     """The files of digests that stand there after they were written: text and time, by name."""
     write_code(load_plan(workspace))
     return {path.name: (path.read_text(), path.stat().st_mtime_ns) for path in (workspace / CODE).iterdir()}
-
-
-def made_by(digest: str, stages: set[str]) -> bool:
-    """Whether a digest is of one of these modules, be it a stage's, one that kinds name, or with a document's own."""
-    return any(stage in digest.split("+") or digest.startswith(f"{stage}.") for stage in stages)
 
 
 @pytest.mark.parametrize(
@@ -338,7 +384,8 @@ def made_by(digest: str, stages: set[str]) -> bool:
     [
         ("measure/facts_stage.py", {"measure.facts_stage"}),
         ("measure/search.py", {"measure.search_stage"}),
-        ("analysis/blocks.py", set()),
+        ("analysis/blocks.py", {"analysis.stage"}),
+        ("report/charts.py", {"report.stage"}),
         ("analysis/published.py", {"analysis.stage", "report.stage"}),
         ("data/declared.yaml", set()),
         ("cli.py", set()),
@@ -349,9 +396,9 @@ def test_a_digest_is_of_the_code_of_its_stages_and_changes_with_it_alone(
     workspace: Path, source: str, expected: set[str]
 ) -> None:
     before = digests(workspace)
-    stages = {module.removeprefix("reeltrace.") for module in STAGE_MODULES}
-    assert stages | {"reeltrace"} <= before.keys()
-    assert all(made_by(name, stages) for name in before if name != "reeltrace")
+    plan = load_plan(workspace)
+    made = {maker(plan, task) for task in plan} | ALONE
+    assert before.keys() == {digest_of(*by) for by in made} | {"reeltrace"}
     (workspace / CODE / "an.older_stage").touch()
     with (workspace / "src/reeltrace" / source).open("a") as file:
         file.write("\n# changed\n")
@@ -362,7 +409,9 @@ def test_a_digest_is_of_the_code_of_its_stages_and_changes_with_it_alone(
         of_it = {m for m in STAGE_MODULES if Path("src/reeltrace/data/declared.yaml") in code_of(m, workspace)}
         expected = {module.removeprefix("reeltrace.") for module in of_it}
         assert expected
-    assert changed == {name for name in before if made_by(name, expected)} | {"reeltrace"}
+    assert {re.match(r"\w+(\.\w+)?", name)[0] for name in changed} == expected | {"reeltrace"}  # type: ignore[index]
+    loading = {by for by in made if SOURCES / source in plan.code(*by)}
+    assert changed == {digest_of(*by) for by in loading} | {"reeltrace"}
 
 
 def test_each_stage_of_dvc_depends_on_one_digest_and_on_what_it_reads(plan: Plan) -> None:
@@ -376,9 +425,7 @@ def test_each_stage_of_dvc_depends_on_one_digest_and_on_what_it_reads(plan: Plan
     }
     for task in plan:
         digest, *others = stages[f"{task.stage}-{task.key}"]["deps"]
-        module, named, own = maker(plan, task)
-        name = "+".join(each.removeprefix("reeltrace.") for each in (module, *named))
-        assert digest == f"results/code/{name}{f'.{own.parent.name}' if own else ''}"
+        assert digest == f"results/code/{digest_of(*maker(plan, task))}"
         texts = [path for path in others if path.startswith(("documents", "reports", "params.yaml"))]
         assert [path for path in others if path not in texts] == [str(t.manifest) for t in plan.inputs_of(task)]
         assert len(texts) == {"aggregate": 1, "report": 3}.get(task.stage, 0)
@@ -391,6 +438,14 @@ def test_a_stage_has_the_parameters_of_its_own_spec(plan: Plan) -> None:
         *("scale", "runs.block4-gru", "models.block4-gru", "protocols.baseline", "datasets.ucf101"),
         *("backbones.imagenet-resnet50", "device"),
     )
+
+
+def test_the_templates_of_a_document_are_texts_of_the_report(workspace: Path) -> None:
+    (workspace / "documents/iqbal2017/drawn.html.j2").touch()
+    (workspace / "documents/iqbal2017/notes.txt").touch()
+    texts = load_plan(workspace)["report/all"].texts
+    assert Path("documents/iqbal2017/drawn.html.j2") in texts and Path("documents/basu2021/abstract.html.j2") in texts
+    assert Path("documents/iqbal2017/notes.txt") not in texts
 
 
 def test_a_missing_source_file_is_named(workspace: Path) -> None:
@@ -474,6 +529,7 @@ def with_pictures(folder: Path, checkpoint: str = "w.pt", videos: str = "[a.avi]
     for module in PROJECT.glob("documents/*/*.py"):
         shutil.copy2(module, folder / module.relative_to(PROJECT))
     if not (folder / "src").exists():
+        shutil.copytree(PROJECT / "documents", folder / "documents", dirs_exist_ok=True)
         shutil.copytree(PROJECT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
         for module in PROJECT.glob("documents/*/*.py"):
             shutil.copy2(module, folder / module.relative_to(PROJECT))

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from conftest import FILES, PROJECT, changed, edited, refusal, replaced
 from reeltrace.errors import UserError
+from reeltrace.kinds.table import cell_sources
 from reeltrace.plan import Plan
 from reeltrace.registry import fields
-from reeltrace.registry.cells import cell_sources
 from reeltrace.registry.fields import SCALES
 from reeltrace.registry.reading import load, registry_of, spec_json
 

@@ -51,6 +51,7 @@ DVC_CACHE = Path(".dvc/cache")
 DVC_HEADER = "# Compiled from params.yaml and documents/ by `reeltrace sync`; edit those, not this file.\n"
 CODE = RESULTS / "code"
 CODE_STAGE = "code"
+LONGEST = 200  # characters in the name of a digest: a file may have 255 bytes
 WHOLE = "reeltrace"  # among the digests, that of the whole package
 
 MISMATCH = 3  # the exit code of `reeltrace sync --later` where an artifact is not what its manifest says
@@ -169,8 +170,11 @@ def _of_documents(plan: Plan) -> list[str]:
 
 
 def _name_of_code(module: str, named: tuple[str, ...], own: Path | None) -> str:
-    name = "+".join(each.removeprefix("reeltrace.") for each in (module, *named))
-    return f"{name}.{own.parent.name}" if own else name
+    names = [each.removeprefix("reeltrace.") for each in (module, *named)]
+    name = f"{'+'.join(names)}.{own.parent.name}" if own else "+".join(names)
+    if len(name) > LONGEST:
+        name = f"{names[0]}+{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+    return name
 
 
 def _code_digests(plan: Plan) -> dict[str, str]:

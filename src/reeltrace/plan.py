@@ -29,7 +29,7 @@ from reeltrace.kinds.architecture import ARCHITECTURES, STILLS, Architecture
 from reeltrace.kinds.brought import module_file
 from reeltrace.kinds.measurement import MEASUREMENTS, MeasurementKind
 from reeltrace.kinds.points import Point, module_in, references
-from reeltrace.registry.cells import measurements_of, shown_below
+from reeltrace.kinds.table import TABLES, kind_of, measurements_of, shown_below
 from reeltrace.registry.datasets import MovingDigitsDataset, VideoDataset
 from reeltrace.registry.header import HEADER
 from reeltrace.registry.reading import Registry, load
@@ -44,7 +44,6 @@ from reeltrace.registry.specs import (
     TrainSpec,
     VideosSpec,
 )
-from reeltrace.registry.tables import ResultTable
 
 Stage = Literal["data", "frames", "pretrain", "features", "measure", "train", "timing", "aggregate", "report"]
 STAGES: tuple[Stage, ...] = (
@@ -77,7 +76,8 @@ RESULTS = Path("results")
 TEMPLATES = Path("reports/templates")
 PACKAGE = Path("src/reeltrace")
 PUBLISHED = "published.yaml"
-TEXTS = (HEADER, PUBLISHED, "claims.yaml", "assumptions.yaml", "abstract.html.j2")  # of a document
+TEXTS = (HEADER, PUBLISHED, "claims.yaml", "assumptions.yaml")  # of a document, besides its templates
+TEMPLATE = ".html.j2"
 
 
 def module_of(spec: Spec) -> str:
@@ -396,8 +396,7 @@ class Plan:
 
     def _timed(self) -> list[str]:
         """The tables that print training times."""
-        tables = self.registry.params.tables.items()
-        return [key for key, t in tables if isinstance(t, ResultTable) and "training-time" in t.columns.values()]
+        return [key for key, table in self.registry.params.tables.items() if kind_of(table).timed(table)]
 
     def _clips_of(self, dataset: str) -> tuple[str, ...]:
         """The artifacts that a training on `dataset` reads: for videos its splits and its frames."""
@@ -412,7 +411,7 @@ class Plan:
 
     def named_by_kinds(self, spec: Spec) -> tuple[str, ...]:
         """The modules that a task loads by their names: those of the kinds it asks, and what these name for it."""
-        named: set[str] = set()
+        params, named = self.registry.params, set[str]()
         if isinstance(spec, TrainSpec):
             kind = ARCHITECTURES.get(spec.model.architecture)
             named = {ARCHITECTURES.home(kind.name), *kind.code}
@@ -421,11 +420,15 @@ class Plan:
         elif isinstance(spec, MeasureSpec):  # whose stage asks nothing of its kind
             named = {home for home in [MEASUREMENTS.home(spec.measurement.kind)] if module_file(home) is not None}
         elif isinstance(spec, AggregateSpec):
-            for measured in map(self._measured_by, shown_below(spec.table)):
-                named |= {MEASUREMENTS.home(measured.name), *([module_in(measured.beside)] if measured.beside else ())}
+            named = {TABLES.home(spec.table.kind), module_in(kind_of(spec.table).cells)}
+            for shown in map(self._measured_by, shown_below(spec.table)):
+                named |= {MEASUREMENTS.home(shown.name), *([module_in(shown.beside)] if shown.beside else ())}
         elif isinstance(spec, ReportSpec):
+            tables = [kind_of(params.tables[key]) for key in spec.tables]
             named = {ARCHITECTURES.home(self._net(run).name) for run in spec.runs}
-            named |= {MEASUREMENTS.home(asked.kind) for asked in self.registry.params.measurements.values()}
+            named |= {MEASUREMENTS.home(asked.kind) for asked in params.measurements.values()}
+            named |= {TABLES.home(table.name) for table in tables}
+            named |= {module_in(table.chart) for table in tables if table.chart is not None}
             drawings = (self._measured_by(key).draws for key in spec.pictures)
             named |= {module_in(drawing.describe) for drawing in drawings if drawing}
             named |= self._brought()
@@ -484,8 +487,13 @@ def report_texts(root: Path, documents: Iterable[str]) -> list[Path]:
     found: list[Path] = []
     for folder in (TEMPLATES, *(DOCUMENTS / name for name in documents)):
         for inside, _, names in os.walk(root / folder, onerror=refuse):
-            found += [Path(inside, name) for name in names if folder == TEMPLATES or name in TEXTS]
+            found += [Path(inside, name) for name in names if folder == TEMPLATES or _is_text(name)]
     return sorted(path.relative_to(root) for path in found if path.is_file() and not path.name.startswith("."))
+
+
+def _is_text(name: str) -> bool:
+    """Whether a file of a document is one that the report reads."""
+    return name in TEXTS or name.endswith(TEMPLATE)
 
 
 def code_of(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from reeltrace.artifacts.names import DOCUMENTS
 from reeltrace.errors import UserError
+from reeltrace.kinds.table import TABLES
 from reeltrace.registry.documents import COMMON, EXPERIMENTS, KEY, OVERLAYS
 from reeltrace.registry.header import HEADER
 
@@ -30,7 +31,7 @@ venue: Where it appeared
 tables:
   {key}-table1: # a table's key: the document's, and its number or its name
     table: "1"
-    kind: measured # or: accuracy, video-accuracy, results, structure
+    kind: measured # of: {kinds}
     published_only: nothing is run for this table yet
 """,
     "published.yaml": """\
@@ -102,8 +103,9 @@ def new_document(key: str, title: str, year: str, root: Path = Path()) -> list[P
     if (root / folder).exists():
         raise UserError(f"{folder}: there already; choose another key, or remove it")
     quoted = title.replace("\\", "\\\\").replace('"', '\\"')
+    kinds = ", ".join(TABLES.all())
     texts = {
-        name: text.format(key=key, title=title if name == "README.md" else f'"{quoted}"', year=year)
+        name: text.format(key=key, title=title if name == "README.md" else f'"{quoted}"', year=year, kinds=kinds)
         for name, text in FILES.items()
     }
     texts |= {file: OVERLAY[scale] for scale, file in OVERLAYS.items()}

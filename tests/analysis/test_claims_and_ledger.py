@@ -106,6 +106,7 @@ def published_only(document: str) -> dict[str, Any]:
     tables = load_published(document, REPOSITORY).tables
     return {
         number: {
+            "kind": "accuracy",
             "circumstances": "paper scale",
             "cells": [
                 {
@@ -154,7 +155,8 @@ def test_error_rates_are_judged_in_percent() -> None:
     )
     of = claims.Claims(document="d", claims=(claim,))
     for other, verdict in ((0.209, "trend holds"), (0.211, "trend fails")):
-        tables = {"1": {"circumstances": "quick scale", "cells": [cell("a", 0.2), cell("b", other)]}}
+        cells = [cell("a", 0.2), cell("b", other)]
+        tables = {"1": {"kind": "results", "circumstances": "quick scale", "cells": cells}}
         judged = claims.judge_all(of, tables)[0]
         assert (judged["verdict"], judged["published_verdict"]) == (verdict, "holds")
 

@@ -12,8 +12,10 @@ from conftest import write_files
 from reeltrace.analysis.intervals import decimals_of, printed
 from reeltrace.analysis.published import Document, Table, load, parse
 from reeltrace.errors import UserError
+from reeltrace.kinds.tables.measured import MeasuredTable
+from reeltrace.kinds.tables.results import ResultTable
+from reeltrace.kinds.tables.structure import StructureTable
 from reeltrace.registry.reading import load as load_registry
-from reeltrace.registry.tables import MeasuredTable, ResultTable, StructureTable
 
 REPOSITORY = Path(__file__).parents[2]
 FILE = "documents/basu2021/published.yaml"

@@ -16,11 +16,11 @@ from reeltrace.analysis.tables import aggregate
 from reeltrace.analysis.verdicts import judge_number
 from reeltrace.artifacts.pointers import pointer
 from reeltrace.errors import CheckFailed, UserError
+from reeltrace.kinds.tables.measured import MeasuredTable
 from reeltrace.registry.params import Override
 from reeltrace.registry.reading import Registry, spec_json
 from reeltrace.registry.reading import load as load_registry
 from reeltrace.registry.specs import AggregateSpec
-from reeltrace.registry.tables import MeasuredTable
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,9 @@ from reeltrace.artifacts.json_values import read_json, write_json
 from reeltrace.artifacts.names import RECEIPT
 from reeltrace.artifacts.pointers import pointer
 from reeltrace.errors import CheckFailed
+from reeltrace.kinds.tables.results import ResultTable
 from reeltrace.registry.reading import registry_of
 from reeltrace.registry.specs import TimingSpec
-from reeltrace.registry.tables import ResultTable
 
 
 @pytest.fixture(scope="module")

@@ -10,17 +10,18 @@ import pytest
 from analysis.fabricated import Project, score
 from conftest import edited
 from reeltrace.analysis import stage
+from reeltrace.analysis.accuracies import accuracy, of_clips, scientific
 from reeltrace.analysis.intervals import wilson
 from reeltrace.analysis.published import load
 from reeltrace.analysis.sources import Source
-from reeltrace.analysis.tables import accuracy, aggregate, of_clips, scientific
+from reeltrace.analysis.tables import aggregate
 from reeltrace.artifacts.files import sha256_file
 from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.pointers import pointer
 from reeltrace.errors import CheckFailed, UserError
-from reeltrace.registry.cells import CellSource
+from reeltrace.kinds.table import CellSource
+from reeltrace.kinds.tables.accuracy import AccuracyTable
 from reeltrace.registry.params import Override
-from reeltrace.registry.tables import AccuracyTable
 
 
 @pytest.fixture(scope="module")

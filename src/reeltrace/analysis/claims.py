@@ -14,15 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from reeltrace.analysis.published import read_yaml
 from reeltrace.artifacts.names import DOCUMENTS
 from reeltrace.errors import UserError
+from reeltrace.kinds.table import TABLES
 
 FILE = "claims.yaml"
 Operation = Literal["below", "above", "level", "times"]
 Place = tuple[str, str, str]  # table, row, column
 Interval = tuple[float, float]
-OVERLAP = {  # by whether the numbers are times that were measured here
-    False: "intervals overlap: the opposite cannot be excluded on this test set",
-    True: "times overlap: the opposite cannot be excluded on this machine",
-}
 
 
 class Comparison(BaseModel):
@@ -145,17 +142,13 @@ def judge(claim: Claim, lookup: Lookup) -> tuple[bool | None, bool]:
     return True, all(sure for _, sure in outcomes)
 
 
-def _circumstances(
-    place: Place, tables: Mapping[str, Mapping[str, Any]], cells: Mapping[Place, Mapping[str, Any]]
-) -> str:
-    """How the numbers of a place were made: its table's circumstances, or its own where they differ by column."""
-    table = tables[place[0]]
-    found = cells.get(place, {}) if table.get("kind") == "measured" else table
-    return str(found.get("circumstances", table["circumstances"]))
-
-
 def judge_all(claims: Claims, tables: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Each claim with two verdicts. `tables` maps a table's number to the content of its cells.json."""
+    """Each claim with two verdicts. `tables` maps a table's number to the content of its cells.json.
+
+    Tables of a kind on which no claim is judged are left out.
+    """
+    how = {number: said for number, table in tables.items() if (said := TABLES.get(table["kind"]).claims)}
+    tables = {number: tables[number] for number in how}
     cells = {(number, cell["row"], cell["column"]): cell for number, table in tables.items() for cell in table["cells"]}
 
     def ours(place: Place) -> Measured | None:
@@ -166,6 +159,12 @@ def judge_all(claims: Claims, tables: Mapping[str, Mapping[str, Any]]) -> list[d
         value = reproduced["value"]
         low, high = reproduced.get("interval") or reproduced.get("range") or (value, value)
         return Measured(scale * value, (scale * low, scale * high))
+
+    def circumstances(place: Place) -> str:
+        """How the numbers of a place were made: its table's circumstances, or its own where they differ by cell."""
+        table = tables[place[0]]
+        found = cells.get(place, {}) if how[place[0]].by_cell else table
+        return str(found.get("circumstances", table["circumstances"]))
 
     def theirs(place: Place) -> Measured | None:
         cell = cells.get(place, {})
@@ -178,10 +177,10 @@ def judge_all(claims: Claims, tables: Mapping[str, Mapping[str, Any]]) -> list[d
     judged = []
     for claim in claims.claims:
         held, sure = judge(claim, ours)
-        used = {place for c in claim.rule for place in (c.left, c.right)}
-        words = sorted({_circumstances(place, tables, cells) for place in used if place[0] in tables})
+        used = {place for c in claim.rule for place in (c.left, c.right) if place[0] in how}
+        words = sorted({circumstances(place) for place in used})
         published_held, _ = judge(claim, theirs)
-        made_up = held is not None and any(tables[place[0]].get("stand_in") for place in used if place[0] in tables)
+        made_up = held is not None and any(tables[place[0]].get("stand_in") for place in used)
         judged.append(
             {
                 "id": claim.id,
@@ -195,7 +194,7 @@ def judge_all(claims: Claims, tables: Mapping[str, Mapping[str, Any]]) -> list[d
                 "circumstances": "; ".join(words),
                 "uncertainty": None
                 if held is None or sure
-                else OVERLAP[any(tables[place[0]].get("kind") == "measured" for place in used if place[0] in tables)],
+                else "; ".join(sorted({how[place[0]].overlap for place in used})),
                 "by_construction": claim.on_stand_in if made_up else None,
                 "published_verdict": "not given" if published_held is None else "holds" if published_held else "fails",
             }

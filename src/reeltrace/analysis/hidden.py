@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from reeltrace.analysis.intervals import printed
 from reeltrace.analysis.sources import Source, get, source_of
-from reeltrace.registry.cells import runs_of
-from reeltrace.registry.tables import ResultTable
+from reeltrace.kinds.tables.results import ResultTable, runs_of
 
 if TYPE_CHECKING:
     from reeltrace.registry.specs import AggregateSpec
@@ -17,13 +16,14 @@ QUANTITIES = ("mean", "std", "diagonal_mean", "diagonal_std")
 DECIMALS = 4
 
 
-def hidden(spec: AggregateSpec, rows: Iterable[str], sources: Mapping[str, Source]) -> list[dict[str, Any]]:
+def hidden(
+    table: ResultTable, spec: AggregateSpec, rows: Iterable[str], sources: Mapping[str, Source]
+) -> list[dict[str, Any]]:
     """One entry per row whose runs are recurrent convolutional nets, with the four quantities of each unit.
 
     They are those of the first seed: curves of weights do not average.
     """
-    table, entries = spec.table, []
-    assert isinstance(table, ResultTable)
+    entries = []
     for row in rows:  # in the document's order: a spec read back from its canonical JSON has them sorted
         run = next((run for column in table.columns for run in runs_of(table, row, column)), None)
         if run is None:

@@ -14,12 +14,13 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from reeltrace.analysis import published as pub
+from reeltrace.analysis.cells import base_cell
 from reeltrace.analysis.intervals import printed
 from reeltrace.analysis.sources import Source
 from reeltrace.analysis.verdicts import judge_equal, judge_number, judge_observed
 from reeltrace.artifacts.pointers import escape_pointer, pointer
 from reeltrace.errors import CheckFailed, UserError
-from reeltrace.registry.tables import DerivedColumn, MeasuredColumn, MeasuredTable
+from reeltrace.kinds.tables.measured import DerivedColumn, MeasuredColumn, MeasuredTable, place
 
 if TYPE_CHECKING:
     from reeltrace.registry.specs import AggregateSpec
@@ -41,11 +42,13 @@ class Reading:
 
 
 def quantity_cells(
-    spec: AggregateSpec, table: MeasuredTable, document: pub.Document, sources: Mapping[str, Source]
+    spec: AggregateSpec, table: MeasuredTable, document: pub.Document, measured: Mapping[str, Source]
 ) -> list[dict[str, Any]]:
-    """Every cell of a table of quantities that is one, with its origin: "measured", "derived" or "published"."""
+    """Every cell of a table of quantities that is one, with its origin: "measured", "derived" or "published".
+
+    `measured` has its measurements by name.
+    """
     print_ = document.tables[table.table]
-    _check_known(spec.key, table, print_)
     cells = []
     for row in print_.rows:
         for column in print_.columns:
@@ -54,7 +57,7 @@ def quantity_cells(
                 continue
             if column.key in table.measured:
                 asked = table.measured[column.key]
-                source = sources[f"measure/{asked.measurement}"]
+                source = measured[asked.measurement]
                 overridden = any(o.path.startswith(f"measurements.{asked.measurement}.") for o in spec.overrides)
                 words = {"row": row.key, "column": column.key, **table.rows.get(row.key, {})}
                 reading = _read(asked, words, source)
@@ -66,39 +69,6 @@ def quantity_cells(
                 made = _without_value("published", "published only", *verdict)
             cells.append({**base_cell(cell), **made})
     return cells
-
-
-def base_cell(cell: pub.Cell) -> dict[str, Any]:
-    """What the document says of a cell."""
-    return {
-        "row": cell.row,
-        "column": cell.column,
-        "unit": cell.unit,
-        "published": {
-            "printed": cell.printed,
-            "value": cell.value,
-            "place": cell.place,
-            "reason": cell.reason,
-            "note": cell.note,
-            "contradicted_by": [other.model_dump(mode="json") for other in cell.contradicted_by],
-        },
-    }
-
-
-def _check_known(key: str, table: MeasuredTable, print_: pub.Table) -> None:
-    """The registry speaks of rows and columns that the transcription has."""
-    columns = [column.key for column in print_.columns]
-    for part, names, known in (
-        ("rows", table.rows, [row.key for row in print_.rows]),
-        ("measured", table.measured, columns),
-        ("derived", table.derived, columns),
-    ):
-        for name in names:
-            if name not in known:
-                raise UserError(
-                    f"tables.{key}.{part}: {name!r} is not in table {table.table} of {table.document}, which has: "
-                    f"{', '.join(known)}"
-                )
 
 
 def _without_value(origin: str, circumstances: str, verdict: str, reason: str | None) -> dict[str, Any]:
@@ -205,7 +175,7 @@ def _measured_cell(cell: pub.Cell, asked: MeasuredColumn, reading: Reading | Non
 
 
 def _derived_cell(key: str, cell: pub.Cell, asked: DerivedColumn, table: str, document: pub.Document) -> dict[str, Any]:
-    places = [_place(of, table, cell.row) for of in asked.of]
+    places = [(number, row or cell.row, column) for number, row, column in (place(of, table, None) for of in asked.of)]
     operands = []
     for number, row, column in places:
         try:
@@ -239,13 +209,6 @@ def _derived_cell(key: str, cell: pub.Cell, asked: DerivedColumn, table: str, do
         "reason": reason,
         "circumstances": "from published values",
     }
-
-
-def _place(text: str, table: str, row: str) -> tuple[str, str, str]:
-    parts = text.split("/")
-    if len(parts) == 1:
-        return table, row, parts[0]
-    return (parts[0], row, parts[1]) if len(parts) == 2 else (parts[0], parts[1], "/".join(parts[2:]))
 
 
 def published_number(cell: pub.Cell) -> Fraction:

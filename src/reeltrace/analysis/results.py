@@ -8,14 +8,14 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from reeltrace.analysis import published as pub
+from reeltrace.analysis.cells import base_cell
+from reeltrace.analysis.hidden import hidden
 from reeltrace.analysis.intervals import hull, mean, percent, printed, sample_deviation, wilson
-from reeltrace.analysis.quantities import base_cell
 from reeltrace.analysis.sources import Source, get, read_score, source_of
 from reeltrace.analysis.verdicts import Circumstances, Verdict, judge_result, judge_time
 from reeltrace.artifacts.pointers import escape_pointer
 from reeltrace.errors import UserError
-from reeltrace.registry.cells import runs_of
-from reeltrace.registry.tables import Quantity, ResultTable
+from reeltrace.kinds.tables.results import Quantity, ResultTable, runs_of
 
 if TYPE_CHECKING:
     from reeltrace.registry.specs import AggregateSpec
@@ -28,7 +28,24 @@ UNITS: dict[Quantity, str] = {
 }
 
 
-def result_cells(
+def content(
+    table: ResultTable,
+    spec: AggregateSpec,
+    document: pub.Document,
+    sources: Mapping[str, Source],
+    circumstances: Circumstances,
+) -> dict[str, Any]:
+    """What cells.json holds of a table of results, with what recurrent nets carry."""
+    rows = [row.key for row in document.tables[table.table].rows]
+    return {
+        "runs": {row: list(runs) if isinstance(runs, tuple) else runs for row, runs in table.rows.items()},
+        "cells": _cells(spec, table, document, sources, circumstances),
+        "equivariance": [],
+        "hidden": hidden(table, spec, rows, sources),
+    }
+
+
+def _cells(
     spec: AggregateSpec,
     table: ResultTable,
     document: pub.Document,
@@ -37,7 +54,7 @@ def result_cells(
 ) -> list[dict[str, Any]]:
     """Each cell of the print with its published value, ours, verdict and trace; cells without a run are `not run`."""
     print_ = document.tables[table.table]
-    _check(spec, table, print_)
+    _check_units(spec, table, print_)
     cells = []
     for row in print_.rows:
         for column in print_.columns:
@@ -68,16 +85,8 @@ def result_cells(
     return cells
 
 
-def _check(spec: AggregateSpec, table: ResultTable, print_: pub.Table) -> None:
+def _check_units(spec: AggregateSpec, table: ResultTable, print_: pub.Table) -> None:
     where = f"tables.{spec.key}"
-    rows, columns = [row.key for row in print_.rows], [column.key for column in print_.columns]
-    for kind, names, known in (("rows", table.rows, rows), ("columns", table.columns, columns)):
-        for name in names:
-            if name not in known:
-                raise UserError(
-                    f"{where}.{kind}: {name!r} is not in table {table.table} of {table.document}, which has: "
-                    f"{', '.join(known)}"
-                )
     for name, quantity in table.columns.items():
         for row in table.rows:
             if runs_of(table, row, name) and (unit := print_.cell(row, name).unit) != UNITS[quantity]:

@@ -16,7 +16,7 @@ from reeltrace.artifacts.files import atomic_write, read_whole, sha256_file
 from reeltrace.artifacts.json_values import canonical_json, parse_json, read_json
 from reeltrace.artifacts.names import SPEC
 from reeltrace.errors import CheckFailed
-from reeltrace.registry.cells import cell_sources
+from reeltrace.kinds.table import cell_sources
 
 if TYPE_CHECKING:
     from reeltrace.registry.specs import AggregateSpec

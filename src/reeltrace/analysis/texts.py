@@ -14,10 +14,10 @@ from reeltrace.analysis.published import FILE
 from reeltrace.artifacts.names import DOCUMENTS
 from reeltrace.errors import UserError, known_names
 from reeltrace.kinds.measurement import MEASUREMENTS
+from reeltrace.kinds.table import TableEntry, kind_of
 from reeltrace.registry.documents import keys
 from reeltrace.registry.fields import Place
 from reeltrace.registry.reading import Registry
-from reeltrace.registry.tables import DerivedColumn, MeasuredTable, ResultTable, StructureTable
 
 NUMBERS = set(published.QUANTITIES) | {"percent", "error rate", "hours", "parameters", "count", "stride"}
 
@@ -74,37 +74,16 @@ def _look_up(kind: str, name: str, known: Iterable[str], place: str, where: str)
         raise UserError(f"{place}: no {kind} {name!r} in {where}; {known_names(name, known)}")
 
 
-def _check_table(of: Place, path: str, table: Any, document: published.Document) -> None:
+def _check_table(of: Place, path: str, table: TableEntry, document: published.Document) -> None:
     """Rows and columns that a table names are those of the transcription. `of` puts its file before a path."""
-    print_ = _table(table.table, of(path), document)
-    if isinstance(table, StructureTable):
-        return
-    where = f"table {table.table} of {document.path}"
-    named = {"rows": table.rows}
-    if isinstance(table, MeasuredTable):
-        named |= {"measured": table.measured, "derived": table.derived}
-    else:
-        named |= {"columns": table.columns}
-    for part, names in named.items():
-        kind, known = ("row", print_.rows) if part == "rows" else ("column", print_.columns)
-        for name in names:
-            _look_up(kind, name, [entry.key for entry in known], of(f"{path}.{part}"), where)
-    if isinstance(table, ResultTable):
-        for row, runs in table.rows.items():
-            for name in runs if isinstance(runs, dict) else ():
-                _look_up("column", name, [c.key for c in print_.columns], of(f"{path}.rows.{row}"), where)
-    for name, column in table.derived.items() if isinstance(table, MeasuredTable) else ():
-        _check_derived(of(f"{path}.derived.{name}.of"), column, table.table, document)
-
-
-def _check_derived(place: str, column: DerivedColumn, number: str, document: published.Document) -> None:
-    for value in column.of:
-        parts = value.split("/")
-        of = parts[0] if len(parts) > 1 else number
-        table, where = _table(of, place, document), f"table {of} of {document.path}"
-        _look_up("column", parts[-1], [c.key for c in table.columns], place, where)
-        if len(parts) == 3:
-            _look_up("row", parts[1], [r.key for r in table.rows], place, where)
+    _table(table.table, of(path), document)
+    for name in kind_of(table).printed(table):
+        place = of(f"{path}.{name.path}")
+        print_, where = _table(name.table, place, document), f"table {name.table} of {document.path}"
+        if name.column is not None:
+            _look_up("column", name.column, [entry.key for entry in print_.columns], place, where)
+        if name.row is not None:
+            _look_up("row", name.row, [entry.key for entry in print_.rows], place, where)
 
 
 def _check_assumption(
@@ -120,8 +99,8 @@ def _check_assumption(
         for figure in drawing.figures(measurement)
     }
     for table in params.tables.values():
-        if isinstance(table, MeasuredTable) and table.document == name:
-            drawn |= table.drawings.keys()
+        if table.document == name:
+            drawn |= {*kind_of(table).figures(table)}
     for figure in assumption.figures if drawn else ():
         _look_up("figure", figure, sorted(drawn), f"{place}: figures", f"what {DOCUMENTS / name} draws")
     here = {table.table for table in params.tables.values() if table.document == name}

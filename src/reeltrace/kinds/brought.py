@@ -30,6 +30,7 @@ def bring(files: Mapping[str, str], root: Path) -> None:
     for path, text in texts.items():
         _package(Path(path).parent, root)
         module = _loaded(path, text, root.resolve())
+        sys.modules[module.__name__] = module  # also where it was loaded before, and another project since
         if not sum(point.bring(module, path) for point in Point.every):
             raise UserError(f"{path}: declares no KIND (or KINDS); add one, or take it out of kinds in document.yaml")
 

@@ -8,12 +8,12 @@ from pydantic import Field, model_validator
 from reeltrace.errors import UserError, known_names
 from reeltrace.kinds.architecture import ARCHITECTURES
 from reeltrace.kinds.measurement import MEASUREMENTS, Measurement
-from reeltrace.registry.cells import cell_sources, measurements_of, shown_below, table_key
+from reeltrace.kinds.table import Lookup, Table, kind_of
+from reeltrace.registry.cells import table_key
 from reeltrace.registry.datasets import Dataset, MovingDigitsDataset, VideoDataset
 from reeltrace.registry.fields import Name, Place, Scale, Seed, Strict
 from reeltrace.registry.models import Backbone, BackboneEntry, Entry, RunModel
 from reeltrace.registry.runs import Device, Protocol, Run
-from reeltrace.registry.tables import MeasuredTable, ResultTable, StructureTable, Table, VideoTable
 
 
 class Params(Strict):
@@ -137,53 +137,18 @@ def check_names(params: Params, place: Place) -> None:
     for name, table in params.tables.items():
         if name != (expected := table_key(table)):
             raise UserError(f"{place(f'tables.{name}')}: expected the key {expected}")
-        if isinstance(table, StructureTable | MeasuredTable):
-            for measurement in measurements_of(table):
-                check(f"tables.{name}", "measurement", measurement, params.measurements)
-            for measurement in shown_below(table):
-                if kinds[measurement].beside is None:
-                    what = f"{measurement!r} is of kind {kinds[measurement].name}, which is not shown below a table"
-                    raise UserError(f"{place(f'tables.{name}.beside')}: {what}; take it out")
-            if isinstance(table, MeasuredTable):
-                _check_factors(name, table, place)
-            continue
-        if isinstance(table, VideoTable):
-            for row, runs in table.rows.items():
-                for column in table.columns.values():
-                    check(f"tables.{name}.columns", "dataset", column.dataset, sets)
-                    if column.dataset not in runs:
-                        raise UserError(f"{place(f'tables.{name}.rows.{row}')}: no run for dataset {column.dataset!r}")
-        if isinstance(table, ResultTable):
-            _check_result_rows(name, table, place)
-        for source in cell_sources(table):
+        kind = kind_of(table)
+        for measurement in kind.measurements(table):
+            check(f"tables.{name}", "measurement", measurement, params.measurements)
+        for measurement in kind.beside(table):
+            if kinds[measurement].beside is None:
+                what = f"{measurement!r} is of kind {kinds[measurement].name}, which is not shown below a table"
+                raise UserError(f"{place(f'tables.{name}.beside')}: {what}; take it out")
+        kind.check(table, Lookup(f"tables.{name}", place, sets))
+        for source in kind.sources(table):
             check(f"tables.{name}.rows.{source.row}", "run", source.run, params.runs)
             if source.transform not in params.runs[source.run].evaluation:
                 raise UserError(
                     f"{place(f'tables.{name}.rows.{source.row}')}: run {source.run!r} does not evaluate "
                     f"{source.transform!r}; add it to runs.{source.run}.evaluation"
-                )
-
-
-def _check_factors(name: str, table: MeasuredTable, place: Place) -> None:
-    """A word that a column multiplies by is a number in every row that has it, and some row has it."""
-    for column, asked in table.measured.items():
-        if isinstance(asked.factor, str):
-            where = place(f"tables.{name}.measured.{column}.factor")
-            found = {row: words[asked.factor] for row, words in table.rows.items() if asked.factor in words}
-            if not found:
-                raise UserError(f"{where}: no row has the word {asked.factor!r}; give a number or a word of the rows")
-            for row, value in found.items():
-                if not isinstance(value, int):
-                    raise UserError(
-                        f"{where}: in row {row!r} the word {asked.factor!r} is {value!r}, expected a number"
-                    )
-
-
-def _check_result_rows(name: str, table: ResultTable, place: Place) -> None:
-    for row, runs in table.rows.items():
-        for column in runs if isinstance(runs, dict) else ():
-            if column not in table.columns:
-                raise UserError(
-                    f"{place(f'tables.{name}.rows.{row}')}: no column is named {column!r}; "
-                    f"{known_names(column, table.columns)}"
                 )

@@ -12,7 +12,7 @@ from reeltrace.kinds.architecture import ARCHITECTURES, PIXELS, STILLS, Architec
 from reeltrace.kinds.brought import bring
 from reeltrace.kinds.measurement import MEASUREMENTS, Nets
 from reeltrace.kinds.points import Misfit
-from reeltrace.registry.cells import cell_sources, measurements_of
+from reeltrace.kinds.table import cell_sources, measurements_of
 from reeltrace.registry.datasets import ImagesDataset, MovingDigitsDataset, VideoDataset
 from reeltrace.registry.documents import Composition, compose, differences, read
 from reeltrace.registry.fields import SCALES, Scale

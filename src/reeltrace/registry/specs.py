@@ -5,13 +5,13 @@ from typing import Literal
 from pydantic import Field
 
 from reeltrace.kinds.measurement import Measurement
+from reeltrace.kinds.table import Table
 from reeltrace.registry.datasets import Clip, Generated, ImageSplit, Normalise, Videos
 from reeltrace.registry.fields import Scale, Strict, Transform
 from reeltrace.registry.measurements import Network
 from reeltrace.registry.models import AnyModel, Backbone
 from reeltrace.registry.params import Override
 from reeltrace.registry.runs import Augment, Device, Protocol, Run
-from reeltrace.registry.tables import Table
 
 
 class Spec(Strict):

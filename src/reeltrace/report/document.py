@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 import numpy as np
 from jinja2 import nodes
-from markupsafe import Markup
 
 from reeltrace.analysis import assumptions, claims, published
+from reeltrace.analysis.cells import parts
 from reeltrace.analysis.intervals import CONFIDENCE
 from reeltrace.analysis.stage import CELLS, HISTORY, read_history
 from reeltrace.analysis.verdicts import MEANINGS, count
@@ -28,10 +28,11 @@ from reeltrace.errors import CheckFailed, UserError
 from reeltrace.kinds.architecture import ARCHITECTURES
 from reeltrace.kinds.measurement import MEASUREMENTS
 from reeltrace.kinds.points import load
+from reeltrace.kinds.table import TABLES
 from reeltrace.registry.fields import replaced
 from reeltrace.registry.header import read_header
 from reeltrace.report import chance, figures, frame_nets, quantities, videos
-from reeltrace.report.binding import Binder, Number, named_in
+from reeltrace.report.binding import Binder, Number
 from reeltrace.report.chains import artifact_name, describe, settings, table_words
 
 if TYPE_CHECKING:
@@ -41,7 +42,6 @@ SCHEMA = "reeltrace-report/1"
 TEMPLATES = Path("reports/templates")  # below the project's root
 PAGE = "report.html.j2"
 QUANTITIES = {"relative_error": "relative error", "agreement": "agreement"}
-RATES = {"percent": 100, "error rate": 1}  # units that a chart draws, and the end of its scale in each
 HEADINGS = ("Model", "Type")  # above the rows of a table that has no headings of its own
 COMPACT = 4  # columns of accuracies beyond which a table is set tightly
 TREND_VERDICTS = ("trend holds", "trend fails", "not run")
@@ -79,7 +79,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         for of_document in all_claims
         for claim in claims.judge_all(
             of_document,
-            {t["table"]: t for t in tables if t["document"] == of_document.document and t["kind"] != "structure"},
+            {t["table"]: t for t in tables if t["document"] == of_document.document},
         )
     ]
     summary = _summary(binder, cells, judged)
@@ -126,7 +126,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         chance_of=chance_of,
         panels=_panels(spec, inputs, binder),
         hidden_quantities=tuple(frame_nets.QUANTITIES.values()),
-        hidden={t["key"]: frame_nets.hidden_figures(t, inputs, binder) for t in tables if t.get("hidden")},
+        hidden={t["key"]: frame_nets.hidden_figures(t, inputs, binder) for t in tables if t["hidden"]},
         replaced_in=replaced_in,
         replaced_sets=replaced_sets,
         replaced_by=lambda identity: replaced_in.get(tuple(identity.split("/")[:2]), replaced_sets),
@@ -223,9 +223,8 @@ def _table(key: str, inputs: Mapping[str, Path], artifacts: Mapping[str, Any]) -
     if name not in inputs:
         raise CheckFailed(f"{name}: missing; run `reeltrace run aggregate {key}` first")
     path = inputs[name] / CELLS
-    table: dict[str, Any] = read_json(path)
+    table: dict[str, Any] = {**parts(), **read_json(path)}
     table["key"] = key
-    table.setdefault("search", None)
     table["artifact"] = f"{artifacts[name]['path']}/{CELLS}"
     table["sha256"] = sha256_file(path)
     return table
@@ -356,7 +355,7 @@ def _bind_equivariance(binder: Binder, tables: list[dict[str, Any]]) -> list[dic
     entries = []
     done: set[tuple[str, str]] = set()
     # Table 3's runs appear again, with their augmented and group counterparts, in Table 4: the longer table shows them.
-    for table in sorted((t for t in tables if "runs" in t), key=lambda t: -len(t["runs"])):
+    for table in sorted(tables, key=lambda t: -len(t["runs"])):
         for index, entry in enumerate(table["equivariance"]):
             if (entry["run"], entry["transform"]) in done:
                 continue
@@ -570,11 +569,10 @@ def _table_view(
             groups[-1]["span"] += 1
         else:
             groups.append({"label": column.group, "span": 1})
-    chart = None
-    if "runs" in table:
-        chart = _chart(table, print_, of_table, binder)
+    kind = TABLES.get(table["kind"])
+    chart = None if kind.chart is None else load(kind.chart)(table, print_, of_table, binder)
+    template, _, macro = kind.macro.partition(":")
     return {
-        "hidden": [],
         **table,
         "replaced": replaced(table["stand_in"] or ""),
         "in_errors": any(cell["unit"] == "error rate" for cell in table["cells"]),
@@ -585,6 +583,9 @@ def _table_view(
         "headings": print_.headings or HEADINGS,
         "types": _shown_types(print_),
         "chart": chart,
+        "template": template,
+        "macro": macro,
+        "said": kind.note,
         "notes": _notes(table["cells"]),
         "texts": {(c.row, c.column): c for c in print_.cells if c.unit == "text"},
     }
@@ -606,52 +607,6 @@ def _shown_types(print_: published.Table) -> dict[str, bool]:
         row.key: print_.headings is not None or above is None or row.type != above.type
         for above, row in zip(before, print_.rows, strict=False)
     }
-
-
-def _chart(
-    table: dict[str, Any], print_: published.Table, of_table: Mapping[tuple[str, str], Any], binder: Binder
-) -> Markup:
-    """Accuracies in percent, or error rates, in the unit of the table."""
-    dots, shown = [], []
-    unit = next((cell["unit"] for cell in of_table.values() if cell["unit"] in RATES), "percent")
-    rates = [c for c in print_.columns if any(of_table[r.key, c.key]["unit"] == unit for r in print_.rows)]
-    for r, row in enumerate(print_.rows):
-        for c, column in enumerate(rates):
-            cell = of_table[row.key, column.key]
-            ours = cell["reproduced"]
-            dots.append(
-                figures.Dot(
-                    row=r,
-                    column=c,
-                    ours=None if ours is None else ours["value"],
-                    interval=None if ours is None else (ours["interval"][0], ours["interval"][1]),
-                    published=cell["published"]["value"],
-                )
-            )
-            shown.append(cell["id"])
-    identity = f"chart/{table['key']}"
-    return figures.accuracy_chart(
-        f"{table_words(table['table'])} drawn: {'top-1 accuracy in percent' if unit == 'percent' else unit}, "
-        "published and here",
-        [_marked(_short_label(row, print_), table, " ({})") for row in print_.rows],
-        [_marked(column.key, table, "\n{}") for column in rates],  # unlike labels they say which set they belong to
-        dots,
-        binder.figure(identity, shown),
-        whole=RATES[unit],
-    )
-
-
-def _short_label(row: published.Row, print_: published.Table) -> str:
-    """A row's label, or its key where it takes more than the label to tell rows apart."""
-    if print_.headings is not None and len(print_.headings) > 1:
-        return row.key
-    return row.label if [other.label for other in print_.rows].count(row.label) == 1 else row.key
-
-
-def _marked(label: str, table: Mapping[str, Any], mark: str) -> str:
-    """A label of a drawing; where it names data that others stand in for in the table, it ends in a mark."""
-    is_replaced = any(name for _, name in named_in(label, replaced(table["stand_in"] or "")))
-    return label + (mark.format("stand-in") if is_replaced else "")
 
 
 def _equivariance_view(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ def span(low: object, high: object) -> str:
 
 def bind_beside(binder: Binder, table: dict[str, Any]) -> None:
     """Register every number of the measurements shown below a table; each gets its id in the block."""
-    for index, block in enumerate(table.get("beside", ())):
+    for index, block in enumerate(table["beside"]):
         prefix = f"{table['document']}/{table['table']}/{block['measurement']}"
         entries = [(f"facts/{i}", fact["key"], fact["words"], fact) for i, fact in enumerate(block["facts"])]
         for i, row in enumerate(block["rows"]):
@@ -53,7 +53,7 @@ def drawings(view: Mapping[str, Any], cells: Sequence[Mapping[str, Any]], binder
     known = {(c["document"], c["table"], c["row"], c["column"]): c for c in cells}
     document = view["document"]
     found = []
-    for number, asked in view.get("drawings", {}).items():
+    for number, asked in view["drawings"].items():
         rows = [(row["key"], row["label"]) for row in view["rows"]]
         identity = f"figure/{document}/{number}"
         if asked["kind"] == "panels":

@@ -1,0 +1,1 @@
+"""The kinds of tables: one file each, which declares `KIND`."""
