@@ -91,7 +91,7 @@ def compile_dvc(plan: Plan) -> str:
     Its code is one digest. DVC does not trace imports: a stage of its own, which it runs after any change of the
     package, writes the digests, and those that changed make their stages run.
 
-    Outputs persist: DVC would remove them before the command, which may refuse to work. The command replaces them itself,
+    Outputs persist: DVC would remove them before the command, which may refuse to work. The command replaces them,
     once there is something to replace them with.
     """
     stages: dict[str, Any] = {
