@@ -143,7 +143,7 @@ def test_a_changed_layer_reruns_what_is_built_from_it(copy: Path) -> None:
 
 
 def test_dvc_repro_sees_an_edit_of_a_source_file(copy: Path) -> None:
-    path = copy / "src/reeltrace/measure/facts.py"
+    path = copy / "src/reeltrace/measure/facts_stage.py"
     path.write_text(path.read_text() + "\n# changed\n")
     planned = planned_by_snakemake(copy)
     facts = {"measure mahler2020-facts", "measure gavves-lecture5-facts"}
