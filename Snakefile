@@ -38,3 +38,7 @@ onstart:
 onsuccess:
     if not RUN.record():
         raise WorkflowError("an artifact is not what its manifest says (see above)")
+
+
+onerror:
+    RUN.explain_failure()

@@ -421,7 +421,7 @@ def test_each_stage_of_dvc_depends_on_one_digest_and_on_what_it_reads(plan: Plan
     assert stages.pop("code") == {
         "cmd": "sh workflow/reeltrace code",
         "deps": ["src/reeltrace", *sorted({str(own) for task in plan if (own := plan.own_module(task.spec))})],
-        "outs": ["results/code"],
+        "outs": [{"results/code": {"persist": True}}],
     }
     for task in plan:
         digest, *others = stages[f"{task.stage}-{task.key}"]["deps"]
@@ -429,7 +429,7 @@ def test_each_stage_of_dvc_depends_on_one_digest_and_on_what_it_reads(plan: Plan
         texts = [path for path in others if path.startswith(("documents", "reports", "params.yaml"))]
         assert [path for path in others if path not in texts] == [str(t.manifest) for t in plan.inputs_of(task)]
         assert len(texts) == {"aggregate": 1, "report": 3}.get(task.stage, 0)
-        assert stages[f"{task.stage}-{task.key}"]["outs"] == [str(task.folder)]
+        assert stages[f"{task.stage}-{task.key}"]["outs"] == [{str(task.folder): {"persist": True}}]
     assert len(text.splitlines()) < 9 * len(stages)
 
 
@@ -567,7 +567,9 @@ def test_pictures_are_stale_after_their_checkpoint_or_video_changed(tmp_path: Pa
     assert len(hashes) == 4
     dvc = yaml.safe_load(compile_dvc(with_pictures(tmp_path, videos="[a.avi, b.avi]")))["stages"]
     assert {"w.pt", "a.avi", "b.avi"} <= set(dvc["measure-mahler2020-pictures"]["deps"])
-    assert dvc["measure-mahler2020-pictures"]["outs"] == ["results/quick/measure/mahler2020-pictures"]
+    assert dvc["measure-mahler2020-pictures"]["outs"] == [
+        {"results/quick/measure/mahler2020-pictures": {"persist": True}}
+    ]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from filelock import FileLock
@@ -636,6 +637,22 @@ def test_only_an_artifact_that_does_not_match_fails_a_run(
     assert run.record() is success
     said = capsys.readouterr().err
     assert ("made, but not recorded with DVC" in said) is (code in (1, 2, -9))
+
+
+def test_a_failed_run_says_that_the_disk_is_full_where_its_log_could_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = workflow_run.WorkflowRun.__new__(workflow_run.WorkflowRun)
+    run.plan = SimpleNamespace(root=tmp_path)  # type: ignore[assignment]
+    (tmp_path / "results").mkdir()
+    run.explain_failure()
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=4096))
+    run.explain_failure()
+    said = capsys.readouterr().err
+    assert (
+        said == f"reeltrace: {tmp_path / 'results'}: the disk is full; free some space and run the same command again\n"
+    )
 
 
 def test_an_edit_made_by_dvc_and_undone_is_seen_by_snakemake(workspace: Path, command: Command) -> None:

@@ -140,7 +140,7 @@ def test_a_spec_that_changes_meanwhile_is_not_blessed(workspace: Path, monkeypat
         return facts
 
     patched(monkeypatch, meddling)
-    with pytest.raises(CheckFailed, match=r"params\.yaml: what it says of data/moving-mnist-dir changed"):
+    with pytest.raises(CheckFailed, match=r"data/moving-mnist-dir: its parameters changed"):
         run("data", "moving-mnist-dir", workspace)
     assert (workspace / CLIPS / "manifest.json").read_bytes() == before
 

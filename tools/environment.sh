@@ -47,6 +47,7 @@ fi
 rm -f "$ready"
 "$python" -m venv $anew "$folder"
 (cd "$folder" && pwd -P) >"$place"
+echo "installing the packages of requirements.lock into $folder (about 6 GB, some minutes)"
 "$folder/bin/python" -m pip install --quiet --disable-pip-version-check -r requirements.lock
 "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 touch "$ready"

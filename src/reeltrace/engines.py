@@ -93,12 +93,15 @@ def compile_dvc(plan: Plan) -> str:
 
     Its code is one digest. DVC does not trace imports: a stage of its own, which it runs after any change of the
     package, writes the digests, and those that changed make their stages run.
+
+    Outputs persist: DVC would remove them before the command, which may refuse to work. The command replaces them,
+    once there is something to replace them with.
     """
     stages: dict[str, Any] = {
         CODE_STAGE: {
             "cmd": "sh workflow/reeltrace code",
             "deps": [str(PACKAGE), *_of_documents(plan)],
-            "outs": [str(CODE)],
+            "outs": InLine([{str(CODE): {"persist": True}}]),
         }
     }
     for task in plan:
@@ -114,7 +117,7 @@ def compile_dvc(plan: Plan) -> str:
             "cmd": task.launch,
             "deps": InLine(map(str, made_of)),
             "params": InLine(_params(plan, ["scale"] if whole else task.params)),
-            "outs": [str(task.folder)],
+            "outs": InLine([{str(task.folder): {"persist": True}}]),
         }
     scores = [str(task.folder / "scores.json") for task in plan.of("train")]
     document = {"stages": stages, "metrics": scores, "plots": _plots(plan)}
@@ -222,8 +225,8 @@ def refuse_outdated_dvc(plan: Plan) -> None:
     """Under `dvc repro`, refuse to work from a dvc.yaml that no longer says what params.yaml says."""
     if "DVC_STAGE" in os.environ and not dvc_is_current(plan):
         raise UserError(
-            f"dvc.yaml: compiled from other experiments (scale is now {plan.registry.scale}); "
-            "run `reeltrace sync`, then `dvc repro` again"
+            "dvc.yaml: compiled from other experiments than those that stand there now; run `reeltrace sync`, then "
+            "`dvc repro` again"
         )
 
 

@@ -13,6 +13,7 @@ import fcntl
 import logging
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -33,11 +34,12 @@ from reeltrace.engines import (
     unrecorded,
 )
 from reeltrace.errors import CheckFailed, UserError
-from reeltrace.plan import Plan, Task
+from reeltrace.plan import RESULTS, Plan, Task
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 KILLED = "a run was killed here and left its lock behind"
 WAIT_AT_END = 5.0  # seconds that a run without jobs waits for other DVC processes
+TOO_LITTLE = 2**20  # bytes: a disk with less free is full
 LONG_AGO = 946_684_800 * 10**9  # ns; of no file of a project, and one that every file system can note
 
 
@@ -73,6 +75,14 @@ class WorkflowRun:
             _say(f"could not look for runs that were killed: {in_one_line(error)}")
             self.presence = None
         atexit.register(self.end)
+
+    def explain_failure(self) -> None:
+        """After a job failed: say what its log could not, where the log lies on a disk that is full."""
+        for folder in dict.fromkeys((self.plan.root / RESULTS, self.plan.root)):
+            with contextlib.suppress(OSError):
+                if shutil.disk_usage(folder).free < TOO_LITTLE:
+                    _say(f"{folder}: the disk is full; free some space and run the same command again")
+                    return
 
     def _keep_logs(self) -> list[Path]:
         """Put aside the logs of what a killed run did not finish: Snakemake removes the log of a job that it starts.

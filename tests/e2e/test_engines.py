@@ -143,7 +143,7 @@ def test_a_changed_layer_reruns_what_is_built_from_it(copy: Path) -> None:
 
 
 def test_dvc_repro_sees_an_edit_of_a_source_file(copy: Path) -> None:
-    path = copy / "src/reeltrace/measure/facts.py"
+    path = copy / "src/reeltrace/measure/facts_stage.py"
     path.write_text(path.read_text() + "\n# changed\n")
     planned = planned_by_snakemake(copy)
     facts = {"measure mahler2020-facts", "measure gavves-lecture5-facts"}
@@ -298,6 +298,17 @@ def test_dvc_repro_refuses_a_dvc_yaml_of_another_scale(copy: Path) -> None:
     done = run_in(copy, "dvc", "repro", code=None)
     assert done.returncode != 0
     assert "dvc.yaml: compiled from other experiments" in done.stderr
+
+
+def test_what_a_refused_repro_would_have_made_again_is_kept(copy: Path) -> None:
+    """DVC removes the outputs of a stage before its command, unless they persist."""
+    old, new = (f"model: block4-pool, protocol: {name}" for name in ("baseline", "stills"))
+    edit(copy / "documents/iqbal2017/experiments.yaml", old, new)
+    manifest = copy / "results/smoke/train/block4-pool-s0/manifest.json"
+    before = manifest.read_bytes()
+    assert run_in(copy, "dvc", "repro", code=None).returncode != 0
+    assert manifest.read_bytes() == before
+    assert (manifest.parent / "best.pt").is_file()
 
 
 def test_a_mistake_in_params_stops_snakemake_in_one_line(copy: Path) -> None:
