@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from reeltrace.artifacts.formats import WEIGHTS
 from reeltrace.errors import UserError
 from reeltrace.models.baselines import AveragePool, GRUClassifier
 from reeltrace.models.checkpoint import load_checkpoint
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from reeltrace.registry.models import Backbone
     from reeltrace.registry.specs import TrainSpec
 
-WEIGHTS = "weights.pt"
 STAGES = {"block2": 2, "block3": 3, "block4": 4}
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from torch import nn
 
 from reeltrace.artifacts.files import atomic_write
+from reeltrace.artifacts.formats import HIDDEN
 from reeltrace.data.clips import open_videos
 from reeltrace.data.features import VideoFeatures, open_video_features
 from reeltrace.data.sequences import open_sequences
@@ -44,7 +45,7 @@ def run(spec: TrainSpec, inputs: Mapping[str, Path], work: Path) -> dict[str, An
     more = _hidden if isinstance(net.module, RCN) else None
     facts = train_and_score(spec, net, splits, identity(inputs), work, more)
     if isinstance(net.module, RCN):
-        _write_hidden(work / "hidden.npz", net.module)
+        _write_hidden(work / HIDDEN, net.module)
     return facts
 
 
