@@ -14,12 +14,11 @@ from typing import Any
 
 HASH = re.compile(r"[0-9a-f]{64}")
 SHOWN = 40
-# Beside a difference of two measurements of time or memory, everything that is told of them.
-OBSERVED = ("seconds", "hours", "gigabytes", "rate")
+OBSERVED = ("seconds", "hours", "gigabytes", "rate")  # units of what belongs to a machine and a moment
 
 
 def plain(value: Any) -> Any:
-    """A value without hashes, and without the order of lists that are sets: overrides, datasets."""
+    """A value without hashes."""
     if isinstance(value, dict):
         return {key: plain(item) for key, item in sorted(value.items()) if not key.endswith("sha256")}
     if isinstance(value, list):

@@ -17,6 +17,7 @@ import typer
 
 from reeltrace import processor, variables, warm
 from reeltrace.artifacts.files import reason_of
+from reeltrace.artifacts.formats import HTML
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.memory import LOADING, MemoryShort, speaks_of_memory, too_little_memory
 
@@ -90,7 +91,7 @@ def status(
     plan = load_plan(ROOT)
     report = plan["report/all"]
     if where:
-        path = report.folder / "report.html"
+        path = report.folder / HTML
         if not path.is_file():
             raise CheckFailed(f"{path}: not made yet; run: snakemake --cores all")
         print(f"The report: {path}")

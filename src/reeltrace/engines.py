@@ -23,6 +23,7 @@ from typing import Any, Literal
 import yaml
 
 from reeltrace.artifacts.files import atomic_write, read_whole, reason_of, sha256_file
+from reeltrace.artifacts.formats import CURVES, SCORES
 from reeltrace.artifacts.json_values import read_json, sha256_json, write_json_if_changed
 from reeltrace.artifacts.names import DOCUMENTS, RECEIPT
 from reeltrace.artifacts.protocol import absent, check_outputs
@@ -119,7 +120,7 @@ def compile_dvc(plan: Plan) -> str:
             "params": InLine(_params(plan, ["scale"] if whole else task.params)),
             "outs": InLine([{str(task.folder): {"persist": True}}]),
         }
-    scores = [str(task.folder / "scores.json") for task in plan.of("train")]
+    scores = [str(task.folder / SCORES) for task in plan.of("train")]
     document = {"stages": stages, "metrics": scores, "plots": _plots(plan)}
     return DVC_HEADER + yaml.dump(document, Dumper=InLines, sort_keys=False, width=118, default_flow_style=None)
 
@@ -145,7 +146,7 @@ def _plots(plan: Plan) -> list[dict[str, Any]]:
                 {
                     f"learning curves of {task.key}": {
                         "x": "epoch",
-                        "y": {str(task.folder / "curves.csv"): columns},
+                        "y": {str(task.folder / CURVES): columns},
                         "x_label": "epoch",
                         "y_label": "validation top-1 (%)",
                     }

@@ -15,6 +15,12 @@ class CheckFailed(Exception):
     """A check that did not hold: altered artifact, changed spec, broken chain. The command line exits with 1."""
 
 
+def short(value: object) -> str:
+    """A value as it stands in a message."""
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
 def known_names(name: str, known: Iterable[str]) -> str:
     """In words, what might have been meant by a name that is not known: all the names, or of many the nearest."""
     names = list(known)

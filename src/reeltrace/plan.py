@@ -21,6 +21,7 @@ import grimp
 from grimp import ImportGraph
 from grimp.exceptions import SourceSyntaxError
 
+from reeltrace.artifacts import formats
 from reeltrace.artifacts.files import not_a_folder, reason_of, sha256_file
 from reeltrace.artifacts.names import DOCUMENTS, MANIFEST, RECEIPT, SPEC
 from reeltrace.document_code import module_path
@@ -164,19 +165,19 @@ class Task:
 
 
 DATA_OUTPUTS = {
-    "images": ("about.json", "images.npy", "labels.npy"),
-    "moving-digits": ("about.json", "clips-test.npy", "clips-train.npy", "clips-validation.npy", "index.csv"),
-    "videos": ("about.json", "index.csv", "splits/", "videos/"),
+    "images": (formats.ABOUT, formats.IMAGES, formats.LABELS),
+    "moving-digits": (formats.ABOUT, "clips-test.npy", "clips-train.npy", "clips-validation.npy", formats.CLIPS.name),
+    "videos": (formats.ABOUT, formats.VIDEO_INDEX.name, f"{formats.SPLITS}/", f"{formats.VIDEOS}/"),
 }
-LISTED_OUTPUTS = ("about.json", "index.csv")  # of a set of videos in a folder of the user's
-FRAMES_OUTPUTS = ("about.json", "broken.json", "frames.csv", "shards/")
-TRAIN_OUTPUTS = ("best.pt", "history.jsonl", "last.pt", "metrics.json", "predictions.npz", "scores.json")
-PRETRAIN_OUTPUTS = ("about.json", "weights.pt")
-LEARNED_OUTPUTS = (*PRETRAIN_OUTPUTS, "history.jsonl")
-FEATURES_OUTPUTS = ("about.json", "block2.npy", "block3.npy", "block4.npy")
-TIMING_OUTPUTS = ("timing.json",)
-AGGREGATE_OUTPUTS = ("cells.json", "curves.csv")
-REPORT_OUTPUTS = ("report.html", "report.json")
+LISTED_OUTPUTS = (formats.ABOUT, formats.VIDEO_INDEX.name)  # of a set of videos in a folder of the user's
+FRAMES_OUTPUTS = (formats.ABOUT, formats.BROKEN_VIDEOS, formats.FRAMES.name, f"{formats.SHARDS}/")
+TRAIN_OUTPUTS = (formats.BEST, formats.HISTORY, formats.LAST, formats.METRICS, formats.PREDICTIONS, formats.SCORES)
+PRETRAIN_OUTPUTS = (formats.ABOUT, formats.WEIGHTS)
+LEARNED_OUTPUTS = (*PRETRAIN_OUTPUTS, formats.HISTORY)
+FEATURES_OUTPUTS = (formats.ABOUT, "block2.npy", "block3.npy", "block4.npy")
+TIMING_OUTPUTS = (formats.TIMING,)
+AGGREGATE_OUTPUTS = (formats.CELLS, formats.CURVES)
+REPORT_OUTPUTS = (formats.HTML, formats.JSON)
 
 
 class Plan:

@@ -7,9 +7,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from reeltrace.analysis.published import read_yaml
-from reeltrace.artifacts.names import DOCUMENTS
-from reeltrace.errors import UserError
+from reeltrace.analysis.published import read_lists
 
 FILE = "assumptions.yaml"
 
@@ -61,18 +59,5 @@ class Ledger:
 
 def load(documents: Iterable[str], root: Path = Path()) -> tuple[Ledger, ...]:
     """The ledger of each document that has one. Raises `UserError` with the place and what was expected."""
-    found: list[Ledger] = []
-    places: dict[str, Path] = {}
-    for document in documents:
-        path = DOCUMENTS / document / FILE
-        if not (root / path).exists():
-            continue
-        one = Ledger(document=document, assumptions=read_yaml(path, Written, root).assumptions)
-        for assumption in one.assumptions:
-            if assumption.id in places:
-                raise UserError(
-                    f"{path}: assumption {assumption.id!r} stands in {places[assumption.id]} too; ids must differ"
-                )
-            places[assumption.id] = path
-        found.append(one)
-    return tuple(found)
+    found = read_lists(documents, root, FILE, Written, "assumptions", "assumption")
+    return tuple(Ledger(document, written.assumptions) for document, written in found)

@@ -11,9 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from reeltrace.analysis.published import read_yaml
-from reeltrace.artifacts.names import DOCUMENTS
-from reeltrace.errors import UserError
+from reeltrace.analysis.published import read_lists
 from reeltrace.kinds.table import TABLES
 
 FILE = "claims.yaml"
@@ -79,19 +77,8 @@ Lookup = Callable[[Place], Measured | None]
 
 def load(documents: Iterable[str], root: Path = Path()) -> tuple[Claims, ...]:
     """The claims of each document that has some. Raises `UserError` with the place and what was expected."""
-    found: list[Claims] = []
-    places: dict[str, Path] = {}
-    for document in documents:
-        path = DOCUMENTS / document / FILE
-        if not (root / path).exists():
-            continue
-        one = Claims(document=document, claims=read_yaml(path, Written, root).claims)
-        for claim in one.claims:
-            if claim.id in places:
-                raise UserError(f"{path}: claim {claim.id!r} stands in {places[claim.id]} too; ids must differ")
-            places[claim.id] = path
-        found.append(one)
-    return tuple(found)
+    found = read_lists(documents, root, FILE, Written, "claims", "claim")
+    return tuple(Claims(document, written.claims) for document, written in found)
 
 
 def holds(comparison: Comparison, left: float, right: float) -> bool:

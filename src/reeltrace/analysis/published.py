@@ -5,19 +5,17 @@ in its unit, and a value that the text does not give is null with the reason.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from reeltrace import strict_yaml
-from reeltrace.artifacts.files import read_whole
 from reeltrace.artifacts.names import DOCUMENTS
-from reeltrace.errors import UserError
+from reeltrace.errors import UserError, short
+from reeltrace.registry.texts import parse_yaml, read_text
 
 FILE = "published.yaml"
 Unit = Literal[
@@ -300,14 +298,7 @@ def load(document: str, root: Path = Path()) -> Document:
 
 def read_yaml(path: Path, model: type[M], root: Path = Path()) -> M:
     """A YAML file below `root`, validated. Raises `UserError` naming the file and the place in it."""
-    try:
-        raw = strict_yaml.load(read_whole(root / path, strict_yaml.MOST_CHARACTERS).decode())
-    except FileNotFoundError:
-        raise UserError(f"{path}: not found; restore it with `git checkout {path}`") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 text (byte {error.start})") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: {strict_yaml.complaint(error)}") from None
+    raw = parse_yaml(str(path), read_text(root / path, str(path)))
     try:
         return model.model_validate(raw)
     except ValidationError as error:
@@ -315,7 +306,27 @@ def read_yaml(path: Path, model: type[M], root: Path = Path()) -> M:
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         cell = _named_cell(raw, first["loc"])
         message = first["msg"].removeprefix("Value error, ")
-        raise UserError(f"{path}: {where}{cell}: {message}; found {_short(first['input'])}") from None
+        raise UserError(f"{path}: {where}{cell}: {message}; found {short(first['input'])}") from None
+
+
+def read_lists(
+    documents: Iterable[str], root: Path, file: str, model: type[M], part: str, one: str
+) -> Iterator[tuple[str, M]]:
+    """Each document that has such a file, with what it holds; `part` is its list of items, `one` the word for an item.
+
+    Raises `UserError` with the place and what was expected, and where two items of all documents have the same id.
+    """
+    places: dict[str, Path] = {}
+    for document in documents:
+        path = DOCUMENTS / document / file
+        if not (root / path).exists():
+            continue
+        found = read_yaml(path, model, root)
+        for item in getattr(found, part):
+            if item.id in places:
+                raise UserError(f"{path}: {one} {item.id!r} stands in {places[item.id]} too; ids must differ")
+            places[item.id] = path
+        yield document, found
 
 
 def _named_cell(raw: Any, loc: tuple[int | str, ...]) -> str:
@@ -329,8 +340,3 @@ def _named_cell(raw: Any, loc: tuple[int | str, ...]) -> str:
         if isinstance(node, dict) and {"row", "column"} <= set(node):
             return f" (row {node['row']!r}, column {node['column']!r})"
     return ""
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."

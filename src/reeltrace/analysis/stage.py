@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from reeltrace.analysis.published import load
 from reeltrace.analysis.sources import Source
 from reeltrace.analysis.tables import aggregate
-from reeltrace.analysis.timing import TIMING
 from reeltrace.artifacts.files import atomic_write, read_whole, sha256_file
+from reeltrace.artifacts.formats import CELLS, CURVES, HISTORY, METRICS, TIMING
 from reeltrace.artifacts.json_values import canonical_json, parse_json, read_json
 from reeltrace.artifacts.names import SPEC
 from reeltrace.errors import CheckFailed
@@ -20,8 +20,6 @@ from reeltrace.kinds.table import cell_sources
 
 if TYPE_CHECKING:
     from reeltrace.registry.specs import AggregateSpec
-
-CELLS, CURVES, METRICS, HISTORY = "cells.json", "curves.csv", "metrics.json", "history.jsonl"
 
 
 def run(spec: AggregateSpec, inputs: Mapping[str, Path], work: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reeltrace.artifacts.files import sha256_file
+from reeltrace.artifacts.formats import TIMING
 from reeltrace.artifacts.json_values import read_json, write_json
 from reeltrace.artifacts.names import RECEIPT
 from reeltrace.errors import CheckFailed
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from reeltrace.registry.specs import TimingSpec
 
 SCHEMA = 1
-TIMING = "timing.json"
 
 
 def run(spec: TimingSpec, inputs: Mapping[str, Path], work: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -91,9 +91,7 @@ VIDEO_INDEX = Table(
     "make the dataset first",
     "make the dataset again",
 )
-LISTED_INDEX = Table(
-    VIDEO_INDEX.name, VIDEO_INDEX.columns[:-1], VIDEO_INDEX.what, VIDEO_INDEX.missing, VIDEO_INDEX.wrong
-)  # of the user's own videos, which nobody hashed
+LISTED_INDEX = replace(VIDEO_INDEX, columns=VIDEO_INDEX.columns[:-1])  # of the user's own videos, which nobody hashed
 FRAMES = Table(
     "frames.csv",
     ("video", "shard", "offset", "frames", "height", "width", "decoder", "fps", "note", "expected"),

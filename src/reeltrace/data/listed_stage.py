@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from reeltrace.artifacts.formats import ABOUT, LISTED_INDEX
+from reeltrace.artifacts.formats import ABOUT, LISTED_INDEX, OFFICIAL_SPLITS
 from reeltrace.artifacts.json_values import write_json
 from reeltrace.errors import UserError
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 LISTS = {"train": "train.txt", "test": "validation.txt"}  # the validation set of the document is what tests a net
-SPLITS = (1, 2, 3)
 
 
 def run(spec: "VideosSpec", inputs: Mapping[str, Path], work: Path) -> dict[str, Any]:
@@ -66,7 +65,7 @@ def run(spec: "VideosSpec", inputs: Mapping[str, Path], work: Path) -> dict[str,
             "licence": "as its owner says",
             "citation": "none given",
             "classes": classes,
-            "counts": {f"split{split}": {**counts, "unused": 0} if split == 1 else none for split in SPLITS},
+            "counts": {f"split{split}": {**counts, "unused": 0} if split == 1 else none for split in OFFICIAL_SPLITS},
             "videos": len(sides),
             "bytes": total,
         },

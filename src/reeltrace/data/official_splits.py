@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from reeltrace.artifacts.formats import OFFICIAL_SPLITS
 from reeltrace.errors import UserError
 
 Layout = Literal["ucf101", "hmdb51"]
 Side = Literal["train", "test", "unused"]
-SPLITS = (1, 2, 3)
 UCF_FOLDER = "ucfTrainTestlist"
 HMDB_FOLDER = "testTrainMulti_7030_splits"
 _HMDB_SIDES: dict[str, Side] = {"0": "unused", "1": "train", "2": "test"}
@@ -86,7 +86,7 @@ class _Sides:
 
     def __init__(self) -> None:
         self.labels: dict[str, int] = {}
-        self.places: list[dict[str, tuple[Side, str]]] = [{} for _ in SPLITS]
+        self.places: list[dict[str, tuple[Side, str]]] = [{} for _ in OFFICIAL_SPLITS]
 
     def put(self, split: int, video: str, label: int, side: Side, where: str) -> None:
         before = self.places[split - 1].get(video)
@@ -136,7 +136,7 @@ def _read_ucf(folder: Path, there: _Videos) -> Splits:
     label_of = {name: label for label, name in enumerate(names)}
     collected = _Sides()
     sides: tuple[tuple[str, Side], ...] = (("train", "train"), ("test", "test"))
-    for split in SPLITS:
+    for split in OFFICIAL_SPLITS:
         for kind, side in sides:
             for where, line in _lines(folder / f"{kind}list{split:02d}.txt"):
                 match = re.fullmatch(r"(\w+)/(v_\w+_g\d+_c\d+\.avi)" + (r" (\d+)" if kind == "train" else ""), line)
@@ -171,7 +171,7 @@ def _read_hmdb(folder: Path, there: _Videos) -> Splits:
             raise UserError(f"videos/{name}: unknown class; {folder} has no list {name}_test_split1.txt")
     collected = _Sides()
     for label, name in enumerate(names):
-        for split in SPLITS:
+        for split in OFFICIAL_SPLITS:
             if (name, split) not in lists:
                 raise UserError(f"{folder / f'{name}_test_split{split}.txt'}: no such list; bring the official files")
             for where, line in _lines(lists[name, split]):

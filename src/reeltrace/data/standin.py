@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from reeltrace.artifacts.files import atomic_write
+from reeltrace.artifacts.formats import OFFICIAL_SPLITS
 from reeltrace.errors import UserError
 
 Kind = Literal["ucf101", "hmdb51"]
@@ -37,7 +38,6 @@ LICENCE = "CC BY 2.0 (the photographs)"
 CITATION = "china.jpg by danielbuechele and flower.jpg by vultilion, Flickr, as shipped by scikit-learn"
 
 GROUPS = 25  # of UCF-101; a group's number decides in which split it is tested
-SPLITS = (1, 2, 3)
 HEIGHT = 240
 RATE: dict[Kind, int] = {"ucf101": 25, "hmdb51": 30}
 WIDTHS: dict[Kind, tuple[int, ...]] = {"ucf101": (320,), "hmdb51": (320, 352, 416, 424)}
@@ -231,8 +231,8 @@ def group_numbers(groups: int) -> tuple[int, ...]:
 
     Raises UserError for fewer than 3 groups or more than 25.
     """
-    if not len(SPLITS) <= groups <= GROUPS:
-        raise UserError(f"groups: expected {len(SPLITS)} to {GROUPS}, found {groups}")
+    if not len(OFFICIAL_SPLITS) <= groups <= GROUPS:
+        raise UserError(f"groups: expected {len(OFFICIAL_SPLITS)} to {GROUPS}, found {groups}")
     return tuple(1 + index * GROUPS // groups for index in range(groups))
 
 
@@ -262,13 +262,15 @@ def sides(kind: Kind, groups: int, seed: int) -> dict[int, dict[int, int]]:
     """
     numbers = group_numbers(groups)
     if kind == "ucf101":
-        rule = {split: range(7 * split - 6, 7 * split + 1) for split in SPLITS}
-        return {split: {group: TEST if group in rule[split] else TRAIN for group in numbers} for split in SPLITS}
+        rule = {split: range(7 * split - 6, 7 * split + 1) for split in OFFICIAL_SPLITS}
+        return {
+            split: {group: TEST if group in rule[split] else TRAIN for group in numbers} for split in OFFICIAL_SPLITS
+        }
     unused = round(groups / 10) if groups >= 5 else 0
     tested = max(1, round(0.3 * (groups - unused)))
     order = [numbers[place] for place in _generator(kind, seed, "split").permutation(groups)]
     result = {}
-    for split in SPLITS:
+    for split in OFFICIAL_SPLITS:
         turned = order[(split - 1) * tested :] + order[: (split - 1) * tested]
         place = dict.fromkeys(turned[:tested], TEST) | dict.fromkeys(turned[groups - unused :], UNUSED)
         result[split] = {group: place.get(group, TRAIN) for group in numbers}
@@ -283,7 +285,7 @@ def split_files(kind: Kind, made: Sequence[Video], groups: int, seed: int) -> di
     if kind == "ucf101":
         folder = Path("splits", "ucfTrainTestlist")
         files[folder / "classInd.txt"] = [f"{label + 1} {name}" for label, name in names]
-        for split in SPLITS:
+        for split in OFFICIAL_SPLITS:
             train, test = [], []
             for video in made:
                 line = f"{video.action.name}/{video.path.name}"
@@ -295,7 +297,7 @@ def split_files(kind: Kind, made: Sequence[Video], groups: int, seed: int) -> di
             files[folder / f"testlist{split:02d}.txt"] = test
     else:
         folder = Path("splits", "testTrainMulti_7030_splits")
-        for split in SPLITS:
+        for split in OFFICIAL_SPLITS:
             for _, name in names:
                 # the official lines end in a blank
                 files[folder / f"{name}_test_split{split}.txt"] = [

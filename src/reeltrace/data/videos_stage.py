@@ -10,12 +10,12 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from reeltrace.artifacts.files import sha256_file
-from reeltrace.artifacts.formats import ABOUT, VIDEO_INDEX
+from reeltrace.artifacts.formats import ABOUT, OFFICIAL_SPLITS, VIDEO_INDEX
 from reeltrace.artifacts.json_values import write_json
 from reeltrace.artifacts.names import SCRATCH
 from reeltrace.data import declared, sources, standin
 from reeltrace.data.archives import unpack
-from reeltrace.data.official_splits import SPLITS, UCF_FOLDER, Layout, Splits, by_spelling, read_splits
+from reeltrace.data.official_splits import UCF_FOLDER, Layout, Splits, by_spelling, read_splits
 from reeltrace.data.sources import Source, UnreachableError
 from reeltrace.errors import UserError
 
@@ -65,7 +65,7 @@ def run(spec: "VideosSpec", inputs: Mapping[str, Path], work: Path) -> dict[str,
                     side: sum(sides[split - 1] == side for sides in splits.sides.values())
                     for side in ("train", "test", "unused")
                 }
-                for split in SPLITS
+                for split in OFFICIAL_SPLITS
             },
             "videos": len(splits.labels),
             "bytes": size,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from reeltrace.artifacts.formats import METRICS
 from reeltrace.artifacts.json_values import write_json
 from reeltrace.document_code import load_module, module_path
 from reeltrace.errors import UserError
@@ -29,5 +30,5 @@ def run(spec: MeasureSpec, inputs: Mapping[str, Path], work: Path) -> dict[str, 
         raise UserError(f"{module_path(document)}: no function facts(); measure/{spec.key} calls it")
     with torch.device("meta"):
         found = module.facts()
-    write_json(work / "metrics.json", {"schema": SCHEMA, **found})
+    write_json(work / METRICS, {"schema": SCHEMA, **found})
     return {}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 
 from reeltrace import processor
+from reeltrace.artifacts.formats import METRICS
 from reeltrace.artifacts.json_values import write_json
 from reeltrace.measure.latency import choose_device, measure_latency
 from reeltrace.measure.networks import building, config_of, input_shapes, load_weights, naming, zeros
@@ -26,7 +27,7 @@ SCHEMA = 1
 def run(spec: MeasureSpec, inputs: Mapping[str, Path], work: Path) -> dict[str, Any]:
     """Write `metrics.json`: see `time`. Times and memory differ between two runs. Needs no inputs."""
     asked = cast("LatencyMeasurement", spec.measurement)
-    write_json(work / "metrics.json", {"schema": SCHEMA, **time(asked, spec.networks)})
+    write_json(work / METRICS, {"schema": SCHEMA, **time(asked, spec.networks)})
     return {}
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
+from reeltrace.artifacts.formats import METRICS
 from reeltrace.artifacts.json_values import write_json
 from reeltrace.measure.multiply_adds import count_multiply_adds
 from reeltrace.measure.networks import building, config_of, input_shapes, naming
@@ -26,7 +27,7 @@ SCHEMA = 1
 def run(spec: MeasureSpec, inputs: Mapping[str, Path], work: Path) -> dict[str, Any]:
     """Write `metrics.json`: see `count`. Needs no inputs."""
     asked = cast("NetworksMeasurement", spec.measurement)
-    write_json(work / "metrics.json", {"schema": SCHEMA, **count(asked)})
+    write_json(work / METRICS, {"schema": SCHEMA, **count(asked)})
     return {}
 
 

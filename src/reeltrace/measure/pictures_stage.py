@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from reeltrace.artifacts.formats import METRICS
 from reeltrace.artifacts.json_values import write_json
 from reeltrace.measure import pictures
 
@@ -26,5 +27,5 @@ def run(spec: MeasureSpec, inputs: Mapping[str, Path], work: Path) -> dict[str, 
     """
     asked = cast("PicturesMeasurement", spec.measurement)
     metrics = pictures.draw(asked, spec.networks[asked.network], f"measurements.{spec.key}", work)
-    write_json(work / "metrics.json", {"schema": SCHEMA, **metrics})
+    write_json(work / METRICS, {"schema": SCHEMA, **metrics})
     return {}

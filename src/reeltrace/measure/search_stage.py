@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from reeltrace.artifacts.formats import METRICS
 from reeltrace.artifacts.json_values import write_json
 from reeltrace.measure.networks import building, config_of
 from reeltrace.measure.search import search_configurations
@@ -20,7 +21,7 @@ SCHEMA = 1
 def run(spec: MeasureSpec, inputs: Mapping[str, Path], work: Path) -> dict[str, Any]:
     """Write `metrics.json`: see `search`. Needs no inputs."""
     asked = cast("SearchMeasurement", spec.measurement)
-    write_json(work / "metrics.json", {"schema": SCHEMA, **search(asked)})
+    write_json(work / METRICS, {"schema": SCHEMA, **search(asked)})
     return {}
 
 

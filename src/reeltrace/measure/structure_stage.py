@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import nn
 
+from reeltrace.artifacts.formats import METRICS
 from reeltrace.artifacts.json_values import write_json
 from reeltrace.measure.structure import (
     count_parameters,
@@ -29,7 +30,7 @@ def run(spec: MeasureSpec, inputs: Mapping[str, Path], work: Path) -> dict[str, 
     """Write `metrics.json`: per net classes, parameters, widths and feature-map sizes, per layer filter and stride, and
     the search over open choices. Needs no inputs."""
     asked = cast("StructureMeasurement", spec.measurement)
-    write_json(work / "metrics.json", {"schema": SCHEMA, **_structure(asked)})
+    write_json(work / METRICS, {"schema": SCHEMA, **_structure(asked)})
     return {}
 
 

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from reeltrace.artifacts.names import DOCUMENTS
-from reeltrace.errors import UserError
+from reeltrace.errors import UserError, short
 from reeltrace.registry.fields import SCALES, Scale
-from reeltrace.registry.header import HEADER, Header, Tree, header, mapping, read_text, short
+from reeltrace.registry.header import HEADER, Header, Tree, header, mapping
+from reeltrace.registry.texts import read_text
 
 PARAMS = "params.yaml"
 COMMON = "common"
@@ -218,11 +219,17 @@ def _check_keys(path: str, tree: Tree, known: Iterable[str]) -> None:
             )
 
 
-def _check_sections(path: str, tree: Tree) -> None:
-    _check_keys(path, tree, SECTIONS)
+def _sections(path: str, tree: Tree) -> Iterator[tuple[str, Tree]]:
+    """Each section with its entries. Raises `UserError` for one that has none by name."""
     for section, entries in tree.items():
         if not isinstance(entries, dict):
             raise UserError(f"{path}: {section}: found {short(entries)}; expected names with their values")
+        yield section, entries
+
+
+def _check_sections(path: str, tree: Tree) -> None:
+    _check_keys(path, tree, SECTIONS)
+    for section, entries in _sections(path, tree):
         for key, value in _maps_over_scales(entries, section):
             raise UserError(
                 f"{path}: {key}: found a map over scales ({', '.join(value)}); write the document's value here, and "
@@ -243,9 +250,7 @@ def _maps_over_scales(value: Any, path: str) -> Iterator[tuple[str, Tree]]:
 
 def _check_entries(path: str, tree: Tree, home: Iterable[tuple[str, str]], lacking: str) -> None:
     declared = set(home)
-    for section, entries in tree.items():
-        if not isinstance(entries, dict):
-            raise UserError(f"{path}: {section}: found {short(entries)}; expected names with their values")
+    for section, entries in _sections(path, tree):
         for key in entries:
             if (section, key) not in declared:
                 known = sorted(name for of, name in declared if of == section)

@@ -1,18 +1,16 @@
-"""`documents/<key>/document.yaml`: the title of a document and where it comes from; and how such files are read."""
+"""`documents/<key>/document.yaml`: the title of a document and where it comes from."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import Field, StringConstraints, ValidationError
 
-from reeltrace import strict_yaml
-from reeltrace.artifacts.files import read_whole
 from reeltrace.artifacts.names import DOCUMENTS
-from reeltrace.errors import UserError
+from reeltrace.errors import UserError, short
 from reeltrace.registry.fields import Strict
+from reeltrace.registry.texts import parse_yaml, read_text
 
 HEADER = "document.yaml"
 Tree = dict[str, Any]
@@ -62,30 +60,11 @@ def header(path: str, text: str) -> Header:
         raise UserError(f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}") from None
 
 
-def read_text(path: Path, shown: str, remedy: str = "") -> str:
-    """The text of a file. Raises `UserError`, naming it as `shown`, where it is missing or no text."""
-    try:
-        return read_whole(path, strict_yaml.MOST_CHARACTERS).decode()
-    except FileNotFoundError:
-        raise UserError(f"{shown}: not found; {remedy or f'restore it with `git checkout {shown}`'}") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{shown}: not UTF-8 text (byte {error.start})") from None
-
-
 def mapping(path: str, text: str) -> Tree:
     """A YAML text of keys with values; none of an empty one. Raises `UserError`, with the place in it."""
-    try:
-        found = strict_yaml.load(text)
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: {strict_yaml.complaint(error)}") from None
+    found = parse_yaml(path, text)
     if found is None:
         return {}
     if not isinstance(found, dict):
         raise UserError(f"{path}: found {short(found)}; expected keys with values")
     return found
-
-
-def short(value: Any) -> str:
-    """A value as it stands in a message."""
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from reeltrace.errors import UserError
+from reeltrace.errors import UserError, short
 from reeltrace.kinds.architecture import ARCHITECTURES, PIXELS, STILLS, Architecture
 from reeltrace.kinds.brought import bring
 from reeltrace.kinds.measurement import MEASUREMENTS, Nets
@@ -61,10 +61,8 @@ def _complaint(error: ValidationError, raw: Any, scale: Scale, files: Compositio
         return f"{place}: unknown key; remove it or correct its spelling"
     if first.kind == "missing":
         return f"{place}: missing; add it"
-    found = repr(first.found)
-    found = found if len(found) <= 80 else found[:77] + "..."
     expected = first.message.removeprefix("Value error, ")
-    return f"{place} (scale {scale}): found {found}; expected: {expected[0].lower()}{expected[1:]}"
+    return f"{place} (scale {scale}): found {short(first.found)}; expected: {expected[0].lower()}{expected[1:]}"
 
 
 class Registry:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from reeltrace.artifacts.files import sha256_file
+from reeltrace.artifacts.formats import ABOUT, METRICS
 from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.names import MANIFEST, RECEIPT, SPEC
 from reeltrace.errors import CheckFailed
@@ -47,7 +48,7 @@ def describe(name: str, folder: Path, scale: str) -> dict[str, Any]:
 
 def _arithmetic(folder: Path, manifest: Mapping[str, Any]) -> dict[str, str]:
     """In what precision and on what kind of processor an artifact was computed, where its results say so."""
-    name = next((name for name in ("metrics.json", "about.json") if name in manifest["outputs"]), None)
+    name = next((name for name in (METRICS, ABOUT) if name in manifest["outputs"]), None)
     found = read_json(folder / name).get("arithmetic") if name and (folder / name).is_file() else None
     if found is None:
         return {}

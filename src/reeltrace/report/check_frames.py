@@ -6,13 +6,12 @@ from typing import Any
 import numpy as np
 
 from reeltrace.analysis.hidden import QUANTITIES
-from reeltrace.analysis.stage import METRICS
-from reeltrace.analysis.timing import TIMING, measured
+from reeltrace.analysis.timing import measured
 from reeltrace.artifacts.files import sha256_file
+from reeltrace.artifacts.formats import HIDDEN, METRICS, TIMING
 from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.names import RECEIPT
 from reeltrace.errors import Problem
-from reeltrace.report.frame_nets import HIDDEN
 
 TAMPERED = "tampered artifact"
 TOLERANCE = 1e-6

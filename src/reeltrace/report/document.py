@@ -18,10 +18,10 @@ from jinja2 import nodes
 from reeltrace.analysis import assumptions, claims, published
 from reeltrace.analysis.cells import parts
 from reeltrace.analysis.intervals import CONFIDENCE
-from reeltrace.analysis.stage import CELLS, HISTORY, read_history
+from reeltrace.analysis.stage import read_history
 from reeltrace.analysis.verdicts import MEANINGS, count
 from reeltrace.artifacts.files import sha256_file
-from reeltrace.artifacts.formats import ABOUT, CLIPS
+from reeltrace.artifacts.formats import ABOUT, CELLS, CLIPS, HISTORY, HTML
 from reeltrace.artifacts.json_values import canonical_json, read_json
 from reeltrace.artifacts.names import DOCUMENTS, SPEC
 from reeltrace.errors import CheckFailed, UserError
@@ -143,7 +143,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         },
     )
     page = "\n".join(line.rstrip() for line in page.splitlines() if line.strip()) + "\n"
-    problems = check_templates(root) or [str(p) for p in binder.check(page, "report.html")]
+    problems = check_templates(root) or [str(p) for p in binder.check(page, HTML)]
     if problems:
         raise CheckFailed(f"{problems[0]}; {len(problems)} such problem(s); correct {root / TEMPLATES}")
     content["numbers"] = [

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from reeltrace.analysis.stage import CELLS
 from reeltrace.artifacts.files import sha256_file
+from reeltrace.artifacts.formats import CELLS
 from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.names import MANIFEST, RECEIPT
 from reeltrace.errors import CheckFailed, UserError

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from reeltrace.artifacts.formats import HIDDEN
 from reeltrace.errors import CheckFailed
 from reeltrace.report import figures
 from reeltrace.report.binding import Binder, Number
@@ -16,7 +17,6 @@ QUANTITIES = {
     "diagonal_mean": "mean of the diagonal",
     "diagonal_std": "its deviation",
 }
-HIDDEN = "hidden.npz"
 
 
 def backbone_settings(backbone: Mapping[str, Any]) -> dict[str, str]:

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reeltrace.analysis.stage import METRICS
 from reeltrace.artifacts.files import sha256_file
+from reeltrace.artifacts.formats import METRICS
 from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.names import SPEC
 from reeltrace.errors import CheckFailed

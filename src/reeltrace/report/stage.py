@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reeltrace.artifacts.files import atomic_write
+from reeltrace.artifacts.formats import HTML, JSON
 from reeltrace.report.document import build
 
 if TYPE_CHECKING:
     from reeltrace.registry.specs import ReportSpec
-
-HTML, JSON = "report.html", "report.json"
 
 
 def run(spec: ReportSpec, inputs: Mapping[str, Path], work: Path) -> dict[str, Any]:

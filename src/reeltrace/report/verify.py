@@ -19,11 +19,22 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from reeltrace.analysis.stage import CELLS, METRICS
 from reeltrace.analysis.stage import outputs as aggregate_outputs
-from reeltrace.analysis.timing import TIMING
 from reeltrace.artifacts.files import reason_of, sha256_file
-from reeltrace.artifacts.formats import ABOUT, BROKEN_VIDEOS, FRAMES, PREDICTIONS, SCORES, SHARDS, VIDEO_INDEX
+from reeltrace.artifacts.formats import (
+    ABOUT,
+    BROKEN_VIDEOS,
+    CELLS,
+    FRAMES,
+    HTML,
+    JSON,
+    METRICS,
+    PREDICTIONS,
+    SCORES,
+    SHARDS,
+    TIMING,
+    VIDEO_INDEX,
+)
 from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.names import MANIFEST, RECEIPT, SPEC
 from reeltrace.artifacts.protocol import check_outputs, file_entry
@@ -34,7 +45,6 @@ from reeltrace.kinds.points import load
 from reeltrace.registry.specs import AggregateSpec, ReportSpec
 from reeltrace.report.check_frames import times
 from reeltrace.report.document import build
-from reeltrace.report.stage import HTML, JSON
 from reeltrace.report.videos import SIDES
 
 TAMPERED, STALE, BROKEN = "tampered artifact", "stale", "broken chain"

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reeltrace.analysis.stage import METRICS
 from reeltrace.artifacts.files import sha256_file
-from reeltrace.artifacts.formats import ABOUT, BROKEN_VIDEOS, FRAMES, SHARDS, VIDEO_INDEX
+from reeltrace.artifacts.formats import ABOUT, BROKEN_VIDEOS, FRAMES, METRICS, SHARDS, VIDEO_INDEX
 from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.names import SPEC
 from reeltrace.errors import CheckFailed

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reeltrace.artifacts.formats import WEIGHTS
 from reeltrace.errors import UserError
 from reeltrace.kinds.architecture import ARCHITECTURES, PIXELS
 from reeltrace.models.checkpoint import load_checkpoint
@@ -12,8 +13,6 @@ from reeltrace.training.loop import Net, net_of
 
 if TYPE_CHECKING:
     from reeltrace.registry.specs import TrainSpec
-
-WEIGHTS = "weights.pt"
 
 
 def initial_net(spec: TrainSpec, weights: Path | None) -> Net:

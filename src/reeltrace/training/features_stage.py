@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from reeltrace.artifacts.files import explain_full_disk
+from reeltrace.artifacts.formats import ABOUT
 from reeltrace.artifacts.json_values import write_json
 from reeltrace.data.features import BLOCKS
 from reeltrace.data.frame_store import FrameStore
@@ -75,7 +76,7 @@ def run(spec: FeaturesSpec, inputs: Mapping[str, Path], work: Path) -> dict[str,
             array.flush()
     seconds = time.perf_counter() - began
     write_json(
-        work / "about.json",
+        work / ABOUT,
         {
             "schema": SCHEMA,
             "videos": len(store),

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from reeltrace.artifacts.files import atomic_write
+from reeltrace.artifacts.formats import HIDDEN
 from reeltrace.models.rcn import RCN, hidden_statistics
-
-HIDDEN = "hidden.npz"
 
 
 def write(net: RCN, work: Path) -> dict[str, Any]:

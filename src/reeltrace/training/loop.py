@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reeltrace.artifacts.files import atomic_write
+from reeltrace.artifacts.formats import HISTORY
 from reeltrace.artifacts.json_values import sha256_json
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.kinds.architecture import ARCHITECTURES
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from reeltrace.registry.runs import Protocol
     from reeltrace.registry.specs import TrainSpec
 
-HISTORY = "history.jsonl"
 WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 WORKSPACES = (":4096:8", ":16:8")  # with which cuBLAS adds in the same order in every run
 

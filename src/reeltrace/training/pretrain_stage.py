@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from reeltrace.artifacts.files import explain_full_disk
+from reeltrace.artifacts.formats import ABOUT, WEIGHTS
 from reeltrace.artifacts.json_values import write_json
 from reeltrace.data import declared, sources
 from reeltrace.data.sequences import open_sequences
@@ -17,7 +18,7 @@ from reeltrace.kinds.architectures.stills import describe_backbone
 from reeltrace.models.backbones import build
 from reeltrace.models.checkpoint import read_tensors, save_state
 from reeltrace.training import loop
-from reeltrace.training.backbones import WEIGHTS, initial_net
+from reeltrace.training.backbones import initial_net
 from reeltrace.training.evaluation import evaluate, score_split
 from reeltrace.training.frame_stage import check_splits
 from reeltrace.training.stage import identity
@@ -71,7 +72,7 @@ def _bring(spec: PretrainSpec, work: Path) -> dict[str, Any]:
             )
     _save(work, architecture, 0, state)
     write_json(
-        work / "about.json",
+        work / ABOUT,
         {"schema": SCHEMA, "source": source.name, "licence": source.licence, "citation": source.citation},
     )
     return {"served": fetched.served}
@@ -90,7 +91,7 @@ def _learn(spec: TrainSpec, inputs: Mapping[str, Path], work: Path) -> dict[str,
     scored = score_split(evaluate(trained.model, test, ["original"])["original"], test)
     _save(work, net.architecture, trained.best["epoch"], trained.model.image_state())  # type: ignore[operator]
     write_json(
-        work / "about.json",
+        work / ABOUT,
         {
             "schema": SCHEMA,
             "source": f"stills of {spec.dataset}, split {spec.video.split}",

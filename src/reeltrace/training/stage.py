@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from reeltrace import processor
 from reeltrace.artifacts.files import atomic_write, explain_full_disk, sha256_file
+from reeltrace.artifacts.formats import ABOUT, BEST, FRAMES, LAST, METRICS, PREDICTIONS, SCORES, VIDEO_INDEX
 from reeltrace.artifacts.json_values import sha256_json, write_json
 from reeltrace.artifacts.names import MANIFEST
 from reeltrace.data.clips import open_videos
@@ -68,13 +69,13 @@ def train_and_score(
     began = time.perf_counter()
     epochs = {"last": trained.history[-1]["epoch"], "best": best["epoch"]}
     logits = {"last": evaluate(model, test, spec.evaluation)}
-    _save(work / "last.pt", net, epochs["last"], model)
+    _save(work / LAST, net, epochs["last"], model)
     if epochs["best"] == epochs["last"]:
         logits["best"] = logits["last"]
     else:
         model.load_state_dict(best["state"])
         logits["best"] = evaluate(model, test, spec.evaluation)
-    _save(work / "best.pt", net, epochs["best"], model)
+    _save(work / BEST, net, epochs["best"], model)
     evaluation_seconds = time.perf_counter() - began
 
     validations = {"last": trained.validation, "best": best["validation"]}
@@ -103,13 +104,13 @@ def train_and_score(
         splits = (clips, validation, test)
         metrics["videos"] = {split.split: len(np.unique(split.videos)) for split in splits}  # type: ignore[arg-type]
         metrics["videos"]["missing"] = sum(split.missing for split in splits)
-    write_json(work / "metrics.json", metrics)
+    write_json(work / METRICS, metrics)
     top1 = {name: metrics["best"]["test"][name]["top1"] for name in spec.evaluation}
     write_json(
-        work / "scores.json",
+        work / SCORES,
         {"epoch": epochs["best"], "validation": best["validation"]["top1"], **top1},
     )
-    _write_predictions(work / "predictions.npz", test, logits)
+    _write_predictions(work / PREDICTIONS, test, logits)
     return {
         "device": _device_name(model),
         "precision": trained.arithmetic["precision"],
@@ -171,7 +172,7 @@ def identity(inputs: Mapping[str, Path]) -> str:
     """What stands for the content of a run's inputs: their manifests; for one not made by the workflow, its index."""
 
     def of(folder: Path) -> str:
-        names = (MANIFEST, "index.csv", "frames.csv", "about.json")
+        names = (MANIFEST, VIDEO_INDEX.name, FRAMES.name, ABOUT)
         return sha256_file(next(folder / name for name in names if (folder / name).is_file()))
 
     hashes = [of(folder) for folder in inputs.values()]

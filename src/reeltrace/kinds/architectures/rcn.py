@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from reeltrace.artifacts.formats import HIDDEN
 from reeltrace.kinds.architecture import Architecture, Further, Least, OnBackbone
 from reeltrace.registry.fields import Flag
 from reeltrace.registry.models import Backbone, BackboneEntry
@@ -58,7 +59,7 @@ KIND = Architecture(
     fed="clips",
     backbone=OnBackbone("resnet18", learned=lambda entry: bool(entry.input_init == "pretrained")),
     further=Further(
-        outputs=("hidden.npz",),
+        outputs=(HIDDEN,),
         write="reeltrace.training.hidden:write",
         check="reeltrace.report.check_frames:hidden_states",
     ),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from reeltrace.artifacts.formats import METRICS
 from reeltrace.kinds.measurement import Entry, MeasurementKind, no_bound, no_files, no_names, one_processor
 
 
@@ -20,7 +21,7 @@ KIND = MeasurementKind(
     name="facts",
     params=FactsMeasurement,
     stage="reeltrace.measure.facts_stage",
-    outputs=("metrics.json",),
+    outputs=(METRICS,),
     calls_document=True,
     observes=False,
     offers=None,

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from reeltrace.artifacts.formats import METRICS
 from reeltrace.kinds.measurement import Entry, MeasurementKind, Named, Nets, Resources, no_bound
 from reeltrace.kinds.words import listed
 from reeltrace.registry.fields import Name
@@ -86,14 +87,14 @@ def _check(folder: Path, asked: Mapping[str, Any], metrics: Mapping[str, Any]) -
                 stored = found["seconds"][path.partition("/")[2]] if "/" in path else found[path]
                 if abs(stored - value) > TOLERANCE * max(1.0, value):
                     where = f"/networks/{name}/{precision}/{path} is {stored}, its passes give {value:.10g}"
-                    yield "metrics.json", where
+                    yield METRICS, where
 
 
 KIND = MeasurementKind(
     name="latency",
     params=LatencyMeasurement,
     stage="reeltrace.measure.latency_stage",
-    outputs=("metrics.json",),
+    outputs=(METRICS,),
     calls_document=False,
     observes=True,
     offers=None,

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from reeltrace.artifacts.formats import METRICS
 from reeltrace.kinds.measurement import Entry, MeasurementKind, no_bound, no_files, no_names, one_processor
 from reeltrace.kinds.words import plain
 from reeltrace.registry.fields import Name
@@ -33,7 +34,7 @@ KIND = MeasurementKind(
     name="networks",
     params=NetworksMeasurement,
     stage="reeltrace.measure.networks_stage",
-    outputs=("metrics.json",),
+    outputs=(METRICS,),
     calls_document=False,
     observes=False,
     offers=_offers,

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from reeltrace.artifacts.files import sha256_file
+from reeltrace.artifacts.formats import METRICS
 from reeltrace.kinds.measurement import Drawing, Entry, MeasurementKind, Named, Nets, no_bound, one_processor
 from reeltrace.kinds.words import listed
 from reeltrace.registry.datasets import Normalise
@@ -133,7 +134,7 @@ KIND = MeasurementKind(
     name="pictures",
     params=PicturesMeasurement,
     stage="reeltrace.measure.pictures_stage",
-    outputs=("metrics.json", "pictures/"),
+    outputs=(METRICS, "pictures/"),
     calls_document=False,
     observes=False,
     offers=None,

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from reeltrace.artifacts.formats import METRICS
 from reeltrace.kinds.measurement import Entry, MeasurementKind, no_bound, no_files, no_names, one_processor
 from reeltrace.kinds.words import listed
 from reeltrace.registry.fields import Name, Strict
@@ -36,7 +37,7 @@ KIND = MeasurementKind(
     name="search",
     params=SearchMeasurement,
     stage="reeltrace.measure.search_stage",
-    outputs=("metrics.json",),
+    outputs=(METRICS,),
     calls_document=False,
     observes=False,
     offers=None,

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from reeltrace.artifacts.formats import METRICS
 from reeltrace.kinds.measurement import Entry, MeasurementKind, no_files, no_names, one_processor
 from reeltrace.kinds.words import listed
 from reeltrace.registry.fields import Channels, Flag, Frames, GroupName, Pixels, PositiveInt, Strict
@@ -53,7 +54,7 @@ KIND = MeasurementKind(
     name="structure",
     params=StructureMeasurement,
     stage="reeltrace.measure.structure_stage",
-    outputs=("metrics.json",),
+    outputs=(METRICS,),
     calls_document=False,
     observes=False,
     offers=None,
