@@ -23,8 +23,10 @@ from torch import Tensor, nn
 
 from reeltrace.errors import UserError
 from reeltrace.models.groups import Group
+from reeltrace.models.irreps import Geometry, Way, convolve, way_of
 
 Size3 = int | tuple[int, int, int]
+_Form = Way | tuple[torch.dtype, torch.memory_format]  # in irreducible representations, or expanded
 
 
 class GroupConv3d(nn.Module):
@@ -106,7 +108,12 @@ class GroupConv3d(nn.Module):
         bias: Tensor | None = self.bias
         if bias is not None and self.group.order > 1:
             bias = bias.repeat(self.group.order)
-        return F.conv3d(x, self._filters_for(x), bias, self.stride, self.padding)
+        quicker = self._in_irreps(x)
+        filters = self._filters_for(x, None if quicker is None else quicker[0])
+        if quicker is None:
+            return F.conv3d(x, filters, bias, self.stride, self.padding)
+        out = convolve(quicker[0], x, filters, quicker[1])
+        return out if bias is None else out + bias.view(1, -1, 1, 1, 1)
 
     def expanded_filters(
         self, dtype: torch.dtype | None = None, memory_format: torch.memory_format = torch.contiguous_format
@@ -134,7 +141,22 @@ class GroupConv3d(nn.Module):
         self._kept = None
         return super().train(mode)
 
-    def _filters_for(self, x: Tensor) -> Tensor:
+    def _in_irreps(self, x: Tensor) -> tuple[Way, Geometry] | None:
+        """The way through irreducible representations, where that is quicker for an input of this shape and type.
+
+        On a CPU, in full precision, with channels innermost; elsewhere the expanded filters serve better.
+        """
+        way = way_of(self.group)
+        if way is None or self.lifting or x.device.type != "cpu" or x.dtype not in (torch.float32, torch.float64):
+            return None
+        if _memory_format(x) is not torch.channels_last_3d or (x.dtype != torch.double and _autocasts("cpu")):
+            return None
+        n, _, t, h, w = x.shape
+        geometry = Geometry(self.kernel_size, self.stride, self.padding, (n, t, h, w))
+        return (way, geometry) if way.gains(self.in_channels, self.out_channels, geometry) else None
+
+    def _filters_for(self, x: Tensor, way: Way | None) -> Tensor:
+        """The filters as `way` takes them, or the expanded ones."""
         if self.group.order == 1:
             # The document's filter shape with S = 1 is the ordinary shape: no expansion, autocast as in
             # nn.Conv3d.
@@ -142,13 +164,15 @@ class GroupConv3d(nn.Module):
         dtype = self.weight.dtype
         if dtype != torch.double and _autocasts(x.device.type):  # autocast leaves double precision alone
             dtype = torch.get_autocast_dtype(x.device.type)
-        memory_format = _memory_format(x)
+        form = way or (dtype, _memory_format(x))
         if self.training or torch.is_grad_enabled() or self.weight.is_inference():
-            return self.expanded_filters(dtype, memory_format)
-        if self._kept is None or not self._kept.serves(self.weight, dtype, memory_format):
-            filters = self.expanded_filters(dtype, memory_format)
-            self._kept = _KeptFilters(self.weight.detach(), self.weight._version, dtype, memory_format, filters)
+            return self._filters_in(form)
+        if self._kept is None or not self._kept.serves(self.weight, form):
+            self._kept = _KeptFilters(self.weight.detach(), self.weight._version, form, self._filters_in(form))
         return self._kept.filters
+
+    def _filters_in(self, form: _Form) -> Tensor:
+        return form.filters(self.weight) if isinstance(form, Way) else self.expanded_filters(*form)
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:
         self._kept = None
@@ -222,18 +246,16 @@ class _KeptFilters:
 
     source: Tensor
     version: int
-    dtype: torch.dtype
-    memory_format: torch.memory_format
+    form: _Form
     filters: Tensor
 
-    def serves(self, weight: Tensor, dtype: torch.dtype, memory_format: torch.memory_format) -> bool:
+    def serves(self, weight: Tensor, form: _Form) -> bool:
         return (
             weight.data_ptr() == self.source.data_ptr()
             and weight._version == self.version
             and weight.dtype == self.source.dtype
             and weight.device == self.source.device
-            and dtype == self.dtype
-            and memory_format == self.memory_format
+            and form == self.form
         )
 
 
