@@ -126,7 +126,9 @@ def test_an_image_net_trains_without_its_past_and_feeds_an_rcn(made: dict[str, P
 
 def test_weights_of_another_size_are_refused(made: dict[str, Path]) -> None:
     wide = spec(ST, backbone={**BACKBONE, "width": 4})
-    with pytest.raises(UserError, match=r"weights.pt: .* does not fit this net"):
+    with pytest.raises(
+        UserError, match=r"weights\.pt does not fit this net: bn1\.bias is \(2,\), expected \(4,\); make the"
+    ):
         initial_net(wide, made["pretrain/b"])
 
 
