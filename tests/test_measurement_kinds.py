@@ -129,7 +129,7 @@ from collections import Counter
 import torch
 
 from reeltrace.artifacts.json_values import write_json
-from reeltrace.models.video import build_video, video_config
+from reeltrace.kinds.network import build_video, video_config
 
 
 def run(spec, inputs, work):

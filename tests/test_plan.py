@@ -20,6 +20,7 @@ from reeltrace.engines import CODE, compile_dvc, write_code
 from reeltrace.errors import UserError
 from reeltrace.kinds.architecture import ARCHITECTURES
 from reeltrace.kinds.measurement import MEASUREMENTS
+from reeltrace.kinds.network import NETWORKS
 from reeltrace.kinds.points import load as load_function
 from reeltrace.kinds.table import TABLES, shown_below
 from reeltrace.plan import (
@@ -506,6 +507,19 @@ def test_measurements_of_different_kinds_do_not_share_their_code(plan: Plan) -> 
     assert slowfast in plan["measure/mahler2020-networks"].sources
     assert slowfast not in plan["measure/basu2021-cnn4"].sources
     assert slowfast not in plan["measure/gavves-lecture5-facts"].sources
+
+
+def test_the_code_of_a_measurement_has_the_networks_that_its_entry_names_and_no_other(plan: Plan) -> None:
+    asked = {
+        "measure/mahler2020-networks": {"nonlocal_i3d", "r2plus1d", "slowfast"},
+        "measure/mahler2020-latency": {"nonlocal_i3d", "r2plus1d", "slowfast"},
+        "measure/mahler2020-search-slowfast": {"slowfast"},
+        "measure/basu2021-cnn4": set(),
+    }
+    for name, networks in asked.items():
+        for folder in ("kinds/networks", "models"):
+            found = {each for each in NETWORKS.all() if Path(f"src/reeltrace/{folder}/{each}.py") in plan[name].code()}
+            assert found == networks, (name, folder)
 
 
 def test_weights_that_a_measurement_loads_belong_to_what_it_rests_on(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from reeltrace.errors import UserError, known_names
 from reeltrace.kinds.architecture import ARCHITECTURES, STILLS, Architecture
 from reeltrace.kinds.brought import module_file
 from reeltrace.kinds.measurement import MEASUREMENTS, MeasurementKind
+from reeltrace.kinds.network import NETWORKS
 from reeltrace.kinds.points import Point, module_in, references
 from reeltrace.kinds.table import TABLES, kind_of, measurements_of, shown_below
 from reeltrace.registry.datasets import MovingDigitsDataset, VideoDataset
@@ -420,6 +421,9 @@ class Plan:
             named = {ARCHITECTURES.home(STILLS), *ARCHITECTURES.get(STILLS).code}
         elif isinstance(spec, MeasureSpec):  # whose stage asks nothing of its kind
             named = {home for home in [MEASUREMENTS.home(spec.measurement.kind)] if module_file(home) is not None}
+            built = {network.architecture for network in spec.networks.values()}
+            for each in {*built, *MEASUREMENTS.get(spec.measurement.kind).builds(spec.measurement)}:
+                named |= {NETWORKS.home(each), *NETWORKS.get(each).code}
         elif isinstance(spec, AggregateSpec):
             named = {TABLES.home(spec.table.kind), module_in(kind_of(spec.table).cells)}
             for shown in map(self._measured_by, shown_below(spec.table)):

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from nets import build_model
 from reeltrace.errors import CheckFailed, UserError
+from reeltrace.kinds.network import build_video, video_config
 from reeltrace.measure.multiply_adds import count_multiply_adds
 from reeltrace.measure.shapes import stage_shapes
 from reeltrace.models.groups import GROUPS
 from reeltrace.models.nonlocal_block import MatrixProduct
-from reeltrace.models.video import build_video, video_config
 
 R152 = {"block": "bottleneck", "blocks": (3, 8, 36, 3)}
 DETECTION = {"classes": 80, "head": "detect", "strides": (1, 2, 2, 1), "dilations": (1, 1, 1, 2)}

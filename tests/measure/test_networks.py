@@ -17,9 +17,9 @@ from reeltrace.kinds.measurement import MEASUREMENTS, Entry
 from reeltrace.kinds.measurements.latency import LatencyMeasurement
 from reeltrace.kinds.measurements.networks import NetworksMeasurement
 from reeltrace.kinds.measurements.search import Printed, SearchMeasurement
+from reeltrace.kinds.network import build_video, video_config
 from reeltrace.kinds.points import load
 from reeltrace.measure import networks, networks_stage
-from reeltrace.models.video import build_video, video_config
 from reeltrace.registry.measurements import Network, View
 from reeltrace.registry.specs import MeasureSpec
 

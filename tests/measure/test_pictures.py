@@ -23,10 +23,10 @@ from reeltrace.data.standin import encode
 from reeltrace.errors import UserError
 from reeltrace.kinds.measurements.networks import NetworksMeasurement
 from reeltrace.kinds.measurements.pictures import MOST_TILES, PicturesMeasurement
+from reeltrace.kinds.network import build_video
 from reeltrace.measure import pictures
 from reeltrace.measure.networks import config_of
 from reeltrace.measure.pictures_stage import run
-from reeltrace.models.video import build_video
 from reeltrace.registry.reading import load
 from reeltrace.registry.specs import MeasureSpec
 

@@ -67,6 +67,11 @@ class Drawing:
     describe: str
 
 
+def nothing(asked: Any) -> Iterable[str]:
+    """Of a kind whose entry names no networks of its own."""
+    return ()
+
+
 @dataclass(frozen=True)
 class MeasurementKind(Kind):
     """A kind of measurement. Functions are given its entry, except where another argument is named.
@@ -91,6 +96,7 @@ class MeasurementKind(Kind):
     check: Check | None  # for `verify`
     beside: str | None  # "module:function" from a `Source` to the block below a table; see `analysis.blocks`
     draws: Drawing | None
+    builds: Callable[[Any], Iterable[str]] = nothing  # architectures of networks that its own entry names, see NETWORKS
 
 
 MEASUREMENTS = Point("kind of measurement", "kind", "reeltrace.kinds.measurements", MeasurementKind)

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from reeltrace.artifacts.files import reason_of
 from reeltrace.errors import UserError
+from reeltrace.kinds.network import VideoConfig, video_config
 from reeltrace.memory import speaks_of_memory
 from reeltrace.models import weights
-from reeltrace.models.video import VideoConfig, video_config
 
 if TYPE_CHECKING:
     from reeltrace.registry.measurements import View

@@ -37,11 +37,11 @@ from reeltrace.artifacts.json_values import read_json, write_json
 from reeltrace.errors import UserError
 from reeltrace.kinds.architecture import ARCHITECTURES
 from reeltrace.kinds.architectures.stills import describe_backbone
+from reeltrace.kinds.network import build_video, video_config
 from reeltrace.models.backbones import build
 from reeltrace.models.conv3d import Conv3d
 from reeltrace.models.group_conv import GroupConv3d
 from reeltrace.models.groups import get_group
-from reeltrace.models.video import build_video, video_config
 from reeltrace.registry.fields import SCALES
 from reeltrace.registry.reading import Registry, load
 from reeltrace.registry.specs import TrainSpec

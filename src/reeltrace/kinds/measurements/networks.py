@@ -1,6 +1,6 @@
 """Parameters, multiply-adds and stages of whole networks, at their published size."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -21,6 +21,10 @@ class NetworksMeasurement(Entry):
 
 def _offers(asked: NetworksMeasurement) -> Mapping[str, Network]:
     return asked.networks
+
+
+def _builds(asked: NetworksMeasurement) -> Iterable[str]:
+    return (network.architecture for network in asked.networks.values())
 
 
 def _words(asked: Mapping[str, Any]) -> dict[str, str]:
@@ -48,4 +52,5 @@ KIND = MeasurementKind(
     check=None,
     beside="reeltrace.analysis.blocks:counts",
     draws=None,
+    builds=_builds,
 )

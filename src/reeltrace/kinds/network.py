@@ -1,56 +1,69 @@
-"""The networks of mahler2020 by name: their configurations as plain values, and how to build them."""
+"""Networks: whole nets that are measured at their published size and never trained, each declared once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import Field, fields
+from dataclasses import Field, dataclass, fields
 from typing import Any
 
-from torch import nn
-
 from reeltrace.errors import UserError
-from reeltrace.models.nonlocal_i3d import NonLocalI3D, NonLocalI3DConfig
-from reeltrace.models.r2plus1d import R2Plus1D, R2Plus1DConfig
-from reeltrace.models.slowfast import SlowFast, SlowFastConfig
+from reeltrace.kinds.points import Kind, Point, load, module_in
 
 MOST = 100_000  # of a count, a width, a kernel
 MAY_BE_ZERO = ("nonlocal_after", "temporal_blocks", "slow_temporal_blocks", "fast_temporal_blocks")
-VideoConfig = SlowFastConfig | NonLocalI3DConfig | R2Plus1DConfig
+VideoConfig = Any  # an instance of the dataclass that a kind names
 
-CONFIGS: Mapping[str, type[VideoConfig]] = {
-    "slowfast": SlowFastConfig,
-    "nonlocal_i3d": NonLocalI3DConfig,
-    "r2plus1d": R2Plus1DConfig,
-}
+
+@dataclass(frozen=True)
+class NetworkKind(Kind):
+    """A kind of network. What is "module:name" is loaded by the stage that calls it.
+
+    `config` names the dataclass of its configuration, whose defaults an entry changes; `net` what builds the network
+    from one; `count` the function that gives its parameters by arithmetic on one, without building it.
+    """
+
+    config: str
+    net: str
+    count: str
+
+    @property
+    def code(self) -> tuple[str, ...]:
+        """The modules that a measurement of this kind of network calls by name."""
+        return tuple(dict.fromkeys(map(module_in, (self.config, self.net, self.count))))
+
+
+NETWORKS = Point("network architecture", "architecture", "reeltrace.kinds.networks", NetworkKind)
+"""One kind of network in each file, see `NetworkKind`."""
 
 
 def video_config(architecture: str, values: Mapping[str, Any]) -> VideoConfig:
-    """The configuration of `architecture` ("slowfast", "nonlocal_i3d", "r2plus1d") with `values` over its defaults.
+    """The configuration of `architecture`, a name in NETWORKS, with `values` over its defaults.
 
     Lists count as tuples. UserError for an unknown architecture or value name, and for a value of another type or size
     than that of the configuration.
     """
-    if architecture not in CONFIGS:
-        raise UserError(f"unknown architecture {architecture!r}: expected one of {', '.join(sorted(CONFIGS))}")
-    known = [field.name for field in fields(CONFIGS[architecture])]
+    made = load(NETWORKS.get(architecture).config)
+    known = [field.name for field in fields(made)]  # type: ignore[arg-type]  # a dataclass
     for name in values:
         if name not in known:
             raise UserError(
                 f"unknown value {name!r} of architecture {architecture}: expected one of {', '.join(known)}"
             )
-    config = CONFIGS[architecture](**{name: frozen(value) for name, value in values.items()})
+    config = made(**{name: frozen(value) for name, value in values.items()})
     for field in fields(config):
         _check(field, getattr(config, field.name))
     return config
 
 
-def build_video(config: VideoConfig) -> nn.Module:
-    """The network of a configuration. UserError where a value does not fit."""
-    if isinstance(config, SlowFastConfig):
-        return SlowFast(config)
-    if isinstance(config, NonLocalI3DConfig):
-        return NonLocalI3D(config)
-    return R2Plus1D(config)
+def build_video(config: VideoConfig) -> Any:
+    """The network of a configuration, an `nn.Module`. UserError where a value does not fit."""
+    return load(network_of(config).net)(config)
+
+
+def network_of(config: VideoConfig) -> NetworkKind:
+    """The kind of network that a configuration is of."""
+    named = f"{type(config).__module__}:{type(config).__qualname__}"
+    return {kind.config: kind for kind in NETWORKS.all().values()}[named]
 
 
 def _check(field: Field[Any], value: Any) -> None:
