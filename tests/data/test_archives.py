@@ -471,3 +471,23 @@ def test_what_7_zip_prints_is_held_to_its_checksum_and_a_rerun_completes(tmp_pat
 def test_when_neither_can_read_it_both_say_so(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nor can 7-Zip"):
         unpack(put(tmp_path, b"nothing", "set.zip.odd"), tmp_path / "out")
+
+
+def test_7_zip_is_given_no_terminal_to_ask_for_a_password(tmp_path: Path, other_tool: Path) -> None:
+    """Of an encrypted archive it would wait for one for ever."""
+    script = other_tool.read_text()
+    other_tool.write_text(script.replace("\narchive = ", "\nassert not sys.stdin.read(1)\narchive = "))
+    odd = put(tmp_path, b"a kind of archive that libarchive does not know", "set.zip.odd")
+    put(tmp_path, zip_of(FILES), "set.zip")
+    reading, writing = os.pipe()
+    before = os.dup(0)
+    os.write(writing, b"secret")
+    os.close(writing)
+    try:
+        os.dup2(reading, 0)
+        unpack(odd, tmp_path / "out")
+    finally:
+        os.dup2(before, 0)
+        os.close(before)
+        os.close(reading)
+    assert files_below(tmp_path / "out") == FILES
