@@ -242,7 +242,10 @@ def test_one_wrong_byte_is_noticed_by_the_checksum(
     data = bytearray(pack(files))
     data[data.find(b"b" * 100) + size - 100] ^= 1
     archive = put(tmp_path, bytes(data))
-    with pytest.raises(UserError, match=r"cut off or damaged: entry 'set/b' does not fit its checksum") as caught:
+    said = (
+        r"cut off or damaged: entry 'set/b' (does not fit its checksum|cannot be unpacked \(ZIP bad CRC)"  # by release
+    )
+    with pytest.raises(UserError, match=said) as caught:
         unpack(archive, tmp_path / "out")
     assert str(archive) in str(caught.value)
     assert files_below(tmp_path / "out") == {"set/a": b"a" * 50}
@@ -258,7 +261,7 @@ def test_a_cut_archive_says_after_which_entry(tmp_path: Path, monkeypatch: pytes
         unpack(archive, tmp_path / "out")
     assert "archive_p" not in str(caught.value)
     archive.write_bytes(rar(MEMBERS)[:40])
-    with pytest.raises(UserError, match=r"at its beginning \(no reason given\)"):
+    with pytest.raises(UserError, match=r"at its beginning \((no reason given|Failed to read full header content)\)"):
         unpack(archive, tmp_path / "out")
 
 
