@@ -2,11 +2,14 @@
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from conftest import FILES, changed, edited, refusal, run_in, system
+from reeltrace import process_memory
 from reeltrace.errors import UserError
 from reeltrace.memory import available_memory, explaining_memory, limit, shown, speaks_of_memory
 from reeltrace.registry.fields import SCALES
@@ -141,20 +144,46 @@ NESTED = {
         f"{GROUP}/memory/memory.stat": "cache 50\nrss 800\ntotal_cache 150\n",
     },
 }
-MEMINFO = {"proc/meminfo": "MemTotal: 9 kB\nMemAvailable:   8 kB\nSwapTotal:  1 kB\nHugePages_Total:       0\n"}
+MEMINFO = {"proc/meminfo": "MemTotal: 9 kB\nMemFree: 3 kB\nMemAvailable:   8 kB\nSwapTotal:  1 kB\nSwapFree:  1 kB\n"}
 
 
-def test_without_control_groups_memory_is_what_the_machine_has(tmp_path: Path) -> None:
+def machine(root: Path, files: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A root folder with these files, whose /proc psutil reads."""
+    monkeypatch.setattr(psutil, "PROCFS_PATH", str(root / "proc"))
+    return system(root, files)
+
+
+@pytest.mark.filterwarnings("error")
+def test_without_control_groups_memory_is_what_the_machine_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file with few of the figures, as some containers have it, is no reason for a warning."""
+    machine(tmp_path, {}, monkeypatch)
     assert available_memory(tmp_path) is None
-    assert available_memory(system(tmp_path, MEMINFO)) == 8 * 1024
+    machine(tmp_path, {"proc/meminfo": "rubbish\n"}, monkeypatch)
+    assert available_memory(tmp_path) is None
+    machine(tmp_path, MEMINFO, monkeypatch)
+    assert available_memory(tmp_path) == 8 * 1024
     assert limit(tmp_path) == (10 * 1024, "this machine's memory")
 
 
 @pytest.mark.parametrize("version", NESTED)
-def test_memory_is_the_least_of_what_machine_and_groups_leave(tmp_path: Path, version: str) -> None:
-    root = system(tmp_path, {**MEMINFO, **NESTED[version]})
+def test_memory_is_the_least_of_what_machine_and_groups_leave(
+    tmp_path: Path, version: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = machine(tmp_path, {**MEMINFO, **NESTED[version]}, monkeypatch)
     assert limit(root) == (5000, "its control group")
     assert available_memory(root) == 4150
+
+
+def test_the_peak_of_a_process_is_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Not that of the process that started it: this one holds 200 MB more than the other takes."""
+    held = bytearray(b"x" * (200 * 2**20))
+    assert process_memory.resident() > len(held)
+    assert process_memory.peak() >= process_memory.resident() - 2**20  # the kernel counts pages in batches
+    code = "from reeltrace import process_memory; held = b'x' * 2**25; print(process_memory.peak())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 2**25 < int(done.stdout) < len(held)
+    monkeypatch.setattr(process_memory, "STATUS", tmp_path / "none")
+    assert process_memory.peak() > len(held)
 
 
 def test_sizes_are_shown_for_people() -> None:

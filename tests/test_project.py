@@ -1,6 +1,7 @@
 """The project's own files agree with each other: versions, environments, compiled files, walls."""
 
 import ast
+import importlib.metadata as metadata
 import re
 import subprocess
 import sys
@@ -40,6 +41,16 @@ def test_the_lock_pins_all_that_pyproject_names() -> None:
     lines = lock_block(TOP, REST)
     assert {name_of(line) for line in lines} == named
     assert all("==" in line for line in (*lines, *lock_block(REST, None)))
+
+
+def test_every_declared_dependency_is_imported() -> None:
+    """All but `ruamel.yaml.clib`, the parser in C that DVC's `ruamel.yaml` finds by itself."""
+    dependencies = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["dependencies"]
+    sources = "\n".join(path.read_text() for path in (PROJECT / "src").rglob("*.py"))
+    distributions = metadata.packages_distributions()
+    modules = set(re.findall(r"^\s*(?:import|from) (\w+)", sources, re.MULTILINE))
+    imported = {canonical(name) for module in modules for name in distributions.get(module, ())}
+    assert {name_of(dependency) for dependency in dependencies} - imported == {"ruamel-yaml-clib"}
 
 
 def test_the_conda_environment_is_the_locks_top_level_set() -> None:

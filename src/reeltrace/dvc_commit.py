@@ -25,6 +25,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import psutil
 from dvc import dvcfile, rwlock
 from dvc.dependency import param
 from dvc.exceptions import DvcException
@@ -157,19 +158,9 @@ def mend_rwlock(path: Path) -> str:
         return f"{path} was torn; removed"
     users = [*table["write"].values(), *(user for users in table["read"].values() for user in users)]
     for user in users:
-        if user["pid"] != os.getpid() and _is_alive(user["pid"]):
+        if user["pid"] != os.getpid() and psutil.pid_exists(user["pid"]):
             raise LockError(f"`{user['cmd']}` (process {user['pid']}) is at work")
     return ""
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # somebody else's
-        return True
-    return True
 
 
 # --- the command ---

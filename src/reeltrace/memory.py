@@ -6,8 +6,11 @@ Torch-free: it is asked before torch is imported, which alone takes gigabytes of
 import contextlib
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
+
+import psutil
 
 from reeltrace import control_groups
 from reeltrace.errors import UserError
@@ -88,7 +91,7 @@ def too_little_memory(what: str, remedy: str = COMPUTING) -> str:
 def limit(system: Path | None = None) -> tuple[int, str] | None:
     """The bytes that a process can have here, and what sets that bound; None where nothing says so.
 
-    `system` is the root of the file system below which /proc and /sys are read.
+    `system` is the root of the file system below which control groups are looked for.
     """
     found: list[tuple[int, str]] = []
     with contextlib.suppress(ImportError, OSError, ValueError):
@@ -98,9 +101,8 @@ def limit(system: Path | None = None) -> tuple[int, str] | None:
             soft, _ = resource.getrlimit(getattr(resource, name))
             if soft != resource.RLIM_INFINITY:
                 found.append((soft, words))
-    sizes = _machine(system)
-    if "MemTotal" in sizes:
-        found.append((sizes["MemTotal"] + sizes.get("SwapTotal", 0), "this machine's memory"))
+    if (machine := _machine()) is not None:
+        found.append((machine[0], "this machine's memory"))
     if (group := control_groups.memory(system)) is not None:
         found.append((group, "its control group"))
     return min(found, default=None)
@@ -109,19 +111,21 @@ def limit(system: Path | None = None) -> tuple[int, str] | None:
 def available_memory(system: Path | None = None) -> int | None:
     """Bytes that a process can still take here: what the machine has free, and what its control groups leave.
 
-    None where nothing says so, as elsewhere than on Linux. `system` is as in `limit`.
+    None where nothing says so. `system` is as in `limit`.
     """
-    found = (_machine(system).get("MemAvailable"), control_groups.memory_left(system))
+    machine = _machine()
+    found = (None if machine is None else machine[1], control_groups.memory_left(system))
     return min((size for size in found if size is not None), default=None)
 
 
-def _machine(system: Path | None) -> dict[str, int]:
-    """The sizes in /proc/meminfo, in bytes; none where it cannot be read."""
+def _machine() -> tuple[int, int] | None:
+    """What the machine has, swap included, and what is free, in bytes; None where the system does not say."""
     try:
-        lines = ((system or control_groups.SYSTEM) / "proc/meminfo").read_text(encoding="utf-8").splitlines()
-        return {line.split(":")[0]: int(line.split()[1]) * 1024 for line in lines if line.endswith(" kB")}
-    except (OSError, ValueError, IndexError):
-        return {}
+        with warnings.catch_warnings(action="ignore"):  # of figures that are not asked for
+            memory = psutil.virtual_memory()
+            return memory.total + psutil.swap_memory().total, memory.available
+    except (OSError, LookupError, ValueError):
+        return None
 
 
 def shown(size: float) -> str:

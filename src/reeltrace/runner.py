@@ -9,7 +9,6 @@ import importlib
 import importlib.metadata
 import os
 import platform
-import resource
 import shutil
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from reeltrace import processor
+from reeltrace import process_memory, processor
 from reeltrace.artifacts.files import explain_full_disk, reason_of, sha256_file
 from reeltrace.artifacts.json_values import read_json, sha256_json, write_json, write_json_if_changed
 from reeltrace.artifacts.names import MANIFEST, RECEIPT, SCRATCH, SPEC
@@ -38,9 +37,7 @@ PACKAGES = (
     "av",
     "dvc",
     "jinja2",
-    "matplotlib",
     "numpy",
-    "pandas",
     "scikit-learn",
     "snakemake",
     "torch",
@@ -224,8 +221,7 @@ def _receipt(
         "started": started.isoformat(timespec="seconds"),
         "duration_s": round(seconds, 3),
         "processor_s": round(_processor_seconds() - used, 3),
-        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        * (1 if sys.platform == "darwin" else 1024),
+        "peak_memory_bytes": process_memory.peak(),
         "host": {
             "name": platform.node(),
             "platform": platform.platform(),

@@ -19,6 +19,8 @@ import sys
 from pathlib import Path
 from typing import IO, Any
 
+import psutil
+
 from reeltrace import variables
 from reeltrace.artifacts.files import free_name, in_one_line
 from reeltrace.artifacts.json_values import read_json
@@ -208,7 +210,7 @@ class Presence:
         """The other processes that are alive here; none where they cannot be told."""
         self.file.seek(0)
         found = {int(line) for line in self.file.read().splitlines()[1:] if line.isdigit()}
-        return sorted(pid for pid in found - {os.getpid()} if _is_alive(pid))
+        return sorted(pid for pid in found - {os.getpid()} if psutil.pid_exists(pid))
 
     def elsewhere(self) -> list[str]:
         """Other machines where a run may be alive: one began there, and its end was not seen."""
@@ -261,16 +263,6 @@ def _name_holders(presence: Presence) -> None:
         return exceptions.WorkflowError(f"Directory cannot be locked: {who}; wait until it ends, or end it{end}")
 
     exceptions.LockException = locked
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # somebody else's
-        return True
-    return True
 
 
 def _record_of(folder: Path, output: Path, kind: str = "metadata") -> Path:

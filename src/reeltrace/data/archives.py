@@ -352,7 +352,14 @@ def _rar4_checksums(archive: Path) -> list[tuple[int, int]] | None:
 
 
 def _run(tool: str, archive: Path, *arguments: str) -> str:
-    done = subprocess.run([tool, *arguments], capture_output=True, text=True, errors="surrogateescape", check=False)
+    done = subprocess.run(
+        [tool, *arguments],
+        stdin=subprocess.DEVNULL,  # of an encrypted archive it would ask for a password
+        capture_output=True,
+        text=True,
+        errors="surrogateescape",
+        check=False,
+    )
     if done.returncode != 0:
         lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if "ERROR" in line.upper()]
         raise UnreadableError(f"{archive}: {lines[0] if lines else f'exit status {done.returncode}'}")
@@ -399,7 +406,7 @@ def _reader_with(tool: str, listed: list[Member]) -> Read:
         command = [tool, "x", "-so", "--", str(archive)]
         with (
             tempfile.TemporaryFile() as complaints,
-            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=complaints) as process,
+            subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=complaints) as process,
         ):
             assert process.stdout is not None
             try:

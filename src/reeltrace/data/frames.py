@@ -25,6 +25,7 @@ from typing import Any, BinaryIO, Literal, TypedDict, cast
 
 import numpy as np
 
+from reeltrace import process_memory
 from reeltrace.artifacts.formats import ABOUT, BROKEN_VIDEOS, FRAMES
 from reeltrace.artifacts.json_values import read_json, write_json
 from reeltrace.artifacts.names import SCRATCH
@@ -379,7 +380,7 @@ def _do(connection: Connection, setup: _Setup, shard: _Shard) -> None:
         os.fsync(file.fileno())
     part.replace(final) if size else part.unlink()
     write_json(_note(setup.work, shard), {"bytes": size, "videos": list(shard.videos), "rows": rows, "broken": broken})
-    connection.send(("done", _peak_memory()))
+    connection.send(("done", process_memory.peak()))
 
 
 def _begin_to_write_back(file: BinaryIO, start: int) -> None:
@@ -455,15 +456,3 @@ def _named(place: str) -> Callable[[Path, int, int], Iterator[Any]]:
     module, _, function = place.partition(":")
     found: Callable[[Path, int, int], Iterator[Any]] = getattr(importlib.import_module(module), function)
     return found
-
-
-def _peak_memory() -> int:
-    """The largest resident size of this process in bytes."""
-    import resource
-    import sys
-
-    with suppress(OSError):  # Linux: getrusage would count what the parent held when it started this process
-        for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from reeltrace import processor
+from reeltrace import process_memory, processor
 from reeltrace.artifacts.files import atomic_write, explain_full_disk, sha256_file
 from reeltrace.artifacts.formats import ABOUT, BEST, FRAMES, LAST, METRICS, PREDICTIONS, SCORES, VIDEO_INDEX
 from reeltrace.artifacts.json_values import sha256_json, write_json
@@ -212,5 +210,4 @@ def _peak_memory() -> int:
     """Bytes: of the GPU where one was used, else the largest resident size of this process."""
     if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
         return torch.cuda.max_memory_allocated()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    return process_memory.peak()
