@@ -130,13 +130,13 @@ def open_splits(spec: TrainSpec, inputs: Mapping[str, Path]) -> tuple[Clips, Cli
 
     Raises UserError where about.json of the dataset does not say its kind.
     """
-    path = inputs[f"data/{spec.dataset}"] / ABOUT
+    path, kinds = inputs[f"data/{spec.dataset}"] / ABOUT, DATASETS.all()
     try:
-        trained = DATASETS.get(str(read_json(path).get("kind"))).trained
-    except (CheckFailed, AttributeError):
-        raise UserError(f"{path}: missing, or not a dataset description; make the dataset first") from None
+        trained = kinds[read_json(path)["kind"]].trained
+    except (CheckFailed, KeyError, TypeError):
+        raise UserError(f"{path}: not a dataset description with its kind; make the dataset first") from None
     if trained is None:
-        raise UserError(f"{path}: a pool; no run trains on it")
+        raise UserError(f"{path}: of a pool, on which no run trains; make the dataset again")
     train, validation, test = load(trained.splits)(spec, inputs)
     return train, validation, test
 
