@@ -370,7 +370,7 @@ def test_one_changed_source_file_changes_the_code_of_its_stages_only(workspace: 
 
 def digest_of(module: str, named: tuple[str, ...], own: Path | None) -> str:
     """The name of the file with the digest of a task's code."""
-    stage, *others = (each.removeprefix("reeltrace.") for each in (module, *named))
+    stage, *others = (each.removeprefix("reeltrace.").removeprefix("kinds.") for each in (module, *named))
     name = "+".join((stage, *others)) + (f".{own.parent.name}" if own else "")
     return name if len(name) <= 200 else f"{stage}+{sha256(name.encode()).hexdigest()[:16]}"
 
