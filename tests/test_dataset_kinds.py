@@ -1,6 +1,7 @@
 """Kinds of dataset: what each declares, and an invented one from the folder of a document."""
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import MISSING, fields, replace
 from pathlib import Path
@@ -9,10 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
-from conftest import FILES, PROJECT, changed, edit, make_workspace, refusal, run_in, write_files
+from conftest import FILES, PROJECT, changed, edit, edited, make_workspace, refusal, run_in, write_files
 from reeltrace.artifacts.json_values import read_json, write_json
 from reeltrace.artifacts.names import MANIFEST
 from reeltrace.artifacts.protocol import make_manifest
+from reeltrace.errors import Problem
 from reeltrace.kinds.dataset import DATASETS, Check, DatasetKind, Decoded, Making, Pool, Shown, Trained, is_pool
 from reeltrace.kinds.datasets.images import ImagesSpec
 from reeltrace.kinds.points import load, references
@@ -231,6 +233,7 @@ def labels(folder, results, spec, metrics, predictions):
 """
 CAPTION = "{% macro caption(d) %}the scrolling clip {{ name(d.clip.clip) }}{% endmacro %}\n"
 HEADER = 'title: Mine\nauthor: me\nyear: "2026"\nvenue: here\nkinds: [scrolling.py]\n'
+COMMON = "documents/common/experiments.yaml"
 SET = {"kind": "scrolling", "images": "digits", "stand_in": None, "frames": 8, "size": 32, "number": 24}
 RUN = {"model": "cnn4-z3", "protocol": "dir-cnn4", "evaluation": ["original"]}
 EXPERIMENTS: dict[str, Any] = {
@@ -306,6 +309,12 @@ def test_a_kind_of_dataset_of_a_document_is_made_trained_on_shown_verified_and_e
     explained = run_in(workspace, "reeltrace", "explain", "mine/1/scrolls/original").stdout
     assert words["scrolled"] in explained
 
+    run_folder, other = results / "train/mine-scrolls-s0", [Problem("tampered artifact", "here", "asked")]
+    with monkeypatch.context() as patch:
+        checks = sys.modules["documents.mine.scrolling_checks"]
+        patch.setattr(checks, "labels", lambda folder, *_: other if folder == run_folder else [])
+        assert verify(Path(), scale="smoke") == other
+
     about = results / "data/mine-set/about.json"
     write_json(about, {**read_json(about), "clips": 71})
     sealed(about.parent, {"data/digits": results / "data/digits"})
@@ -370,7 +379,10 @@ def test_a_mistake_in_its_entry_is_one_line(changes: dict[str, Any], said: str) 
     [
         (lambda: changed(datasets={"moving-mnist": {"kind": "moving"}}), "a known kind of dataset; it has: images, "),
         (lambda: changed(runs={"dir-cnn4-z3": {"dataset": "digits"}}), "no dataset is named 'digits'; "),
-        (lambda: changed(models={"cnn4-z3": {"architecture": "gru"}}), "models.cnn4-z3"),
+        (lambda: changed(datasets={"moving-mnist": {"images": "mnis"}}), "datasets.moving-mnist.images: no image pool"),
+        (lambda: changed(datasets={"digits": {"sorce": "mnist"}}), "datasets.digits.sorce: unknown key"),
+        (lambda: edited("    short_side: 128 #", "    # ", COMMON), "datasets.ucf101.short_side: missing; add it"),
+        (lambda: edited("    kind: videos\n", "", COMMON), "datasets.ucf101.kind: missing; add it"),
     ],
 )
 def test_a_mistaken_entry_of_our_kinds_is_one_line(call: Callable[[], dict[str, str]], said: str) -> None:

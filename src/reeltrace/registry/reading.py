@@ -132,7 +132,8 @@ class Registry:
         """The spec of one dataset."""
         dataset = self.params.datasets[key]
         spec = kind_of(dataset).spec
-        own = {name: value for name, value in dataset if name in spec.model_fields}
+        names = spec.model_fields.keys() - Spec.model_fields.keys()
+        own = {name: value for name, value in dataset if name in names}
         return spec(stage="data", key=key, scale=self.scale, **own)
 
     def pools_of(self, key: str) -> tuple[Pool, ...]:
