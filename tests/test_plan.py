@@ -19,12 +19,13 @@ from reeltrace.data.declared import source
 from reeltrace.engines import CODE, compile_dvc, write_code
 from reeltrace.errors import UserError
 from reeltrace.kinds.architecture import ARCHITECTURES
+from reeltrace.kinds.dataset import DATASETS
+from reeltrace.kinds.datasets.videos import LISTED
 from reeltrace.kinds.measurement import MEASUREMENTS
 from reeltrace.kinds.network import NETWORKS
 from reeltrace.kinds.points import load as load_function
 from reeltrace.kinds.table import TABLES, shown_below
 from reeltrace.plan import (
-    LISTED_OUTPUTS,
     PRETRAIN_OUTPUTS,
     STAGE_MODULES,
     STAGES,
@@ -90,7 +91,7 @@ def test_at_paper_scale_weights_are_downloaded_and_kinetics_is_the_user_s() -> N
         assert (plan[f"pretrain/{backbone}"].inputs, plan[f"pretrain/{backbone}"].outputs) == ((), PRETRAIN_OUTPUTS)
         weights = plan.registry.params.backbones[backbone].weights
         assert weights is not None and source(weights).sha256.startswith(source(weights).name[9:17])
-    assert plan["data/kinetics"].outputs == LISTED_OUTPUTS
+    assert plan["data/kinetics"].outputs == LISTED.outputs
     assert "pretrain/imagenet-resnet18" not in plan["train/rcn-random-identity-s0"].inputs
 
 
@@ -132,7 +133,7 @@ SOURCES = Path("src/reeltrace")
 # Where the code of a stage and what importing its module loads differ, and why.
 VERSION = "reeltrace"  # loaded by all and the code of none: it holds the version and nothing else, which is tested
 WHEN_ASKED = {  # imported in a function, by the pool of digits that is asked for
-    "reeltrace.data.stage": {
+    "reeltrace.data.images_stage": {
         f"reeltrace.{name}"
         for name in ("data.declared", "data.digits", "data.mnist", "data.sources", "strict_yaml", "variables")
     }
@@ -289,9 +290,10 @@ def test_a_change_in_a_module_makes_exactly_those_stages_stale_that_load_it(
         ("memory.py", "return min((size for", "return max((size for", "pretrain features train measure"),
         ("control_groups.py", "used[0] + _cached", "used[0] - _cached", "pretrain features train measure"),
         ("variables.py", "return int(text)", "return 1", "data frames pretrain"),
+        ("kinds/datasets/moving_digits.py", 'CLASSES = {"digit": 10', 'CLASSES = {"digit": 9', "train report"),
         # What makes specs, and what the leaf does around a stage: another spec, or a manifest that does not fit, shows.
-        ("registry/reading.py", 'CLASSES = {"digit": 10', 'CLASSES = {"digit": 9', ""),
-        ("registry/specs.py", "class Spec(Strict)", "class Spec(  Strict)", ""),
+        ("registry/reading.py", 'return f"{run}-s{seed}"', 'return f"{run}-{seed}"', ""),
+        ("registry/specs.py", "class FramesSpec(Spec)", "class FramesSpec(  Spec)", ""),
         ("artifacts/protocol.py", "MANIFEST_SCHEMA = 1", "MANIFEST_SCHEMA = 2", ""),
         ("plan.py", "RESULTS = Path(", "RESULTS = Path( ", ""),
     ],
@@ -333,7 +335,7 @@ def test_a_change_in_one_kind_of_table_makes_its_tables_stale_and_no_other(
 
 
 OF_SPECS = ("datasets", "fields", "measurements", "models", "params", "runs", "specs")
-POINTS = (ARCHITECTURES, MEASUREMENTS, TABLES)
+POINTS = (ARCHITECTURES, DATASETS, MEASUREMENTS, TABLES)
 OF_KINDS = sorted({point.home(name) for point in POINTS for name in point.all()})
 SHARED = ("reeltrace.kinds.group_nets", "reeltrace.kinds.features_nets")
 
@@ -369,7 +371,7 @@ def test_one_changed_source_file_changes_the_code_of_its_stages_only(workspace: 
 
 def digest_of(module: str, named: tuple[str, ...], own: Path | None) -> str:
     """The name of the file with the digest of a task's code."""
-    stage, *others = (each.removeprefix("reeltrace.") for each in (module, *named))
+    stage, *others = (each.removeprefix("reeltrace.").removeprefix("kinds.") for each in (module, *named))
     name = "+".join((stage, *others)) + (f".{own.parent.name}" if own else "")
     return name if len(name) <= 200 else f"{stage}+{sha256(name.encode()).hexdigest()[:16]}"
 

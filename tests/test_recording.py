@@ -128,7 +128,7 @@ def test_a_failed_run_records_what_it_finished(made: Path) -> None:
 
 def test_of_a_job_that_runs_one_line_is_said_and_of_one_that_fails_its_log_too(made: Path) -> None:
     shutil.rmtree(made / FOLDER)
-    log, code = "results/smoke/logs/data-digits.log", "src/reeltrace/data/stage.py"
+    log, code = "results/smoke/logs/data-digits.log", "src/reeltrace/data/images_stage.py"
     planned = snakemake(made, "-n")  # what a job would read, and why it would run
     assert code in planned and "reason: " in planned
     output = snakemake(made, "--no-hooks")

@@ -123,13 +123,15 @@ def test_two_pipelines_in_one_folder(workspace: Path) -> None:
 
 
 def patched(monkeypatch: pytest.MonkeyPatch, function: Any) -> None:
-    import reeltrace.data.stage
+    """Let `function` make the pools and the moving digits."""
+    from reeltrace.data import images_stage, moving_digits_stage
 
-    monkeypatch.setattr(reeltrace.data.stage, "run", function)
+    for stage in (images_stage, moving_digits_stage):
+        monkeypatch.setattr(stage, "run", function)
 
 
 def test_a_spec_that_changes_meanwhile_is_not_blessed(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from reeltrace.data.stage import run as real
+    from reeltrace.data.moving_digits_stage import run as real
 
     run("data", "digits", workspace)
     before = (run("data", "moving-mnist-dir", workspace) / "manifest.json").read_bytes()
@@ -146,10 +148,10 @@ def test_a_spec_that_changes_meanwhile_is_not_blessed(workspace: Path, monkeypat
 
 
 def test_code_that_changes_meanwhile_is_not_blessed(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from reeltrace.data.stage import run as real
+    from reeltrace.data.images_stage import run as real
 
     def meddling(spec: Any, inputs: dict[str, Path], work: Path) -> dict[str, Any]:
-        path = workspace / "src/reeltrace/data/stage.py"
+        path = workspace / "src/reeltrace/data/images_stage.py"
         path.write_text(path.read_text() + "\n# changed\n")
         return real(spec, inputs, work)
 

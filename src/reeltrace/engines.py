@@ -174,7 +174,7 @@ def _of_documents(plan: Plan) -> list[str]:
 
 
 def _name_of_code(module: str, named: tuple[str, ...], own: Path | None) -> str:
-    names = [each.removeprefix("reeltrace.") for each in (module, *named)]
+    names = [each.removeprefix("reeltrace.").removeprefix("kinds.") for each in (module, *named)]
     name = f"{'+'.join(names)}.{own.parent.name}" if own else "+".join(names)
     if len(name) > LONGEST:
         name = f"{names[0]}+{hashlib.sha256(name.encode()).hexdigest()[:16]}"

@@ -5,9 +5,10 @@ than one processor comes before all others, while they are idle; later it would 
 """
 
 from reeltrace.kinds.architecture import ARCHITECTURES
+from reeltrace.kinds.dataset import DATASETS, DataSpec, decoded_of
 from reeltrace.kinds.measurement import MEASUREMENTS
 from reeltrace.plan import Plan, Task
-from reeltrace.registry.specs import FeaturesSpec, MeasureSpec, PretrainSpec, TrainSpec, VideosSpec
+from reeltrace.registry.specs import FeaturesSpec, MeasureSpec, PretrainSpec, TrainSpec
 
 FIRST = 1_000_000
 
@@ -41,6 +42,13 @@ def gpus(task: Task) -> int:
     return int(nets is not None and nets.device.kind != "cpu")
 
 
+def is_small(plan: Plan, key: str) -> bool:
+    """Whether decoding a set of videos is not worth having all processors for itself."""
+    dataset = plan.registry.params.datasets[key]
+    decoded = decoded_of(dataset)
+    return decoded is not None and decoded.small(dataset)
+
+
 def _running_nets(task: Task) -> TrainSpec | FeaturesSpec | None:
     """By what a task trains a net or runs one; None where it does neither."""
     spec = task.spec.training if isinstance(task.spec, PretrainSpec) else task.spec
@@ -57,6 +65,6 @@ def weight(task: Task) -> int:
         return spec.protocol.epochs * kind.work(spec.model, spec.video is not None)
     if isinstance(spec, MeasureSpec):
         return MEASUREMENTS.get(spec.measurement.kind).weight
-    if isinstance(spec, VideosSpec):
-        return 20
+    if isinstance(spec, DataSpec):
+        return DATASETS.get(spec.kind).weight
     return {"frames": 5, "features": 10, "report": 5}.get(task.stage, 1)

@@ -28,23 +28,21 @@ from reeltrace.document_code import module_path
 from reeltrace.errors import UserError, known_names
 from reeltrace.kinds.architecture import ARCHITECTURES, STILLS, Architecture
 from reeltrace.kinds.brought import module_file
+from reeltrace.kinds.dataset import DATASETS, DataSpec, trained_on
 from reeltrace.kinds.measurement import MEASUREMENTS, MeasurementKind
 from reeltrace.kinds.network import NETWORKS
 from reeltrace.kinds.points import Point, module_in, references
 from reeltrace.kinds.table import TABLES, kind_of, measurements_of, shown_below
-from reeltrace.registry.datasets import MovingDigitsDataset, VideoDataset
+from reeltrace.registry.fields import Spec
 from reeltrace.registry.header import HEADER
 from reeltrace.registry.reading import Registry, load
 from reeltrace.registry.specs import (
     AggregateSpec,
     FeaturesSpec,
     MeasureSpec,
-    MovingDigitsSpec,
     PretrainSpec,
     ReportSpec,
-    Spec,
     TrainSpec,
-    VideosSpec,
 )
 
 Stage = Literal["data", "frames", "pretrain", "features", "measure", "train", "timing", "aggregate", "report"]
@@ -60,7 +58,6 @@ STAGES: tuple[Stage, ...] = (
     "report",
 )
 MODULES: dict[str, str] = {
-    "data": "reeltrace.data.stage",
     "frames": "reeltrace.data.frames_stage",
     "pretrain": "reeltrace.training.pretrain_stage",
     "features": "reeltrace.training.features_stage",
@@ -68,12 +65,11 @@ MODULES: dict[str, str] = {
     "aggregate": "reeltrace.analysis.stage",
     "report": "reeltrace.report.stage",
 }
-VIDEOS = "reeltrace.data.videos_stage"  # on its own, so that a change there makes no moving digit stale
-LISTED = "reeltrace.data.listed_stage"
-# For the same reason one for each kind of measurement, and not one for all kinds of nets.
+# A module for each kind, so that a change in one makes nothing of another kind stale.
+MAKES = {making.stage for kind in DATASETS.all().values() for making in kind.makings}
 MEASURES = {kind.stage for kind in MEASUREMENTS.all().values()}
 TRAINS = {kind.stage for kind in ARCHITECTURES.all().values()}
-STAGE_MODULES = tuple(sorted({*MODULES.values(), *MEASURES, VIDEOS, LISTED, *TRAINS}))
+STAGE_MODULES = tuple(sorted({*MODULES.values(), *MAKES, *MEASURES, *TRAINS}))
 RESULTS = Path("results")
 TEMPLATES = Path("reports/templates")
 PACKAGE = Path("src/reeltrace")
@@ -86,8 +82,8 @@ def module_of(spec: Spec) -> str:
     """The module whose `run` does the work of a spec."""
     if isinstance(spec, MeasureSpec):
         return MEASUREMENTS.get(spec.measurement.kind).stage
-    if isinstance(spec, VideosSpec):
-        return LISTED if spec.folder else VIDEOS
+    if isinstance(spec, DataSpec):
+        return DATASETS.get(spec.kind).making(spec).stage
     if isinstance(spec, TrainSpec):
         return ARCHITECTURES.get(spec.model.architecture).stage
     return MODULES[spec.stage]
@@ -165,12 +161,6 @@ class Task:
         return (self.manifest, self.folder / RECEIPT, *(self.folder / name for name in self.outputs))
 
 
-DATA_OUTPUTS = {
-    "images": (formats.ABOUT, formats.IMAGES, formats.LABELS),
-    "moving-digits": (formats.ABOUT, "clips-test.npy", "clips-train.npy", "clips-validation.npy", formats.CLIPS.name),
-    "videos": (formats.ABOUT, formats.VIDEO_INDEX.name, f"{formats.SPLITS}/", f"{formats.VIDEOS}/"),
-}
-LISTED_OUTPUTS = (formats.ABOUT, formats.VIDEO_INDEX.name)  # of a set of videos in a folder of the user's
 FRAMES_OUTPUTS = (formats.ABOUT, formats.BROKEN_VIDEOS, formats.FRAMES.name, f"{formats.SHARDS}/")
 TRAIN_OUTPUTS = (formats.BEST, formats.HISTORY, formats.LAST, formats.METRICS, formats.PREDICTIONS, formats.SCORES)
 PRETRAIN_OUTPUTS = (formats.ABOUT, formats.WEIGHTS)
@@ -247,23 +237,23 @@ class Plan:
     def _tasks(self) -> Iterator[Task]:
         registry, params = self.registry, self.registry.params
         data = list(registry.used_datasets())
-        pools = list(dict.fromkeys(d.images for n in data if isinstance(d := params.datasets[n], MovingDigitsDataset)))
+        decoded = [key for key in data if registry.is_decoded(key)]
+        pools = dict.fromkeys(pool.name for key in data for pool in registry.pools_of(key))
         for key in (*pools, *data):
             spec = registry.data_spec(key)
             yield self._task(
                 spec,
-                inputs=(f"data/{spec.images}",) if isinstance(spec, MovingDigitsSpec) else (),
-                outputs=LISTED_OUTPUTS if getattr(spec, "folder", None) else DATA_OUTPUTS[spec.kind],
+                inputs=tuple(f"data/{pool.name}" for pool in registry.pools_of(key)),
+                outputs=DATASETS.get(spec.kind).making(spec).outputs,
                 params=(f"datasets.{key}",),
             )
-        for key in data:
-            if isinstance(params.datasets[key], VideoDataset):
-                yield self._task(
-                    registry.frames_spec(key),
-                    inputs=(f"data/{key}",),
-                    outputs=FRAMES_OUTPUTS,
-                    params=(f"datasets.{key}",),
-                )
+        for key in decoded:
+            yield self._task(
+                registry.frames_spec(key),
+                inputs=(f"data/{key}",),
+                outputs=FRAMES_OUTPUTS,
+                params=(f"datasets.{key}",),
+            )
         used = {name for table in params.tables.values() for name in measurements_of(table)}
         used.update(registry.drawn_pictures())
         yield from self._pretrained()
@@ -318,7 +308,7 @@ class Plan:
             inputs=(
                 *(f"aggregate/{key}" for key in params.tables),
                 *(f"data/{key}" for key in data),
-                *(f"frames/{key}" for key in data if isinstance(params.datasets[key], VideoDataset)),
+                *(f"frames/{key}" for key in decoded),
                 *(f"measure/{key}" for key in params.measurements if key in used),
                 *(f"pretrain/{key}" for key in registry.used_backbones()),
                 *(f"features/{key}" for key in registry.features_specs()),
@@ -402,8 +392,8 @@ class Plan:
 
     def _clips_of(self, dataset: str) -> tuple[str, ...]:
         """The artifacts that a training on `dataset` reads: for videos its splits and its frames."""
-        is_video = isinstance(self.registry.params.datasets[dataset], VideoDataset)
-        return (f"data/{dataset}", f"frames/{dataset}") if is_video else (f"data/{dataset}",)
+        frames = (f"frames/{dataset}",) if self.registry.is_decoded(dataset) else ()
+        return (f"data/{dataset}", *frames)
 
     def own_module(self, spec: Spec) -> Path | None:
         """The module of its document that a task calls; None where it calls none."""
@@ -417,6 +407,9 @@ class Plan:
         if isinstance(spec, TrainSpec):
             kind = ARCHITECTURES.get(spec.model.architecture)
             named = {ARCHITECTURES.home(kind.name), *kind.code}
+            if kind.fed == "clips":  # which the kind of the dataset opens
+                dataset = params.datasets[spec.dataset]
+                named |= {DATASETS.home(dataset.kind), module_in(trained_on(dataset).splits)}
         elif isinstance(spec, PretrainSpec | FeaturesSpec):
             named = {ARCHITECTURES.home(STILLS), *ARCHITECTURES.get(STILLS).code}
         elif isinstance(spec, MeasureSpec):  # whose stage asks nothing of its kind
@@ -424,6 +417,8 @@ class Plan:
             built = {network.architecture for network in spec.networks.values()}
             for each in {*built, *MEASUREMENTS.get(spec.measurement.kind).builds(spec.measurement)}:
                 named |= {NETWORKS.home(each), *NETWORKS.get(each).code}
+        elif isinstance(spec, DataSpec):  # as here
+            named = {home for home in [DATASETS.home(spec.kind)] if module_file(home) is not None}
         elif isinstance(spec, AggregateSpec):
             named = {TABLES.home(spec.table.kind), module_in(kind_of(spec.table).cells)}
             for shown in map(self._measured_by, shown_below(spec.table)):
@@ -436,6 +431,9 @@ class Plan:
             named |= {module_in(table.chart) for table in tables if table.chart is not None}
             drawings = (self._measured_by(key).draws for key in spec.pictures)
             named |= {module_in(drawing.describe) for drawing in drawings if drawing}
+            datasets = [params.datasets[key] for key in spec.datasets]
+            named |= {DATASETS.home(dataset.kind) for dataset in datasets}
+            named |= {module_in(trained_on(dataset).shown.describe) for dataset in datasets}
             named |= self._brought()
         return tuple(sorted(named))
 

@@ -15,15 +15,16 @@ from reeltrace.analysis.stage import outputs as aggregate_outputs
 from reeltrace.artifacts.json_values import write_json
 from reeltrace.artifacts.names import MANIFEST, RECEIPT, SPEC
 from reeltrace.artifacts.protocol import make_manifest
+from reeltrace.kinds.datasets.moving_digits import MovingDigitsDataset
+from reeltrace.kinds.datasets.videos import VideoDataset
 from reeltrace.kinds.measurements.latency import LatencyMeasurement
 from reeltrace.kinds.measurements.networks import NetworksMeasurement
 from reeltrace.kinds.measurements.pictures import PicturesMeasurement
 from reeltrace.kinds.measurements.search import SearchMeasurement
 from reeltrace.kinds.measurements.structure import StructureMeasurement
 from reeltrace.plan import Plan
-from reeltrace.registry.datasets import MovingDigitsDataset, VideoDataset
+from reeltrace.registry.fields import Spec
 from reeltrace.registry.reading import Registry, load, spec_json
-from reeltrace.registry.specs import Spec
 
 REPOSITORY = Path(__file__).parents[2]
 CODE = "c0de" * 16

@@ -20,7 +20,7 @@ from reeltrace.artifacts.protocol import outputs_in
 from reeltrace.data import declared, sources, standin, videos_stage
 from reeltrace.data.official_splits import Layout
 from reeltrace.errors import UserError
-from reeltrace.registry.specs import VideosSpec
+from reeltrace.kinds.datasets.videos import VideosSpec
 
 CLASSES, GROUPS = 3, 8
 ARCHIVES: dict[Layout, tuple[str, str]] = {
@@ -317,7 +317,8 @@ def test_a_killed_run_is_continued_to_the_same_set(
         (place.downloads / name).write_bytes((made["served"] / name).read_bytes())
     code = (
         "import sys, time; from pathlib import Path\n"
-        "from reeltrace.data import archives, declared, videos_stage; from reeltrace.registry.specs import VideosSpec\n"
+        "from reeltrace.data import archives, declared, videos_stage\n"
+        "from reeltrace.kinds.datasets.videos import VideosSpec\n"
         "declared.read.__defaults__ = (Path(sys.argv[1]),)\n"
         "save = archives._save\n"
         "def slowly(*given):\n    time.sleep(0.02); return save(*given)\n"

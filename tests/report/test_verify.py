@@ -18,7 +18,7 @@ from conftest import PROJECT, run_in
 from reeltrace.artifacts.files import sha256_file
 from reeltrace.artifacts.json_values import read_json, write_json
 from reeltrace.errors import Problem, UserError
-from reeltrace.registry.datasets import VideoDataset
+from reeltrace.kinds.datasets.videos import VideoDataset
 from reeltrace.registry.reading import load
 from reeltrace.report.verify import KINDS, REMADE, verify
 

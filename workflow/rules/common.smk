@@ -22,7 +22,7 @@ try:
     from reeltrace.artifacts.files import in_one_line
     from reeltrace.engines import refresh_specs, refuse_unreadable
     from reeltrace.errors import CheckFailed, UserError
-    from reeltrace.order import gpus, priorities, threads
+    from reeltrace.order import gpus, is_small, priorities, threads
     from reeltrace.plan import check_sources, load_plan
     from reeltrace.workflow_run import WorkflowRun
 except ModuleNotFoundError as error:
@@ -109,8 +109,7 @@ def threads_of(stage):
 
 def decoding_threads(wildcards):
     """All processors that there are, eight where a cluster decides; one for a small set, which is not worth waiting for all."""
-    source = PLAN[f"data/{wildcards.key}"].spec
-    if source.generated is not None:
+    if is_small(PLAN, wildcards.key):
         return 1
     return CORES or 8
 

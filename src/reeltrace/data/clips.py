@@ -5,7 +5,7 @@ The pixels come from a frame store, the sides from the official split. Nothing h
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -21,8 +21,8 @@ from reeltrace.data.frame_store import FrameStore
 from reeltrace.errors import UserError
 
 if TYPE_CHECKING:
-    from reeltrace.registry.datasets import Clip
-    from reeltrace.registry.specs import VideoView
+    from reeltrace.registry.datasets import Clip, VideoView
+    from reeltrace.registry.specs import TrainSpec
 
 K = TypeVar("K")
 
@@ -158,6 +158,12 @@ def uniform_starts(count: int, clip: "Clip", number: int) -> list[int]:
 def clip_frames(count: int, start: int, clip: "Clip") -> NDArray[np.int64]:
     """The frame numbers (T,) of a clip that begins at `start`; after the last frame a video begins again."""
     return (start + np.arange(clip.frames, dtype=np.int64) * clip.stride) % count
+
+
+def open_splits(spec: "TrainSpec", inputs: Mapping[str, Path]) -> tuple[VideoClips, VideoClips, VideoClips]:
+    """Training, validation and test clips of a run's set, "data/<set>" and "frames/<set>" of its inputs."""
+    assert spec.video is not None
+    return open_videos(spec.video, inputs[f"data/{spec.dataset}"], inputs[f"frames/{spec.dataset}"])
 
 
 def open_videos(view: "VideoView", data: Path, frames: Path) -> tuple[VideoClips, VideoClips, VideoClips]:

@@ -13,7 +13,7 @@ from reeltrace.artifacts.json_values import write_json
 from reeltrace.errors import UserError
 
 if TYPE_CHECKING:
-    from reeltrace.registry.specs import VideosSpec
+    from reeltrace.kinds.datasets.videos import VideosSpec
 
 SCHEMA = 1
 LISTS = {"train": "train.txt", "test": "validation.txt"}  # the validation set of the document is what tests a net

@@ -20,7 +20,7 @@ from reeltrace.data.sources import Source, UnreachableError
 from reeltrace.errors import UserError
 
 if TYPE_CHECKING:
-    from reeltrace.registry.specs import VideosSpec
+    from reeltrace.kinds.datasets.videos import VideosSpec
 
 log = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from reeltrace.analysis.intervals import guessing, percent, printed
 from reeltrace.analysis.sources import read_score
 from reeltrace.analysis.stage import read_source
+from reeltrace.kinds.words import span
 from reeltrace.report.binding import Binder, Number
 from reeltrace.report.chains import artifact_name
-from reeltrace.report.quantities import span
 
 if TYPE_CHECKING:
     from reeltrace.registry.specs import ReportSpec

@@ -12,8 +12,8 @@ from reeltrace.artifacts.formats import HIDDEN, METRICS, TIMING
 from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.names import RECEIPT
 from reeltrace.errors import Problem
+from reeltrace.report.checking import TAMPERED
 
-TAMPERED = "tampered artifact"
 TOLERANCE = 1e-6
 
 

@@ -13,8 +13,8 @@ from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.names import SPEC
 from reeltrace.errors import CheckFailed
 from reeltrace.kinds.measurements.pictures import altered
+from reeltrace.kinds.words import span
 from reeltrace.report.binding import Binder, Number
-from reeltrace.report.quantities import span
 
 if TYPE_CHECKING:
     from reeltrace.registry.specs import ReportSpec

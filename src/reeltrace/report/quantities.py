@@ -16,11 +16,6 @@ def derivation_words(derivation: Mapping[str, Any]) -> str:
     return sign.join(f"{of['printed']} ({of['place']}, {of['row']}, {of['column']})" for of in derivation["of"])
 
 
-def span(low: object, high: object) -> str:
-    """`6.15s to 6.20s`; one value where both ends are printed alike."""
-    return str(low) if str(low) == str(high) else f"{low} to {high}"
-
-
 def bind_beside(binder: Binder, table: dict[str, Any]) -> None:
     """Register every number of the measurements shown below a table; each gets its id in the block."""
     for index, block in enumerate(table["beside"]):

@@ -22,8 +22,6 @@ from pydantic import TypeAdapter, ValidationError
 from reeltrace.analysis.stage import outputs as aggregate_outputs
 from reeltrace.artifacts.files import reason_of, sha256_file
 from reeltrace.artifacts.formats import (
-    ABOUT,
-    BROKEN_VIDEOS,
     CELLS,
     FRAMES,
     HTML,
@@ -31,23 +29,23 @@ from reeltrace.artifacts.formats import (
     METRICS,
     PREDICTIONS,
     SCORES,
-    SHARDS,
     TIMING,
-    VIDEO_INDEX,
 )
 from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.names import MANIFEST, RECEIPT, SPEC
 from reeltrace.artifacts.protocol import check_outputs, file_entry
 from reeltrace.errors import CheckFailed, Problem, UserError
 from reeltrace.kinds.architecture import ARCHITECTURES
+from reeltrace.kinds.dataset import DATASETS
 from reeltrace.kinds.measurement import MEASUREMENTS
 from reeltrace.kinds.points import load
 from reeltrace.registry.specs import AggregateSpec, ReportSpec
 from reeltrace.report.check_frames import times
+from reeltrace.report.check_videos import stored
+from reeltrace.report.checking import TAMPERED, short
 from reeltrace.report.document import build
-from reeltrace.report.videos import SIDES
 
-TAMPERED, STALE, BROKEN = "tampered artifact", "stale", "broken chain"
+STALE, BROKEN = "stale", "broken chain"
 UNBOUND, DIFFERS = "unbound number", "report differs from artifacts"
 KINDS = (TAMPERED, STALE, BROKEN, UNBOUND, DIFFERS)
 SMALL = 1_000_000  # bytes; larger files are hashed only on request
@@ -110,10 +108,10 @@ def _contents(name: str, folder: Path, results: Path, root: Path) -> list[Proble
         checks = [(METRICS, partial(_scores, folder, results)), (METRICS, partial(_further, folder))]
     elif stage == "timing":
         checks = [(TIMING, partial(times, folder, results))]
-    elif stage == "data" and (folder / VIDEO_INDEX.name).is_file():
-        checks = [(VIDEO_INDEX.name, partial(_sides, folder))]
+    elif stage == "data":
+        checks = [(SPEC, partial(_dataset, folder))]
     elif stage == "frames":
-        checks = [(FRAMES.name, partial(_stored, folder, results))]
+        checks = [(FRAMES.name, partial(stored, folder, results))]
     elif stage == "measure":
         checks = [(METRICS, partial(_measured, folder))]
     elif stage == "aggregate":
@@ -241,41 +239,18 @@ def _scores(folder: Path, results: Path) -> list[Problem]:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         return [*problems, Problem(TAMPERED, str(folder / METRICS), f"its fields are not those of a run ({error})")]
     if spec.get("video"):
-        return problems + _videos_used(folder, metrics, predictions, spec, results)
-    data = results / "data" / spec["dataset"]
-    index = data / VIDEO_INDEX.name
-    if index.is_file() and _is_input(folder, data) and _test_labels(index) != label.tolist():
-        problems.append(Problem(TAMPERED, str(path), f"its labels are not those of {index.parent.name}/{index.name}"))
-    return problems
+        of_clips = predictions["clip_label"]
+        if predictions["video"].shape != of_clips.shape or (label[predictions["video"]] != of_clips).any():
+            problems.append(Problem(TAMPERED, str(path), "the labels of its clips are not those of their videos"))
+    return problems + _of_its_set(folder, results, spec, metrics, predictions)
 
 
-def _videos_used(folder: Path, metrics: Any, predictions: dict[str, Any], spec: Any, results: Path) -> list[Problem]:
-    """The labels are those of the test videos that could be decoded, and every video of the split is counted."""
-    label, video = predictions["label"], predictions["video"]
-    path, problems = folder / PREDICTIONS, []
-    if video.shape != predictions["clip_label"].shape or (label[video] != predictions["clip_label"]).any():
-        problems.append(Problem(TAMPERED, str(path), "the labels of its clips are not those of their videos"))
-    data, frames = (results / stage / spec["dataset"] for stage in ("data", "frames"))
-    read = ((data, VIDEO_INDEX), (frames, FRAMES))
-    if not all((other / table.name).is_file() and _is_input(folder, other) for other, table in read):
-        return problems
-    side = f"split{spec['video']['split']}"
-    there = {row["video"] for row in FRAMES.check(frames, *FRAMES.columns)}
-    rows = [row for row in VIDEO_INDEX.check(data, "video", "label", side) if row[side] in ("train", "test")]
-    stored = [row for row in rows if row["video"] in there]
-    if [int(row["label"]) for row in stored if row[side] == "test"] != label.tolist():
-        problems.append(Problem(TAMPERED, str(path), f"its labels are not those of {data.name}/{VIDEO_INDEX.name}"))
-    used = metrics["videos"]
-    expected = {
-        "train and validation": (used["train"] + used["validation"], sum(row[side] == "train" for row in stored)),
-        "test": (used["test"], sum(row[side] == "test" for row in stored)),
-        "missing": (used["missing"], len(rows) - len(stored)),
-    }
-    return problems + [
-        Problem(TAMPERED, str(folder / METRICS), f"/videos: {name} is {found}, index and frames give {right}")
-        for name, (found, right) in expected.items()
-        if found != right
-    ]
+def _of_its_set(folder: Path, results: Path, spec: Any, metrics: Any, predictions: dict[str, Any]) -> list[Problem]:
+    """Labels and counts of a run are those of its dataset, as the kind of that checks them."""
+    path = results / "data" / spec["dataset"] / SPEC
+    trained = DATASETS.get(read_json(path)["kind"]).trained if path.is_file() else None
+    found: list[Problem] = [] if trained is None else load(trained.check)(folder, results, spec, metrics, predictions)
+    return found
 
 
 def _measured(folder: Path) -> list[Problem]:
@@ -285,85 +260,6 @@ def _measured(folder: Path) -> list[Problem]:
     if check is None:
         return []
     return [Problem(TAMPERED, str(folder / file), found) for file, found in check(folder, asked, metrics)]
-
-
-# --- sets of videos ---
-
-
-def _sides(folder: Path) -> list[Problem]:
-    """What a set of videos says of itself is what its index says; other datasets have no such claim to check."""
-    about = read_json(folder / ABOUT)
-    if about.get("kind") != "videos":
-        return []
-    splits = sorted(about["counts"])
-    rows = VIDEO_INDEX.check(folder, "video", "class", "label", *splits)
-    found: dict[str, Any] = {
-        "videos": len(rows),
-        "classes": [name for _, name in sorted({(int(row["label"]), row["class"]) for row in rows})],
-        "counts": {split: {side: sum(row[split] == side for row in rows) for side in SIDES} for split in splits},
-    }
-    return _differing(folder, about, found, VIDEO_INDEX.name)
-
-
-def _stored(folder: Path, results: Path) -> list[Problem]:
-    """A frame store's own account is what its index says, and each video of the set is in it or listed as broken."""
-    about, broken = read_json(folder / ABOUT), read_json(folder / BROKEN_VIDEOS)
-    rows = FRAMES.check(folder, *FRAMES.columns)
-    sizes: dict[str, int] = {}
-    for row in rows:
-        size = 3 * int(row["frames"]) * int(row["height"]) * int(row["width"])
-        if int(row["offset"]) != sizes.get(row["shard"], 0):
-            found = f"{row['video']} does not begin where the video before it ends"
-            return [Problem(TAMPERED, str(folder / FRAMES.name), found)]
-        sizes[row["shard"]] = sizes.get(row["shard"], 0) + size
-    problems = _differing(
-        folder,
-        about,
-        {
-            "videos": len(rows) + len(broken),
-            "broken": len(broken),
-            "short": sum(int(row["frames"]) < int(row["expected"]) for row in rows),
-            "noted": [
-                {
-                    "video": row["video"],
-                    "frames": int(row["frames"]),
-                    "expected": int(row["expected"]),
-                    "note": row["note"],
-                }
-                for row in rows
-                if row["note"]
-            ],
-            "frames": sum(int(row["frames"]) for row in rows),
-            "bytes": sum(sizes.values()),
-            "decoders": {name: sum(row["decoder"] == name for row in rows) for name in about["decoders"]},
-        },
-        f"{FRAMES.name} and {BROKEN_VIDEOS}",
-    )
-    shards = folder / SHARDS
-    for shard, size in sizes.items():
-        if shards.is_dir() and (shards / shard).is_file() and (shards / shard).stat().st_size != size:
-            problems.append(Problem(TAMPERED, str(shards / shard), f"{FRAMES.name} says that it holds {size} bytes"))
-    data = results / "data" / folder.name
-    if (data / VIDEO_INDEX.name).is_file() and _is_input(folder, data):
-        indexed = sorted(row["video"] for row in VIDEO_INDEX.check(data, "video"))
-        if indexed != sorted([*(row["video"] for row in rows), *(entry["video"] for entry in broken)]):
-            found = f"with {BROKEN_VIDEOS} it does not hold each video of {data.name}/{VIDEO_INDEX.name} once"
-            problems.append(Problem(TAMPERED, str(folder / FRAMES.name), found))
-    return problems
-
-
-def _differing(folder: Path, about: Any, found: dict[str, Any], where: str) -> list[Problem]:
-    return [
-        Problem(TAMPERED, str(folder / ABOUT), f"/{name} is {_short(about[name])}, {where} gives {_short(value)}")
-        for name, value in found.items()
-        if about[name] != value
-    ]
-
-
-def _is_input(folder: Path, other: Path) -> bool:
-    """Whether `other` is still what the artifact in `folder` was made from; if it is not, `_links` has said so."""
-    recorded = read_json(folder / MANIFEST)["inputs"][f"{other.parent.name}/{other.name}"]["sha256"]
-    return (other / MANIFEST).is_file() and sha256_file(other / MANIFEST) == recorded
 
 
 def _score(folder: Path, metrics: Any, place: tuple[str, ...], predicted: Any, label: Any) -> list[Problem]:
@@ -399,14 +295,13 @@ def _agreements(folder: Path, metrics: Any, predictions: dict[str, Any]) -> list
     return problems
 
 
-def _test_labels(index: Path) -> list[int] | None:
-    lines = index.read_text(encoding="utf-8").splitlines()
-    columns = lines[0].split(",")
-    if not {"split", "label"} <= set(columns):
-        return None
-    split, label = columns.index("split"), columns.index("label")
-    rows = [line.split(",") for line in lines[1:]]
-    return [int(row[label]) for row in rows if row[split] == "test"]
+# --- datasets ---
+
+
+def _dataset(folder: Path) -> list[Problem]:
+    """What a dataset says of itself is so, as its kind checks it; some kinds have nothing to recompute."""
+    check = DATASETS.get(read_json(folder / SPEC)["kind"]).check
+    return [] if check is None else _guarded(folder / check.file, partial(load(check.by), folder))
 
 
 # --- tables and report ---
@@ -447,12 +342,7 @@ def _first_difference(stored: Any, computed: Any, path: str = "") -> str:
         for index, (left, right) in enumerate(zip(stored, computed, strict=True)):
             if left != right:
                 return _first_difference(left, right, f"{path}/{index}")
-    return f"{path or '/'} is {_short(stored)}, its sources give {_short(computed)}"
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return f"{path or '/'} is {short(stored)}, its sources give {short(computed)}"
 
 
 def _report(folder: Path, results: Path, root: Path) -> list[Problem]:

@@ -30,10 +30,16 @@ MOST_NOTED = 40  # stored videos whose notes the report shows, those first that 
 
 
 def describe_set(
-    binder: Binder, key: str, spec: ReportSpec, inputs: Mapping[str, Path], artifacts: Mapping[str, Any]
+    binder: Binder,
+    key: str,
+    spec: ReportSpec,
+    inputs: Mapping[str, Path],
+    artifacts: Mapping[str, Any],
+    shown: str | None,
 ) -> dict[str, Any]:
     """A set of videos as report.json holds it, with the pixels of one test clip under "pixels": uint8 (T, H, W, 3).
 
+    That clip is of the first test video, whatever class is asked for.
     Every number in it is registered with the binder. Raises `CheckFailed` where a file is not what its stage writes.
     """
     data, frames = inputs[f"data/{key}"], inputs[f"frames/{key}"]
@@ -71,8 +77,8 @@ def describe_set(
         add(f"broken/{place}/reason", why, "Reason", frames, BROKEN_VIDEOS, f"/{place}/reason", chain=names[-1])
     add("short", packed["short"], "stored videos that lack frames", frames, ABOUT, "/short")
     add("tolerance", packed["tolerance"], "share of its frames that a video may lack", frames, ABOUT, "/tolerance")
-    shown = most_lacking(packed["noted"])
-    for place in shown:
+    notes = most_lacking(packed["noted"])
+    for place in notes:
         entry, of = packed["noted"][place], f"noted/{place}"
         chain = add(of, entry["video"], "a stored video with a note", frames, ABOUT, f"/noted/{place}/video")
         add(f"{of}/frames", entry["frames"], "Frames stored", frames, ABOUT, f"/noted/{place}/frames", chain=chain)
@@ -105,7 +111,7 @@ def describe_set(
             "broken": [{"video": str(e["video"]), "reason": str(e["reason"])} for e in broken],
             "short": int(packed["short"]),
             "tolerance": float(packed["tolerance"]),
-            "noted": [{"place": place} | {name: packed["noted"][place][name] for name in NOTED} for place in shown],
+            "noted": [{"place": place} | {name: packed["noted"][place][name] for name in NOTED} for place in notes],
             "noted_in_all": len(packed["noted"]),
             "frames_manifest_sha256": artifacts[f"frames/{key}"]["manifest_sha256"],
         },

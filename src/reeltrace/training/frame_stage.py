@@ -9,14 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reeltrace.data.clips import open_videos
 from reeltrace.data.features import VideoFeatures, open_video_features
 from reeltrace.data.sequences import open_sequences
 from reeltrace.errors import UserError
 from reeltrace.kinds.architecture import ARCHITECTURES, PIXELS
 from reeltrace.training.backbones import initial_net
 from reeltrace.training.evaluation import Clips
-from reeltrace.training.stage import identity, train_and_score
+from reeltrace.training.stage import identity, open_splits, train_and_score
 
 if TYPE_CHECKING:
     from reeltrace.registry.specs import TrainSpec
@@ -39,15 +38,16 @@ def run(spec: TrainSpec, inputs: Mapping[str, Path], work: Path) -> dict[str, An
 
 def _open(spec: TrainSpec, inputs: Mapping[str, Path]) -> tuple[Clips, Clips, Clips]:
     assert spec.video is not None
-    data, frames = inputs[f"data/{spec.dataset}"], inputs[f"frames/{spec.dataset}"]
     fed, model = ARCHITECTURES.get(spec.model.architecture).fed, spec.model
+    if fed == "clips":
+        return open_splits(spec, inputs)
+    data, frames = inputs[f"data/{spec.dataset}"], inputs[f"frames/{spec.dataset}"]
     if fed not in PIXELS:
         features = next(folder for name, folder in inputs.items() if name.startswith("features/"))
         block: str = model.block  # type: ignore[attr-defined]  # as `Architecture` says
         return open_video_features(spec.video, block, fed == "pooled features", data, frames, features)
-    if spec.sequences is not None:
-        return open_sequences(spec.video, spec.sequences, data, frames)
-    return open_videos(spec.video, data, frames)
+    assert spec.sequences is not None
+    return open_sequences(spec.video, spec.sequences, data, frames)
 
 
 def check_splits(spec: TrainSpec, splits: tuple[Clips, Clips, Clips]) -> None:

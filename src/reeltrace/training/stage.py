@@ -14,12 +14,11 @@ from torch import Tensor, nn
 from reeltrace import process_memory, processor
 from reeltrace.artifacts.files import atomic_write, explain_full_disk, sha256_file
 from reeltrace.artifacts.formats import ABOUT, BEST, FRAMES, LAST, METRICS, PREDICTIONS, SCORES, VIDEO_INDEX
-from reeltrace.artifacts.json_values import sha256_json, write_json
+from reeltrace.artifacts.json_values import read_json, sha256_json, write_json
 from reeltrace.artifacts.names import MANIFEST
-from reeltrace.data.clips import open_videos
-from reeltrace.data.store import ClipStore
-from reeltrace.errors import UserError
+from reeltrace.errors import CheckFailed, UserError
 from reeltrace.kinds.architecture import ARCHITECTURES
+from reeltrace.kinds.dataset import DATASETS
 from reeltrace.kinds.points import load
 from reeltrace.models.checkpoint import save_checkpoint
 from reeltrace.training import loop
@@ -43,7 +42,7 @@ def run(spec: TrainSpec, inputs: Mapping[str, Path], work: Path) -> dict[str, An
 
     Raises UserError when the dataset does not fit the run, CheckFailed when training diverges.
     """
-    splits = _open(spec, inputs)
+    splits = open_splits(spec, inputs)
     check_dataset(spec, *splits)
     return train_and_score(spec, loop.net_of(spec), splits, identity(inputs), work)
 
@@ -124,12 +123,19 @@ def train_and_score(
     }
 
 
-def _open(spec: TrainSpec, inputs: Mapping[str, Path]) -> tuple[Clips, Clips, Clips]:
-    """Training, validation and test split of the run's dataset."""
-    data = inputs[f"data/{spec.dataset}"]
-    if spec.video is not None:
-        return open_videos(spec.video, data, inputs[f"frames/{spec.dataset}"])
-    train, validation, test = (ClipStore.open(data, split) for split in ("train", "validation", "test"))
+def open_splits(spec: TrainSpec, inputs: Mapping[str, Path]) -> tuple[Clips, Clips, Clips]:
+    """Training, validation and test split of the run's dataset, as its kind opens them.
+
+    Raises UserError where about.json of the dataset does not say its kind.
+    """
+    path, kinds = inputs[f"data/{spec.dataset}"] / ABOUT, DATASETS.all()
+    try:
+        trained = kinds[read_json(path)["kind"]].trained
+    except (CheckFailed, KeyError, TypeError):
+        raise UserError(f"{path}: not a dataset description with its kind; make the dataset first") from None
+    if trained is None:
+        raise UserError(f"{path}: of a pool, on which no run trains; make the dataset again")
+    train, validation, test = load(trained.splits)(spec, inputs)
     return train, validation, test
 
 

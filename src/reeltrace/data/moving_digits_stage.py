@@ -1,4 +1,4 @@
-"""The stage `data`: a pool of digit images, or a dataset of moving digits made from a pool."""
+"""The stage `data` for moving digits, which are made from a pool of digit images."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,62 +10,21 @@ from numpy.typing import NDArray
 from reeltrace.artifacts.formats import ABOUT, IMAGES, LABELS
 from reeltrace.artifacts.json_values import read_json, write_json
 from reeltrace.data import moving_digits
-from reeltrace.data.disk import save_array
 from reeltrace.data.pool import array_sha256
 from reeltrace.errors import UserError
 
 if TYPE_CHECKING:
-    from reeltrace.registry.specs import ImagesSpec, MovingDigitsSpec
+    from reeltrace.kinds.datasets.moving_digits import MovingDigitsSpec
 
 SCHEMA = 1
 
 
-def run(spec: "ImagesSpec | MovingDigitsSpec", inputs: Mapping[str, Path], work: Path) -> dict[str, Any]:
-    """Write one dataset into `work`; the returned facts (which route served a download) may differ between
-    runs.
+def run(spec: "MovingDigitsSpec", inputs: Mapping[str, Path], work: Path) -> dict[str, Any]:
+    """Write one dataset into `work`: `clips-<split>.npy` uint8 (N, T, H, W), `index.csv`, `about.json`.
 
-    "images": `images.npy` uint8 (N, H, W), `labels.npy` uint8 (N,), `about.json`.
-    "moving-digits": `clips-<split>.npy` uint8 (N, T, H, W), `index.csv`, `about.json`.
+    `inputs` names the pool, "data/<images>".
     """
-    if spec.kind == "images":
-        return _images(spec, work)
-    return _moving_digits(spec, inputs[f"data/{spec.images}"], work)
-
-
-def _images(spec: "ImagesSpec", work: Path) -> dict[str, Any]:
-    # Imported here: making moving digits needs neither the download libraries nor scikit-learn.
-    if spec.source == "mnist":
-        from reeltrace.data import mnist, sources
-
-        pool, about = mnist.load(sources.downloads()), mnist.ABOUT
-    else:
-        from reeltrace.data import digits
-
-        pool, about = digits.load(), digits.ABOUT
-    save_array(work / IMAGES, pool.images)
-    save_array(work / LABELS, pool.labels)
-    counts = np.bincount(pool.labels, minlength=10)
-    write_json(
-        work / ABOUT,
-        {
-            "schema": SCHEMA,
-            "kind": "images",
-            "source": about.source,
-            "licence": about.licence,
-            "citation": about.citation,
-            "classes": list(moving_digits.DIGIT_CLASSES),
-            "counts": dict(zip(moving_digits.DIGIT_CLASSES, counts.tolist(), strict=True)),
-            "count": len(pool.images),
-            "height": pool.images.shape[1],
-            "width": pool.images.shape[2],
-            "images_sha256": array_sha256(pool.images),
-            "labels_sha256": array_sha256(pool.labels),
-        },
-    )
-    return {"served": pool.served}
-
-
-def _moving_digits(spec: "MovingDigitsSpec", pool: Path, work: Path) -> dict[str, Any]:
+    pool = inputs[f"data/{spec.images}"]
     images, labels = load_pool(pool)
     settings = moving_digits.Settings(
         task=spec.task,
