@@ -6,9 +6,6 @@ from typing import Any
 from reeltrace.report import figures
 from reeltrace.report.binding import Binder, Number
 
-# What stands behind a number of a unit in a sentence.
-WORDS = {"percent": "points", "gigaflops": "GFLOPS", "seconds": "s", "gigabytes": "GB"}
-
 
 def derivation_words(derivation: Mapping[str, Any]) -> str:
     """`7020 (section 7.1.1, Table 7.2, SlowFast, GFLOPS per run) / 13450 (...)`."""
