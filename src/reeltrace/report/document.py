@@ -576,6 +576,8 @@ def _table_view(
     return {
         **table,
         "replaced": replaced(table["stand_in"] or ""),
+        "measured": any(cell["origin"] == "measured" for cell in table["cells"]),
+        "found": any(cell["origin"] != "published" for cell in table["cells"]),
         "print": print_,
         "groups": groups,
         "compact": COMPACT,
