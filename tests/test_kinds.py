@@ -13,6 +13,7 @@ from reeltrace.engines import compile_dvc, write_code
 from reeltrace.kinds.architecture import ARCHITECTURES, Architecture, Further, OnBackbone
 from reeltrace.kinds.points import load, references
 from reeltrace.kinds.table import Judged, TableKind
+from reeltrace.kinds.unit import OnLayers, Share, Unit
 from reeltrace.plan import Plan, code_sha256, load_plan
 from reeltrace.registry.reading import load as load_registry
 from reeltrace.registry.reading import registry_of
@@ -22,7 +23,7 @@ from reeltrace.runner import run
 
 
 def test_nothing_in_a_declaration_may_be_left_out() -> None:
-    for declared in (Architecture, OnBackbone, Further, TableKind, Judged):
+    for declared in (Architecture, OnBackbone, Further, TableKind, Judged, Unit, Share, OnLayers):
         assert all(each.default is each.default_factory for each in fields(declared)), declared  # both MISSING
 
 

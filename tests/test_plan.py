@@ -163,7 +163,9 @@ def loaded() -> dict[str, set[str]]:
     """
 
     def ask(module: str, load: str) -> set[str]:
-        script = f"import sys\n{load}\nprint(*(name for name in sys.modules if name.split('.')[0] == 'reeltrace'))"
+        units = "if of := sys.modules.get('reeltrace.kinds.unit'): of.UNITS.all()"  # a transcription may use any
+        ours = "print(*(name for name in sys.modules if name.split('.')[0] == 'reeltrace'))"
+        script = f"import sys\n{load}\n{units}\n{ours}"
         done = subprocess.run(
             [sys.executable, "-c", script],
             cwd=PROJECT,
@@ -277,6 +279,9 @@ def test_a_change_in_a_module_makes_exactly_those_stages_stale_that_load_it(
     [
         ("kinds/tables/results.py", "return (runs,) if isinstance(runs, str)", "return () if runs", "aggregate report"),
         ("kinds/tables/measured.py", "tuple(dict.fromkeys([*(column.", "tuple(set([*(column.", "aggregate report"),
+        ("kinds/unit.py", "+ 3)", "+ 4)", "aggregate report"),
+        ("kinds/units/experiments.py", "decimals=3", "decimals=4", "aggregate report"),
+        ("kinds/rounding.py", "== 1)", "== 0)", "aggregate report"),
         ("kinds/tables/results.py", '"error", "clip-top1"', '"clip-top1", "error"', "aggregate report"),
         ("artifacts/pointers.py", 'replace("~0", "~")', 'replace("~0", "")', "aggregate"),
         ("artifacts/json_values.py", "sort_keys=True", "sort_keys=False", " ".join(STAGES)),

@@ -15,7 +15,7 @@ from functools import partial
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
-from typing import Literal
+from typing import Any, Literal
 
 import grimp
 from grimp import ImportGraph
@@ -31,8 +31,9 @@ from reeltrace.kinds.brought import module_file
 from reeltrace.kinds.dataset import DATASETS, DataSpec, trained_on
 from reeltrace.kinds.measurement import MEASUREMENTS, MeasurementKind
 from reeltrace.kinds.network import NETWORKS
-from reeltrace.kinds.points import Point, module_in, references
+from reeltrace.kinds.points import Named, Point, module_in, references
 from reeltrace.kinds.table import TABLES, kind_of, measurements_of, shown_below
+from reeltrace.kinds.unit import UNITS, Unit, units_of
 from reeltrace.registry.fields import Spec
 from reeltrace.registry.header import HEADER
 from reeltrace.registry.reading import Registry, load
@@ -421,6 +422,8 @@ class Plan:
             named = {home for home in [DATASETS.home(spec.kind)] if module_file(home) is not None}
         elif isinstance(spec, AggregateSpec):
             named = {TABLES.home(spec.table.kind), module_in(kind_of(spec.table).cells)}
+            own = units_of(spec.table.document).keys() & UNITS.brought().keys()
+            named |= {module for unit in own for module in _modules(UNITS, UNITS.get(unit))}
             for shown in map(self._measured_by, shown_below(spec.table)):
                 named |= {MEASUREMENTS.home(shown.name), *([module_in(shown.beside)] if shown.beside else ())}
         elif isinstance(spec, ReportSpec):
@@ -441,9 +444,9 @@ class Plan:
         """The modules of documents that declare kinds, and those of documents that these name."""
         found: set[str] = set()
         for point in Point.every:
-            for name, kind in point.brought().items():
-                found |= {point.home(name), *map(module_in, references(kind))}
-        return {name for name in found if module_file(name) is not None}
+            for kind in point.brought().values():
+                found |= _modules(point, kind)
+        return found
 
     def code(self, module: str, named: tuple[str, ...] = (), own: Path | None = None) -> tuple[Path, ...]:
         """The files that the stage in `module` loads, with those that kinds name and a document's own module.
@@ -475,6 +478,12 @@ class Plan:
             code=partial(self.code, module_of(spec), self.named_by_kinds(spec), self.own_module(spec)),
             given=given,
         )
+
+
+def _modules(point: Point[Any], kind: Named) -> set[str]:
+    """The modules of documents that declare one of their kinds, or that it names."""
+    found = {point.home(kind.name), *map(module_in, references(kind))}
+    return {name for name in found if module_file(name) is not None}
 
 
 def report_texts(root: Path, documents: Iterable[str]) -> list[Path]:
@@ -512,7 +521,8 @@ def code_of(
     a function imports when it is called counts, what only type checkers see does not. The packages around a module are
     loaded with it; only the outermost, which holds the version and nothing else, does not count. A YAML file that bears
     a module's name holds what the module declares, and counts with it. `named` are modules that the stage loads by
-    their names, of this package or of a document, `own` is one outside the package that it calls.
+    their names, of this package or of a document, `own` is one outside the package that it calls. A transcription may
+    use any unit: what loads their point loads all of ours.
 
     Raises `UserError` where the file of such a module is missing.
     """
@@ -530,6 +540,7 @@ def code_of(
         if name != PACKAGE.name and name not in loaded:
             loaded.add(name)
             waiting += [name.rpartition(".")[0], *graph.find_modules_directly_imported_by(name)]
+            waiting += graph.find_children(UNITS.package) if name == Unit.__module__ else ()
     files = {_file_of(name, root) for name in loaded}
     declared = {path.with_suffix(".yaml") for path in files}
     return tuple(sorted(files | beside | {path for path in declared if (root / path).is_file()}))

@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from conftest import write_files
-from reeltrace.analysis.intervals import decimals_of, printed
 from reeltrace.analysis.published import Document, Table, load, parse
 from reeltrace.errors import UserError
+from reeltrace.kinds.rounding import decimals_of, printed
 from reeltrace.kinds.tables.measured import MeasuredTable
 from reeltrace.kinds.tables.results import ResultTable
 from reeltrace.kinds.tables.structure import StructureTable

@@ -1,5 +1,6 @@
 """Tables of results: error rates, means over splits, clips, times and their ratios, and what recurrent nets carry."""
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,13 @@ from analysis.fabricated import Project
 from conftest import edited, refusal
 from reeltrace.analysis import stage, timing
 from reeltrace.analysis.intervals import wilson
-from reeltrace.analysis.results import duration
 from reeltrace.artifacts.files import sha256_file
 from reeltrace.artifacts.json_values import read_json, write_json
 from reeltrace.artifacts.names import RECEIPT
 from reeltrace.artifacts.pointers import pointer
 from reeltrace.errors import CheckFailed
 from reeltrace.kinds.tables.results import ResultTable
+from reeltrace.kinds.unit import UNITS
 from reeltrace.registry.reading import registry_of
 from reeltrace.registry.specs import TimingSpec
 
@@ -105,7 +106,7 @@ def test_times_are_hours_with_their_ratio_to_the_tenth_frame(project: Project) -
     ("seconds", "words"), [(1.6, "1.6 s"), (119.96, "120.0 s"), (300.0, "5.0 min"), (126000.0, "35.0 h")]
 )
 def test_times_are_printed_in_a_unit_that_reads_well(seconds: float, words: str) -> None:
-    assert duration(seconds) == words
+    assert UNITS.get("hours").write(Fraction(str(seconds)) / 3600) == words
 
 
 def test_a_time_is_that_of_all_epochs_though_some_ran_before_a_kill(tmp_path: Path) -> None:

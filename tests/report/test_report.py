@@ -692,6 +692,24 @@ def test_a_chart_has_the_unit_of_its_table(html: str, content: Any) -> None:
     assert re.findall(r'class="tick mid"[^>]*>([^<]*)<', percent)[:3] == ["0", "50", "100"]
 
 
+def test_a_measurement_below_a_table_is_open_where_it_says_what_it_found(html: str) -> None:
+    found = re.findall(r'<details class="search"( open)?><summary><span data-name>(\w+)', html)
+    assert found == [("", "Every"), ("", "Times"), *[(" open", "Search")] * 3]
+
+
+def test_a_table_says_what_is_beside_its_print(html: str) -> None:
+    def stamp(key: str) -> str:
+        return re.search(r'<span class="stamp[^"]*">([^<]*)<', html[html.index(f'id="{key}"') :])[1]  # type: ignore[index]
+
+    assert stamp("gavves-lecture5-c3d") == "published only"
+    assert stamp("basu2021-table1") == stamp("mahler2020-table7-3") == "built at full size, nothing trained"
+
+
+def test_templates_do_not_ask_of_which_kind_something_is() -> None:
+    for path in (REPOSITORY / "reports/templates").glob("*.j2"):
+        assert not re.search(r"\.kind\b", path.read_text()), path
+
+
 def test_a_table_without_a_number_is_called_by_its_name(html: str, content: Any) -> None:
     assert "Table GoogLeNet" not in html and 'aria-label="GoogLeNet architecture"' in html
     told = content["artifacts"]["aggregate/gavves-lecture5-googlenet"]["settings"]["table"]

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from reeltrace.analysis import published as pub
 from reeltrace.analysis.cells import base_cell
-from reeltrace.analysis.intervals import hull, mean, percent, printed, sample_deviation, wilson
+from reeltrace.analysis.intervals import hull, mean, percent, sample_deviation, wilson
 from reeltrace.analysis.sources import Source, get, read_score, source_of
 from reeltrace.analysis.verdicts import Circumstances, judge_accuracy
 from reeltrace.artifacts.pointers import escape_pointer
+from reeltrace.kinds.rounding import printed
 from reeltrace.kinds.table import CellSource, TableEntry, cell_sources
 
 if TYPE_CHECKING:

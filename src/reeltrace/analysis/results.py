@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from reeltrace.analysis import published as pub
 from reeltrace.analysis.cells import base_cell
 from reeltrace.analysis.hidden import hidden
-from reeltrace.analysis.intervals import hull, mean, percent, printed, sample_deviation, wilson
+from reeltrace.analysis.intervals import hull, mean, percent, sample_deviation, wilson
 from reeltrace.analysis.sources import Source, get, read_score, source_of
 from reeltrace.analysis.verdicts import Circumstances, Verdict, judge_result, judge_time
 from reeltrace.artifacts.pointers import escape_pointer
 from reeltrace.errors import UserError
+from reeltrace.kinds.rounding import printed
 from reeltrace.kinds.tables.results import Quantity, ResultTable, runs_of
 
 if TYPE_CHECKING:
@@ -190,7 +191,7 @@ def _time(
     return {
         "reproduced": {
             "value": float(seconds / 3600),
-            "printed": duration(float(seconds)),
+            "printed": cell.in_unit.write(seconds / 3600),
             "ratio": {
                 "value": float(ratio),
                 "printed": printed(ratio, 2),
@@ -208,11 +209,3 @@ def _seconds(spec: AggregateSpec, source: Source, run: str) -> tuple[Fraction, l
     values = [Fraction(str(get(source, "runs", key, "seconds"))) for key in keys.values()]
     trace = [{"seed": seed, **source.trace(f"/runs/{escape_pointer(key)}/seconds")} for seed, key in keys.items()]
     return mean(values), trace
-
-
-def duration(seconds: float) -> str:
-    """`12.3 s`, `4.5 min` or `35.0 h`."""
-    for unit, size in (("h", 3600), ("min", 120)):
-        if seconds >= size:
-            return f"{seconds / (60 if unit == 'min' else size):.1f} {unit}"
-    return f"{seconds:.1f} s"

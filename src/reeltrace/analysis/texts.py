@@ -19,8 +19,6 @@ from reeltrace.registry.documents import keys
 from reeltrace.registry.fields import Place
 from reeltrace.registry.reading import Registry
 
-NUMBERS = set(published.QUANTITIES) | {"percent", "error rate", "hours", "parameters", "count", "stride"}
-
 
 def check_texts(registry: Registry, root: Path = Path()) -> None:
     """Raises `UserError`, with the file, the place in it, what was found and what was expected, for the first mistake.
@@ -40,7 +38,7 @@ def check_texts(registry: Registry, root: Path = Path()) -> None:
             for number, rule in enumerate(claim.rule, start=1):
                 place = f"{path}: claim {claim.id!r}: rule {number}"
                 left, right = (_cell(getattr(rule, side), f"{place}: {side}", document) for side in ("left", "right"))
-                if left.unit != right.unit or left.unit not in NUMBERS:
+                if left.unit != right.unit or left.in_unit.number is None:
                     raise UserError(
                         f"{place}: found cells in {left.unit} and in {right.unit}; expected two numbers of one unit"
                     )

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reeltrace.analysis.intervals import guessing, percent, printed
+from reeltrace.analysis.intervals import guessing, percent
 from reeltrace.analysis.sources import read_score
 from reeltrace.analysis.stage import read_source
+from reeltrace.kinds.rounding import printed
 from reeltrace.kinds.words import span
 from reeltrace.report.binding import Binder, Number
 from reeltrace.report.chains import artifact_name

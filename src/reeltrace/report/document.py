@@ -29,6 +29,7 @@ from reeltrace.kinds.dataset import DATASETS
 from reeltrace.kinds.measurement import MEASUREMENTS
 from reeltrace.kinds.points import load
 from reeltrace.kinds.table import TABLES
+from reeltrace.kinds.unit import UNITS
 from reeltrace.kinds.words import span
 from reeltrace.registry.fields import replaced
 from reeltrace.registry.header import read_header
@@ -119,7 +120,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         binder=binder,
         name=binder.name,
         tables=views,
-        units={(c["document"], c["table"], c["row"], c["column"]): quantities.WORDS.get(c["unit"], "") for c in cells},
+        units={(c["document"], c["table"], c["row"], c["column"]): UNITS.get(c["unit"]).behind for c in cells},
         documents=documents,
         datasets=datasets,
         pictures={name: [one for one in drawn if one["document"] == name] for name in documents},
@@ -141,7 +142,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         cell_ids={cell["id"] for cell in cells},
         example={
             "run": next((a for a in artifacts.values() if a["stage"] == "train"), None),
-            "cell": next((c["id"] for c in cells if c["sources"] and c["unit"] == "percent"), None),
+            "cell": next((c["id"] for c in cells if c["sources"] and UNITS.get(c["unit"]).share), None),
         },
     )
     page = "\n".join(line.rstrip() for line in page.splitlines() if line.strip()) + "\n"
@@ -550,7 +551,8 @@ def _table_view(
     return {
         **table,
         "replaced": replaced(table["stand_in"] or ""),
-        "in_errors": any(cell["unit"] == "error rate" for cell in table["cells"]),
+        "measured": any(cell["origin"] == "measured" for cell in table["cells"]),
+        "found": any(cell["origin"] != "published" for cell in table["cells"]),
         "print": print_,
         "groups": groups,
         "compact": COMPACT,
@@ -562,7 +564,7 @@ def _table_view(
         "macro": macro,
         "said": kind.note,
         "notes": _notes(table["cells"]),
-        "texts": {(c.row, c.column): c for c in print_.cells if c.unit == "text"},
+        "texts": {(c.row, c.column): c for c in print_.cells if c.in_unit.compare is None},
     }
 
 

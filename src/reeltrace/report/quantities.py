@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from markupsafe import Markup
+
 from reeltrace.report import figures
 from reeltrace.report.binding import Binder, Number
-
-# What stands behind a number of a unit in a sentence.
-WORDS = {"percent": "points", "gigaflops": "GFLOPS", "seconds": "s", "gigabytes": "GB"}
 
 
 def derivation_words(derivation: Mapping[str, Any]) -> str:
@@ -43,51 +42,62 @@ def bind_beside(binder: Binder, table: dict[str, Any]) -> None:
             )
 
 
+Cells = Mapping[tuple[str, str, str, str], Mapping[str, Any]]  # by document, table, row, column
+Drawn = tuple[Markup, str]  # and what its caption says of the marks for what was found here
+
+
 def drawings(view: Mapping[str, Any], cells: Sequence[Mapping[str, Any]], binder: Binder) -> list[dict[str, Any]]:
     """The document's figures that are drawn again from a table, published and here, as SVG with their captions."""
     known = {(c["document"], c["table"], c["row"], c["column"]): c for c in cells}
-    document = view["document"]
     found = []
     for number, asked in view["drawings"].items():
-        rows = [(row["key"], row["label"]) for row in view["rows"]]
-        identity = f"figure/{document}/{number}"
-        if asked["kind"] == "panels":
-            places = [(document, view["table"], key, column) for key, _ in rows for column in asked["columns"]]
-            svg = figures.panels_chart(
-                asked["title"],
-                [label for _, label in rows],
-                list(asked["columns"]),
-                [
-                    figures.Dot(
-                        row=r,
-                        column=c,
-                        ours=_ours(known.get((document, view["table"], key, column))),
-                        interval=None,
-                        published=_theirs(known.get((document, view["table"], key, column))),
-                    )
-                    for r, (key, _) in enumerate(rows)
-                    for c, column in enumerate(asked["columns"])
-                ],
-                binder.figure(identity, [known[place]["id"] for place in places if place in known]),
-            )
-        else:
-            across, up = asked["across"], asked["up"]
-            points: list[figures.Point] = []
-            used: list[str] = []
-            for key, label in rows:
-                x, y = (known.get((document, table, key, column)) for table, column in (across, up))
-                used += [cell["id"] for cell in (x, y) if cell is not None]
-                ours_y = _ours(y)
-                points.append(
-                    figures.Point(
-                        label=label,
-                        ours=_pair(_ours(x), _theirs(y) if ours_y is None else ours_y),
-                        published=_pair(_theirs(x), _theirs(y)),
-                    )
-                )
-            svg = figures.scatter(asked["title"], across[1], up[1], points, binder.figure(identity, used))
-        found.append({"number": number, "title": asked["title"], "kind": asked["kind"], "svg": svg})
+        svg, here = DRAW[asked["kind"]](view, asked, known, binder, f"figure/{view['document']}/{number}")
+        found.append({"number": number, "title": asked["title"], "svg": svg, "here": here})
     return found
+
+
+def _panels(view: Mapping[str, Any], asked: Mapping[str, Any], known: Cells, binder: Binder, identity: str) -> Drawn:
+    """Columns side by side, a line per row."""
+    rows = [(row["key"], row["label"]) for row in view["rows"]]
+    places = {
+        (r, c): known.get((view["document"], view["table"], key, column))
+        for r, (key, _) in enumerate(rows)
+        for c, column in enumerate(asked["columns"])
+    }
+    svg = figures.panels_chart(
+        asked["title"],
+        [label for _, label in rows],
+        list(asked["columns"]),
+        [
+            figures.Dot(row=r, column=c, ours=_ours(cell), interval=None, published=_theirs(cell))
+            for (r, c), cell in places.items()
+        ],
+        binder.figure(identity, [cell["id"] for cell in places.values() if cell is not None]),
+    )
+    return svg, ", derived from published values, or measured where the document has none"
+
+
+def _scatter(view: Mapping[str, Any], asked: Mapping[str, Any], known: Cells, binder: Binder, identity: str) -> Drawn:
+    """One quantity over another, a point per row."""
+    across, up = asked["across"], asked["up"]
+    points: list[figures.Point] = []
+    used: list[str] = []
+    for row in view["rows"]:
+        x, y = (known.get((view["document"], table, row["key"], column)) for table, column in (across, up))
+        used += [cell["id"] for cell in (x, y) if cell is not None]
+        ours_y = _ours(y)
+        points.append(
+            figures.Point(
+                label=row["label"],
+                ours=_pair(_ours(x), _theirs(y) if ours_y is None else ours_y),
+                published=_pair(_theirs(x), _theirs(y)),
+            )
+        )
+    svg = figures.scatter(asked["title"], across[1], up[1], points, binder.figure(identity, used))
+    return svg, ": cost as counted here"
+
+
+DRAW = {"panels": _panels, "scatter": _scatter}  # by the kinds of drawings that a table may have
 
 
 def _pair(x: float | None, y: float | None) -> tuple[float, float] | None:
