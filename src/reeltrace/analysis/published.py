@@ -18,7 +18,7 @@ from reeltrace.errors import UserError, short
 from reeltrace.registry.texts import parse_yaml, read_text
 
 FILE = "published.yaml"
-Unit = Literal[
+QuantityUnit = Literal[
     "percent",
     "error rate",
     "hours",
@@ -38,8 +38,8 @@ Unit = Literal[
     "thousands",
     "millions",
     "times",
-    "text",
 ]
+Unit = Literal[QuantityUnit, "text"]
 Value = float | int | list[int | str] | str | None
 
 _NUMBER = r"\d+(?:\.\d+)?"
