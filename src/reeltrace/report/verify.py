@@ -38,6 +38,15 @@ from reeltrace.artifacts.formats import (
 from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.names import MANIFEST, RECEIPT, SPEC
 from reeltrace.artifacts.protocol import check_outputs, file_entry
+from reeltrace.artifacts.runs import CHECKPOINTS, CLIP_LABEL, LABEL, VIDEO, on_test, predicted, score_for_dvc
+from reeltrace.artifacts.video_sets import (
+    check_frames,
+    count_frames,
+    count_sides,
+    read_about_frames,
+    read_broken,
+    video_bytes,
+)
 from reeltrace.errors import CheckFailed, Problem, UserError
 from reeltrace.kinds.architecture import ARCHITECTURES
 from reeltrace.kinds.measurement import MEASUREMENTS
@@ -45,7 +54,6 @@ from reeltrace.kinds.points import load
 from reeltrace.registry.specs import AggregateSpec, ReportSpec
 from reeltrace.report.check_frames import times
 from reeltrace.report.document import build
-from reeltrace.report.videos import SIDES
 
 TAMPERED, STALE, BROKEN = "tampered artifact", "stale", "broken chain"
 UNBOUND, DIFFERS = "unbound number", "report differs from artifacts"
@@ -216,23 +224,20 @@ def _scores(folder: Path, results: Path) -> list[Problem]:
     try:
         with np.load(path, allow_pickle=False) as stored:
             predictions = {name: stored[name] for name in stored.files}
-        label = predictions["label"]
+        label = predictions[LABEL]
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
         return [Problem(TAMPERED, str(path), "not readable as predictions")]
     problems = []
     try:
-        for checkpoint in ("best", "last"):
+        for checkpoint in CHECKPOINTS:
             for transform in spec["evaluation"]:
-                place = (checkpoint, "test", transform)
-                problems += _score(folder, metrics, place, predictions[f"{checkpoint}_{transform}"], label)
+                place = on_test(checkpoint, transform)
+                problems += _score(folder, metrics, place, predictions[predicted(checkpoint, transform)], label)
                 if spec.get("video"):
-                    clips = predictions[f"clip_{checkpoint}_{transform}"]
-                    problems += _score(folder, metrics, (*place, "clip"), clips, predictions["clip_label"])
+                    clips = predictions[predicted(checkpoint, transform, clips=True)]
+                    problems += _score(folder, metrics, (*place, "clip"), clips, predictions[CLIP_LABEL])
         for name, value in scores.items():
-            best = metrics["best"]
-            expected = best["epoch"] if name == "epoch" else best["validation"]["top1"]
-            if name not in ("epoch", "validation"):
-                expected = best["test"][name]["top1"]
+            expected = score_for_dvc(metrics, name)
             if abs(float(value) - expected) > TOLERANCE:
                 problems.append(
                     Problem(TAMPERED, str(folder / SCORES), f"/{name} is {value}, {METRICS} says {expected}")
@@ -251,9 +256,9 @@ def _scores(folder: Path, results: Path) -> list[Problem]:
 
 def _videos_used(folder: Path, metrics: Any, predictions: dict[str, Any], spec: Any, results: Path) -> list[Problem]:
     """The labels are those of the test videos that could be decoded, and every video of the split is counted."""
-    label, video = predictions["label"], predictions["video"]
+    label, video = predictions[LABEL], predictions[VIDEO]
     path, problems = folder / PREDICTIONS, []
-    if video.shape != predictions["clip_label"].shape or (label[video] != predictions["clip_label"]).any():
+    if video.shape != predictions[CLIP_LABEL].shape or (label[video] != predictions[CLIP_LABEL]).any():
         problems.append(Problem(TAMPERED, str(path), "the labels of its clips are not those of their videos"))
     data, frames = (results / stage / spec["dataset"] for stage in ("data", "frames"))
     read = ((data, VIDEO_INDEX), (frames, FRAMES))
@@ -300,45 +305,22 @@ def _sides(folder: Path) -> list[Problem]:
     found: dict[str, Any] = {
         "videos": len(rows),
         "classes": [name for _, name in sorted({(int(row["label"]), row["class"]) for row in rows})],
-        "counts": {split: {side: sum(row[split] == side for row in rows) for side in SIDES} for split in splits},
+        "counts": count_sides(splits, [[row[split] for split in splits] for row in rows]),
     }
     return _differing(folder, about, found, VIDEO_INDEX.name)
 
 
 def _stored(folder: Path, results: Path) -> list[Problem]:
     """A frame store's own account is what its index says, and each video of the set is in it or listed as broken."""
-    about, broken = read_json(folder / ABOUT), read_json(folder / BROKEN_VIDEOS)
-    rows = FRAMES.check(folder, *FRAMES.columns)
+    about, broken, rows = read_about_frames(folder), read_broken(folder), check_frames(folder)
     sizes: dict[str, int] = {}
     for row in rows:
-        size = 3 * int(row["frames"]) * int(row["height"]) * int(row["width"])
-        if int(row["offset"]) != sizes.get(row["shard"], 0):
+        if row["offset"] != sizes.get(row["shard"], 0):
             found = f"{row['video']} does not begin where the video before it ends"
             return [Problem(TAMPERED, str(folder / FRAMES.name), found)]
-        sizes[row["shard"]] = sizes.get(row["shard"], 0) + size
-    problems = _differing(
-        folder,
-        about,
-        {
-            "videos": len(rows) + len(broken),
-            "broken": len(broken),
-            "short": sum(int(row["frames"]) < int(row["expected"]) for row in rows),
-            "noted": [
-                {
-                    "video": row["video"],
-                    "frames": int(row["frames"]),
-                    "expected": int(row["expected"]),
-                    "note": row["note"],
-                }
-                for row in rows
-                if row["note"]
-            ],
-            "frames": sum(int(row["frames"]) for row in rows),
-            "bytes": sum(sizes.values()),
-            "decoders": {name: sum(row["decoder"] == name for row in rows) for name in about["decoders"]},
-        },
-        f"{FRAMES.name} and {BROKEN_VIDEOS}",
-    )
+        sizes[row["shard"]] = sizes.get(row["shard"], 0) + video_bytes(row)
+    counted = count_frames(rows, len(broken), about["decoders"])
+    problems = _differing(folder, about, counted, f"{FRAMES.name} and {BROKEN_VIDEOS}")
     shards = folder / SHARDS
     for shard, size in sizes.items():
         if shards.is_dir() and (shards / shard).is_file() and (shards / shard).stat().st_size != size:
@@ -352,7 +334,7 @@ def _stored(folder: Path, results: Path) -> list[Problem]:
     return problems
 
 
-def _differing(folder: Path, about: Any, found: dict[str, Any], where: str) -> list[Problem]:
+def _differing(folder: Path, about: Any, found: Mapping[str, object], where: str) -> list[Problem]:
     return [
         Problem(TAMPERED, str(folder / ABOUT), f"/{name} is {_short(about[name])}, {where} gives {_short(value)}")
         for name, value in found.items()
@@ -386,10 +368,10 @@ def _score(folder: Path, metrics: Any, place: tuple[str, ...], predicted: Any, l
 def _agreements(folder: Path, metrics: Any, predictions: dict[str, Any]) -> list[Problem]:
     """The share of clips that keep their class under a transform, from predictions. (Relative errors need logits.)"""
     problems = []
-    of_clips = "clip_" if "clip_label" in predictions else ""
+    clips = CLIP_LABEL in predictions
     for checkpoint, by_transform in metrics["equivariance"].items():
         for transform, entry in by_transform.items():
-            before, after = (predictions[f"{of_clips}{checkpoint}_{name}"] for name in ("original", transform))
+            before, after = (predictions[predicted(checkpoint, name, clips=clips)] for name in ("original", transform))
             same = before == after
             expected = 100 * float(same.mean())
             if abs(entry["agreement"] - expected) > TOLERANCE:
