@@ -126,7 +126,9 @@ def test_the_search_decides_how_counts_were_rounded(project: Project, roundings:
     metrics["search"]["matches"] = [{"rounding": rounding} for rounding in roundings]
     metrics["layers"] = {"conv1": {"filter": [3, 3, 3], "stride": 2}}
     spec = Source("spec.json", read_json(project.folder("measure/basu2021-cnn4") / "spec.json"), "0" * 64)
-    sources = {"measure/basu2021-cnn4": Source("metrics.json", metrics, "0" * 64, spec)}
+    sources = {
+        "measure/basu2021-cnn4": Source("results/quick/measure/basu2021-cnn4/metrics.json", metrics, "0" * 64, spec)
+    }
     document = load("basu2021", project.root)
     one = aggregate(project.registry.aggregate_spec("basu2021-table1"), document, sources)
     verdicts = {(c["row"], c["column"]): c["verdict"] for c in one["cells"]}

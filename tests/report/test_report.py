@@ -1,5 +1,7 @@
 """The report as a whole: schema, completeness, determinism, and what its templates may not do."""
 
+import copy
+import dataclasses
 import json
 import re
 import subprocess
@@ -17,7 +19,7 @@ import pytest
 from analysis.fabricated import REPOSITORY, Project
 from reeltrace.artifacts.files import sha256_file
 from reeltrace.artifacts.formats import FRAMES, VIDEO_INDEX
-from reeltrace.artifacts.json_values import read_json, write_json
+from reeltrace.artifacts.json_values import canonical_json, read_json, write_json
 from reeltrace.artifacts.pointers import pointer
 from reeltrace.artifacts.protocol import tree_entry
 from reeltrace.errors import CheckFailed, UserError
@@ -25,12 +27,14 @@ from reeltrace.registry.fields import replaced
 from reeltrace.report import figures, stage, videos
 from reeltrace.report.binding import Binder
 from reeltrace.report.chance import bind_chance, stand_in_nets
+from reeltrace.report.content import check, schema
 from reeltrace.report.document import build, check_templates
 from reeltrace.report.explain import explain, format_explanation
 from reeltrace.report.verify import verify
 
 DOCUMENTS = {"basu2021", "mahler2020", "gavves-lecture5", "iqbal2017", "singh2019supp"}
 SCHEMA = REPOSITORY / "workflow/schemas/report.schema.json"
+GONE = object()
 
 
 @pytest.fixture(scope="module")
@@ -48,22 +52,116 @@ def rebuild(project: Project) -> Any:
 
 
 def test_report_json_follows_its_schema(content: Any) -> None:
-    schema = read_json(SCHEMA)
-    jsonschema.Draft202012Validator.check_schema(schema)
-    jsonschema.Draft202012Validator(schema).validate(content)
+    jsonschema.Draft202012Validator.check_schema(read_json(SCHEMA))
+    jsonschema.Draft202012Validator(read_json(SCHEMA)).validate(content)
 
 
 def test_the_documentation_names_every_key_and_verdict() -> None:
-    schema, text = read_json(SCHEMA), (REPOSITORY / "docs/report-json.md").read_text(encoding="utf-8")
-    verdicts = schema["properties"]["cells"]["items"]["properties"]["verdict"]["enum"]
-    for word in [*schema["properties"], *verdicts, schema["properties"]["schema"]["const"]]:
+    whole, text = schema(), (REPOSITORY / "docs/report-json.md").read_text(encoding="utf-8")
+    verdicts = whole["$defs"]["ReportCell"]["properties"]["verdict"]["enum"]
+    for word in [*whole["properties"], *verdicts, whole["properties"]["schema"]["const"]]:
         assert f"`{word}`" in text
 
 
-@pytest.mark.parametrize("key", ["cells", "claims", "artifacts", "scale", "numbers"])
-def test_the_schema_notices_a_missing_key(content: Any, key: str) -> None:
-    with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({k: v for k, v in content.items() if k != key}, read_json(SCHEMA))
+def test_the_schema_is_what_the_models_give() -> None:
+    assert SCHEMA.read_text(encoding="utf-8") == canonical_json(schema()), "run `make schema`"
+
+
+def test_every_key_of_the_schema_is_described() -> None:
+    whole = schema()
+    for part in (whole, *whole["$defs"].values()):
+        assert part["additionalProperties"] is False
+        for key, said in part["properties"].items():
+            assert said["description"].endswith("."), (part["title"], key)
+
+
+KINDS = ("interval", "range", "ratio", "clip")  # what tells the values from here apart
+
+
+def of_kind(content: Any, key: str) -> int:
+    """The place of the first cell whose value from here has this key."""
+    cells = enumerate(content["cells"])
+    return next(place for place, cell in cells if cell["reproduced"] and key in cell["reproduced"])
+
+
+@pytest.fixture(scope="module")
+def small(content: Any) -> Any:
+    """A report.json with a cell of each kind, and with one of what it has many of."""
+    few = {name: content[name][:1] for name in ("equivariance", "claims", "assumptions", "numbers")}
+    return {**content, **few, "artifacts": {}, "cells": [content["cells"][of_kind(content, key)] for key in KINDS]}
+
+
+def alter(content: Any, path: str, value: Any) -> Any:
+    """A copy of `content` with `value` at a path such as "cells/0/unit"; without what stands there for `GONE`."""
+    altered = copy.deepcopy(content)
+    *parents, last = path.split("/")
+    part = altered
+    for name in parents:
+        part = part[int(name) if isinstance(part, list) else name]
+    place = int(last) if isinstance(part, list) else last
+    if value is GONE:
+        del part[place]
+    else:
+        part[place] = value
+    return altered
+
+
+@pytest.mark.parametrize(
+    ("of", "path", "value"),
+    [
+        *(("", key, GONE) for key in ("cells", "claims", "artifacts", "scale", "numbers", "stand_in")),
+        ("", "schema", "reeltrace-report/2"),
+        ("", "colour", "red"),
+        ("", "cells", []),
+        ("", "seeds/0", "0"),
+        ("", "seeds/0", True),
+        ("", "summary/chance/0/classes", 1),
+        ("", "cells/0/unit", "text"),
+        ("", "cells/0/reason", GONE),
+        ("", "cells/0/reason", None),
+        ("", "cells/0/more", 1),
+        ("", "claims/0/rule", []),
+        ("", "claims/0/rule/0/left", ["3", "Z3CNN"]),
+        ("", "equivariance/0/transform", "original"),
+        ("", "artifacts/x", {}),
+        ("", "numbers/0/trace", {"artifact": "/tmp/x", "pointer": "/", "sha256": "0" * 64}),
+        ("interval", "trace/sha256", "0" * 63),
+        ("interval", "trace/seed", 0),
+        ("interval", "sources/0/seed", None),
+        ("interval", "reproduced/last", GONE),
+        ("interval", "reproduced/clip", None),
+        ("interval", "reproduced/value", 100.5),
+        ("interval", "reproduced/interval", [1.0]),
+        ("interval", "reproduced/seeds/0/total", 0),
+        ("interval", "reproduced/ratio", 1.0),
+        ("range", "reproduced/range_printed", GONE),
+        ("range", "reproduced/interval", [1.0, 2.0]),
+        ("ratio", "reproduced/value", 0),
+        ("clip", "reproduced/clip/seeds/0/epoch", 1),
+    ],
+)
+def test_a_report_with_a_mistake_is_refused(small: Any, of: str, path: str, value: Any) -> None:
+    altered = alter(small, f"cells/{KINDS.index(of)}/{path}" if of else path, value)
+    assert not jsonschema.Draft202012Validator(schema()).is_valid(altered)
+    with pytest.raises(RuntimeError, match=r"report\.json was built wrongly, /"):
+        check(json.dumps(altered))
+
+
+def test_the_report_without_the_mistake_is_none_to_refuse(small: Any) -> None:
+    for altered in (small, alter(small, "cells/0/reason", "another")):
+        jsonschema.Draft202012Validator(schema()).validate(altered)
+        check(json.dumps(altered))
+
+
+def test_a_report_that_was_built_wrongly_is_not_written(
+    finished: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = rebuild(finished)
+    wrong = dataclasses.replace(built, json=built.json.replace('"scale": "quick"', '"scale": "quicker"', 1))
+    monkeypatch.setattr(stage, "build", lambda *_: wrong)
+    with pytest.raises(RuntimeError, match=r"^report\.json was built wrongly, /scale: Input should"):
+        stage.run(finished.registry.report_spec(), {}, tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_every_trace_leads_to_the_value_it_stands_for(finished: Project, content: Any) -> None:

@@ -10,9 +10,10 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from reeltrace.artifacts.files import sha256_file
-from reeltrace.artifacts.formats import ABOUT, OFFICIAL_SPLITS, VIDEO_INDEX
+from reeltrace.artifacts.formats import ABOUT, VIDEO_INDEX
 from reeltrace.artifacts.json_values import write_json
 from reeltrace.artifacts.names import SCRATCH
+from reeltrace.artifacts.video_sets import about_set
 from reeltrace.data import declared, sources, standin
 from reeltrace.data.archives import unpack
 from reeltrace.data.official_splits import UCF_FOLDER, Layout, Splits, by_spelling, read_splits
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SCHEMA = 1
 # The archives of each set: the videos, from the first that can be had, and the split lists.
 VIDEOS: dict[Layout, tuple[str, ...]] = {"ucf101": ("ucf101-videos", "ucf101-videos-zip"), "hmdb51": ("hmdb51-videos",)}
 LISTS: dict[Layout, str] = {"ucf101": "ucf101-splits", "hmdb51": "hmdb51-splits"}
@@ -50,27 +50,16 @@ def run(spec: "VideosSpec", inputs: Mapping[str, Path], work: Path) -> dict[str,
     names = [path.relative_to(videos).as_posix() for path in videos.rglob("*.avi") if path.is_file()]
     splits = read_splits(spec.layout, work / "splits", names, spec.classes)
     size = _write_index(work, splits)
-    write_json(
-        work / ABOUT,
-        {
-            "schema": SCHEMA,
-            "kind": "videos",
-            "layout": spec.layout,
-            "source": standin.SOURCE[spec.layout] if source is None else NAMES[spec.layout],
-            "licence": standin.LICENCE if source is None else source.licence,
-            "citation": standin.CITATION if source is None else source.citation,
-            "classes": list(splits.classes),
-            "counts": {
-                f"split{split}": {
-                    side: sum(sides[split - 1] == side for sides in splits.sides.values())
-                    for side in ("train", "test", "unused")
-                }
-                for split in OFFICIAL_SPLITS
-            },
-            "videos": len(splits.labels),
-            "bytes": size,
-        },
+    about = about_set(
+        spec.layout,
+        standin.SOURCE[spec.layout] if source is None else NAMES[spec.layout],
+        standin.LICENCE if source is None else source.licence,
+        standin.CITATION if source is None else source.citation,
+        splits.classes,
+        splits.sides.values(),
+        size,
     )
+    write_json(work / ABOUT, about)
     return facts
 
 

@@ -5,9 +5,17 @@ from typing import Any
 
 from reeltrace.artifacts.formats import ABOUT, BROKEN_VIDEOS, FRAMES, METRICS, PREDICTIONS, SHARDS, VIDEO_INDEX
 from reeltrace.artifacts.json_values import read_json
+from reeltrace.artifacts.runs import LABEL
+from reeltrace.artifacts.video_sets import (
+    check_frames,
+    count_frames,
+    count_sides,
+    read_about_frames,
+    read_broken,
+    video_bytes,
+)
 from reeltrace.errors import Problem
 from reeltrace.report.checking import TAMPERED, differing, is_input
-from reeltrace.report.videos import SIDES
 
 
 def sides(folder: Path) -> list[Problem]:
@@ -20,45 +28,22 @@ def sides(folder: Path) -> list[Problem]:
     found: dict[str, Any] = {
         "videos": len(rows),
         "classes": [name for _, name in sorted({(int(row["label"]), row["class"]) for row in rows})],
-        "counts": {split: {side: sum(row[split] == side for row in rows) for side in SIDES} for split in splits},
+        "counts": count_sides(splits, [[row[split] for split in splits] for row in rows]),
     }
     return differing(folder, about, found, VIDEO_INDEX.name)
 
 
 def stored(folder: Path, results: Path) -> list[Problem]:
     """A frame store's own account is what its index says, and each video of the set is in it or listed as broken."""
-    about, broken = read_json(folder / ABOUT), read_json(folder / BROKEN_VIDEOS)
-    rows = FRAMES.check(folder, *FRAMES.columns)
+    about, broken, rows = read_about_frames(folder), read_broken(folder), check_frames(folder)
     sizes: dict[str, int] = {}
     for row in rows:
-        size = 3 * int(row["frames"]) * int(row["height"]) * int(row["width"])
-        if int(row["offset"]) != sizes.get(row["shard"], 0):
+        if row["offset"] != sizes.get(row["shard"], 0):
             found = f"{row['video']} does not begin where the video before it ends"
             return [Problem(TAMPERED, str(folder / FRAMES.name), found)]
-        sizes[row["shard"]] = sizes.get(row["shard"], 0) + size
-    problems = differing(
-        folder,
-        about,
-        {
-            "videos": len(rows) + len(broken),
-            "broken": len(broken),
-            "short": sum(int(row["frames"]) < int(row["expected"]) for row in rows),
-            "noted": [
-                {
-                    "video": row["video"],
-                    "frames": int(row["frames"]),
-                    "expected": int(row["expected"]),
-                    "note": row["note"],
-                }
-                for row in rows
-                if row["note"]
-            ],
-            "frames": sum(int(row["frames"]) for row in rows),
-            "bytes": sum(sizes.values()),
-            "decoders": {name: sum(row["decoder"] == name for row in rows) for name in about["decoders"]},
-        },
-        f"{FRAMES.name} and {BROKEN_VIDEOS}",
-    )
+        sizes[row["shard"]] = sizes.get(row["shard"], 0) + video_bytes(row)
+    counted = count_frames(rows, len(broken), about["decoders"])
+    problems = differing(folder, about, counted, f"{FRAMES.name} and {BROKEN_VIDEOS}")
     shards = folder / SHARDS
     for shard, size in sizes.items():
         if shards.is_dir() and (shards / shard).is_file() and (shards / shard).stat().st_size != size:
@@ -83,7 +68,7 @@ def used(folder: Path, results: Path, spec: Any, metrics: Any, predictions: dict
     rows = [row for row in VIDEO_INDEX.check(data, "video", "label", side) if row[side] in ("train", "test")]
     stored = [row for row in rows if row["video"] in there]
     problems = []
-    if [int(row["label"]) for row in stored if row[side] == "test"] != predictions["label"].tolist():
+    if [int(row["label"]) for row in stored if row[side] == "test"] != predictions[LABEL].tolist():
         path = folder / PREDICTIONS
         problems.append(Problem(TAMPERED, str(path), f"its labels are not those of {data.name}/{VIDEO_INDEX.name}"))
     counted = metrics["videos"]

@@ -1,6 +1,7 @@
 """What the checks of `verify` share."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ def is_input(folder: Path, other: Path) -> bool:
     return (other / MANIFEST).is_file() and sha256_file(other / MANIFEST) == recorded
 
 
-def differing(folder: Path, about: Any, found: dict[str, Any], where: str) -> list[Problem]:
+def differing(folder: Path, about: Any, found: Mapping[str, object], where: str) -> list[Problem]:
     """Where the own account of an artifact, its about.json, is not what is `found` in the file `where`."""
     return [
         Problem(TAMPERED, str(folder / ABOUT), f"/{name} is {short(about[name])}, {where} gives {short(value)}")

@@ -36,11 +36,11 @@ from reeltrace.registry.header import read_header
 from reeltrace.report import chance, figures, frame_nets, quantities
 from reeltrace.report.binding import Binder, Number
 from reeltrace.report.chains import artifact_name, describe, table_words
+from reeltrace.report.content import SCHEMA
 
 if TYPE_CHECKING:
     from reeltrace.registry.specs import ReportSpec
 
-SCHEMA = "reeltrace-report/1"
 TEMPLATES = Path("reports/templates")  # below the project's root
 PAGE = "report.html.j2"
 QUANTITIES = {"relative_error": "relative error", "agreement": "agreement"}

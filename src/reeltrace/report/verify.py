@@ -34,6 +34,7 @@ from reeltrace.artifacts.formats import (
 from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.names import MANIFEST, RECEIPT, SPEC
 from reeltrace.artifacts.protocol import check_outputs, file_entry
+from reeltrace.artifacts.runs import CHECKPOINTS, CLIP_LABEL, LABEL, VIDEO, on_test, predicted, score_for_dvc
 from reeltrace.errors import CheckFailed, Problem, UserError
 from reeltrace.kinds.architecture import ARCHITECTURES
 from reeltrace.kinds.dataset import DATASETS
@@ -214,23 +215,20 @@ def _scores(folder: Path, results: Path) -> list[Problem]:
     try:
         with np.load(path, allow_pickle=False) as stored:
             predictions = {name: stored[name] for name in stored.files}
-        label = predictions["label"]
+        label = predictions[LABEL]
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
         return [Problem(TAMPERED, str(path), "not readable as predictions")]
     problems = []
     try:
-        for checkpoint in ("best", "last"):
+        for checkpoint in CHECKPOINTS:
             for transform in spec["evaluation"]:
-                place = (checkpoint, "test", transform)
-                problems += _score(folder, metrics, place, predictions[f"{checkpoint}_{transform}"], label)
+                place = on_test(checkpoint, transform)
+                problems += _score(folder, metrics, place, predictions[predicted(checkpoint, transform)], label)
                 if spec.get("video"):
-                    clips = predictions[f"clip_{checkpoint}_{transform}"]
-                    problems += _score(folder, metrics, (*place, "clip"), clips, predictions["clip_label"])
+                    clips = predictions[predicted(checkpoint, transform, clips=True)]
+                    problems += _score(folder, metrics, (*place, "clip"), clips, predictions[CLIP_LABEL])
         for name, value in scores.items():
-            best = metrics["best"]
-            expected = best["epoch"] if name == "epoch" else best["validation"]["top1"]
-            if name not in ("epoch", "validation"):
-                expected = best["test"][name]["top1"]
+            expected = score_for_dvc(metrics, name)
             if abs(float(value) - expected) > TOLERANCE:
                 problems.append(
                     Problem(TAMPERED, str(folder / SCORES), f"/{name} is {value}, {METRICS} says {expected}")
@@ -239,8 +237,8 @@ def _scores(folder: Path, results: Path) -> list[Problem]:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         return [*problems, Problem(TAMPERED, str(folder / METRICS), f"its fields are not those of a run ({error})")]
     if spec.get("video"):
-        of_clips = predictions["clip_label"]
-        if predictions["video"].shape != of_clips.shape or (label[predictions["video"]] != of_clips).any():
+        of_clips, video = predictions[CLIP_LABEL], predictions[VIDEO]
+        if video.shape != of_clips.shape or (label[video] != of_clips).any():
             problems.append(Problem(TAMPERED, str(path), "the labels of its clips are not those of their videos"))
     return problems + _of_its_set(folder, results, spec, metrics, predictions)
 
@@ -282,10 +280,10 @@ def _score(folder: Path, metrics: Any, place: tuple[str, ...], predicted: Any, l
 def _agreements(folder: Path, metrics: Any, predictions: dict[str, Any]) -> list[Problem]:
     """The share of clips that keep their class under a transform, from predictions. (Relative errors need logits.)"""
     problems = []
-    of_clips = "clip_" if "clip_label" in predictions else ""
+    clips = CLIP_LABEL in predictions
     for checkpoint, by_transform in metrics["equivariance"].items():
         for transform, entry in by_transform.items():
-            before, after = (predictions[f"{of_clips}{checkpoint}_{name}"] for name in ("original", transform))
+            before, after = (predictions[predicted(checkpoint, name, clips=clips)] for name in ("original", transform))
             same = before == after
             expected = 100 * float(same.mean())
             if abs(entry["agreement"] - expected) > TOLERANCE:

@@ -16,6 +16,7 @@ from reeltrace.artifacts.files import atomic_write, explain_full_disk, sha256_fi
 from reeltrace.artifacts.formats import ABOUT, BEST, FRAMES, LAST, METRICS, PREDICTIONS, SCORES, VIDEO_INDEX
 from reeltrace.artifacts.json_values import read_json, sha256_json, write_json
 from reeltrace.artifacts.names import MANIFEST
+from reeltrace.artifacts.runs import CLIP_LABEL, LABEL, VIDEO, predicted, scores_for_dvc
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.kinds.architecture import ARCHITECTURES
 from reeltrace.kinds.dataset import DATASETS
@@ -102,11 +103,7 @@ def train_and_score(
         metrics["videos"] = {split.split: len(np.unique(split.videos)) for split in splits}  # type: ignore[arg-type]
         metrics["videos"]["missing"] = sum(split.missing for split in splits)
     write_json(work / METRICS, metrics)
-    top1 = {name: metrics["best"]["test"][name]["top1"] for name in spec.evaluation}
-    write_json(
-        work / SCORES,
-        {"epoch": epochs["best"], "validation": best["validation"]["top1"], **top1},
-    )
+    write_json(work / SCORES, scores_for_dvc(metrics, spec.evaluation))
     _write_predictions(work / PREDICTIONS, test, logits)
     return {
         "device": _device_name(model),
@@ -194,14 +191,15 @@ def _write_predictions(path: Path, test: Clips, logits: Mapping[str, Mapping[str
     Where test clips are cut out of videos those arrays are per video, and `clip_...` holds the same per clip, with
     `video`, the number of each clip's video.
     """
-    named = {f"{which}_{name}": values for which, under in logits.items() for name, values in under.items()}
-    arrays = {name: values.argmax(1) for name, values in named.items()} | {"label": torch.from_numpy(test.labels)}
+    found = [(which, name, values) for which, under in logits.items() for name, values in under.items()]
+    labels, of_videos = torch.from_numpy(test.labels), test.videos is not None
+    arrays = {predicted(which, name, clips=of_videos): values.argmax(1) for which, name, values in found}
+    arrays[CLIP_LABEL if of_videos else LABEL] = labels
     if test.videos is not None:
-        clip = {f"clip_{name}": values for name, values in arrays.items()}
-        averaged = {name: average_over_clips(values, test) for name, values in named.items()}
-        label = next(iter(averaged.values()))[1]
-        arrays = {name: values.argmax(1) for name, (values, _) in averaged.items()} | {"label": label} | clip
-        arrays["video"] = torch.from_numpy(test.videos)
+        for which, name, values in found:
+            averaged, arrays[LABEL] = average_over_clips(values, test)
+            arrays[predicted(which, name)] = averaged.argmax(1)
+        arrays[VIDEO] = torch.from_numpy(test.videos)
     stored = {name: arrays[name].numpy().astype(np.int16) for name in sorted(arrays)}
     with atomic_write(path) as file:
         np.savez(file, **stored)  # type: ignore[arg-type]  # numpy's stub takes a name for its last flag
