@@ -112,6 +112,7 @@ KIND = MeasurementKind(
     observes=False,
     offers=None,
     speaks_of=lambda asked: Nets(of=asked.of, views={asked.network: "small"}, precisions=("float32",)),
+    builds=None,
     names=names,
     files=no_files,
     least=no_bound,

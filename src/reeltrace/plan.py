@@ -415,8 +415,9 @@ class Plan:
             named = {ARCHITECTURES.home(STILLS), *ARCHITECTURES.get(STILLS).code}
         elif isinstance(spec, MeasureSpec):  # whose stage asks nothing of its kind
             named = {home for home in [MEASUREMENTS.home(spec.measurement.kind)] if module_file(home) is not None}
-            built = {network.architecture for network in spec.networks.values()}
-            for each in {*built, *MEASUREMENTS.get(spec.measurement.kind).builds(spec.measurement)}:
+            builds = MEASUREMENTS.get(spec.measurement.kind).builds
+            own = () if builds is None else builds(spec.measurement)
+            for each in {*own, *(network.architecture for network in spec.networks.values())}:
                 named |= {NETWORKS.home(each), *NETWORKS.get(each).code}
         elif isinstance(spec, DataSpec):  # as here
             named = {home for home in [DATASETS.home(spec.kind)] if module_file(home) is not None}

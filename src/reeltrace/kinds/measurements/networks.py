@@ -43,6 +43,7 @@ KIND = MeasurementKind(
     observes=False,
     offers=_offers,
     speaks_of=None,
+    builds=_builds,
     names=no_names,
     files=no_files,
     least=no_bound,
@@ -52,5 +53,4 @@ KIND = MeasurementKind(
     check=None,
     beside="reeltrace.analysis.blocks:counts",
     draws=None,
-    builds=_builds,
 )

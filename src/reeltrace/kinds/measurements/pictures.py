@@ -139,6 +139,7 @@ KIND = MeasurementKind(
     observes=False,
     offers=None,
     speaks_of=_speaks_of,
+    builds=None,
     names=_names,
     files=_files,
     least=no_bound,

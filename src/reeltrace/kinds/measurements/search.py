@@ -44,6 +44,7 @@ KIND = MeasurementKind(
     observes=False,
     offers=None,
     speaks_of=None,
+    builds=_builds,
     names=no_names,
     files=no_files,
     least=no_bound,
@@ -53,5 +54,4 @@ KIND = MeasurementKind(
     check=None,
     beside="reeltrace.analysis.blocks:search",
     draws=None,
-    builds=_builds,
 )
