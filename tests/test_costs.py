@@ -22,19 +22,19 @@ def pay(plan: Plan, name: str, content: object) -> None:
 
 
 @pytest.fixture
-def plan(workspace: Path) -> Plan:
-    plan = load_plan(workspace)
+def plan(invented: Path) -> Plan:
+    plan = load_plan(invented)
     pay(plan, "data/digits", {"duration_s": 1.0, "processor_s": 0.5, "peak_memory_bytes": 2**20})
-    pay(plan, "data/moving-mnist", {"duration_s": 3.0, "processor_s": 5.5, "peak_memory_bytes": 2**30})
-    pay(plan, "train/dir-cnn4-z3-s0", {"duration_s": 12.0})
+    pay(plan, "data/spinning-digits", {"duration_s": 3.0, "processor_s": 5.5, "peak_memory_bytes": 2**30})
+    pay(plan, "train/drift-plain-s0", {"duration_s": 12.0})
     return plan
 
 
 def test_the_dearest_comes_first_and_stages_are_added(plan: Plan) -> None:
     found = costs(plan)
     assert [(c.stage, c.key, c.seconds, c.share) for c in found.artifacts] == [
-        ("train", "dir-cnn4-z3-s0", 12.0, 75.0),
-        ("data", "moving-mnist", 3.0, 18.75),
+        ("train", "drift-plain-s0", 12.0, 75.0),
+        ("data", "spinning-digits", 3.0, 18.75),
         ("data", "digits", 1.0, 6.25),
     ]
     assert [(c.stage, c.artifacts, c.seconds, c.share, c.processor, c.peak_memory) for c in found.stages] == [
@@ -47,7 +47,7 @@ def test_the_dearest_comes_first_and_stages_are_added(plan: Plan) -> None:
     assert lines[1].split() == ["train", "1", "12.0", "75.0", "%", "?", "?"]
     assert lines[2].split() == ["data", "2", "4.0", "25.0", "%", "6.0", "1", "GiB"]
     assert lines[3].split() == ["total", "3", "16.0", "100.0", "%", "?", "1", "GiB"]
-    assert lines[5].split() == ["train/dir-cnn4-z3-s0", "12.0", "75.0", "%", "?", "?"]
+    assert lines[5].split() == ["train/drift-plain-s0", "12.0", "75.0", "%", "?", "?"]
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_the_dearest_comes_first_and_stages_are_added(plan: Plan) -> None:
 def test_a_receipt_that_is_none_is_named_and_the_others_are_counted(plan: Plan, content: object) -> None:
     pay(plan, "data/digits", content)
     found = costs(plan)
-    assert [c.key for c in found.artifacts] == ["dir-cnn4-z3-s0", "moving-mnist"]
+    assert [c.key for c in found.artifacts] == ["drift-plain-s0", "spinning-digits"]
     assert "results/smoke/data/digits/receipt.json: cannot be read as a receipt" in found.untold["data/digits"]
     assert "data/digits: results/smoke/data/digits/receipt.json" in format_costs(found)
     (plan.root / "results/smoke/data/digits/receipt.json").write_text("[" * 5000)
@@ -90,7 +90,7 @@ def test_every_artifact_of_a_finished_project_is_told(tmp_path: Path) -> None:
     found = costs(load_plan(project.root))
     assert found.untold == {}
     assert found.seconds == 1.5 * len(found.artifacts)
-    assert sum(c.artifacts for c in found.stages) == len(found.artifacts) > 100
+    assert sum(c.artifacts for c in found.stages) == len(found.artifacts) > 50
 
 
 def test_the_command_prints_lines_and_json_without_torch(workspace: Path, command: Command) -> None:

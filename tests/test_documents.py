@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from conftest import FILES, PROJECT, changed, refusal, write_files
+from conftest import PROJECT, refusal, write_files
+from invented import FILES, changed
 from reeltrace.registry.documents import compose, keys, merged, read
 from reeltrace.registry.fields import SCALES, Scale
 from reeltrace.registry.reading import registry_of
@@ -57,10 +58,10 @@ def test_a_mapping_is_merged_and_anything_else_replaced() -> None:
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_what_the_user_changes_is_listed_as_a_departure(scale: Scale) -> None:
-    registry = registry_of(changed(protocols={"dir-resnet18": {"epochs": 150}}), scale)
+    registry = registry_of(changed(protocols={"drift-deep": {"epochs": 150}}), scale)
     listed = {o.path: (o.document, o.here) for o in registry.report_spec().overrides}
-    assert listed["protocols.dir-resnet18.epochs"] == (100, 150)
-    assert registry.params.protocols["dir-resnet18"].epochs == 150
+    assert listed["protocols.drift-deep.epochs"] == (100, 150)
+    assert registry.params.protocols["drift-deep"].epochs == 150
 
 
 def test_each_value_is_known_by_the_file_that_gives_it() -> None:
@@ -81,11 +82,11 @@ def test_each_value_is_known_by_the_file_that_gives_it() -> None:
 
 
 def test_a_mistake_names_the_file_that_makes_it() -> None:
-    broken = {**FILES, "documents/basu2021/quick.yaml": "protocols: {dir-cnn4: {epochs: many}}\n"}
+    broken = {**FILES, "documents/nobody2024/quick.yaml": "protocols: {drift: {epochs: many}}\n"}
     message = refusal(registry_of, broken)
-    assert message.startswith("documents/basu2021/quick.yaml: protocols.dir-cnn4.epochs (scale quick): found 'many'")
-    message = refusal(registry_of, changed(protocols={"dir-cnn4": {"epochs": 0}}))
-    assert message.startswith("params.yaml: protocols.dir-cnn4.epochs (scale quick): found 0")
+    assert message.startswith("documents/nobody2024/quick.yaml: protocols.drift.epochs (scale quick): found 'many'")
+    message = refusal(registry_of, changed(protocols={"drift": {"epochs": 0}}))
+    assert message.startswith("params.yaml: protocols.drift.epochs (scale quick): found 0")
 
 
 @pytest.mark.parametrize(
@@ -172,11 +173,11 @@ def test_documents_come_in_the_order_of_their_positions_then_of_their_names() ->
 
 
 def test_a_subset_of_documents_and_tables() -> None:
-    asked = {**FILES, "params.yaml": PARAMS.replace("documents: all", "documents: [iqbal2017-table5-3, basu2021]")}
+    asked = {**FILES, "params.yaml": PARAMS.replace("documents: all", "documents: [someone2025-table1-3, nobody2024]")}
     registry = registry_of(asked)
-    assert {table.document for table in registry.params.tables.values()} == {"basu2021", "iqbal2017"}
-    assert "iqbal2017-table5-3" in registry.params.tables and "iqbal2017-table5-4" not in registry.params.tables
-    assert list(registry.files.headers) == ["basu2021", "iqbal2017"]
+    assert {table.document for table in registry.params.tables.values()} == {"nobody2024", "someone2025"}
+    assert "someone2025-table1-3" in registry.params.tables and "someone2025-table1-4" not in registry.params.tables
+    assert list(registry.files.headers) == ["nobody2024", "someone2025"]
     assert registry.report_spec().tables == tuple(registry.params.tables)
 
 

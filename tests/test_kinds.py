@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from conftest import FILES, PROJECT, changed, edit, make_workspace, refusal, run_in, write_files
+from conftest import PROJECT, edit, refusal, run_in, write_files
+from invented import FILES, changed, make_workspace
 from reeltrace.engines import compile_dvc, write_code
 from reeltrace.kinds.architecture import ARCHITECTURES, Architecture, Further, OnBackbone
 from reeltrace.kinds.points import load, references
@@ -51,8 +52,8 @@ def test_a_declaration_that_contradicts_its_entry_is_refused(name: str, changes:
 
 
 def test_a_backbone_in_training_is_no_model_of_an_experiment() -> None:
-    said = refusal(registry_of, changed(models={"cnn4-z3": {"architecture": "stills"}}))
-    assert "models.cnn4-z3.architecture" in said and "a known architecture" in said
+    said = refusal(registry_of, changed(models={"plain-net": {"architecture": "stills"}}))
+    assert "models.plain-net.architecture" in said and "a known architecture" in said
     assert "stills" not in said.partition("it has:")[2]
 
 
@@ -107,10 +108,10 @@ def build(description):
 """
 POOLED = "from torch import nn\n\n\ndef pooled():\n    return nn.AdaptiveAvgPool3d(1), nn.Flatten()\n"
 HEADER = 'title: Mine\nauthor: me\nyear: "2026"\nvenue: here\nkinds: [two_layers.py]\n'
-RUN = {"dataset": "moving-mnist-dir", "protocol": "dir-cnn4", "evaluation": ["original", "treverse"]}
+RUN = {"dataset": "drifting-digits", "protocol": "drift", "evaluation": ["original", "treverse"]}
 EXPERIMENTS = {
     "models": {"mine-net": {"architecture": "two-layers", "width": 4}},
-    "runs": {"mine-two": {**RUN, "model": "mine-net"}, "mine-four": {**RUN, "model": "cnn4-z3"}},
+    "runs": {"mine-two": {**RUN, "model": "mine-net"}, "mine-four": {**RUN, "model": "plain-net"}},
     "tables": {
         "mine-table1": {
             "table": "1",
@@ -174,7 +175,7 @@ def test_a_kind_of_net_of_a_document_is_trained_reported_verified_and_explained(
     settings = report["artifacts"]["train/mine-two-s0"]["settings"]
     assert settings["model"] == "two layers of 4 maps"
     page = (workspace / "results/smoke/report/all/report.html").read_text()
-    assert "moving-mnist-dir, Two layers" in page
+    assert "drifting-digits, Two layers" in page
     run_in(workspace, "reeltrace", "verify")
     explained = run_in(workspace, "reeltrace", "explain", "mine/1/two/original").stdout
     assert "two layers of 4 maps" in explained

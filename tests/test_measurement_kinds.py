@@ -8,7 +8,8 @@ from typing import get_args
 
 import pytest
 
-from conftest import FILES, edit, edited, make_workspace, refusal, run_in, write_files
+from conftest import edit, refusal, run_in, write_files
+from invented import FILES, edited, make_workspace
 from reeltrace.artifacts.json_values import read_json, write_json
 from reeltrace.artifacts.names import MANIFEST
 from reeltrace.artifacts.protocol import make_manifest
@@ -45,19 +46,19 @@ def test_a_kind_is_read_by_its_name_and_what_it_names_is_there(kind: Measurement
         (
             "kind: structure",
             "kind: strukture",
-            "basu2021-cnn4.kind (scale paper): found 'strukture'; expected: a kn",
+            "nobody2024-structure.kind (scale paper): found 'strukture'; expected: a kn",
         ),
-        ("    kind: structure\n", "", "measurements.basu2021-cnn4.kind: missing; add it"),
+        ("    kind: structure\n", "", "measurements.nobody2024-structure.kind: missing; add it"),
         (
             "    architecture: cnn4\n    widths",
             "    archi: cnn4\n    widths",
-            "basu2021-cnn4.archi: unknown key",
+            "nobody2024-structure.archi: unknown key",
         ),
-        ("    input: [", "    input: [true, ", "measurements.basu2021-cnn4.input"),
+        ("    input: [", "    input: [true, ", "measurements.nobody2024-structure.input"),
         (
-            "beside: [mahler2020-networks,",
-            "beside: [mahler2020-facts, mahler2020-networks,",
-            "tables.mahler2020-table7-2.beside: 'mahler2020-facts' is of kind facts, which is not shown",
+            "beside: [nobody2024-networks,",
+            "beside: [nobody2024-structure, nobody2024-networks,",
+            "tables.nobody2024-a2.beside: 'nobody2024-structure' is of kind structure, which is not shown",
         ),
     ],
 )

@@ -8,12 +8,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from conftest import FILES, changed, edited, refusal, run_in, system
+from conftest import PROJECT, refusal, run_in, system
+from invented import FILES, changed, edited
 from reeltrace import process_memory
 from reeltrace.errors import UserError
 from reeltrace.memory import available_memory, explaining_memory, limit, shown, speaks_of_memory
 from reeltrace.registry.fields import SCALES
-from reeltrace.registry.reading import registry_of
+from reeltrace.registry.reading import load, registry_of
 from reeltrace.registry.sizes import refuse_beyond, training
 from reeltrace.runner import run
 
@@ -25,19 +26,19 @@ def within(folder: Path, kibibytes: int, *arguments: str) -> subprocess.Complete
     return run_in(folder, "bash", "-c", line, "bash", *arguments, code=None, timeout=300)
 
 
-def test_a_training_within_too_little_memory_is_refused_in_one_line(workspace: Path) -> None:
+def test_a_training_within_too_little_memory_is_refused_in_one_line(invented: Path) -> None:
     """Each stops the import of torch in another place: OpenBLAS, a library that is mapped, Python, the C++ library."""
-    run("data", "digits", workspace)
-    run("data", "moving-mnist-dir", workspace)
+    run("data", "digits", invented)
+    run("data", "drifting-digits", invented)
     for kibibytes in (150_000, 1_000_000, 2_500_000, 3_050_000):
-        done = within(workspace, kibibytes, "run", "train", "dir-cnn4-z3-s0")
+        done = within(invented, kibibytes, "run", "train", "drift-plain-s0")
         assert done.returncode == 2, done.stderr
         assert re.fullmatch(
-            r"reeltrace: train/dir-cnn4-z3-s0, while its libraries are loaded: memory does not suffice within "
+            r"reeltrace: train/drift-plain-s0, while its libraries are loaded: memory does not suffice within "
             r"\S+ [GM]iB \(ulimit -v\); raise that limit, .*\n",
             done.stderr,
         )
-    assert not (workspace / "results/smoke/train/dir-cnn4-z3-s0/manifest.json").exists()
+    assert not (invented / "results/smoke/train/drift-plain-s0/manifest.json").exists()
 
 
 @pytest.mark.parametrize(
@@ -65,22 +66,26 @@ def test_what_speaks_of_memory_is_said_in_one_line(error: Exception, memory: boo
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("size: 32", "size: 1000000", "datasets.moving-mnist.size (scale paper): found 1000000"),
-        ("frames: 32", f"frames: {'9' * 23}", "datasets.moving-mnist.frames (scale paper): found 999"),
-        ("size: 32", "size: 10000", "runs.digit-cnn4-z3 (scale paper): found a batch of 64 clips"),
-        ("epochs: 50", "epochs: 100001", "protocols.dir-cnn4.epochs (scale paper): found 100001"),
-        ("batch_size: 64", "batch_size: 65537", "protocols.dir-cnn4.batch_size"),
-        ("[64, 128, 128, 128]", "[64, 128, 128, 65537]", "models.cnn4-z3.widths.3"),
-        ("[7, 7, 7]", "[101, 7, 7]", "models.resnet18-z3.options.stem_kernel.0"),
+        ("size: 32", "size: 1000000", "datasets.spinning-digits.size (scale paper): found 1000000"),
+        ("frames: 16", f"frames: {'9' * 23}", "datasets.spinning-digits.frames (scale paper): found 999"),
+        (
+            "frames: 16\n    size: 32",
+            "frames: 160\n    size: 10000",
+            "runs.drift-plain (scale paper): found a batch of 64 clips",
+        ),
+        ("epochs: 50", "epochs: 100001", "protocols.drift.epochs (scale paper): found 100001"),
+        ("batch_size: 64", "batch_size: 65537", "protocols.drift.batch_size"),
+        ("[16, 32, 32, 32]", "[16, 32, 32, 65537]", "models.plain-net.widths.3"),
+        ("[7, 7, 7]", "[101, 7, 7]", "models.deep-net.options.stem_kernel.0"),
         ("[7, 7, 7]", "[7, 6, 7]", "stem_kernel must be odd"),
-        ("weight_decay: 0.0005", "weight_decay: true", "protocols.dir-cnn4.weight_decay"),
-        ("short_side: 128", "short_side: 10001", "datasets.kinetics.short_side"),
-        ("test_clips: 10", "test_clips: 1001", "datasets.kinetics.test_clips"),
+        ("weight_decay: 0.0005", "weight_decay: true", "protocols.drift.weight_decay"),
+        ("short_side: 128", "short_side: 10001", "datasets.streets.short_side"),
+        ("test_clips: 10", "test_clips: 1001", "datasets.streets.test_clips"),
         ("loaders: {paper: 4", "loaders: {paper: 65", "device.loaders"),
         ("threads: {paper: 8", "threads: {paper: 1025", "device.threads"),
-        ("width: 64", "width: 65537", "backbones.finetuned-resnet50.width"),
-        ("units: 128", "units: 65537", "models.block4-gru.units"),
-        ("every: 10", "every: 10001", "backbones.finetuned-resnet50.stills.every"),
+        ("width: 64", "width: 65537", "backbones.tuned-resnet50.width"),
+        ("units: 128", "units: 65537", "models.gated-net.units"),
+        ("every: 10", "every: 10001", "backbones.tuned-resnet50.stills.every"),
     ],
 )
 def test_what_no_machine_has_is_refused_when_params_are_read(old: str, new: str, words: str) -> None:
@@ -98,7 +103,7 @@ def test_a_set_that_no_disk_holds_is_refused_at_the_scale_that_draws_it() -> Non
 @pytest.mark.parametrize("scale", SCALES)
 def test_the_estimate_of_the_projects_own_runs_is_below_what_they_take(scale: str) -> None:
     """A lower bound: the largest batch of the published scale, 64 clips of 16 x 112 x 112 in 64 maps, is 1.6 GiB."""
-    registry = registry_of(FILES, scale)  # type: ignore[arg-type]
+    registry = load(PROJECT, scale)  # type: ignore[arg-type]
     needs = []
     for name, one in registry.params.runs.items():
         dataset = registry.params.datasets[one.dataset]
@@ -110,20 +115,20 @@ def test_a_training_that_this_machine_cannot_hold_is_refused_before_it_begins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry = registry_of(FILES, "quick")
-    spec = registry.train_spec("dir-cnn4-z3", 0)
+    spec = registry.train_spec("drift-plain", 0)
     refuse_beyond(spec, registry.params, tmp_path)
     monkeypatch.setattr("reeltrace.registry.sizes.limit", lambda: (2**20, "ulimit -v"))
-    with pytest.raises(UserError, match=r"train/dir-cnn4-z3-s0: a batch of 20 clips .* into 1 MiB \(ulimit -v\)"):
+    with pytest.raises(UserError, match=r"train/drift-plain-s0: a batch of 20 clips .* into 1 MiB \(ulimit -v\)"):
         refuse_beyond(spec, registry.params, tmp_path)
 
 
 def test_a_dataset_that_does_not_fit_on_the_disk_is_refused_before_it_is_drawn(tmp_path: Path) -> None:
-    files = changed(datasets={"moving-mnist": {"videos": {"train": 1000000}, "size": 10000}})
+    files = changed(datasets={"spinning-digits": {"videos": {"train": 1000000}, "size": 10000}})
     registry = registry_of(files, "quick")
     with pytest.raises(
-        UserError, match=r"1000450 videos of 3 frames of 10000 x 10000 pixels, at least 273 TiB, do not"
+        UserError, match=r"1000330 videos of 7 frames of 10000 x 10000 pixels, at least 636.9 TiB, do not"
     ):
-        refuse_beyond(registry.data_spec("moving-mnist"), registry.params, tmp_path)
+        refuse_beyond(registry.data_spec("spinning-digits"), registry.params, tmp_path)
 
 
 GROUP = "sys/fs/cgroup"

@@ -14,7 +14,8 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from conftest import FILES, PROJECT, Command, changed, edit, environment, make_workspace, refusal, write_files
+from conftest import PROJECT, Command, edit, environment, make_workspace, refusal, write_files
+from invented import FILES, changed, lay
 from reeltrace.data.declared import source
 from reeltrace.engines import CODE, compile_dvc, write_code
 from reeltrace.errors import UserError
@@ -36,12 +37,18 @@ from reeltrace.plan import (
     load_plan,
     module_of,
 )
-from reeltrace.registry.reading import load
+from reeltrace.registry.reading import load, registry_of
 
 
 @pytest.fixture(scope="module")
 def plan() -> Plan:
     return load_plan(PROJECT)
+
+
+@pytest.fixture(scope="module")
+def made_up() -> Plan:
+    """The plan of the invented documents."""
+    return Plan(registry_of(FILES, "quick"), PROJECT)
 
 
 def test_tasks_come_after_their_inputs(plan: Plan) -> None:
@@ -55,44 +62,41 @@ def test_every_run_that_tables_share_is_one_task(plan: Plan) -> None:
     trained = [task.key for task in plan.of("train")]
     params = plan.registry.params
     assert len(trained) == len(set(trained)) == len(params.runs) * len(params.seeds)
-    for run, tables in (("dir-cnn4-z3-s0", "34"), ("ucf-cnn4-z3-s0", "678"), ("hmdb-resnet18-t2-s0", "67")):
-        readers = [task.key for task in plan.of("aggregate") if f"train/{run}" in task.inputs]
-        assert readers == [f"basu2021-table{number}" for number in tables]
 
 
-def test_the_best_st_resnet_stands_in_seven_tables_and_is_trained_once(plan: Plan) -> None:
-    readers = [task.key for task in plan.of("aggregate") if "train/st-98-104-s0" in task.inputs]
-    assert readers == [f"iqbal2017-table5-{number}" for number in range(3, 10)]
+def test_every_table_of_a_run_reads_it(made_up: Plan) -> None:
+    for run, tables in (("drift-plain-s0", "34"), ("films-plain-s0", "678"), ("shorts-t2-s0", "67")):
+        readers = [task.key for task in made_up.of("aggregate") if f"train/{run}" in task.inputs]
+        assert readers == [f"nobody2024-table{number}" for number in tables]
 
 
-def test_all_rows_of_a_feature_table_read_one_pass_over_the_frames(plan: Plan) -> None:
-    runs = [name for name in plan["aggregate/iqbal2017-table5-1"].inputs if name.startswith("train/")]
-    assert len(runs) == 12 * len(plan.registry.params.seeds)
-    read = {name for run in runs for name in plan[run].inputs if name.startswith("features/")}
+def test_runs_on_features_read_one_pass_over_the_frames(made_up: Plan) -> None:
+    runs = [name for name in made_up["aggregate/someone2025-table1-1"].inputs if name.startswith("train/")]
+    assert len(runs) == 4
+    read = {name for run in runs for name in made_up[run].inputs if name.startswith("features/")}
     assert read == {"features/ucf101-imagenet-resnet50"}
-    assert plan["pretrain/finetuned-resnet50"].inputs[-1] == "pretrain/imagenet-resnet50"
+    assert made_up["pretrain/tuned-resnet50"].inputs[-1] == "pretrain/imagenet-resnet50"
 
 
-def test_other_splits_decode_nothing_again(plan: Plan) -> None:
-    for run in ("st-98-104-s0", "st-98-104-split-2-s0"):
-        assert plan[f"train/{run}"].inputs == ("data/ucf101", "frames/ucf101", "pretrain/imagenet-resnet50")
+def test_other_splits_decode_nothing_again(made_up: Plan) -> None:
+    for run in ("joined-s0", "joined-split-2-s0"):
+        assert made_up[f"train/{run}"].inputs == ("data/ucf101", "frames/ucf101", "pretrain/imagenet-resnet50")
 
 
-def test_only_a_table_with_times_reads_receipts(plan: Plan) -> None:
-    assert [task.key for task in plan.of("timing")] == ["iqbal2017-table5-6"]
-    assert [t.key for t in plan.of("aggregate") if any(n.startswith("timing/") for n in t.inputs)] == [
-        "iqbal2017-table5-6"
-    ]
+def test_only_a_table_with_times_reads_receipts(made_up: Plan) -> None:
+    assert [task.key for task in made_up.of("timing")] == ["someone2025-table1-4"]
+    readers = [t.key for t in made_up.of("aggregate") if any(n.startswith("timing/") for n in t.inputs)]
+    assert readers == ["someone2025-table1-4"]
 
 
-def test_at_paper_scale_weights_are_downloaded_and_kinetics_is_the_user_s() -> None:
-    plan = Plan(load(PROJECT, "paper"), PROJECT)
+def test_at_paper_scale_weights_are_downloaded_and_a_listed_set_is_the_user_s() -> None:
+    plan = Plan(registry_of(FILES, "paper"), PROJECT)
     for backbone in ("imagenet-resnet50", "imagenet-resnet18"):
         assert (plan[f"pretrain/{backbone}"].inputs, plan[f"pretrain/{backbone}"].outputs) == ((), PRETRAIN_OUTPUTS)
         weights = plan.registry.params.backbones[backbone].weights
         assert weights is not None and source(weights).sha256.startswith(source(weights).name[9:17])
-    assert plan["data/kinetics"].outputs == LISTED.outputs
-    assert "pretrain/imagenet-resnet18" not in plan["train/rcn-random-identity-s0"].inputs
+    assert plan["data/streets"].outputs == LISTED.outputs
+    assert "pretrain/imagenet-resnet18" not in plan["train/carry-plain-s0"].inputs
 
 
 def test_what_one_may_ask_for_by_name_comes_with_all_that_it_is_made_of(plan: Plan) -> None:
@@ -108,9 +112,9 @@ def test_what_one_may_ask_for_by_name_comes_with_all_that_it_is_made_of(plan: Pl
 
 @pytest.mark.parametrize("name", ["data", "all"])
 def test_a_document_is_not_named_like_a_stage(tmp_path: Path, name: str) -> None:
-    files = {path.replace("singh2019supp", name): text for path, text in FILES.items()}
-    file = f"documents/{name}/experiments.yaml"
-    write_files(tmp_path, {**files, file: files[file].replace("singh2019supp-table1", f"{name}-table1")})
+    write_files(
+        tmp_path, {path.replace("someone2025", name): text.replace("someone2025", name) for path, text in FILES.items()}
+    )
     with pytest.raises(UserError, match=rf"documents/{name}: '{name}' names a stage"):
         load_plan(tmp_path).named()
 
@@ -224,7 +228,7 @@ def test_what_measurements_name_is_code_of_the_tasks_that_load_it_alone(tmp_path
     code = {task.name: task.code() for task in plan}
     assert {name for name, files in code.items() if blocks in files} == below
     assert {name for name, files in code.items() if pictures in files} == {"report/all"}
-    assert pictures not in load_plan(PROJECT)["report/all"].code()  # without pictures
+    assert pictures not in Plan(registry_of(FILES), PROJECT)["report/all"].code()  # without pictures
     named = {n for task in plan for n in plan.named_by_kinds(task.spec)}
     assert named >= set(NAMED_BY_MEASUREMENTS)
 
@@ -253,7 +257,9 @@ def test_a_change_in_a_module_makes_exactly_those_stages_stale_that_load_it(
     tmp_path: Path, loaded: dict[str, set[str]]
 ) -> None:
     workspace = make_workspace(tmp_path / "project", "paper")  # where there is a set of the user's
-    edit(workspace / "documents/mahler2020/experiments.yaml", "    checkpoint: null #", "    checkpoint: w.pt #")
+    pictures = next(key for key, asked in load(PROJECT).params.measurements.items() if asked.kind == "pictures")
+    with (workspace / "params.yaml").open("a") as file:
+        file.write(f"measurements: {{{pictures}: {{checkpoint: w.pt}}}}\n")
     (workspace / "w.pt").write_bytes(b"x")
     registry = load(workspace)
 
@@ -358,7 +364,8 @@ def test_what_a_stage_is_given_has_fields_and_validators_only(name: str) -> None
 
 
 def test_training_does_not_rest_on_the_report(plan: Plan) -> None:
-    paths = [path.as_posix() for path in plan["train/dir-cnn4-z3-s0"].sources]
+    task = next(task for task in plan.of("train") if task.spec.model_dump()["model"]["architecture"] == "cnn4")
+    paths = [path.as_posix() for path in task.sources]
     assert "src/reeltrace/models/group_conv.py" in paths
     assert not [path for path in paths if "report" in path or "analysis" in path or "measure" in path]
 
@@ -441,26 +448,32 @@ def test_each_stage_of_dvc_depends_on_one_digest_and_on_what_it_reads(plan: Plan
     assert len(text.splitlines()) < 9 * len(stages)
 
 
-def test_a_stage_has_the_parameters_of_its_own_spec(plan: Plan) -> None:
-    assert plan["train/block4-gru-s0"].params == (
-        *("scale", "runs.block4-gru", "models.block4-gru", "protocols.baseline", "datasets.ucf101"),
+def test_a_stage_has_the_parameters_of_its_own_spec(made_up: Plan) -> None:
+    assert made_up["train/gated-net-s0"].params == (
+        *("scale", "runs.gated-net", "models.gated-net", "protocols.features", "datasets.ucf101"),
         *("backbones.imagenet-resnet50", "device"),
     )
 
 
-def test_the_templates_of_a_document_are_texts_of_the_report(workspace: Path) -> None:
-    (workspace / "documents/iqbal2017/drawn.html.j2").touch()
-    (workspace / "documents/iqbal2017/notes.txt").touch()
-    texts = load_plan(workspace)["report/all"].texts
-    assert Path("documents/iqbal2017/drawn.html.j2") in texts and Path("documents/basu2021/abstract.html.j2") in texts
-    assert Path("documents/iqbal2017/notes.txt") not in texts
+def test_the_templates_of_a_document_are_texts_of_the_report(invented: Path) -> None:
+    for name in ("nobody2024/abstract.html.j2", "someone2025/drawn.html.j2", "someone2025/notes.txt"):
+        (invented / "documents" / name).touch()
+    texts = {
+        path.relative_to("documents").as_posix()
+        for path in load_plan(invented)["report/all"].texts
+        if path.parts[0] == "documents"
+    }
+    assert {name for name in texts if not name.endswith(".yaml")} == {
+        "nobody2024/abstract.html.j2",
+        "someone2025/drawn.html.j2",
+    }
 
 
-def test_a_missing_source_file_is_named(workspace: Path) -> None:
-    (workspace / "documents/basu2021/published.yaml").unlink()
-    plan = load_plan(workspace)
-    with pytest.raises(UserError, match=r"documents/basu2021/published\.yaml: missing"):
-        code_sha256(plan["aggregate/basu2021-table3"], workspace)
+def test_a_missing_source_file_is_named(invented: Path) -> None:
+    (invented / "documents/nobody2024/published.yaml").unlink()
+    plan = load_plan(invented)
+    with pytest.raises(UserError, match=r"documents/nobody2024/published\.yaml: missing"):
+        code_sha256(plan["aggregate/nobody2024-table3"], invented)
 
 
 def test_a_relative_import_is_a_dependency_too(workspace: Path) -> None:
@@ -505,23 +518,28 @@ def test_the_launcher_asks_for_the_packages_that_the_leaf_command_imports() -> N
     assert set(ast.literal_eval(needed[1])) == found - {"reeltrace"} - sys.stdlib_module_names | {"torch"}
 
 
+def of_kind(plan: Plan, kind: str) -> list[Task]:
+    """The tasks of the measurements of a kind."""
+    asked = plan.registry.params.measurements
+    return [task for task in plan.of("measure") if asked[task.key].kind == kind]
+
+
 def test_times_are_observed_and_everything_else_is_not(plan: Plan) -> None:
-    assert [task.name for task in plan if task.observes] == ["measure/mahler2020-latency"]
+    assert [task for task in plan if task.observes] == of_kind(plan, "latency") != []
 
 
 def test_measurements_of_different_kinds_do_not_share_their_code(plan: Plan) -> None:
     slowfast = Path("src/reeltrace/models/slowfast.py")
-    assert slowfast in plan["measure/mahler2020-networks"].sources
-    assert slowfast not in plan["measure/basu2021-cnn4"].sources
-    assert slowfast not in plan["measure/gavves-lecture5-facts"].sources
+    for kind, uses in (("networks", True), ("structure", False), ("facts", False)):
+        assert {slowfast in task.sources for task in of_kind(plan, kind)} == {uses}
 
 
 def test_the_code_of_a_measurement_has_the_networks_that_its_entry_names_and_no_other(plan: Plan) -> None:
     asked = {
-        "measure/mahler2020-networks": {"nonlocal_i3d", "r2plus1d", "slowfast"},
-        "measure/mahler2020-latency": {"nonlocal_i3d", "r2plus1d", "slowfast"},
-        "measure/mahler2020-search-slowfast": {"slowfast"},
-        "measure/basu2021-cnn4": set(),
+        "measure/nobody2024-networks": {"nonlocal_i3d", "r2plus1d", "slowfast"},
+        "measure/nobody2024-latency": {"nonlocal_i3d", "r2plus1d", "slowfast"},
+        "measure/nobody2024-search": {"slowfast"},
+        "measure/nobody2024-structure": set(),
     }
     for name, networks in asked.items():
         for folder in ("kinds/networks", "models"):
@@ -530,9 +548,9 @@ def test_the_code_of_a_measurement_has_the_networks_that_its_entry_names_and_no_
 
 
 def test_weights_that_a_measurement_loads_belong_to_what_it_rests_on(tmp_path: Path) -> None:
-    write_files(tmp_path, changed(measurements={"mahler2020-latency": {"checkpoint": {"slowfast": "w.pt"}}}))
+    write_files(tmp_path, changed(measurements={"nobody2024-latency": {"checkpoint": {"two-speeds": "w.pt"}}}))
     shutil.copytree(PROJECT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
-    task = load_plan(tmp_path)["measure/mahler2020-latency"]
+    task = load_plan(tmp_path)["measure/nobody2024-latency"]
     assert Path("w.pt") in task.sources
     with pytest.raises(UserError, match=r"w\.pt: missing; .* Put it there, or correct params\.yaml"):
         code_sha256(task, tmp_path)
@@ -546,39 +564,35 @@ def test_weights_that_a_measurement_loads_belong_to_what_it_rests_on(tmp_path: P
 def with_pictures(folder: Path, checkpoint: str = "w.pt", videos: str = "[a.avi]") -> Plan:
     """A project whose params.yaml names a checkpoint and videos to draw from."""
     asked = {"checkpoint": yaml.safe_load(checkpoint), "videos": yaml.safe_load(videos)}
-    write_files(folder, changed(measurements={"mahler2020-pictures": asked}))
-    for module in PROJECT.glob("documents/*/*.py"):
-        shutil.copy2(module, folder / module.relative_to(PROJECT))
+    lay(folder)
+    write_files(folder, changed(measurements={"nobody2024-pictures": asked}))
     if not (folder / "src").exists():
-        shutil.copytree(PROJECT / "documents", folder / "documents", dirs_exist_ok=True)
         shutil.copytree(PROJECT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
-        for module in PROJECT.glob("documents/*/*.py"):
-            shutil.copy2(module, folder / module.relative_to(PROJECT))
     return load_plan(folder)
 
 
-def test_pictures_are_drawn_only_for_weights_that_the_user_names(plan: Plan, tmp_path: Path) -> None:
-    name = "measure/mahler2020-pictures"
-    assert name not in plan.tasks
-    assert name not in plan["report/all"].inputs
-    assert plan["report/all"].spec.model_dump()["pictures"] == ()
+def test_pictures_are_drawn_only_for_weights_that_the_user_names(made_up: Plan, tmp_path: Path) -> None:
+    name = "measure/nobody2024-pictures"
+    assert name not in made_up.tasks
+    assert name not in made_up["report/all"].inputs
+    assert made_up["report/all"].spec.model_dump()["pictures"] == ()
     assert name not in with_pictures(tmp_path, checkpoint="null").tasks  # videos alone draw nothing
     drawing = with_pictures(tmp_path)
     task = drawing[name]
     assert name in drawing["report/all"].inputs
-    assert drawing["report/all"].spec.model_dump()["pictures"] == ("mahler2020-pictures",)
+    assert drawing["report/all"].spec.model_dump()["pictures"] == ("nobody2024-pictures",)
     assert (task.outputs, task.inputs) == (("metrics.json", "pictures/"), ())
-    assert task.params == ("scale", "measurements.mahler2020-pictures", "measurements.mahler2020-networks")
+    assert task.params == ("scale", "measurements.nobody2024-pictures", "measurements.nobody2024-networks")
     assert task.sources[-2:] == (Path("w.pt"), Path("a.avi"))
     assert Path("src/reeltrace/measure/pictures.py") in task.sources
     assert Path("src/reeltrace/data/decoding.py") in task.sources
     others = [other for other in drawing.of("measure") if other.name != name]
-    assert len(others) == len(plan.of("measure"))
+    assert len(others) == len(made_up.of("measure"))
     assert all(Path("src/reeltrace/measure/pictures.py") not in other.sources for other in others)
 
 
 def test_pictures_are_stale_after_their_checkpoint_or_video_changed(tmp_path: Path) -> None:
-    task = with_pictures(tmp_path, videos="[a.avi, b.avi]")["measure/mahler2020-pictures"]
+    task = with_pictures(tmp_path, videos="[a.avi, b.avi]")["measure/nobody2024-pictures"]
     hashes = set()
     for edited in ("w.pt", "a.avi", "b.avi", "w.pt"):
         (tmp_path / edited).write_bytes((tmp_path / edited).read_bytes() + b"x" if hashes else b"x")
@@ -587,20 +601,20 @@ def test_pictures_are_stale_after_their_checkpoint_or_video_changed(tmp_path: Pa
         hashes.add(code_sha256(task, tmp_path))
     assert len(hashes) == 4
     dvc = yaml.safe_load(compile_dvc(with_pictures(tmp_path, videos="[a.avi, b.avi]")))["stages"]
-    assert {"w.pt", "a.avi", "b.avi"} <= set(dvc["measure-mahler2020-pictures"]["deps"])
-    assert dvc["measure-mahler2020-pictures"]["outs"] == [
-        {"results/quick/measure/mahler2020-pictures": {"persist": True}}
+    assert {"w.pt", "a.avi", "b.avi"} <= set(dvc["measure-nobody2024-pictures"]["deps"])
+    assert dvc["measure-nobody2024-pictures"]["outs"] == [
+        {"results/quick/measure/nobody2024-pictures": {"persist": True}}
     ]
 
 
 @pytest.mark.parametrize(
     ("gone", "key"),
-    [("w.pt", "measurements.mahler2020-pictures.checkpoint"), ("a.avi", "measurements.mahler2020-pictures.videos")],
+    [("w.pt", "measurements.nobody2024-pictures.checkpoint"), ("a.avi", "measurements.nobody2024-pictures.videos")],
 )
 def test_a_file_that_the_user_names_and_that_is_not_there_is_named_with_its_key(
     tmp_path: Path, gone: str, key: str
 ) -> None:
-    task = with_pictures(tmp_path)["measure/mahler2020-pictures"]
+    task = with_pictures(tmp_path)["measure/nobody2024-pictures"]
     for name in {"w.pt", "a.avi"} - {gone}:
         (tmp_path / name).write_bytes(b"x")
     for _ in range(2):

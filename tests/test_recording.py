@@ -19,7 +19,8 @@ from types import SimpleNamespace
 import pytest
 from filelock import FileLock
 
-from conftest import Command, edit, environment, git, lock_of_others, make_workspace, run_in
+from conftest import Command, edit, environment, git, lock_of_others, run_in
+from invented import make_workspace
 from reeltrace import workflow_run
 from reeltrace.engines import MISMATCH, out_of_order, standings, unrecorded
 from reeltrace.plan import load_plan
@@ -121,8 +122,8 @@ def test_a_run_that_is_none_records_nothing(made: Path, arguments: list[str]) ->
 
 def test_a_failed_run_records_what_it_finished(made: Path) -> None:
     shutil.rmtree(made / FOLDER)
-    (made / "results/smoke/data/.moving-mnist.work").touch()  # where the next job wants its folder
-    run_in(made, "snakemake", "--cores", "1", "results/smoke/data/moving-mnist/manifest.json", code=1)
+    (made / "results/smoke/data/.spinning-digits.work").touch()  # where the next job wants its folder
+    run_in(made, "snakemake", "--cores", "1", "results/smoke/data/spinning-digits/manifest.json", code=1)
     assert is_recorded(made)
 
 
@@ -145,20 +146,20 @@ def test_of_a_job_that_runs_one_line_is_said_and_of_one_that_fails_its_log_too(m
 
 
 def test_an_altered_artifact_is_never_recorded_and_fails_a_run_with_work(made: Path) -> None:
-    for key in ("moving-mnist", "moving-mnist-dir"):  # the first whole, then altered while the second is made
-        output = snakemake(made, f"results/smoke/data/{key}/manifest.json", code=int(key == "moving-mnist-dir"))
-        path = made / "results/smoke/data/moving-mnist/index.csv"
+    for key in ("spinning-digits", "drifting-digits"):  # the first whole, then altered while the second is made
+        output = snakemake(made, f"results/smoke/data/{key}/manifest.json", code=int(key == "drifting-digits"))
+        path = made / "results/smoke/data/spinning-digits/index.csv"
         path.write_bytes(path.read_bytes()[::-1])
         lock = (made / "dvc.lock").read_bytes()
     assert "1 of 1 steps (100%) done" in output
-    assert "reeltrace: tampered artifact: results/smoke/data/moving-mnist/index.csv" in output
+    assert "reeltrace: tampered artifact: results/smoke/data/spinning-digits/index.csv" in output
     assert "Traceback" not in output
     assert (made / "dvc.lock").read_bytes() == lock
     path.write_bytes(b"")
     assert "tampered artifact: " in sync(made, code=1)
     assert "tampered artifact: " in sync(made, "--later", code=MISMATCH)
     assert "tampered artifact: " in snakemake(made)  # nothing to do, and nothing is recorded
-    assert "moving-mnist-dir:" not in (made / "dvc.lock").read_text()
+    assert "drifting-digits:" not in (made / "dvc.lock").read_text()
 
 
 # --- another process at work ---
@@ -188,15 +189,15 @@ def test_dvc_repro_at_work_is_not_disturbed(made: Path, monkeypatch: pytest.Monk
     sync(made, "--wait", "0")
     (made / "dvc.lock").unlink()
     with (
-        FileLock(made / "results/smoke/data/.moving-mnist-dir.lock"),  # keeps its leaf waiting
-        process(made, "dvc", "repro", "-s", "data-moving-mnist-dir") as repro,
+        FileLock(made / "results/smoke/data/.drifting-digits.lock"),  # keeps its leaf waiting
+        process(made, "dvc", "repro", "-s", "data-drifting-digits") as repro,
     ):
         assert repro.stdout is not None
         while "waiting: another process" not in (line := repro.stdout.readline()):
             assert line, "dvc repro ended"
         output = sync(made, "--later")
         assert SKIPPED in output
-        assert f"dvc repro -s data-moving-mnist-dir` (process {repro.pid}) is at work" in output
+        assert f"dvc repro -s data-drifting-digits` (process {repro.pid}) is at work" in output
     snakemake(made)
     assert is_recorded(made)
 
@@ -522,7 +523,7 @@ def refused(folder: Path, words: str, *before: str, commands: tuple[str, ...] = 
 
 
 @pytest.mark.parametrize(
-    "place", ["params.yaml", "documents/basu2021", "reports/templates", "src/reeltrace/training/stage.py"]
+    "place", ["params.yaml", "documents/nobody2024", "reports/templates", "src/reeltrace/training/stage.py"]
 )
 def test_an_input_that_cannot_be_read_is_one_line(made: Path, place: str) -> None:
     with unreadable(made / place) as before:
@@ -586,18 +587,18 @@ def test_a_deleted_intermediate_is_made_again(made: Path) -> None:
     for task in plan:
         (made / task.manifest).touch()
     assert NOTHING in run_in(made, "snakemake", "-n").stdout
-    shutil.rmtree(made / plan["train/dir-cnn4-t2-s0"].folder)
-    (made / "results/smoke/train/dir-resnet18-z3-s0/metrics.json").unlink()
-    (made / "results/smoke/measure/basu2021-cnn4/receipt.json").unlink()
+    shutil.rmtree(made / plan["train/drift-t2-s0"].folder)
+    (made / "results/smoke/train/drift-deep-s0/metrics.json").unlink()
+    (made / "results/smoke/measure/nobody2024-structure/receipt.json").unlink()
     (frames / "shards/1").unlink()
     planned = run_in(made, "snakemake", "-n", "-p")
-    for name in ("train dir-cnn4-t2-s0", "train dir-resnet18-z3-s0", "measure basu2021-cnn4", "frames hmdb51"):
+    for name in ("train drift-t2-s0", "train drift-deep-s0", "measure nobody2024-structure", "frames hmdb51"):
         assert f"reeltrace run {name} " in planned.stdout
-    assert "reeltrace run train dir-cnn4-z3-s0 " not in planned.stdout
+    assert "reeltrace run train drift-plain-s0 " not in planned.stdout
     assert "frames/hmdb51: shards/ has 1 of its 2 files; " in line_with("hmdb51", planned.stderr)
-    of_one_table = run_in(made, "snakemake", "-n", "-p", "basu2021-table3").stdout
-    assert "reeltrace run train dir-resnet18-z3-s0 " in of_one_table
-    assert "reeltrace run train dir-cnn4-t2-s0 " not in of_one_table
+    of_one_table = run_in(made, "snakemake", "-n", "-p", "nobody2024-table3").stdout
+    assert "reeltrace run train drift-deep-s0 " in of_one_table
+    assert "reeltrace run train drift-t2-s0 " not in of_one_table
 
 
 @pytest.mark.parametrize("name", ["labels.npy", "receipt.json"])
@@ -655,16 +656,16 @@ def test_a_failed_run_says_that_the_disk_is_full_where_its_log_could_not(
     )
 
 
-def test_an_edit_made_by_dvc_and_undone_is_seen_by_snakemake(workspace: Path, command: Command) -> None:
+def test_an_edit_made_by_dvc_and_undone_is_seen_by_snakemake(invented: Path, command: Command) -> None:
     """Snakemake remembers the checksum of the first spec, and would take the artifact of the second for its own."""
-    manifest = "results/smoke/data/moving-mnist/manifest.json"
-    snakemake(workspace, manifest)
-    first = (workspace / manifest).read_bytes()
-    params = workspace / "documents/basu2021/experiments.yaml"
+    manifest = "results/smoke/data/spinning-digits/manifest.json"
+    snakemake(invented, manifest)
+    first = (invented / manifest).read_bytes()
+    params = invented / "documents/nobody2024/experiments.yaml"
     text = params.read_text()
     edit(params, "seed: 1\n", "seed: 5\n")
-    command("reeltrace", "run", "data", "moving-mnist")
-    second = (workspace / manifest).read_bytes()
+    command("reeltrace", "run", "data", "spinning-digits")
+    second = (invented / manifest).read_bytes()
     params.write_text(text)
-    snakemake(workspace, manifest)
-    assert second != first == (workspace / manifest).read_bytes()
+    snakemake(invented, manifest)
+    assert second != first == (invented / manifest).read_bytes()

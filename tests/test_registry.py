@@ -7,7 +7,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conftest import FILES, PROJECT, changed, edited, refusal, replaced
+from conftest import PROJECT, refusal, replaced
+from invented import FILES, changed, edited
 from reeltrace.errors import UserError
 from reeltrace.kinds.table import cell_sources
 from reeltrace.plan import Plan
@@ -15,7 +16,7 @@ from reeltrace.registry import fields
 from reeltrace.registry.fields import SCALES
 from reeltrace.registry.reading import load, registry_of, spec_json
 
-BASU = "documents/basu2021/experiments.yaml"
+EXPERIMENTS = "documents/nobody2024/experiments.yaml"
 
 
 def broken(old: str, new: str, file: str | None = None) -> str:
@@ -24,52 +25,52 @@ def broken(old: str, new: str, file: str | None = None) -> str:
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_the_projects_own_registry_is_valid_at_every_scale(scale: str) -> None:
-    registry = registry_of(FILES, scale)  # type: ignore[arg-type]
+    registry = load(PROJECT, scale)  # type: ignore[arg-type]
     assert registry.scale == scale
     assert registry.used_runs() == list(registry.params.runs), "a run that no table needs"
 
 
 def test_unknown_key_is_named_with_its_path() -> None:
     message = broken("    momentum: 0.9", "    momentun: 0.9")
-    assert "protocols.dir-cnn4.momentun" in message
+    assert "protocols.drift.momentun" in message
     assert "unknown key" in message
 
 
 def test_missing_key_is_named_with_its_path() -> None:
-    assert "protocols.dir-cnn4.gamma: missing" in broken("    gamma: 0.1\n", "")
+    assert "protocols.drift.gamma: missing" in broken("    gamma: 0.1\n", "")
 
 
 @pytest.mark.parametrize(
     ("old", "new", "path", "found"),
     [
-        ("epochs: 50", "epochs: -50", "protocols.dir-cnn4.epochs", "-50"),
-        ("epochs: 50", "epochs: fifty", "protocols.dir-cnn4.epochs", "'fifty'"),
-        ("epochs: 50", "epochs: 50.5", "protocols.dir-cnn4.epochs", "50.5"),
-        ("batch_norm: true", "batch_norm: 1", "models.cnn4-z3.batch_norm", "1"),
-        ("group: t2", "group: t3", "models.cnn4-t2.group", "'t3'"),
-        ("probability: 0.3", "probability: 1.3", "runs.dir-cnn4-z3-aug.augment.probability", "1.3"),
-        ("evaluation: [original, treverse]", "evaluation: [original, flip]", "runs.dir-cnn4-z3.evaluation.1", "'flip'"),
-        ("learning_rate: 0.1", "learning_rate: .inf", "protocols.dir-cnn4.learning_rate: ", ".inf"),
-        ("epochs: 50", "epochs: .nan", "protocols.dir-cnn4.epochs: ", ".nan"),
+        ("epochs: 50", "epochs: -50", "protocols.drift.epochs", "-50"),
+        ("epochs: 50", "epochs: fifty", "protocols.drift.epochs", "'fifty'"),
+        ("epochs: 50", "epochs: 50.5", "protocols.drift.epochs", "50.5"),
+        ("batch_norm: true", "batch_norm: 1", "models.plain-net.batch_norm", "1"),
+        ("group: t2", "group: t3", "models.time-net.group", "'t3'"),
+        ("probability: 0.3", "probability: 1.3", "runs.drift-plain-aug.augment.probability", "1.3"),
+        ("evaluation: [original, treverse]", "evaluation: [original, flip]", "runs.drift-plain.evaluation.1", "'flip'"),
+        ("learning_rate: 0.1", "learning_rate: .inf", "protocols.drift.learning_rate: ", ".inf"),
+        ("epochs: 50", "epochs: .nan", "protocols.drift.epochs: ", ".nan"),
         ("seeds: {paper: [0, 1, 2]", "seeds: {paper: [0, 1:30]", "seeds.paper.1: ", "found 1:30"),
-        ("batch_norm: true", "batch_norm: yes", "models.cnn4-z3.batch_norm: ", "write true"),
+        ("batch_norm: true", "batch_norm: yes", "models.plain-net.batch_norm: ", "write true"),
         ("seeds: {paper: [0, 1, 2]", "seeds: {paper: [0, 0]", "", "[0, 0]"),
-        ("digit_size: 16", "digit_size: 66", "datasets.moving-mnist", "66"),
-        ("milestones: [20, 40]", "milestones: [40, 20]", "protocols.dir-cnn4", "[40, 20]"),
-        ("milestones: [20, 40]", "milestones: [20, 50]", "protocols.dir-cnn4", "50"),
-        ("train: 0.6", "train: 0.9", "datasets.moving-mnist.image_split", "0.9"),
+        ("digit_size: 16", "digit_size: 66", "datasets.spinning-digits", "66"),
+        ("milestones: [20, 40]", "milestones: [40, 20]", "protocols.drift", "[40, 20]"),
+        ("milestones: [20, 40]", "milestones: [20, 50]", "protocols.drift", "50"),
+        ("train: 0.6", "train: 0.9", "datasets.spinning-digits.image_split", "0.9"),
         ("device:\n", "device: 3\nxdevice:\n", "xdevice", "unknown key"),
-        ("momentum: 0.9", "momentum: true", "protocols.dir-cnn4.momentum", "True"),
-        ("learning_rate: 0.1", "learning_rate: 1.0e+300", "protocols.dir-cnn4.learning_rate", "1e+300"),
+        ("momentum: 0.9", "momentum: true", "protocols.drift.momentum", "True"),
+        ("learning_rate: 0.1", "learning_rate: 1.0e+300", "protocols.drift.learning_rate", "1e+300"),
         ("threads: {paper: 8", "threads: {paper: 100000000000", "device.threads", "100000000000"),
-        ("seed: 1\n", f"seed: {10**30}\n", "datasets.moving-mnist.seed", "1000"),
+        ("seed: 1\n", f"seed: {10**30}\n", "datasets.spinning-digits.seed", "1000"),
     ],
 )
 def test_wrong_type_or_impossible_value_says_where_and_what(old: str, new: str, path: str, found: str) -> None:
     message = broken(old, new)
     assert path in message
     assert found in message
-    file = "params.yaml" if path.startswith(("device", "seeds", "xdevice")) or not path else BASU
+    file = "params.yaml" if path.startswith(("device", "seeds", "xdevice")) or not path else EXPERIMENTS
     assert message.startswith(f"{file}: ")
 
 
@@ -77,16 +78,21 @@ def test_wrong_type_or_impossible_value_says_where_and_what(old: str, new: str, 
     ("old", "new", "name", "meant"),
     [
         (
-            "dataset: moving-mnist-dir, model: cnn4-z3",
-            "dataset: moving-mnist-di, model: cnn4-z3",
-            "moving-mnist-di",
-            "moving-mnist-dir",
+            "dataset: drifting-digits, model: plain-net",
+            "dataset: drifting-digit, model: plain-net",
+            "drifting-digit",
+            "drifting-digits",
         ),
-        ("model: cnn4-z3, protocol", "model: cnn5-z3, protocol", "cnn5-z3", "cnn4-z3"),
-        ("protocol: dir-cnn4, ev", "protocol: dir-cnn, ev", "dir-cnn", "dir-cnn4"),
+        ("model: plain-net, protocol", "model: plane-net, protocol", "plane-net", "plain-net"),
+        ("protocol: drift, ev", "protocol: drif, ev", "drif", "drift"),
         ("images: mnist", "images: mnist2", "mnist2", "mnist"),
-        ("Z3CNN: dir-cnn4-z3", "Z3CNN: dir-cnn4-z4", "dir-cnn4-z4", "dir-cnn4-z3"),
-        ("measurement: basu2021-cnn4", "measurement: basu2021-cnn5", "basu2021-cnn5", "basu2021-cnn4"),
+        ("plain: drift-plain", "plain: drift-plane", "drift-plane", "drift-plain"),
+        (
+            "measurement: nobody2024-structure",
+            "measurement: nobody2024-structur",
+            "nobody2024-structur",
+            "nobody2024-structure",
+        ),
     ],
 )
 def test_a_name_that_does_not_exist_is_refused_with_what_may_be_meant(
@@ -100,7 +106,7 @@ def test_a_name_that_does_not_exist_is_refused_with_what_may_be_meant(
 
 
 def test_a_table_column_that_its_run_does_not_evaluate_is_refused() -> None:
-    message = broken("columns: [original, treverse]\n    rows: {Z3CNN", "columns: [original, r90]\n    rows: {Z3CNN")
+    message = broken("columns: [original, treverse]\n    rows: {plain", "columns: [original, r90]\n    rows: {plain")
     assert "does not evaluate 'r90'" in message
 
 
@@ -139,49 +145,29 @@ def test_a_missing_file_says_where_to_run(tmp_path: Path) -> None:
 
 def test_every_departure_from_the_document_is_listed() -> None:
     registry = registry_of(FILES, "quick")
-    listed = {override.path: override for override in registry.overrides("protocols.dir-cnn4")}
-    epochs = listed["protocols.dir-cnn4.epochs"]
+    listed = {override.path: override for override in registry.overrides("protocols.drift")}
+    epochs = listed["protocols.drift.epochs"]
     assert epochs.document == 50
-    assert epochs.here == registry.params.protocols["dir-cnn4"].epochs
+    assert epochs.here == registry.params.protocols["drift"].epochs
     assert registry_of(FILES, "paper").report_spec().overrides == ()
 
 
 def test_a_tables_overrides_are_those_of_its_runs() -> None:
-    paths = [o.path for o in registry_of(FILES, "quick").aggregate_spec("basu2021-table3").overrides]
-    assert any(path.startswith("datasets.moving-mnist-dir.") for path in paths)
-    assert not any(path.startswith(("datasets.moving-mnist.", "protocols.digit-cnn4.")) for path in paths)
-
-
-def test_the_documents_schedules() -> None:
-    """basu2021, sections 4.4, 4.5 and 4.7."""
-    protocols = registry_of(FILES, "paper").params.protocols
-    cnn4 = protocols["dir-cnn4"]
-    assert (cnn4.epochs, cnn4.learning_rate, cnn4.milestones, cnn4.gamma) == (50, 0.1, (20, 40), 0.1)
-    resnet = protocols["dir-resnet18"]
-    assert (resnet.epochs, resnet.learning_rate, resnet.milestones, resnet.gamma) == (100, 0.1, (25, 50, 75), 0.1)
-    assert (protocols["digit-cnn4"].epochs, protocols["digit-resnet18"].epochs) == (100, 150)
-    videos = {
-        name: registry_of(FILES, "paper").params.datasets[name].videos for name in ("moving-mnist", "moving-mnist-dir")
-    }
-    assert (videos["moving-mnist"].train, videos["moving-mnist"].validation, videos["moving-mnist"].test) == (
-        6000,
-        1000,
-        3000,
-    )
-    assert (videos["moving-mnist-dir"].train, videos["moving-mnist-dir"].validation) == (5000, 2000)
-    assert videos["moving-mnist-dir"].test == 3000
+    paths = [o.path for o in registry_of(FILES, "quick").aggregate_spec("nobody2024-table3").overrides]
+    assert any(path.startswith("datasets.drifting-digits.") for path in paths)
+    assert not any(path.startswith(("datasets.spinning-digits.", "protocols.spin.")) for path in paths)
 
 
 def test_specs_survive_their_json() -> None:
     registry = registry_of(FILES, "smoke")
-    spec = registry.train_spec("dir-resnet18-t2", 0)
+    spec = registry.train_spec("drift-deep-t2", 0)
     assert type(spec).model_validate(spec_json(spec)) == spec
 
 
 @settings(deadline=None)
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5), lambda c: st.lists(c, max_size=3)))
 def test_any_value_in_place_of_a_protocol_is_refused_in_one_line(value: object) -> None:
-    assert "protocols.dir-cnn4" in refusal(registry_of, changed(protocols={"dir-cnn4": value}))
+    assert "protocols.drift" in refusal(registry_of, changed(protocols={"drift": value}))
 
 
 # --- sets of videos ---
@@ -206,16 +192,16 @@ def with_videos(**changes: object) -> dict[str, str]:
         "normalise": {"mean": [0.4, 0.4, 0.4], "std": [0.25, 0.25, 0.25]},
         "broken_videos": 0,
     }
-    run = {"dataset": "ucf", "protocol": "dir-cnn4", "evaluation": ["original", "treverse"]}
+    run = {"dataset": "ucf", "protocol": "drift", "evaluation": ["original", "treverse"]}
     table = {
         "table": "7",
         "kind": "video-accuracy",
         "columns": {"UCF-101": {"dataset": "ucf", "transform": "treverse"}},
-        "rows": {"Z3CNN": {"ucf": "ucf-z3"}, "T2CNN": {"ucf": "ucf-t2"}},
+        "rows": {"plain": {"ucf": "ucf-z3"}, "time": {"ucf": "ucf-t2"}},
     }
     experiments = {
         "datasets": {"ucf": {**dataset, **changes}},
-        "runs": {"ucf-z3": {**run, "model": "cnn4-z3"}, "ucf-t2": {**run, "model": "cnn4-t2"}},
+        "runs": {"ucf-z3": {**run, "model": "plain-net"}, "ucf-t2": {**run, "model": "time-net"}},
         "tables": {"mine-table7": table},
     }
     drawn = {"groups": 9, "clips_per_group": 1, "frames": [12, 16], "seed": 1}
@@ -233,7 +219,7 @@ def with_videos(**changes: object) -> dict[str, str]:
 def test_a_table_over_datasets_names_the_source_of_each_cell() -> None:
     table = registry_of(with_videos(), "quick").params.tables["mine-table7"]
     cells = {(c.row, c.column): (c.run, c.transform) for c in cell_sources(table)}
-    assert cells == {("Z3CNN", "UCF-101"): ("ucf-z3", "treverse"), ("T2CNN", "UCF-101"): ("ucf-t2", "treverse")}
+    assert cells == {("plain", "UCF-101"): ("ucf-z3", "treverse"), ("time", "UCF-101"): ("ucf-t2", "treverse")}
 
 
 def test_a_set_of_videos_is_decoded_once_and_trained_from_its_frames() -> None:
@@ -284,7 +270,7 @@ def test_a_row_without_a_run_for_a_dataset_is_refused() -> None:
     files = with_videos()
     files[MINE] = replaced(files[MINE], "ucf: ucf-t2", "hmdb: ucf-t2")
     message = refusal(registry_of, files)
-    assert message == f"{MINE}: tables.mine-table7.rows.T2CNN: no run for dataset 'ucf'"
+    assert message == f"{MINE}: tables.mine-table7.rows.time: no run for dataset 'ucf'"
 
 
 # --- tables of quantities ---
@@ -293,35 +279,45 @@ def test_a_row_without_a_run_for_a_dataset_is_refused() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "path", "words"),
     [
-        ("of: mahler2020-networks", "of: basu2021-cnn4", "measurements.mahler2020-latency.of", "mahler2020-networks"),
-        ("views: {slowfast: inf", "views: {slowfost: inf", "mahler2020-latency.views.slowfost", "slowfast"),
-        ("views: {slowfast: inference", "views: {slowfast: smol", "mahler2020-latency.views.slowfast", "small"),
-        ("checkpoint: {}", "checkpoint: {slowfost: w.pt}", "mahler2020-latency.checkpoint.slowfost", "slowfast"),
-        ("checkpoint: null #", "checkpoint: ~/w.pt #", "mahler2020-pictures.checkpoint", "`~` is not understood"),
-        ("checkpoint: null #", "checkpoint: '' #", "mahler2020-pictures.checkpoint", "at least 1 character"),
         (
-            "    network: slowfast\n",
-            "    network: slowfost\n",
-            "mahler2020-pictures.network",
-            "no network is named 'slowfost'",
+            "of: nobody2024-networks",
+            "of: nobody2024-structure",
+            "measurements.nobody2024-latency.of",
+            "nobody2024-networks",
         ),
-        ("    view: inference\n", "    view: inferense\n", "mahler2020-pictures.view", "no view is named 'inferense'"),
-        ("    channels: 4 #", "    channels: 5 #", "mahler2020-pictures", "channels times frames is at most 36"),
-        ("show: feature-maps", "show: feature-map", "mahler2020-pictures.figures.7.6", "feature-maps"),
-        ("layers: [slow.0.0.conv, fast", "layers: [slow..conv, fast", "pictures.figures.7.4.layers.0", "slow..conv"),
-        ("[slow.0.0.conv, fast.0.0.conv]", "[fast.0.0.conv, fast.0.0.conv]", "pictures.figures.7.4", "each layer once"),
-        ("        factor: views\n", "        factor: viows\n", "mahler2020-table7-2.measured", "no row has the word"),
+        ("views: {two-speeds: inf", "views: {two-speds: inf", "nobody2024-latency.views.two-speds", "two-speeds"),
+        ("views: {two-speeds: inference", "views: {two-speeds: smol", "nobody2024-latency.views.two-speeds", "small"),
+        ("checkpoint: {}", "checkpoint: {two-speds: w.pt}", "nobody2024-latency.checkpoint.two-speds", "two-speeds"),
+        ("checkpoint: null #", "checkpoint: ~/w.pt #", "nobody2024-pictures.checkpoint", "`~` is not understood"),
+        ("checkpoint: null #", "checkpoint: '' #", "nobody2024-pictures.checkpoint", "at least 1 character"),
         (
-            "{network: slowfast, views: 30}",
-            "{network: slowfast, views: many}",
-            "mahler2020-table7-2.measured",
+            "    network: two-speeds\n",
+            "    network: two-speds\n",
+            "nobody2024-pictures.network",
+            "no network is named 'two-speds'",
+        ),
+        ("    view: inference\n", "    view: inferense\n", "nobody2024-pictures.view", "no view is named 'inferense'"),
+        ("    channels: 4 #", "    channels: 5 #", "nobody2024-pictures", "channels times frames is at most 36"),
+        ("show: feature-maps", "show: feature-map", "nobody2024-pictures.figures.5", "feature-maps"),
+        ("layers: [slow.0.0.conv, fast", "layers: [slow..conv, fast", "pictures.figures.4.layers.0", "slow..conv"),
+        ("[slow.0.0.conv, fast.0.0.conv]", "[fast.0.0.conv, fast.0.0.conv]", "pictures.figures.4", "each layer once"),
+        ("        factor: views\n", "        factor: viows\n", "nobody2024-a2.measured", "no row has the word"),
+        (
+            "{network: two-speeds, views: 30}",
+            "{network: two-speeds, views: many}",
+            "nobody2024-a2.measured",
             "'many'",
         ),
-        ("beside: [mahler2020-networks,", "beside: [mahler2020-netwerks,", "tables.mahler2020-table7-2", "netwerks"),
-        ("      RTX 8000: {operation", "      GFLOPS per view: {operation", "mahler2020-table7-2", "both measured and"),
-        ("  mahler2020-table7-1:\n", "  mahler2020-table7:\n", "tables.mahler2020-table7", "mahler2020-table7-1"),
-        ("  gavves-lecture5-c3d:", "  gavves-lecture5-c3-d:", "gavves-lecture5-c3-d", "gavves-lecture5-c3d"),
-        ("crop: 256} # section 7.1.1", "crop: -1} # section 7.1.1", "networks.slowfast.views.inference.crop", "-1"),
+        ("beside: [nobody2024-networks,", "beside: [nobody2024-netwerks,", "tables.nobody2024-a2", "netwerks"),
+        ("      on a Beta: {operation", "      cost of a view: {operation", "nobody2024-a2", "both measured and"),
+        ("  nobody2024-a1:\n", "  nobody2024-a:\n", "tables.nobody2024-a", "nobody2024-a1"),
+        (
+            "  someone2025-beginnings:",
+            "  someone2025-begin-nings:",
+            "someone2025-begin-nings",
+            "someone2025-beginnings",
+        ),
+        ("crop: 64} # section 3", "crop: -1} # section 3", "networks.two-speeds.views.inference.crop", "-1"),
     ],
 )
 def test_a_mistake_in_a_table_of_quantities_is_named(old: str, new: str, path: str, words: str) -> None:
@@ -334,17 +330,17 @@ def test_a_mistake_in_a_table_of_quantities_is_named(old: str, new: str, path: s
     [
         ("frames: 2\n    connections", "frames: 3\n    connections", "no chain of connections reaches back 3 frames"),
         ("source: 5, target: 11", "source: 11, target: 5", "leads to a later layer, found 11 to 5"),
-        ("source: 5, target: 11", "source: 5, target: 105", "models.st-5-11-conv.connections.0.target"),
-        ("kind: linear}]", "kind: curved}]", "models.st-5-11-conv.connections.0.kind"),
+        ("source: 5, target: 11", "source: 5, target: 105", "models.early-net.connections.0.target"),
+        ("kind: linear}]", "kind: curved}]", "models.early-net.connections.0.kind"),
         ("update_after: 0.01", "update_after: 0", "update_after must be above 0"),
-        ("update_after: 0.01", "update_after: 1.5", "protocols.st-adam-1.update_after"),
+        ("update_after: 0.01", "update_after: 1.5", "protocols.joined-adam.update_after"),
         (
             "block: block4, z_norm: false}",
             "block: block4, z_norm: false, units: 9}",
             "units belong to gru, and only to it",
         ),
         ("z_norm: false, units: 128", "z_norm: false", "units belong to gru, and only to it"),
-        (", block: block4,", ", block: block5,", "models.block4-pool.block"),
+        (", block: block4,", ", block: block5,", "models.mean-net.block"),
         (
             "architecture: gru, backbone: imagenet-resnet50",
             "architecture: gru, backbone: nowhere",
@@ -355,31 +351,31 @@ def test_a_mistake_in_a_table_of_quantities_is_named(old: str, new: str, path: s
             "architecture: rcn, backbone: imagenet-resnet50",
             "'imagenet-resnet50' is a resnet50; rcn needs a resnet18",
         ),
-        ("    initial: imagenet-resnet50", "    initial: finetuned-resnet50", "begins with itself"),
+        ("    initial: imagenet-resnet50", "    initial: tuned-resnet50", "begins with itself"),
         ("    initial: imagenet-resnet50", "    initial: imagenet-resnet18", "found 'resnet50'; expected 'resnet18'"),
         ("    stills: {dataset: ucf101", "    stills: null #", "give one of the two"),
-        ("    stills: {dataset: ucf101", "    stills: {dataset: moving-mnist", "no set of videos is named"),
-        ("st-adam-1, every: 10", "st-adam-1", "runs.st-98-104.every: belongs to runs of an st-resnet"),
-        ("model: block4-pool, protocol", "model: block4-pool, every: 2, protocol", "runs.block4-pool.every"),
+        ("    stills: {dataset: ucf101", "    stills: {dataset: spinning-digits", "no set of videos is named"),
+        ("joined-adam, every: 10", "joined-adam", "runs.joined.every: belongs to runs of an st-resnet"),
+        ("model: mean-net, protocol", "model: mean-net, every: 2, protocol", "runs.mean-net.every"),
         (
-            "protocol: baseline, evaluation: [original]",
-            "protocol: baseline, evaluation: [original, r90]",
+            "protocol: features, evaluation: [original]",
+            "protocol: features, evaluation: [original, r90]",
             "evaluated on [original] only",
         ),
         (
-            "dir-cnn4, evaluation: [original, treverse]}",
-            "dir-cnn4, split: 2, evaluation: [original, treverse]}",
-            "runs.dir-cnn4-z3.split: dataset 'moving-mnist-dir' has no official splits",
+            "drift, evaluation: [original, treverse]}",
+            "drift, split: 2, evaluation: [original, treverse]}",
+            "runs.drift-plain.split: dataset 'drifting-digits' has no official splits",
         ),
-        ("time_unit: every 10th", "time_unit: every 11th", "time_unit names the row"),
+        ("time_unit: one in ten", "time_unit: one in eleven", "time_unit names the row"),
         (
-            "{z-norm: error, no z-norm: error}",
-            "{z-norm: mistakes, no z-norm: error}",
-            "tables.iqbal2017-table5-1.columns.z-norm",
+            "{scaled: error, as they are: error}",
+            "{scaled: mistakes, as they are: error}",
+            "tables.someone2025-table1-1.columns.scaled",
         ),
-        ("{z-norm: block4-pool-z, no", "{znorm: block4-pool-z, no", "no column is named 'znorm'"),
-        ("ADAM 1 percent: st-98-104", "ADAM 1 percent: st-98", "no run is named 'st-98'"),
-        ("layout: listed\n    folder: kinetics", "layout: listed", "folder names where a listed set lies"),
+        ("{scaled: mean-net-z, as", "{scald: mean-net-z, as", "no column is named 'scald'"),
+        ("slow steps: joined", "slow steps: join", "no run is named 'join'"),
+        ("layout: listed\n    folder: streets", "layout: listed", "folder names where a listed set lies"),
         ("layout: listed\n    folder", "layout: ucf101\n    folder", "folder names where a listed set lies"),
     ],
 )
@@ -388,17 +384,17 @@ def test_a_mistake_about_nets_on_frames_is_named(old: str, new: str, words: str)
 
 
 def test_splits_and_stand_ins_of_a_run() -> None:
-    registry = load(PROJECT, "quick")
-    one, two = (registry.train_spec(run, 0) for run in ("st-98-104", "st-98-104-split-2"))
+    registry = registry_of(FILES, "quick")
+    one, two = (registry.train_spec(run, 0) for run in ("joined", "joined-split-2"))
     assert one.video is not None and two.video is not None
     assert (one.video.split, two.video.split) == (1, 2)
     assert one.model_dump(exclude={"key", "run", "video"}) == two.model_dump(exclude={"key", "run", "video"})
     assert one.backbone is not None and one.video.normalise == one.backbone.normalise
-    sentences = registry.aggregate_spec("singh2019supp-table1").stand_in
+    sentences = registry.aggregate_spec("someone2025-beginnings").stand_in
     assert list(sentences) == ["ucf101", "backbones.imagenet-resnet18"]
-    assert [list(fields.replaced(str(sentence))) for sentence in sentences.values()] == [["Kinetics"], ["ImageNet"]]
-    finetuned = registry.aggregate_spec("iqbal2017-table5-2").stand_in
-    assert finetuned["backbones.finetuned-resnet50"] is None  # it begins with the weights of the other one
+    assert [list(fields.replaced(str(sentence))) for sentence in sentences.values()] == [["Streets"], ["ImageNet"]]
+    finetuned = registry.aggregate_spec("someone2025-table1-2").stand_in
+    assert finetuned["backbones.tuned-resnet50"] is None  # it begins with the weights of the other one
     assert "in place of ImageNet" in str(finetuned["backbones.imagenet-resnet50"])
     paper = load(PROJECT, "paper")
     for key in paper.params.tables:
@@ -406,6 +402,6 @@ def test_splits_and_stand_ins_of_a_run() -> None:
 
 
 def test_what_stands_in_for_two_sets_says_both() -> None:
-    files = changed(runs={"rcn-random-random": {"stand_in": None}})
-    said = registry_of(files, "quick").aggregate_spec("singh2019supp-table1").stand_in["ucf101"]
-    assert sorted(fields.replaced(str(said))) == ["Kinetics", "UCF-101"]
+    files = changed(runs={"carry-plain": {"stand_in": None}})
+    said = registry_of(files, "quick").aggregate_spec("someone2025-beginnings").stand_in["ucf101"]
+    assert sorted(fields.replaced(str(said))) == ["Streets", "UCF-101"]

@@ -12,15 +12,22 @@ import pytest
 from filelock import FileLock
 
 from conftest import edit, environment, git
+from invented import lay
 from reeltrace.artifacts.files import sha256_file
 from reeltrace.artifacts.json_values import read_json, write_json
 from reeltrace.artifacts.protocol import check_outputs
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.runner import run
 
-DIGITS, CLIPS = "results/smoke/data/digits", "results/smoke/data/moving-mnist-dir"
+DIGITS, CLIPS = "results/smoke/data/digits", "results/smoke/data/drifting-digits"
 
-BASU = "documents/basu2021/experiments.yaml"
+EXPERIMENTS = "documents/nobody2024/experiments.yaml"
+
+
+@pytest.fixture
+def workspace(workspace: Path) -> Path:
+    """With the invented documents."""
+    return lay(workspace)
 
 
 def names(folder: Path) -> list[str]:
@@ -32,8 +39,10 @@ def test_an_input_whose_manifest_is_none_is_named_in_one_line(workspace: Path, t
     run("data", "digits", workspace)
     (workspace / "results/smoke/data/digits/manifest.json").write_text(text)
     with pytest.raises(CheckFailed) as caught:
-        run("data", "moving-mnist", workspace)
-    assert str(caught.value).startswith("results/smoke/data/digits/manifest.json: no manifest; data/moving-mnist needs")
+        run("data", "spinning-digits", workspace)
+    assert str(caught.value).startswith(
+        "results/smoke/data/digits/manifest.json: no manifest; data/spinning-digits needs"
+    )
 
 
 def test_an_artifact_is_complete_and_checks_out(workspace: Path) -> None:
@@ -80,8 +89,8 @@ def test_a_receipt_says_why_it_has_no_commit(workspace: Path, monkeypatch: pytes
 
 def test_same_spec_same_manifest(workspace: Path) -> None:
     run("data", "digits", workspace)
-    first = (run("data", "moving-mnist-dir", workspace) / "manifest.json").read_bytes()
-    assert (run("data", "moving-mnist-dir", workspace) / "manifest.json").read_bytes() == first
+    first = (run("data", "drifting-digits", workspace) / "manifest.json").read_bytes()
+    assert (run("data", "drifting-digits", workspace) / "manifest.json").read_bytes() == first
 
 
 def test_the_spec_is_older_than_the_outputs(workspace: Path) -> None:
@@ -92,17 +101,17 @@ def test_the_spec_is_older_than_the_outputs(workspace: Path) -> None:
 
 def test_an_input_that_is_not_there_says_what_to_run(workspace: Path) -> None:
     with pytest.raises(UserError, match="first run: reeltrace run data digits"):
-        run("data", "moving-mnist-dir", workspace)
+        run("data", "drifting-digits", workspace)
     assert not (workspace / CLIPS / "manifest.json").exists()
 
 
 def test_a_stale_input_is_not_used(workspace: Path) -> None:
     run("data", "digits", workspace)
-    run("data", "moving-mnist-dir", workspace)
-    text = (workspace / BASU).read_text()
-    (workspace / BASU).write_text(text.replace("    seed: 2\n", "    seed: 3\n"))
-    with pytest.raises(UserError, match=r"moving-mnist-dir: stale.*first run: reeltrace run data moving-mnist-dir"):
-        run("train", "dir-cnn4-z3-s0", workspace)
+    run("data", "drifting-digits", workspace)
+    text = (workspace / EXPERIMENTS).read_text()
+    (workspace / EXPERIMENTS).write_text(text.replace("seed: 2}", "seed: 3}"))
+    with pytest.raises(UserError, match=r"drifting-digits: stale.*first run: reeltrace run data drifting-digits"):
+        run("train", "drift-plain-s0", workspace)
 
 
 def test_an_altered_input_is_not_used(workspace: Path) -> None:
@@ -111,7 +120,7 @@ def test_an_altered_input_is_not_used(workspace: Path) -> None:
     data[-1] ^= 1
     (folder / "images.npy").write_bytes(bytes(data))
     with pytest.raises(CheckFailed, match=r"tampered artifact: .*images\.npy"):
-        run("data", "moving-mnist-dir", workspace)
+        run("data", "drifting-digits", workspace)
 
 
 def test_two_pipelines_in_one_folder(workspace: Path) -> None:
@@ -134,16 +143,16 @@ def test_a_spec_that_changes_meanwhile_is_not_blessed(workspace: Path, monkeypat
     from reeltrace.data.moving_digits_stage import run as real
 
     run("data", "digits", workspace)
-    before = (run("data", "moving-mnist-dir", workspace) / "manifest.json").read_bytes()
+    before = (run("data", "drifting-digits", workspace) / "manifest.json").read_bytes()
 
     def meddling(spec: Any, inputs: dict[str, Path], work: Path) -> dict[str, Any]:
         facts = real(spec, inputs, work)
-        edit(workspace / BASU, "    seed: 2\n", "    seed: 3\n")
+        edit(workspace / EXPERIMENTS, "seed: 2}", "seed: 3}")
         return facts
 
     patched(monkeypatch, meddling)
-    with pytest.raises(CheckFailed, match=r"data/moving-mnist-dir: its parameters changed"):
-        run("data", "moving-mnist-dir", workspace)
+    with pytest.raises(CheckFailed, match=r"data/drifting-digits: its parameters changed"):
+        run("data", "drifting-digits", workspace)
     assert (workspace / CLIPS / "manifest.json").read_bytes() == before
 
 
@@ -228,14 +237,14 @@ def test_work_on_another_input_is_not_taken_over(workspace: Path, monkeypatch: p
     digits = run("data", "digits", workspace)
     for function, changed in ((killed, False), (seen, False), (killed, True), (seen, True)):
         if function is killed:
-            shutil.rmtree(workspace / "results/smoke/data/.moving-mnist-dir.work", ignore_errors=True)
+            shutil.rmtree(workspace / "results/smoke/data/.drifting-digits.work", ignore_errors=True)
         elif changed:
             manifest = read_json(digits / "manifest.json")
             manifest["code"]["sha256"] = "0" * 64
             write_json(digits / "manifest.json", manifest)
         monkeypatch.setattr(stage, "run", function)
         with pytest.raises(Killed):
-            run("data", "moving-mnist-dir", workspace)
+            run("data", "drifting-digits", workspace)
     assert found == [True, False]
 
 
@@ -243,17 +252,17 @@ def test_work_on_another_input_is_not_taken_over(workspace: Path, monkeypatch: p
 @pytest.mark.parametrize("moment", ["start", "epoch"])
 def test_a_killed_training_leaves_nothing_finished_and_resumes(workspace: Path, moment: str) -> None:
     """SIGKILL before or after the first epoch: no folder that looks finished; the next run gives the same manifest."""
-    edit(workspace / "documents/basu2021/smoke.yaml", "dir-cnn4: {epochs: 2", "dir-cnn4: {epochs: 12")
-    for stage, key in (("data", "digits"), ("data", "moving-mnist-dir")):
+    edit(workspace / "documents/nobody2024/smoke.yaml", "drift: {epochs: 2", "drift: {epochs: 12")
+    for stage, key in (("data", "digits"), ("data", "drifting-digits")):
         run(stage, key, workspace)
-    command = ["reeltrace", "run", "train", "dir-cnn4-z3-s0"]
+    command = ["reeltrace", "run", "train", "drift-plain-s0"]
 
     def leaf() -> subprocess.Popen[bytes]:
         return subprocess.Popen(command, cwd=workspace, env=environment(workspace), stderr=subprocess.PIPE)
 
     train = workspace / "results/smoke/train"
     process = leaf()
-    work = train / ".dir-cnn4-z3-s0.work"
+    work = train / ".drift-plain-s0.work"
     sign = work / "spec.json" if moment == "start" else work / "scratch"
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and not (sign.is_file() or (sign.is_dir() and any(sign.glob("*.pt")))):
@@ -261,9 +270,9 @@ def test_a_killed_training_leaves_nothing_finished_and_resumes(workspace: Path, 
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert not (train / "dir-cnn4-z3-s0" / "manifest.json").exists()
+    assert not (train / "drift-plain-s0" / "manifest.json").exists()
     assert leaf().wait() == 0
-    resumed = train / "dir-cnn4-z3-s0"
+    resumed = train / "drift-plain-s0"
     assert (read_json(resumed / "receipt.json")["facts"]["resumed_after_epoch"] is not None) == (moment == "epoch")
     manifest = (resumed / "manifest.json").read_bytes()
     resumed.rename(workspace / "resumed")

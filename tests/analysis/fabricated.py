@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from conftest import FILES, write_files
+from conftest import write_files
+from invented import DOCUMENTS, FILES
 from reeltrace.analysis.stage import outputs as aggregate_outputs
 from reeltrace.artifacts.formats import ABOUT, BROKEN_VIDEOS, CLIPS, FRAMES, PREDICTIONS, SCORES, VIDEO_INDEX
 from reeltrace.artifacts.json_values import write_json
@@ -46,11 +47,21 @@ def accuracy_of(run: str, transform: str) -> float:
 
 
 class Project:
-    """A project root with the registry, the templates and results/<scale>/ in it."""
+    """A project root with the registry, the templates and results/<scale>/ in it; `documents` is where its texts lie.
 
-    def __init__(self, root: Path, scale: str = "quick", files: Mapping[str, str] = FILES) -> None:
-        self.root = root
-        shutil.copytree(REPOSITORY / "documents", root / "documents")
+    `counts` has, by network, the parameters and multiply-adds that its measurement gives.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        scale: str = "quick",
+        files: Mapping[str, str] = FILES,
+        documents: Path = DOCUMENTS,
+        counts: Mapping[str, tuple[int, int]] | None = None,
+    ) -> None:
+        self.root, self.counts = root, counts or {}
+        shutil.copytree(documents, root / "documents")
         shutil.copytree(REPOSITORY / "reports", root / "reports")
         write_files(root, files)
         self.registry: Registry = load(root, scale)  # type: ignore[arg-type]
@@ -350,12 +361,13 @@ class Project:
 
     def measure(self) -> None:
         for key, asked in self.registry.params.measurements.items():
+            if f"measure/{key}" not in self.plan.tasks:
+                continue
             if isinstance(asked, PicturesMeasurement):
-                if asked.checkpoint is not None:
-                    self.pictures(key)
+                self.pictures(key)
                 continue
             if not isinstance(asked, StructureMeasurement):
-                metrics = {"schema": 1, **invented_metrics(self.registry, key)}
+                metrics = {"schema": 1, **invented_metrics(self.registry, key, self.counts)}
                 self.finish(f"measure/{key}", self.registry.measure_spec(key), {"metrics.json": metrics})
                 continue
             nets = {}
@@ -417,21 +429,10 @@ class Project:
         self.finish("report/all", spec, {"report.html": built.html, "report.json": built.json})
 
 
-# What mahler2020 prints, or what the real measurement gives: parameters and multiply-adds of the inference view.
-COUNTS = {
-    "slowfast": (60080088, 233959198720),
-    "slowfast-detection": (59342488, 296319373312),
-    "nonlocal-r101": (59112656, 353765195776),
-    "nonlocal-r50": (35401936, 256859996160),
-    "r2plus1d-34": (63697175, 152355715072),
-    "r2plus1d-152": (118226785, 251997435904),
-    "r2plus1d-34-counted": (63747500, 157392883712),
-    "r2plus1d-152-counted": (118277110, 257034604544),
-}
-
-
-def invented_metrics(registry: Registry, key: str) -> dict[str, Any]:
-    """What a measurement of whole networks, a search or a timing might write."""
+def invented_metrics(
+    registry: Registry, key: str, counts: Mapping[str, tuple[int, int]] | None = None
+) -> dict[str, Any]:
+    """What a measurement of whole networks, a search or a timing might write; `counts` as in `Project`."""
     asked = registry.params.measurements[key]
     if isinstance(asked, SearchMeasurement):
         printed = {name: net.parameters for name, net in asked.networks.items()}
@@ -454,7 +455,7 @@ def invented_metrics(registry: Registry, key: str) -> dict[str, Any]:
         return {"alexnet": {"rows": {"C1": first}}, "vgg": {"nets": of_vgg}}
     networks = {}
     for name, net in asked.networks.items():
-        parameters, total = COUNTS.get(name, (1_000_000, 72212156416))
+        parameters, total = (counts or {}).get(name, (60_000_000, 72_212_156_416))
         sides = {f"ResStage{stage}": 2 ** max(0, stage - 2) for stage in range(1, 6)}
         views = {
             label: {

@@ -23,7 +23,7 @@ from reeltrace.kinds.datasets.moving_digits import ImageSplit, MovingDigitsSpec,
 def moving(task: str = "direction", **changes: object) -> MovingDigitsSpec:
     values: dict[str, object] = {
         "stage": "data",
-        "key": "moving-mnist-dir",
+        "key": "directions",
         "scale": "smoke",
         "kind": "moving-digits",
         "images": "digits",

@@ -112,8 +112,8 @@ def test_both_r2plus1d_are_explained_by_one_stem() -> None:
 
 def test_slowfast_is_explained_by_80_classes() -> None:
     found = search_configurations(
-        {"SlowFast": SlowFastConfig()},
-        {"SlowFast": 59_342_488},
+        {"slowfast": SlowFastConfig()},
+        {"slowfast": 59_342_488},
         {
             "classes": CLASSES,
             "temporal kernels in res4": TEMPORAL,

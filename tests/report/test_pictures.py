@@ -10,8 +10,9 @@ import jsonschema
 import pytest
 
 from analysis.fabricated import REPOSITORY, Project
-from conftest import FILES
-from measure.trained import CONFIG, film, net, save
+from conftest import replaced
+from invented import FILES
+from measure.trained import film, net, save
 from reeltrace.artifacts.files import sha256_file
 from reeltrace.artifacts.json_values import read_json, write_json
 from reeltrace.artifacts.pointers import pointer
@@ -19,38 +20,21 @@ from reeltrace.errors import CheckFailed
 from reeltrace.report.document import build
 from reeltrace.report.verify import verify
 
-NAME = "measure/mahler2020-pictures"
+NAME = "measure/nobody2024-pictures"
 
 
 def files(folder: Path, videos: int) -> dict[str, str]:
-    """The registry with a small net, its weights in a file, and that many videos."""
-    weights = save(net(blocks=[3, 4, 3, 3], nonlocal_after=[[], [], [1], []]), folder / "w.pt")
-    config = {
-        **CONFIG,
-        "blocks": [3, 4, 3, 3],
-        "slow_temporal_blocks": [1, 2, 1, 1],
-        "nonlocal_after": [[], [], [1], []],
-    }
+    """The registry with weights of the net in a file, and that many videos."""
+    weights = save(net(), folder / "w.pt")
     films = [str(film(folder / f"film{number}.avi", frames=36, start=4 * number)) for number in range(videos)]
-    file = "documents/mahler2020/experiments.yaml"
-    text = FILES[file]
-    small = {"architecture": "slowfast", "config": config, "views": {"inference": {"frames": 32, "crop": 64}}}
-    for old, new in (
-        ("    networks:\n      slowfast: #", f"    networks:\n      small: {json.dumps(small)}\n      slowfast: #"),
-        ("    network: slowfast\n", "    network: small\n"),
-        ("    checkpoint: null #", f"    checkpoint: {weights} #"),
-        ("    videos: [] #", f"    videos: {json.dumps(films)} #"),
-        ("slow.3.25.branch", "slow.3.3.branch"),
-        ("fast.3.22.branch", "fast.3.2.branch"),
-    ):
-        assert old in text
-        text = text.replace(old, new)
-    return {**FILES, file: text}
+    file = "documents/nobody2024/experiments.yaml"
+    text = replaced(FILES[file], "    checkpoint: null #", f"    checkpoint: {weights} #")
+    return {**FILES, file: replaced(text, "    videos: [] #", f"    videos: {json.dumps(films)} #")}
 
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A finished project with one video: figure 7.10, which needs a second, is left out."""
+    """A finished project with one video: figure 6, which needs a second, is left out."""
     folder = tmp_path_factory.mktemp("pictures")
     return Project(folder / "project", files=files(folder, videos=1)).all()
 
@@ -63,53 +47,47 @@ def content(drawn: Project) -> Any:
 @pytest.fixture(scope="module")
 def section(drawn: Project) -> str:
     html = (drawn.folder("report/all") / "report.html").read_text(encoding="utf-8")
-    return html[html.index('<section class="table" id="mahler2020-pictures">') :].partition("</section>")[0]
+    return html[html.index('<section class="table" id="nobody2024-pictures">') :].partition("</section>")[0]
 
 
 def test_without_a_checkpoint_the_report_says_so_and_how_to_get_them(finished: Project) -> None:
     html = (finished.folder("report/all") / "report.html").read_text(encoding="utf-8")
     assert read_json(finished.folder("report/all") / "report.json")["pictures"] == []
-    assert "mahler2020-pictures" in html and 'id="mahler2020-pictures"' not in html
-    note = re.search(r'<p class="note"><span data-name>(Figures 7\.4 to 7\.10 .*?)</span>', html)
+    assert "nobody2024-pictures" in html and 'id="nobody2024-pictures"' not in html
+    note = re.search(r'<p class="note"><span data-name>(Figures 4 to 6 .*?)</span>', html)
     assert note is not None
     assert "are not drawn here" in note[1]
-    assert "under measurements.mahler2020-pictures in params.yaml (checkpoint and videos)" in note[1]
+    assert "under measurements.nobody2024-pictures in params.yaml (checkpoint and videos)" in note[1]
 
 
 def test_with_a_checkpoint_every_picture_stands_in_the_report(drawn: Project, section: str, content: Any) -> None:
     html = (drawn.folder("report/all") / "report.html").read_text(encoding="utf-8")
     assert "are not drawn here" not in html
-    assert '<a href="#mahler2020-pictures">' in html
+    assert '<a href="#nobody2024-pictures">' in html
     (entry,) = content["pictures"]
     figures = {figure["figure"]: figure for figure in entry["figures"]}
     assert [(n, len(f["pictures"])) for n, f in figures.items()] == [
-        ("7.4", 2),
-        ("7.5", 6),
-        ("7.6", 1),
-        ("7.7", 1),
-        ("7.8", 1),
-        ("7.9", 1),
-        ("7.10", 0),
+        ("4", 2),
+        ("5", 1),
+        ("6", 0),
     ]
     uris = re.findall(r'src="data:image/png;base64,([^"]+)"', section)
     files = [p["file"] for figure in entry["figures"] for p in figure["pictures"]]
     assert [base64.b64decode(uri) for uri in uris] == [(drawn.folder(NAME) / file).read_bytes() for file in files]
     assert all(len(uri) < 4 / 3 * 200_000 for uri in uris)
-    assert "it needs 2 under measurements.mahler2020-pictures.videos in params.yaml, which names 1" in section
+    assert "it needs 2 under measurements.nobody2024-pictures.videos in params.yaml, which names 1" in section
     for number, figure in figures.items():
         assert f"<span data-name>Figure {number}</span>" in section
         for picture in figure["pictures"]:
             assert f"<span data-name>{picture['layer']}</span>" in section
-    assert section.count('href="#artifact-measure-mahler2020-pictures"') == 1 + len(figures)
+    assert section.count('href="#artifact-measure-nobody2024-pictures"') == 1 + len(figures)
     assert "uri" not in json.dumps(content["pictures"])
 
 
 def test_every_number_beside_a_picture_leads_to_its_measurement(drawn: Project, section: str, content: Any) -> None:
     path = drawn.folder(NAME) / "metrics.json"
     numbers = {n["id"]: n for n in content["numbers"] if n["id"].startswith("pictures/")}
-    assert (
-        len(numbers) == 5 * 12 + 1 + 2
-    )  # of a picture five; of the checkpoint its bytes, of the video also its frames
+    assert len(numbers) == 5 * 3 + 1 + 2  # of a picture five; of the checkpoint its bytes, of the video also its frames
     for number in numbers.values():
         assert number["trace"]["sha256"] == sha256_file(path)
         pointer(read_json(path), number["trace"]["pointer"])
@@ -118,7 +96,7 @@ def test_every_number_beside_a_picture_leads_to_its_measurement(drawn: Project, 
     assert numbers[picture["ids"]["shape"]]["printed"] == "2 x 3 x 5 x 7 x 7"
     assert numbers[picture["ids"]["frames"]]["printed"] == "0 to 4"
     assert numbers[picture["ids"]["white"]]["printed"] == f"{picture['white']:.3g}"
-    assert numbers["pictures/mahler2020-pictures/checkpoint/bytes"]["printed"].replace(",", "") == str(
+    assert numbers["pictures/nobody2024-pictures/checkpoint/bytes"]["printed"].replace(",", "") == str(
         content["pictures"][0]["checkpoint"]["bytes"]
     )
 
@@ -127,8 +105,8 @@ def test_the_artifacts_and_the_schema_know_the_pictures(drawn: Project, content:
     schema = read_json(REPOSITORY / "workflow/schemas/report.schema.json")
     jsonschema.Draft202012Validator(schema).validate(content)
     entry = content["artifacts"][NAME]
-    assert entry["settings"]["network"] == "small, view inference"
-    assert entry["settings"]["figure 7.4"] == "slow.0.0.conv, fast.0.0.conv"
+    assert entry["settings"]["network"] == "two-speeds, view inference"
+    assert entry["settings"]["figure 4"] == "slow.0.0.conv, fast.0.0.conv"
     assert "pictures/" in entry["outputs"]
     assert NAME in read_json(drawn.folder("report/all") / "manifest.json")["inputs"]
     assert verify(drawn.root, scale=drawn.scale) == []
@@ -136,10 +114,10 @@ def test_the_artifacts_and_the_schema_know_the_pictures(drawn: Project, content:
 
 def test_another_picture_is_noticed_even_with_its_manifest(drawn: Project, tmp_path: Path) -> None:
     folder = drawn.folder(NAME)
-    path = folder / read_json(folder / "metrics.json")["figures"][2]["pictures"][0]["file"]
+    path = folder / read_json(folder / "metrics.json")["figures"][1]["pictures"][0]["file"]
     before, manifest = path.read_bytes(), (folder / "manifest.json").read_bytes()
     try:
-        path.write_bytes((folder / "pictures/figure-7.7-fast.0.0.conv.png").read_bytes())
+        path.write_bytes((folder / "pictures/figure-4-fast.0.0.conv.png").read_bytes())
         drawn.seal(NAME)
         found = [p for p in verify(drawn.root, scale=drawn.scale) if p.kind == "tampered artifact"]
         assert [(Path(p.where).name, p.found) for p in found] == [

@@ -22,7 +22,7 @@ from reeltrace.kinds.datasets.videos import VideoDataset
 from reeltrace.registry.reading import load
 from reeltrace.report.verify import KINDS, REMADE, verify
 
-RUN = "train/dir-cnn4-z3-s0"
+RUN = "train/drift-plain-s0"
 
 
 def problems(project: Project, data: bool = False, gone: str = "", **stale: str) -> list[Problem]:
@@ -78,19 +78,19 @@ def test_nothing_to_verify_is_an_error(tmp_path: Path) -> None:
         f"{RUN}/predictions.npz",
         f"{RUN}/best.pt",
         f"{RUN}/last.pt",
-        "measure/basu2021-cnn4/metrics.json",
-        "data/moving-mnist/index.csv",
-        "data/moving-mnist/about.json",
+        "measure/nobody2024-structure/metrics.json",
+        "data/spinning-digits/index.csv",
+        "data/spinning-digits/about.json",
         "data/digits/labels.npy",
         "data/ucf101/about.json",
         "data/ucf101/index.csv",
         "frames/ucf101/about.json",
         "frames/ucf101/broken.json",
         "frames/ucf101/frames.csv",
-        "train/ucf-cnn4-z3-s0/predictions.npz",
-        "aggregate/basu2021-table8/cells.json",
-        "aggregate/basu2021-table5/cells.json",
-        "aggregate/basu2021-table5/curves.csv",
+        "train/films-plain-s0/predictions.npz",
+        "aggregate/nobody2024-table8/cells.json",
+        "aggregate/nobody2024-table5/cells.json",
+        "aggregate/nobody2024-table5/curves.csv",
         "report/all/report.html",
         "report/all/report.json",
     ],
@@ -115,8 +115,8 @@ def test_a_changed_manifest_is_found_where_it_is_used(copied: Project) -> None:
     found = problems(copied)
     assert {p.kind for p in found} == {"stale"}
     assert {p.where for p in found} == {
-        "results/quick/aggregate/basu2021-table3/manifest.json",
-        "results/quick/aggregate/basu2021-table4/manifest.json",
+        "results/quick/aggregate/nobody2024-table3/manifest.json",
+        "results/quick/aggregate/nobody2024-table4/manifest.json",
         "results/quick/report/all/manifest.json",
     }
 
@@ -124,13 +124,13 @@ def test_a_changed_manifest_is_found_where_it_is_used(copied: Project) -> None:
 @pytest.mark.parametrize("content", ["{", "[]", '{"schema": 1}', '{"schema": 1, "outputs": 3, "spec": {"sha256": ""}}'])
 def test_a_ruined_manifest_is_named_and_does_not_stop_the_rest(copied: Project, content: str) -> None:
     copied.folder(f"{RUN}/manifest.json").write_text(content)
-    flip(copied.folder("train/digit-cnn4-z3-s0/metrics.json"))
+    flip(copied.folder("train/spin-plain-s0/metrics.json"))
     found = problems(copied)
     assert any(p.where == f"results/quick/{RUN}/manifest.json" for p in found)
-    assert any("digit-cnn4-z3-s0/metrics.json" in p.where for p in found)
+    assert any("spin-plain-s0/metrics.json" in p.where for p in found)
 
 
-@pytest.mark.parametrize("file", ["aggregate/basu2021-table4/cells.json", f"{RUN}/metrics.json", f"{RUN}/spec.json"])
+@pytest.mark.parametrize("file", ["aggregate/nobody2024-table4/cells.json", f"{RUN}/metrics.json", f"{RUN}/spec.json"])
 @pytest.mark.parametrize("content", ["{}", "[]", "3", '{"cells": [{}]}', "\xff"])
 def test_any_content_of_an_edited_file_is_survived(copied: Project, file: str, content: str) -> None:
     copied.folder(file).write_bytes(content.encode("latin-1"))
@@ -138,23 +138,23 @@ def test_any_content_of_an_edited_file_is_survived(copied: Project, file: str, c
     assert any(p.where == f"results/quick/{file}" for p in found)
 
 
-@pytest.mark.parametrize("file", [f"{RUN}/predictions.npz", "data/moving-mnist/clips-test.npy"])
+@pytest.mark.parametrize("file", [f"{RUN}/predictions.npz", "data/spinning-digits/clips-test.npy"])
 @pytest.mark.parametrize("content", [b"", b"PK", b"\x93NUMPY"])
 def test_a_ruined_array_is_named_and_does_not_stop_the_rest(copied: Project, file: str, content: bytes) -> None:
     copied.folder(file).write_bytes(content)
-    flip(copied.folder("train/digit-cnn4-z3-s0/metrics.json"))
+    flip(copied.folder("train/spin-plain-s0/metrics.json"))
     found = problems(copied)
     assert any(p.where == f"results/quick/{file}" for p in found)
-    assert any("digit-cnn4-z3-s0/metrics.json" in p.where for p in found)
+    assert any("spin-plain-s0/metrics.json" in p.where for p in found)
 
 
 def test_a_dataset_made_again_makes_its_runs_stale_and_not_altered(copied: Project) -> None:
-    path = copied.folder("data/moving-mnist-dir/index.csv")
+    path = copied.folder("data/drifting-digits/index.csv")
     lines = path.read_text().splitlines()
     tests = [number for number, line in enumerate(lines) if line.startswith("test,")]
     lines[tests[0]], lines[tests[1]] = lines[tests[1]], lines[tests[0]]
     path.write_text("\n".join(lines) + "\n")
-    copied.seal("data/moving-mnist-dir")
+    copied.seal("data/drifting-digits")
     assert kinds(copied, RUN) == {"stale"}
 
 
@@ -164,8 +164,8 @@ def test_missing_files_break_the_chain(copied: Project) -> None:
 
 
 def test_a_missing_artifact_breaks_the_chain(copied: Project) -> None:
-    shutil.rmtree(copied.folder("measure/basu2021-cnn4"))
-    assert "broken chain" in kinds(copied, "aggregate/basu2021-table1")
+    shutil.rmtree(copied.folder("measure/nobody2024-structure"))
+    assert "broken chain" in kinds(copied, "aggregate/nobody2024-table1")
 
 
 def test_a_missing_report_breaks_the_chain(copied: Project) -> None:
@@ -174,7 +174,7 @@ def test_a_missing_report_breaks_the_chain(copied: Project) -> None:
 
 
 def test_large_files_are_hashed_only_on_request(copied: Project) -> None:
-    file = "data/moving-mnist/clips-train.npy"
+    file = "data/spinning-digits/clips-train.npy"
     path = copied.folder(file)
     assert path.stat().st_size > 1_000_000
     flip(path, path.stat().st_size - 1)
@@ -190,8 +190,8 @@ def test_metrics_edited_together_with_every_hash_are_found(copied: Project) -> N
     edit(copied.folder(f"{RUN}/metrics.json"), better)
     edit(copied.folder(f"{RUN}/scores.json"), lambda scores: scores.update(treverse=100.0))
     copied.seal(RUN)
-    copied.aggregate("basu2021-table3")
-    copied.aggregate("basu2021-table4")
+    copied.aggregate("nobody2024-table3")
+    copied.aggregate("nobody2024-table4")
     copied.report()
     found = problems(copied)
     assert {p.kind for p in found} == {"tampered artifact"}
@@ -225,11 +225,11 @@ def test_labels_edited_together_with_everything_are_found(copied: Project) -> No
     np.savez(buffer, **arrays)
     path.write_bytes(buffer.getvalue())
     copied.seal(RUN)
-    assert any("labels are not those of moving-mnist-dir/index.csv" in p.found for p in problems(copied))
+    assert any("labels are not those of drifting-digits/index.csv" in p.found for p in problems(copied))
 
 
 def test_a_cell_edited_together_with_its_manifest_is_found(copied: Project) -> None:
-    name = "aggregate/basu2021-table3"
+    name = "aggregate/nobody2024-table3"
     edit(copied.folder(f"{name}/cells.json"), lambda table: table["cells"][0]["reproduced"].update(printed="12.34"))
     copied.seal(name)
     found = [p for p in problems(copied) if p.where == f"results/quick/{name}/cells.json"]
@@ -238,19 +238,19 @@ def test_a_cell_edited_together_with_its_manifest_is_found(copied: Project) -> N
 
 
 def test_a_corrected_transcription_makes_its_table_stale(copied: Project) -> None:
-    path = copied.root / "documents/basu2021/published.yaml"
+    path = copied.root / "documents/nobody2024/published.yaml"
     text = path.read_text(encoding="utf-8")
     assert 'printed: "8.33"' in text
     path.write_text(text.replace('printed: "8.33"', 'printed: "8.34"'), encoding="utf-8")
-    found = problems(copied, **{"aggregate/basu2021-table5": OTHER_CODE, "report/all": OTHER_CODE})
+    found = problems(copied, **{"aggregate/nobody2024-table5": OTHER_CODE, "report/all": OTHER_CODE})
     assert {(p.kind, p.where) for p in found} == {
-        ("stale", "results/quick/aggregate/basu2021-table5"),
+        ("stale", "results/quick/aggregate/nobody2024-table5"),
         ("stale", "results/quick/report/all"),
     }
 
 
 def test_a_published_value_edited_together_with_the_manifest_is_found(copied: Project) -> None:
-    name = "aggregate/basu2021-table5"
+    name = "aggregate/nobody2024-table5"
     edit(copied.folder(f"{name}/cells.json"), lambda table: table["cells"][0]["published"].update(printed="1.23"))
     copied.seal(name)
     assert "tampered artifact" in kinds(copied, f"{name}/cells.json")
@@ -265,13 +265,13 @@ def test_an_artifact_of_other_code_and_what_is_made_from_it_is_stale_and_not_alt
     """Whatever its fields are: today's code need not know them."""
     edit(copied.folder(f"{RUN}/metrics.json"), lambda metrics: metrics.pop("best"))
     copied.seal(RUN)
-    for name in ("aggregate/basu2021-table3", "aggregate/basu2021-table4", "report/all"):
+    for name in ("aggregate/nobody2024-table3", "aggregate/nobody2024-table4", "report/all"):
         copied.seal(name)
     assert {p.kind for p in problems(copied)} > {"tampered artifact"}
     found = problems(copied, **{RUN: OTHER_CODE})
     assert [str(p) for p in found] == [
-        f"stale: results/quick/aggregate/basu2021-table3: {RUN} is stale; {REMADE}",
-        f"stale: results/quick/aggregate/basu2021-table4: {RUN} is stale; {REMADE}",
+        f"stale: results/quick/aggregate/nobody2024-table3: {RUN} is stale; {REMADE}",
+        f"stale: results/quick/aggregate/nobody2024-table4: {RUN} is stale; {REMADE}",
         f"stale: results/quick/report/all: {RUN} is stale; {REMADE}",
         f"stale: results/quick/{RUN}: {OTHER_CODE}; {REMADE}",
     ]
@@ -279,13 +279,13 @@ def test_an_artifact_of_other_code_and_what_is_made_from_it_is_stale_and_not_alt
 
 def test_a_spec_written_anew_makes_stale_and_is_not_read_as_that_of_the_results(copied: Project) -> None:
     """As Snakemake does on reading a params.yaml with another seed: before any work."""
-    for name in (RUN, "aggregate/basu2021-table3", "report/all"):
+    for name in (RUN, "aggregate/nobody2024-table3", "report/all"):
         edit(copied.folder(f"{name}/spec.json"), lambda spec: spec.update(seeds=[0, 1], evaluation=["r270"]))
     found = problems(copied)
     assert {p.kind for p in found} == {"stale"}
     assert {Path(p.where).parent.name for p in found if p.where.endswith("spec.json")} == {
         RUN.partition("/")[2],
-        "basu2021-table3",
+        "nobody2024-table3",
         "all",
     }
 
@@ -307,10 +307,10 @@ def test_bytes_altered_in_what_is_stale_are_tampering(copied: Project) -> None:
 
 def test_only_the_altered_file_is_called_altered_and_not_what_was_made_from_it(copied: Project) -> None:
     flip(copied.folder(f"{RUN}/metrics.json"))
-    flip(copied.folder("data/moving-mnist/index.csv"))
+    flip(copied.folder("data/spinning-digits/index.csv"))
     assert {(p.kind, p.where) for p in problems(copied)} == {
         ("tampered artifact", f"results/quick/{RUN}/metrics.json"),
-        ("tampered artifact", "results/quick/data/moving-mnist/index.csv"),
+        ("tampered artifact", "results/quick/data/spinning-digits/index.csv"),
     }
 
 
@@ -320,7 +320,7 @@ def test_a_manifest_of_another_schema_is_stale(copied: Project) -> None:
 
 
 def test_an_artifact_that_params_yaml_no_longer_has_is_held_to_its_manifest_alone(copied: Project) -> None:
-    name = "aggregate/basu2021-table3"
+    name = "aggregate/nobody2024-table3"
     edit(copied.folder(f"{name}/cells.json"), lambda table: table["cells"].clear())
     copied.seal(name)
     copied.seal("report/all")
@@ -342,10 +342,10 @@ def misprint(project: Project, identity: str) -> None:
 
 
 def test_a_number_edited_in_the_page_is_unbound(copied: Project) -> None:
-    misprint(copied, "basu2021/3/Z3CNN/treverse")
+    misprint(copied, "nobody2024/3/plain/treverse")
     found = problems(copied)
     assert {p.kind for p in found} == {"unbound number", "report differs from artifacts"}
-    assert any("basu2021/3/Z3CNN/treverse shows '97.31'" in p.found for p in found)
+    assert any("nobody2024/3/plain/treverse shows '97.31'" in p.found for p in found)
 
 
 def test_words_edited_in_the_page_are_a_difference(copied: Project) -> None:
@@ -374,7 +374,7 @@ def test_a_receipt_may_change_but_not_vanish(copied: Project) -> None:
 
 
 def test_unfinished_work_is_not_an_artifact(copied: Project) -> None:
-    work = copied.results / "train/.dir-cnn4-z3-s1.work"
+    work = copied.results / "train/.drift-plain-s1.work"
     work.mkdir()
     (work / "manifest.json").write_text("half a fi")
     assert problems(copied) == []
@@ -382,7 +382,7 @@ def test_unfinished_work_is_not_an_artifact(copied: Project) -> None:
 
 # --- sets of videos ---
 
-VIDEO_RUN = "train/ucf-cnn4-z3-s0"
+VIDEO_RUN = "train/films-plain-s0"
 QUICK_SET = load(PROJECT, "quick").params.datasets["ucf101"]
 assert isinstance(QUICK_SET, VideoDataset)
 CLASSES, CLIPS = QUICK_SET.classes, QUICK_SET.test_clips
@@ -507,8 +507,8 @@ def test_a_set_decoded_again_makes_its_runs_stale_and_not_altered(copied: Projec
 
 
 def test_a_clip_s_accuracy_edited_in_the_page_is_unbound(copied: Project) -> None:
-    misprint(copied, "basu2021/8/Z3CNN/UCF-101 r90/clip")
-    assert any("basu2021/8/Z3CNN/UCF-101 r90/clip shows '97.31'" in p.found for p in problems(copied))
+    misprint(copied, "nobody2024/8/plain/UCF-101 by 90/clip")
+    assert any("nobody2024/8/plain/UCF-101 by 90/clip shows '97.31'" in p.found for p in problems(copied))
 
 
 def test_a_broken_video_renamed_in_the_page_is_unbound(copied: Project) -> None:
@@ -520,7 +520,7 @@ def test_a_broken_video_renamed_in_the_page_is_unbound(copied: Project) -> None:
 
 
 def test_statistics_that_the_recurrent_weights_do_not_have_are_found(copied: Project) -> None:
-    name = "train/rcn-random-identity-s0"
+    name = "train/carry-plain-s0"
     edit(copied.folder(name) / "metrics.json", lambda metrics: metrics["hidden"][3].update(mean=9.0))
     copied.seal(name)
     found = [p for p in problems(copied) if p.where == f"results/quick/{name}/metrics.json"]
@@ -529,19 +529,19 @@ def test_statistics_that_the_recurrent_weights_do_not_have_are_found(copied: Pro
 
 
 def test_a_time_that_its_receipt_does_not_say_is_found(copied: Project) -> None:
-    name = "timing/iqbal2017-table5-6"
-    path = copied.folder("train/st-98-104-s0") / "receipt.json"
+    name = "timing/someone2025-table1-4"
+    path = copied.folder("train/joined-s0") / "receipt.json"
     edit(path, lambda receipt: receipt.update(facts={"seconds_per_epoch": [1.0], "resumed_after_epoch": None,
                                                      "device": "a processor"}))  # fmt: skip
     told = sha256_file(path)
-    edit(copied.folder(name) / "timing.json", lambda t: t["runs"]["st-98-104-s0"].update(receipt_sha256=told))
+    edit(copied.folder(name) / "timing.json", lambda t: t["runs"]["joined-s0"].update(receipt_sha256=told))
     copied.seal(name)
     found = [p.found for p in problems(copied) if p.where == f"results/quick/{name}/timing.json"]
-    assert any("/runs/st-98-104-s0/seconds is" in words and "its receipt says 1.0" in words for words in found)
+    assert any("/runs/joined-s0/seconds is" in words and "its receipt says 1.0" in words for words in found)
 
 
 def test_a_receipt_that_is_another_one_now_is_no_problem_of_its_time(copied: Project) -> None:
-    path = copied.folder("train/st-98-104-s0") / "receipt.json"
+    path = copied.folder("train/joined-s0") / "receipt.json"
     edit(path, lambda receipt: receipt.update(duration_s=99.0))
     assert problems(copied) == []
 
@@ -560,12 +560,12 @@ def test_a_file_that_cannot_be_read_is_named_and_the_rest_is_checked(copied: Pro
         os.mkfifo(path)
     else:
         path.symlink_to({"nowhere": "gone", "loop": path.name, "broken disk": "/proc/self/mem"}[how])
-    flip(copied.folder("train/digit-cnn4-z3-s0/metrics.json"))
+    flip(copied.folder("train/spin-plain-s0/metrics.json"))
     found = problems(copied)
     named = [p for p in found if p.where == f"results/quick/{file}" or f"results/quick/{file}" in p.found]
     unlisted = file.endswith("manifest.json") and how in ("nowhere", "loop")  # then its readers miss it
     assert named or (unlisted and any(f"its input {RUN} is missing" in p.found for p in found))
-    assert any("digit-cnn4-z3-s0/metrics.json" in p.where for p in found)
+    assert any("spin-plain-s0/metrics.json" in p.where for p in found)
     assert all("\n" not in p.found for p in found)
 
 
@@ -577,7 +577,7 @@ def test_a_file_that_may_not_be_read_is_named_and_the_rest_is_checked(copied: Pr
     """By a user whom modes bind: root without its privileges, or whoever runs the tests."""
     if os.getuid() == 0 and subprocess.run([*POWERLESS, "true"], capture_output=True, check=False).returncode:
         pytest.skip("root, whose privileges setpriv cannot drop here")
-    flip(copied.folder("train/digit-cnn4-z3-s0/metrics.json"))
+    flip(copied.folder("train/spin-plain-s0/metrics.json"))
     path = copied.folder(file)
     mode = path.stat().st_mode
     path.chmod(0)
@@ -592,4 +592,4 @@ def test_a_file_that_may_not_be_read_is_named_and_the_rest_is_checked(copied: Pr
     lines = done.stdout.splitlines()
     assert {line.split(":")[0] for line in lines} == {"broken chain", "stale", "tampered artifact"}  # of invented code
     assert any(f"results/quick/{file}" in line and "Permission denied" in line for line in lines), done.stdout
-    assert any("digit-cnn4-z3-s0/metrics.json" in line for line in lines)
+    assert any("spin-plain-s0/metrics.json" in line for line in lines)
