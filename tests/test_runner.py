@@ -219,7 +219,7 @@ def test_files_of_other_work_are_not_taken_over(workspace: Path, monkeypatch: py
 
 def test_work_on_another_input_is_not_taken_over(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Same spec, same code, but the dataset was made anew and came out different while the run lay half done."""
-    from reeltrace.data import stage
+    from reeltrace.data import moving_digits_stage as stage
 
     class Killed(BaseException):
         """Leaves the work folder as a kill would."""
