@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from conftest import FILES, PROJECT, changed, edit, edited, make_workspace, refusal, run_in, write_files
+from conftest import PROJECT, edit, refusal, run_in, write_files
+from invented import FILES, changed, edited, make_workspace
 from reeltrace.artifacts.json_values import read_json, write_json
 from reeltrace.artifacts.names import MANIFEST
 from reeltrace.artifacts.protocol import make_manifest
@@ -235,10 +236,10 @@ CAPTION = "{% macro caption(d) %}the scrolling clip {{ name(d.clip.clip) }}{% en
 HEADER = 'title: Mine\nauthor: me\nyear: "2026"\nvenue: here\nkinds: [scrolling.py]\n'
 COMMON = "documents/common/experiments.yaml"
 SET = {"kind": "scrolling", "images": "digits", "stand_in": None, "frames": 8, "size": 32, "number": 24}
-RUN = {"model": "cnn4-z3", "protocol": "dir-cnn4", "evaluation": ["original"]}
+RUN = {"model": "plain-net", "protocol": "drift", "evaluation": ["original"]}
 EXPERIMENTS: dict[str, Any] = {
     "datasets": {"mine-set": SET},
-    "runs": {"mine-scrolls": {**RUN, "dataset": "mine-set"}, "mine-moves": {**RUN, "dataset": "moving-mnist-dir"}},
+    "runs": {"mine-scrolls": {**RUN, "dataset": "mine-set"}, "mine-moves": {**RUN, "dataset": "drifting-digits"}},
     "tables": {
         "mine-table1": {
             "table": "1",
@@ -365,7 +366,7 @@ def mistaken(**changes: Any) -> dict[str, str]:
         ({"frames": 0}, ".frames (scale paper): found 0; expected: input should be greater than or equal to 1"),
         ({"colour": "red"}, ".colour: unknown key; remove it or correct its spelling"),
         ({"images": "digit"}, ".images: no image pool is named 'digit'; it has: digits, mnist"),
-        ({"images": "moving-mnist"}, ".images: no image pool is named 'moving-mnist'; it has: digits, mnist"),
+        ({"images": "drifting-digits"}, ".images: no image pool is named 'drifting-digits'; it has: digits, mnist"),
         ({"number": 10**6, "size": 10**4}, "expected at most 1 PiB: lower number or size of datasets.mine-set"),
     ],
 )
@@ -377,9 +378,15 @@ def test_a_mistake_in_its_entry_is_one_line(changes: dict[str, Any], said: str) 
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda: changed(datasets={"moving-mnist": {"kind": "moving"}}), "a known kind of dataset; it has: images, "),
-        (lambda: changed(runs={"dir-cnn4-z3": {"dataset": "digits"}}), "no dataset is named 'digits'; "),
-        (lambda: changed(datasets={"moving-mnist": {"images": "mnis"}}), "datasets.moving-mnist.images: no image pool"),
+        (
+            lambda: changed(datasets={"drifting-digits": {"kind": "moving"}}),
+            "a known kind of dataset; it has: images, ",
+        ),
+        (lambda: changed(runs={"drift-plain": {"dataset": "digits"}}), "no dataset is named 'digits'; "),
+        (
+            lambda: changed(datasets={"drifting-digits": {"images": "mnis"}}),
+            "datasets.drifting-digits.images: no image pool",
+        ),
         (lambda: changed(datasets={"digits": {"sorce": "mnist"}}), "datasets.digits.sorce: unknown key"),
         (lambda: edited("    short_side: 128 #", "    # ", COMMON), "datasets.ucf101.short_side: missing; add it"),
         (lambda: edited("    kind: videos\n", "", COMMON), "datasets.ucf101.kind: missing; add it"),

@@ -188,10 +188,10 @@ def test_it_is_no_unit_of_another_document(tmp_path: Path) -> None:
     write_files(tmp_path, {**FILES, **FILES_OF_MINE})
     load(tmp_path)
     assert published.load("mine", tmp_path).tables["1"].unit == "dozens"
-    write_files(tmp_path, {"documents/singh2019supp/published.yaml": FILES_OF_MINE[f"{MINE}/published.yaml"]})
-    said = refusal(published.load, "singh2019supp", tmp_path)
+    write_files(tmp_path, {"documents/other/published.yaml": FILES_OF_MINE[f"{MINE}/published.yaml"]})
+    said = refusal(published.load, "other", tmp_path)
     assert "tables.1.unit: Input should be 'percent'" in said and "'times' or 'text'; found 'dozens'" in said
-    assert set(units_of("mine")) - set(units_of("singh2019supp")) == {"dozens"}
+    assert set(units_of("mine")) - set(units_of("other")) == {"dozens"}
 
 
 def test_a_unit_may_not_take_the_name_of_another(tmp_path: Path) -> None:
