@@ -19,7 +19,7 @@ from reeltrace.report import videos
 from reeltrace.report.check_videos import sides, stored
 
 GENERATED = {"groups": 8, "clips_per_group": 1, "frames": (12, 16), "seed": 3}
-VIEW = {"split": 1, "clip": {"frames": 4, "stride": 2, "crop": 15, "size": 15}}
+VIEW = {"split": 1, "clip": {"frames": 4, "stride": 2, "crop": 15, "size": 15, "place": "center"}}
 
 
 @pytest.fixture(scope="module")
