@@ -7,7 +7,7 @@ CORES ?= all
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 FAST := tests/analysis tests/documents tests/report/test_binding.py tests/report/test_report.py \
-	$(addprefix tests/test_,artifacts.py document_code.py documents.py project.py registry.py strict_yaml.py)
+	tests/artifacts tests/registry tests/kinds/test_document_code.py tests/test_project.py
 
 .PHONY: report test test-fast test-gpu lint format clean lock schema system FORCE
 

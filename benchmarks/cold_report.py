@@ -21,7 +21,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from reeltrace import processor
+from reeltrace.machine import processor
 
 PROJECT = Path(__file__).resolve().parents[1]
 OLDER = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}

@@ -37,7 +37,7 @@ def main() -> None:
         os.execve(
             sys.executable, [sys.executable, *sys.argv], {**os.environ, **OLDER}
         )  # torch reads them when it starts
-    from reeltrace.processor import name
+    from reeltrace.machine.processor import name
 
     print(f"{name()}; {' '.join(f'{key}={os.environ[key]}' for key in OLDER if key in os.environ) or 'as it is'}")
     print(

@@ -12,14 +12,14 @@ from filelock import FileLock
 
 from conftest import Command, edit, run_in
 from invented import lay
-from reeltrace import processor
 from reeltrace.artifacts.json_values import write_json
 from reeltrace.artifacts.protocol import make_manifest
 from reeltrace.cli import _complain
 from reeltrace.cli import run as run_command
-from reeltrace.plan import STAGES, code_sha256, load_plan
+from reeltrace.machine import processor
+from reeltrace.pipeline.leaf import run
+from reeltrace.pipeline.plan import STAGES, code_sha256, load_plan
 from reeltrace.registry.reading import spec_json
-from reeltrace.runner import run
 
 EXPERIMENTS = "documents/nobody2024/experiments.yaml"
 ON_X86 = pytest.mark.skipif(platform.machine() not in processor.X86, reason="other architectures have their own values")

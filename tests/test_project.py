@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from conftest import PROJECT, environment
-from reeltrace.engines import compile_dvc
 from reeltrace.kinds.architecture import ARCHITECTURES
-from reeltrace.plan import STAGES, load_plan
+from reeltrace.pipeline.engines import compile_dvc
+from reeltrace.pipeline.plan import STAGES, load_plan
 from reeltrace.registry.fields import GroupName
 
 TOP = "# -- named in pyproject.toml --"

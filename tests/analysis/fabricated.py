@@ -24,7 +24,7 @@ from reeltrace.kinds.measurements.networks import NetworksMeasurement
 from reeltrace.kinds.measurements.pictures import PicturesMeasurement
 from reeltrace.kinds.measurements.search import SearchMeasurement
 from reeltrace.kinds.measurements.structure import StructureMeasurement
-from reeltrace.plan import Plan
+from reeltrace.pipeline.plan import Plan
 from reeltrace.registry.fields import Spec
 from reeltrace.registry.reading import Registry, load, spec_json
 

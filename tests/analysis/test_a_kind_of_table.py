@@ -18,7 +18,7 @@ from reeltrace.artifacts.json_values import read_json, write_json
 from reeltrace.kinds.table import TABLES
 from reeltrace.registry.reading import load, registry_of
 from reeltrace.report.explain import explain, format_explanation
-from reeltrace.report.verify import verify
+from reeltrace.verify.verify import verify
 
 MINE = "documents/mine"
 FILE = f"{MINE}/epochs.py"

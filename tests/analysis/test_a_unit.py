@@ -17,11 +17,11 @@ from reeltrace.analysis.verdicts import Circumstances, judge_number, judge_resul
 from reeltrace.artifacts.json_values import read_json
 from reeltrace.kinds.points import load as load_function
 from reeltrace.kinds.unit import UNITS, units_of
-from reeltrace.plan import code_sha256, load_plan
+from reeltrace.pipeline.leaf import run
+from reeltrace.pipeline.plan import code_sha256, load_plan
 from reeltrace.registry.reading import load
 from reeltrace.report.explain import explain, format_explanation
-from reeltrace.report.verify import verify
-from reeltrace.runner import run
+from reeltrace.verify.verify import verify
 
 MINE = "documents/mine"
 FILE = f"{MINE}/dozens.py"

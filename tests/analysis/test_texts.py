@@ -10,7 +10,7 @@ from conftest import PROJECT, Command, edit, refusal
 from invented import DOCUMENTS, FILES, edited, lay
 from reeltrace.analysis.texts import check_texts
 from reeltrace.cli import _mistaken_texts
-from reeltrace.plan import Plan
+from reeltrace.pipeline.plan import Plan
 from reeltrace.registry.fields import SCALES
 from reeltrace.registry.reading import load, registry_of
 

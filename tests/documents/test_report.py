@@ -10,7 +10,7 @@ from analysis.fabricated import REPOSITORY, Project
 from conftest import FILES
 from reeltrace.artifacts.json_values import read_json
 from reeltrace.registry.fields import replaced
-from reeltrace.report.verify import verify
+from reeltrace.verify.verify import verify
 from report.page import check_cells, check_page, marked_names
 
 

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from conftest import PROJECT
-from reeltrace.plan import Plan, Task, module_of
+from reeltrace.pipeline.named import module_of
+from reeltrace.pipeline.plan import Plan, Task
 from reeltrace.registry.reading import load
 
 REGISTRY = load(PROJECT, "smoke")

@@ -32,7 +32,7 @@ from e2e.chosen import (
     readers,
     rewrite,
 )
-from reeltrace.plan import load_plan
+from reeltrace.pipeline.plan import load_plan
 
 pytestmark = pytest.mark.slow
 TWICE = tuple(a_table_of_each())
@@ -220,7 +220,7 @@ def test_a_file_that_is_gone_is_noticed_by_both_and_may_come_back(copy: Path) ->
 
 KILLED = f"""
 import os, signal
-from reeltrace import runner
+from reeltrace.pipeline import leaf
 from reeltrace.training import loop
 
 def rate(protocol, epoch, of=loop.learning_rate):

@@ -14,8 +14,8 @@ import pytest
 from conftest import edit, environment, git, make_workspace, run_in
 from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.protocol import check_outputs
-from reeltrace.engines import write_dvc
-from reeltrace.plan import load_plan
+from reeltrace.pipeline.engines import write_dvc
+from reeltrace.pipeline.plan import load_plan
 
 pytestmark = pytest.mark.slow
 BIN = Path(sys.executable).parent
@@ -89,7 +89,7 @@ def test_jobs_of_snakemake_are_forks_of_the_process_that_has_imported_torch(inve
     target = "results/smoke/measure/nobody2024-structure/manifest.json"
     env = bare(invented, PYTHONPATH="/somewhere/else")
     call(invented, BIN / "snakemake", "--cores", "1", target, env=env)
-    assert "reeltrace.warm" in (invented / "results/smoke/logs/measure-nobody2024-structure.log").read_text()
+    assert "reeltrace.pipeline.warm" in (invented / "results/smoke/logs/measure-nobody2024-structure.log").read_text()
 
 
 def test_dvc_by_its_path_with_a_bare_environment(workspace: Path) -> None:
@@ -238,7 +238,7 @@ def test_the_control_group_bounds_the_jobs(tmp_path: Path) -> None:
     group.mkdir(parents=True)
     (group / "memory.max").write_text("250000000\n")
     (group / "cpu.max").write_text("150000 100000\n")
-    module = workspace / "src/reeltrace/control_groups.py"
+    module = workspace / "src/reeltrace/machine/control_groups.py"
     edit(module, 'SYSTEM = Path("/")', f"SYSTEM = Path({str(tmp_path / 'system')!r})")
     frames = "results/paper/frames/ucf101/manifest.json"
 

@@ -18,7 +18,7 @@ from reeltrace.artifacts.json_values import read_json, write_json
 from reeltrace.artifacts.pointers import pointer
 from reeltrace.errors import CheckFailed
 from reeltrace.report.document import build
-from reeltrace.report.verify import verify
+from reeltrace.verify.verify import verify
 
 NAME = "measure/nobody2024-pictures"
 

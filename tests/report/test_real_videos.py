@@ -16,7 +16,7 @@ from reeltrace.kinds.datasets.videos import VideosSpec
 from reeltrace.registry.reading import spec_json
 from reeltrace.registry.specs import FramesSpec
 from reeltrace.report import videos
-from reeltrace.report.check_videos import sides, stored
+from reeltrace.verify.videos import sides, stored
 
 GENERATED = {"groups": 8, "clips_per_group": 1, "frames": (12, 16), "seed": 3}
 VIEW = {"split": 1, "clip": {"frames": 4, "stride": 2, "crop": 15, "size": 15, "place": "center"}}

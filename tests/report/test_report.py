@@ -29,7 +29,7 @@ from reeltrace.report.chance import bind_chance, stand_in_nets
 from reeltrace.report.content import check, schema
 from reeltrace.report.document import build, check_templates
 from reeltrace.report.explain import explain, format_explanation
-from reeltrace.report.verify import verify
+from reeltrace.verify.verify import verify
 from report.page import check_cells, check_page, marked_names
 
 DOCUMENTS = {"nobody2024", "someone2025"}
@@ -512,7 +512,7 @@ def test_curves_reach_their_last_value() -> None:
 
 def test_the_report_never_imports_torch() -> None:
     code = (
-        "import sys; import reeltrace.report.stage, reeltrace.report.verify, reeltrace.report.explain, "
+        "import sys; import reeltrace.report.stage, reeltrace.verify.verify, reeltrace.report.explain, "
         "reeltrace.analysis.stage; sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY / "src", check=False).returncode == 0

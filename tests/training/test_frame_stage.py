@@ -18,7 +18,12 @@ from reeltrace.data.sequences import open_sequences
 from reeltrace.errors import UserError
 from reeltrace.models.checkpoint import load_checkpoint
 from reeltrace.models.st_resnet import SequenceNet
-from reeltrace.plan import FEATURES_OUTPUTS, LEARNED_OUTPUTS, PRETRAIN_OUTPUTS, TRAIN_OUTPUTS
+from reeltrace.pipeline.plan import (
+    FEATURES_OUTPUTS,
+    LEARNED_OUTPUTS,
+    PRETRAIN_OUTPUTS,
+    TRAIN_OUTPUTS,
+)
 from reeltrace.registry.datasets import VideoView
 from reeltrace.registry.specs import FeaturesSpec, FrameView, PretrainSpec, TrainSpec
 from reeltrace.training import features_stage, frame_stage, pretrain_stage

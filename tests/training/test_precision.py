@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from reeltrace import processor
 from reeltrace.artifacts.json_values import read_json
+from reeltrace.machine import processor
 from reeltrace.models.group_conv import GroupConv3d
 from reeltrace.models.groups import get_group
 from reeltrace.training import precision, stage

@@ -8,7 +8,7 @@ import yaml
 
 from reeltrace.data.sources import Source
 from reeltrace.errors import UserError
-from reeltrace.strict_yaml import Loader, SurprisingError, TwiceError, complaint
+from reeltrace.registry.strict_yaml import Loader, SurprisingError, TwiceError, complaint
 
 DECLARED = Path(__file__).with_suffix(".yaml")
 

@@ -25,7 +25,6 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 
-from reeltrace import process_memory
 from reeltrace.artifacts.formats import ABOUT, BROKEN_VIDEOS, FRAMES
 from reeltrace.artifacts.json_values import read_json, write_json
 from reeltrace.artifacts.names import SCRATCH
@@ -33,6 +32,7 @@ from reeltrace.artifacts.video_sets import AboutFrames, Broken, Row, count_frame
 from reeltrace.data.decoding import TOLERANCE, DecodingError, read_header, scaled_size
 from reeltrace.data.disk import writing
 from reeltrace.errors import CheckFailed, UserError
+from reeltrace.machine import process_memory
 
 log = logging.getLogger(__name__)
 

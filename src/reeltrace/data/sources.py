@@ -21,9 +21,9 @@ import filelock
 import requests
 import urllib3
 
-from reeltrace import variables
 from reeltrace.data.disk import writing
 from reeltrace.errors import UserError
+from reeltrace.machine import variables
 
 log = logging.getLogger(__name__)
 

@@ -20,9 +20,9 @@ import psutil
 import torch
 from torch import Tensor, nn
 
-from reeltrace import process_memory, processor
 from reeltrace.errors import UserError
-from reeltrace.memory import available_memory
+from reeltrace.machine import process_memory, processor
+from reeltrace.machine.memory import available_memory
 from reeltrace.models.float32 import exact_float32
 
 Precision = Literal["float32", "bfloat16"]

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from reeltrace.artifacts.files import reason_of
 from reeltrace.errors import UserError
 from reeltrace.kinds.network import VideoConfig, video_config
-from reeltrace.memory import speaks_of_memory
+from reeltrace.machine.memory import speaks_of_memory
 from reeltrace.models import weights
 
 if TYPE_CHECKING:

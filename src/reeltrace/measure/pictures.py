@@ -28,9 +28,9 @@ from reeltrace.artifacts.files import atomic_write, sha256_file
 from reeltrace.data.decoding import DecodingError, pyav_frames, read_header, scaled_size
 from reeltrace.errors import UserError
 from reeltrace.kinds.network import build_video
+from reeltrace.machine.memory import available_memory
 from reeltrace.measure.latency import explaining
 from reeltrace.measure.networks import config_of, input_shapes, load_weights, zeros
-from reeltrace.memory import available_memory
 
 if TYPE_CHECKING:
     from reeltrace.kinds.measurements.pictures import MapsFigure, PicturesMeasurement, WeightsFigure

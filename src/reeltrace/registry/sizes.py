@@ -14,7 +14,7 @@ from reeltrace.errors import UserError
 from reeltrace.kinds.architecture import ARCHITECTURES
 from reeltrace.kinds.dataset import DatasetEntry, DataSpec, decoded_of, is_pool, trained_on
 from reeltrace.kinds.measurement import MEASUREMENTS
-from reeltrace.memory import limit, shown
+from reeltrace.machine.memory import limit, shown
 from reeltrace.registry.fields import Place, Spec
 from reeltrace.registry.needs import Need
 from reeltrace.registry.params import Params

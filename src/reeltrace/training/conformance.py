@@ -32,13 +32,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from reeltrace import processor
 from reeltrace.artifacts.json_values import read_json, write_json
 from reeltrace.errors import UserError
 from reeltrace.kinds.architecture import ARCHITECTURES
 from reeltrace.kinds.architectures.stills import describe_backbone
 from reeltrace.kinds.dataset import trained_on
 from reeltrace.kinds.network import build_video, video_config
+from reeltrace.machine import processor
 from reeltrace.models.backbones import build
 from reeltrace.models.conv3d import Conv3d
 from reeltrace.models.group_conv import GroupConv3d

@@ -29,7 +29,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reeltrace import processor
+from reeltrace.machine import processor
 from reeltrace.models.group_conv import GroupConv3d
 
 Precision = Literal["float32", "bfloat16"]

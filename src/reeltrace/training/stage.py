@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from reeltrace import process_memory, processor
 from reeltrace.artifacts.files import atomic_write, explain_full_disk, sha256_file
 from reeltrace.artifacts.formats import ABOUT, BEST, FRAMES, LAST, METRICS, PREDICTIONS, SCORES, VIDEO_INDEX
 from reeltrace.artifacts.json_values import read_json, sha256_json, write_json
@@ -21,6 +20,7 @@ from reeltrace.errors import CheckFailed, UserError
 from reeltrace.kinds.architecture import ARCHITECTURES
 from reeltrace.kinds.dataset import DATASETS
 from reeltrace.kinds.points import load
+from reeltrace.machine import process_memory, processor
 from reeltrace.models.checkpoint import save_checkpoint
 from reeltrace.training import loop
 from reeltrace.training.evaluation import Clips, average_over_clips, equivariance, evaluate, score_split, to_input

@@ -10,7 +10,7 @@ import pytest
 from conftest import FILES, PROJECT
 from reeltrace.analysis.texts import check_texts
 from reeltrace.errors import UserError
-from reeltrace.plan import Plan
+from reeltrace.pipeline.plan import Plan
 from reeltrace.registry.reading import registry_of
 
 PUBLISHED = "documents/basu2021/published.yaml"

@@ -3,7 +3,7 @@
 import pytest
 
 from conftest import PROJECT
-from reeltrace.plan import Plan, load_plan
+from reeltrace.pipeline.plan import Plan, load_plan
 
 
 @pytest.fixture(scope="module")

@@ -61,7 +61,7 @@ KIND = Architecture(
     further=Further(
         outputs=(HIDDEN,),
         write="reeltrace.training.hidden:write",
-        check="reeltrace.report.check_frames:hidden_states",
+        check="reeltrace.verify.nets_on_frames:hidden_states",
     ),
     in_runs=True,
     augmented=False,

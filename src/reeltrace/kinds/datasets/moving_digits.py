@@ -134,6 +134,6 @@ KIND = DatasetKind(
         decoded=None,
         splits="reeltrace.data.store:open_splits",
         shown=Shown("reeltrace.report.clips:describe_set", "macros.html.j2:stored_clip"),
-        check="reeltrace.report.check_clips:labels",
+        check="reeltrace.verify.clips:labels",
     ),
 )

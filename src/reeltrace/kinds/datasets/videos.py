@@ -134,7 +134,7 @@ KIND = DatasetKind(
     making=_making,
     weight=20,
     words=_words,
-    check=Check(VIDEO_INDEX.name, "reeltrace.report.check_videos:sides"),
+    check=Check(VIDEO_INDEX.name, "reeltrace.verify.videos:sides"),
     trained=Trained(
         drawn_from=no_pools,
         classes=lambda entry: entry.classes,
@@ -149,6 +149,6 @@ KIND = DatasetKind(
         ),
         splits="reeltrace.data.clips:open_splits",
         shown=Shown("reeltrace.report.videos:describe_set", "macros.html.j2:clip_of_video"),
-        check="reeltrace.report.check_videos:used",
+        check="reeltrace.verify.videos:used",
     ),
 )
