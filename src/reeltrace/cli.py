@@ -50,7 +50,7 @@ def run(
     key: Annotated[str, typer.Argument(help="the key of the artifact, as `reeltrace status` lists it")],
 ) -> None:
     """Run one stage for one key: the leaf command that both engines call."""
-    from reeltrace.analysis.texts import check_texts
+    from reeltrace.analysis.cross_checks import check_texts
     from reeltrace.pipeline.engines import refuse_outdated_dvc, refuse_unrecordable_results
     from reeltrace.pipeline.leaf import run as run_stage
     from reeltrace.pipeline.plan import load_plan
@@ -85,7 +85,7 @@ def status(
     timing: Annotated[bool, typer.Option("--timing", help="Print what each stage cost, dearest first.")] = False,
 ) -> None:
     """Say what is current, stale or missing, per table."""
-    from reeltrace.analysis.texts import check_texts
+    from reeltrace.analysis.cross_checks import check_texts
     from reeltrace.pipeline.engines import dvc_is_current, standings, table_standings, unrecorded
     from reeltrace.pipeline.plan import load_plan
 
@@ -180,7 +180,7 @@ def _not_there(plan: Any, found: dict[str, Any], known: set[str]) -> list[Any]:
 
 def _mistaken_texts(plan: Any) -> list[Any]:
     """The first mistake in the texts of documents/, as a problem: names that lead nowhere break the chain."""
-    from reeltrace.analysis.texts import check_texts
+    from reeltrace.analysis.cross_checks import check_texts
     from reeltrace.errors import Problem
 
     try:

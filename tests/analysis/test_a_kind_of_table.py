@@ -12,8 +12,8 @@ from analysis.fabricated import Project
 from conftest import PROJECT, refusal
 from invented import FILES, edited
 from reeltrace.analysis import published
+from reeltrace.analysis.cross_checks import check_texts
 from reeltrace.analysis.tables import aggregate
-from reeltrace.analysis.texts import check_texts
 from reeltrace.artifacts.json_values import read_json, write_json
 from reeltrace.kinds.table import TABLES
 from reeltrace.registry.reading import load, registry_of

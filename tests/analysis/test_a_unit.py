@@ -10,9 +10,9 @@ import yaml
 
 from conftest import FILES, edit, make_workspace, refusal, write_files
 from reeltrace.analysis import published
+from reeltrace.analysis.cross_checks import check_texts
 from reeltrace.analysis.published import Cell
 from reeltrace.analysis.quantities import quantity_cells
-from reeltrace.analysis.texts import check_texts
 from reeltrace.analysis.verdicts import Circumstances, judge_number, judge_result
 from reeltrace.artifacts.json_values import read_json
 from reeltrace.kinds.points import load as load_function

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from conftest import write_files
 from reeltrace.analysis import assumptions, claims
 from reeltrace.analysis.claims import Claim, Claims, Comparison, Measured, certain, holds, judge, judge_all
+from reeltrace.analysis.cross_checks import unknown_paths
 from reeltrace.analysis.published import load as load_published
-from reeltrace.analysis.texts import unknown_paths
 from reeltrace.errors import UserError
 from reeltrace.registry.documents import compose, read
 from reeltrace.registry.reading import load

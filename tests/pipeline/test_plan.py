@@ -143,7 +143,7 @@ WHEN_ASKED = {  # imported in a function, by the pool of digits that is asked fo
 }
 
 OWN_MODULES = sorted(path.relative_to(PROJECT) for path in PROJECT.glob("documents/*/*.py"))
-NAMED_BY_MEASUREMENTS = ("reeltrace.analysis.blocks", "reeltrace.report.pictures")
+NAMED_BY_MEASUREMENTS = ("reeltrace.analysis.blocks", "reeltrace.report.layer_pictures")
 
 Maker = tuple[str, tuple[str, ...], Path | None]
 
@@ -221,7 +221,7 @@ def test_what_a_kind_of_table_names_belongs_to_the_code_of_its_tables(plan: Plan
 
 def test_what_measurements_name_is_code_of_the_tasks_that_load_it_alone(tmp_path: Path) -> None:
     plan = with_pictures(tmp_path)
-    blocks, pictures = (SOURCES / path for path in ("analysis/blocks.py", "report/pictures.py"))
+    blocks, pictures = (SOURCES / path for path in ("analysis/blocks.py", "report/layer_pictures.py"))
     below = {t.name for t in plan.of("aggregate") if shown_below(plan.registry.params.tables[t.key])}
     assert 0 < len(below) < len(plan.of("aggregate"))
     code = {task.name: task.code() for task in plan}

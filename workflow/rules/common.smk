@@ -19,7 +19,7 @@ sys.path.insert(0, str(PROJECT / "src"))
 try:
     from reeltrace.machine import processor, variables
     from reeltrace.pipeline import launching, warm
-    from reeltrace.analysis.texts import check_texts
+    from reeltrace.analysis.cross_checks import check_texts
     from reeltrace.artifacts.files import in_one_line
     from reeltrace.pipeline.engines import refresh_specs, refuse_unreadable
     from reeltrace.errors import CheckFailed, UserError

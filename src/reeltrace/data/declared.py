@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from reeltrace.data.sources import Source
+from reeltrace.data.downloads import Source
 from reeltrace.errors import UserError
 from reeltrace.registry.strict_yaml import Loader, SurprisingError, TwiceError, complaint
 

@@ -24,9 +24,9 @@ def run(spec: "ImagesSpec", inputs: Mapping[str, Path], work: Path) -> dict[str,
     """
     # Imported here: neither source needs what the other one does.
     if spec.source == "mnist":
-        from reeltrace.data import mnist, sources
+        from reeltrace.data import downloads, mnist
 
-        pool, about = mnist.load(sources.downloads()), mnist.ABOUT
+        pool, about = mnist.load(downloads.place()), mnist.ABOUT
     else:
         from reeltrace.data import digits
 

@@ -14,10 +14,10 @@ from reeltrace.artifacts.formats import ABOUT, VIDEO_INDEX
 from reeltrace.artifacts.json_values import write_json
 from reeltrace.artifacts.names import SCRATCH
 from reeltrace.artifacts.video_sets import about_set
-from reeltrace.data import declared, sources, standin
+from reeltrace.data import declared, downloads, standin
 from reeltrace.data.archives import unpack
+from reeltrace.data.downloads import Source, UnreachableError
 from reeltrace.data.official_splits import UCF_FOLDER, Layout, Splits, by_spelling, read_splits
-from reeltrace.data.sources import Source, UnreachableError
 from reeltrace.errors import UserError
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def drawing_threads() -> int:
 
 def _bring(layout: Layout, work: Path) -> tuple[dict[str, Any], Source]:
     """Download, check and unpack the official archives; which addresses served, and the source of the videos."""
-    lists = sources.obtain(declared.source(LISTS[layout]), sources.downloads())
+    lists = downloads.obtain(declared.source(LISTS[layout]), downloads.place())
     videos, source = _first_reachable([declared.source(key) for key in VIDEOS[layout]])
     with _shown(f"{layout}: split lists") as progress:
         unpack(lists.path, work / "splits", progress)
@@ -106,13 +106,13 @@ def _bring(layout: Layout, work: Path) -> tuple[dict[str, Any], Source]:
     return {"served": {"videos": videos.served, "splits": lists.served}}, source
 
 
-def _first_reachable(wanted: list[Source]) -> tuple[sources.Fetched, Source]:
+def _first_reachable(wanted: list[Source]) -> tuple[downloads.Fetched, Source]:
     """The first of several archives of the same videos that is there or can be had."""
     reasons = []
-    here = [source for source in wanted if (sources.downloads() / source.name).exists()]
+    here = [source for source in wanted if (downloads.place() / source.name).exists()]
     for source in [*here, *(source for source in wanted if source not in here)]:
         try:
-            return sources.obtain(source, sources.downloads()), source
+            return downloads.obtain(source, downloads.place()), source
         except UnreachableError as error:
             reasons.append(str(error))
     raise UnreachableError("; or else: ".join(reasons))

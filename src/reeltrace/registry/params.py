@@ -10,10 +10,10 @@ from reeltrace.kinds.architecture import ARCHITECTURES
 from reeltrace.kinds.dataset import Dataset, decoded_of, is_pool, pools_of
 from reeltrace.kinds.measurement import MEASUREMENTS, Measurement
 from reeltrace.kinds.table import Lookup, Table, kind_of
-from reeltrace.registry.cells import table_key
 from reeltrace.registry.fields import Name, Place, Scale, Seed, Strict
 from reeltrace.registry.models import Backbone, BackboneEntry, Entry, RunModel
 from reeltrace.registry.runs import Device, Protocol, Run
+from reeltrace.registry.table_names import table_key
 
 
 class Params(Strict):

@@ -14,7 +14,7 @@ from reeltrace.kinds.architecture import ARCHITECTURES
 from reeltrace.kinds.dataset import DATASETS
 from reeltrace.kinds.measurement import MEASUREMENTS
 from reeltrace.kinds.words import listed
-from reeltrace.registry.cells import is_numbered
+from reeltrace.registry.table_names import is_numbered
 from reeltrace.report.frame_nets import backbone_settings
 
 

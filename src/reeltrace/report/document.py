@@ -33,7 +33,7 @@ from reeltrace.kinds.unit import UNITS
 from reeltrace.kinds.words import span
 from reeltrace.registry.fields import replaced
 from reeltrace.registry.header import read_header
-from reeltrace.report import chance, figures, frame_nets, quantities
+from reeltrace.report import chance, figures, frame_nets, measured_tables
 from reeltrace.report.binding import Binder, Number
 from reeltrace.report.chains import artifact_name, describe, table_words
 from reeltrace.report.content import SCHEMA
@@ -76,7 +76,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
     equivariance = _bind_equivariance(binder, tables)
     for table in tables:
         _bind_search(binder, table)
-        quantities.bind_beside(binder, table)
+        measured_tables.bind_beside(binder, table)
     judged = [
         claim
         for of_document in all_claims
@@ -114,7 +114,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
     replaced_sets = {d["key"]: d["stand_in"] for d in datasets if d["stand_in"]}
     views = [_table_view(t, prints[t["document"]], binder, cells) for t in tables]
     for view in views:
-        view["drawn"] = quantities.drawings(view, cells, binder)
+        view["drawn"] = measured_tables.drawings(view, cells, binder)
     page = environment.get_template(PAGE).render(
         **{k: v for k, v in content.items() if k not in ("cells", "equivariance", "datasets", "pictures")},
         binder=binder,
@@ -297,7 +297,7 @@ def _cell_facts(cell: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     if print_["note"]:
         facts.append(("Contradiction" if print_["contradicted_by"] else "Note", print_["note"]))
     if cell["derivation"]:
-        facts.append(("Derived", quantities.derivation_words(cell["derivation"])))
+        facts.append(("Derived", measured_tables.derivation_words(cell["derivation"])))
     facts.append(("Verdict", f"{cell['verdict']} ({cell['circumstances']}): {cell['reason']}"))
     return tuple(facts)
 

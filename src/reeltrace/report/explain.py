@@ -13,7 +13,7 @@ from reeltrace.artifacts.names import MANIFEST, RECEIPT
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.kinds.words import span
 from reeltrace.report.chains import artifact_name, describe, processor_words
-from reeltrace.report.quantities import derivation_words
+from reeltrace.report.measured_tables import derivation_words
 
 
 def explain(

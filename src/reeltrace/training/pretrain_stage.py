@@ -11,7 +11,7 @@ from torch import Tensor
 from reeltrace.artifacts.files import explain_full_disk
 from reeltrace.artifacts.formats import ABOUT, WEIGHTS
 from reeltrace.artifacts.json_values import write_json
-from reeltrace.data import declared, sources
+from reeltrace.data import declared, downloads
 from reeltrace.data.sequences import open_sequences
 from reeltrace.errors import UserError
 from reeltrace.kinds.architectures.stills import describe_backbone
@@ -19,9 +19,9 @@ from reeltrace.models import weights
 from reeltrace.models.backbones import build
 from reeltrace.models.checkpoint import save_state
 from reeltrace.training import loop
+from reeltrace.training.backbone_nets_stage import check_splits
 from reeltrace.training.backbones import initial_net
 from reeltrace.training.evaluation import evaluate, score_split
-from reeltrace.training.frame_stage import check_splits
 from reeltrace.training.stage import identity
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def run(spec: PretrainSpec, inputs: Mapping[str, Path], work: Path) -> dict[str,
 def _bring(spec: PretrainSpec, work: Path) -> dict[str, Any]:
     assert spec.backbone.weights is not None
     source = declared.source(spec.backbone.weights)
-    fetched = sources.obtain(source, sources.downloads())
+    fetched = downloads.obtain(source, downloads.place())
     remedy = f"backbones.{spec.key} in params.yaml"
     try:
         state = weights.read_state(fetched.path, hashed=True)

@@ -8,7 +8,7 @@ from textwrap import dedent, indent
 import pytest
 
 from conftest import FILES, PROJECT
-from reeltrace.analysis.texts import check_texts
+from reeltrace.analysis.cross_checks import check_texts
 from reeltrace.errors import UserError
 from reeltrace.pipeline.plan import Plan
 from reeltrace.registry.reading import registry_of

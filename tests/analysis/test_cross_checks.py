@@ -8,7 +8,7 @@ import pytest
 
 from conftest import PROJECT, Command, edit, refusal
 from invented import DOCUMENTS, FILES, edited, lay
-from reeltrace.analysis.texts import check_texts
+from reeltrace.analysis.cross_checks import check_texts
 from reeltrace.cli import _mistaken_texts
 from reeltrace.pipeline.plan import Plan
 from reeltrace.registry.fields import SCALES

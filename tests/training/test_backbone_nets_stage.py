@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from reeltrace.artifacts.protocol import outputs_in
-from reeltrace.data import sources
+from reeltrace.data import downloads
 from reeltrace.data.features import open_video_features
 from reeltrace.data.sequences import open_sequences
 from reeltrace.errors import UserError
@@ -26,7 +26,7 @@ from reeltrace.pipeline.plan import (
 )
 from reeltrace.registry.datasets import VideoView
 from reeltrace.registry.specs import FeaturesSpec, FrameView, PretrainSpec, TrainSpec
-from reeltrace.training import features_stage, frame_stage, pretrain_stage
+from reeltrace.training import backbone_nets_stage, features_stage, pretrain_stage
 from reeltrace.training.backbones import initial_net
 from reeltrace.training.evaluation import average_over_clips, evaluate
 from training.test_video_stage import VIEW, make
@@ -208,7 +208,7 @@ def test_two_runs_give_the_same_bytes_and_scores_on_videos(
     written = []
     for number in (0, 1):
         (work := tmp_path / str(number)).mkdir()
-        frame_stage.run(spec(changes), inputs(made, *([read] if read else [])), work)
+        backbone_nets_stage.run(spec(changes), inputs(made, *([read] if read else [])), work)
         written.append({name: (work / name).read_bytes() for name in outputs_in(work)})
     assert sorted(written[0]) == sorted(outputs)
     assert written[0] == written[1]
@@ -266,7 +266,7 @@ def test_fixed_statistics_stay_through_training(made: dict[str, Path]) -> None:
 
 def test_a_split_without_the_right_classes_is_refused(made: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(UserError, match="it has 2 classes, the run's net 3"):
-        frame_stage.run(spec(ST, classes=3), inputs(made, "pretrain/b"), tmp_path)
+        backbone_nets_stage.run(spec(ST, classes=3), inputs(made, "pretrain/b"), tmp_path)
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet50"])
@@ -280,8 +280,8 @@ def test_torchvision_s_weights_are_taken_as_they_are(
             "weights": f"imagenet-{name}"}  # fmt: skip
     state = getattr(models, name)().state_dict()
     torch.save(state, tmp_path / "weights.pth")
-    fetched = sources.Fetched(tmp_path / "weights.pth", "already there")
-    monkeypatch.setattr(sources, "obtain", lambda source, folder: fetched)
+    fetched = downloads.Fetched(tmp_path / "weights.pth", "already there")
+    monkeypatch.setattr(downloads, "obtain", lambda source, folder: fetched)
     whole = PretrainSpec.model_validate(
         {"stage": "pretrain", "key": name, "scale": "paper", "backbone": full, "training": None}
     )

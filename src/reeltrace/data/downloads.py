@@ -60,7 +60,7 @@ class Source:
                 raise UserError(f"source {self.name}: {url!r} is not an http(s) address")
 
 
-def downloads() -> Path:
+def place() -> Path:
     """Where downloads are kept: the folder that REELTRACE_DOWNLOADS names, else `downloads` in the current folder."""
     return Path(os.environ.get(variables.DOWNLOADS) or "downloads")
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from reeltrace.data import sources
-from reeltrace.data.sources import Source, UnreachableError, fetch, obtain
+from reeltrace.data import downloads
+from reeltrace.data.downloads import Source, UnreachableError, fetch, obtain
 from reeltrace.errors import UserError
 
 BODY = bytes(range(256)) * 4000  # about 1 MB: several chunks
@@ -25,7 +25,7 @@ def source(*urls: str, body: bytes = BODY, size: int | None = len(BODY)) -> Sour
     return Source(NAME, urls, hashlib.sha256(body).hexdigest(), size, "none", "nobody")
 
 
-def get(what: Source, folder: Path, **options: Any) -> sources.Fetched:
+def get(what: Source, folder: Path, **options: Any) -> downloads.Fetched:
     waits: list[float] = []
     return obtain(what, folder, **{"progress": False, "timeout": 5, "sleep": waits.append, **options})
 
@@ -247,7 +247,7 @@ def test_full_disk_while_writing(server, answer, tmp_path, monkeypatch):
 
 def test_full_disk_is_seen_before_the_download(server, answer, tmp_path, monkeypatch):
     server.script["/a"] = [answer(BODY)]
-    monkeypatch.setattr(sources.shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
+    monkeypatch.setattr(downloads.shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
     with pytest.raises(UserError, match=rf"disk is full: {len(BODY):,} more bytes are needed, 1,000 are free"):
         get(source(server.url("/a")), tmp_path)
     assert left_in(tmp_path) == set()
@@ -299,9 +299,9 @@ def test_certificates_are_verified_and_a_bad_one_is_refused(tmp_path, monkeypatc
 
     def send(self: Any, request: Any, **options: Any) -> Any:
         seen.append(options["verify"])
-        raise sources.requests.exceptions.SSLError("certificate verify failed")
+        raise downloads.requests.exceptions.SSLError("certificate verify failed")
 
-    monkeypatch.setattr(sources.requests.adapters.HTTPAdapter, "send", send)
+    monkeypatch.setattr(downloads.requests.adapters.HTTPAdapter, "send", send)
     with pytest.raises(UnreachableError, match="TLS certificate not accepted"):
         get(source("https://digits.invalid/a"), tmp_path)
     assert len(seen) == 1
@@ -310,12 +310,12 @@ def test_certificates_are_verified_and_a_bad_one_is_refused(tmp_path, monkeypatc
 
 def test_redirect_away_from_tls_is_refused(tmp_path, monkeypatch):
     def send(self: Any, request: Any, **options: Any) -> Any:
-        response = sources.requests.Response()
+        response = downloads.requests.Response()
         response.status_code, response.url, response.request = 200, "http://digits.invalid/a", request
-        response.raw = sources.urllib3.HTTPResponse(io.BytesIO(BODY), preload_content=False)
+        response.raw = downloads.urllib3.HTTPResponse(io.BytesIO(BODY), preload_content=False)
         return response
 
-    monkeypatch.setattr(sources.requests.adapters.HTTPAdapter, "send", send)
+    monkeypatch.setattr(downloads.requests.adapters.HTTPAdapter, "send", send)
     with pytest.raises(UnreachableError, match="redirects from https"):
         get(source("https://digits.invalid/a"), tmp_path)
     assert left_in(tmp_path) == set()
