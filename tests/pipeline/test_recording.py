@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -349,11 +350,18 @@ def working(folder: Path) -> Iterator[subprocess.Popen[str]]:
 
 def test_a_snakemake_killed_outright_needs_no_unlock(made: Path) -> None:
     """Its leaf lives on for a while; the next run waits for it and takes what it makes."""
-    with working(made) as running:
-        running.send_signal(signal.SIGKILL)
-        running.wait()
-    output = snakemake(made)
     kept = "results/smoke/logs/data-digits.log.1"
+    with ThreadPoolExecutor() as pool:
+        with working(made) as running:
+            running.send_signal(signal.SIGKILL)
+            running.wait()
+            following = pool.submit(snakemake, made)
+            deadline = time.monotonic() + 60
+            # The leaf may only go on when that one has seen its work undone, and begun a job of its own.
+            while not all((made / log).is_file() for log in (kept, Path(kept).with_suffix(""))):
+                assert not following.done() and time.monotonic() < deadline
+                time.sleep(0.05)
+        output = following.result()
     assert f", {kept} put aside" in line_with("put aside", output)
     assert "waiting: another process" in (made / kept).read_text()
     assert len(list((made / kept).parent.iterdir())) == 2
