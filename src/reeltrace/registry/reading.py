@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache, partial
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Literal
 
@@ -74,12 +75,14 @@ class Registry:
         check_sizes(self.params, (self.train_spec(run, self.params.seeds[0]) for run in self.params.runs), place)
         here = {key: value for key, value in tree.items() if key != "scale"}
         self._all_overrides = tuple(
-            Override(path=path, document=theirs, here=ours) for path, theirs, ours in differences(files.written, here)
+            (Override(path=path, document=theirs, here=ours), frozenset(accumulate(path.split("."), "{}.{}".format)))
+            for path, theirs, ours in differences(files.written, here)
         )
 
     def overrides(self, *prefixes: str) -> tuple[Override, ...]:
         """The overrides in force under any of these registry paths."""
-        return tuple(o for o in self._all_overrides if any(o.path == p or o.path.startswith(p + ".") for p in prefixes))
+        asked = frozenset(prefixes)
+        return tuple(override for override, above in self._all_overrides if not asked.isdisjoint(above))
 
     def train_key(self, run: str, seed: int) -> str:
         """The key of a run's artifact for one seed."""
@@ -364,7 +367,7 @@ class Registry:
             runs={run: self.params.runs[run] for run in self.used_runs()},
             seeds=self.params.seeds,
             device=self.params.device,
-            overrides=self._all_overrides,
+            overrides=tuple(override for override, _ in self._all_overrides),
             pictures=tuple(self.drawn_pictures()),
         )
 
