@@ -229,7 +229,7 @@ def rate(protocol, epoch, of=loop.learning_rate):
     return of(protocol, epoch)
 
 loop.learning_rate = rate
-runner.run("train", "{RUN}-s0")
+leaf.run("train", "{RUN}-s0")
 """
 
 

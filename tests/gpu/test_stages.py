@@ -13,8 +13,6 @@ from typing import Any
 
 import pytest
 import torch
-from training.test_frame_stage import BACKBONE, GRU, POOL, RCN, ST, features_spec
-from training.test_frame_stage import spec as frame_spec
 
 from gpu.conftest import on_devices
 from reeltrace.artifacts.json_values import write_json
@@ -27,6 +25,8 @@ from reeltrace.training import backbone_nets_stage, features_stage, loop, pretra
 from reeltrace.training.evaluation import evaluate
 from training import test_resume
 from training.conftest import RESNET, RUN, merged
+from training.test_backbone_nets_stage import BACKBONE, GRU, POOL, RCN, ST, features_spec
+from training.test_backbone_nets_stage import spec as frame_spec
 from training.test_video_stage import CHANGES as VIDEOS
 
 CNN4: dict[str, Any] = {"model": {"widths": [4, 4, 4, 4]}}

@@ -138,7 +138,16 @@ VERSION = "reeltrace"  # loaded by all and the code of none: it holds the versio
 WHEN_ASKED = {  # imported in a function, by the pool of digits that is asked for
     "reeltrace.data.images_stage": {
         f"reeltrace.{name}"
-        for name in ("data.declared", "data.digits", "data.mnist", "data.sources", "strict_yaml", "variables")
+        for name in (
+            "data.declared",
+            "data.digits",
+            "data.downloads",
+            "data.mnist",
+            "machine",
+            "machine.variables",
+            "registry",
+            "registry.strict_yaml",
+        )
     }
 }
 
