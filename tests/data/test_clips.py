@@ -10,17 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from reeltrace.data.clips import (
-    Video,
-    VideoClips,
-    clip_frames,
-    group_of,
-    hold_out,
-    last_start,
-    read_index,
-    span,
-    uniform_starts,
-)
+from reeltrace.artifacts.cuts import clip_frames, last_start, span, uniform_starts
+from reeltrace.data.clips import Video, VideoClips, group_of, hold_out, read_index
 from reeltrace.errors import UserError
 from reeltrace.registry.datasets import Clip
 

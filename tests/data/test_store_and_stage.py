@@ -12,18 +12,18 @@ import numpy as np
 import pytest
 import torch
 
-from reeltrace.data import mnist, stage
+from reeltrace.data import images_stage, mnist, moving_digits_stage
 from reeltrace.data.pool import Pool
 from reeltrace.data.store import ClipStore, to_float
 from reeltrace.errors import UserError
-from reeltrace.registry.datasets import ImageSplit, Videos
-from reeltrace.registry.specs import ImagesSpec, MovingDigitsSpec
+from reeltrace.kinds.datasets.images import ImagesSpec
+from reeltrace.kinds.datasets.moving_digits import ImageSplit, MovingDigitsSpec, Videos
 
 
 def moving(task: str = "direction", **changes: object) -> MovingDigitsSpec:
     values: dict[str, object] = {
         "stage": "data",
-        "key": "moving-mnist-dir",
+        "key": "directions",
         "scale": "smoke",
         "kind": "moving-digits",
         "images": "digits",
@@ -53,14 +53,14 @@ def hashes(folder: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def pool(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("digits")
-    assert stage.run(images("sklearn-digits"), {}, folder) == {"served": "scikit-learn"}
+    assert images_stage.run(images("sklearn-digits"), {}, folder) == {"served": "scikit-learn"}
     return folder
 
 
 @pytest.fixture(scope="module", params=["direction", "digit"])
 def dataset(request, pool, tmp_path_factory) -> tuple[str, Path]:
     folder = tmp_path_factory.mktemp("clips")
-    assert stage.run(moving(request.param), {"data/digits": pool}, folder) == {}
+    assert moving_digits_stage.run(moving(request.param), {"data/digits": pool}, folder) == {}
     return request.param, folder
 
 
@@ -69,7 +69,7 @@ def dataset(request, pool, tmp_path_factory) -> tuple[str, Path]:
 
 def test_pool_of_images(pool):
     assert set(hashes(pool)) == {"images.npy", "labels.npy", "about.json"}
-    pixels, labels = stage.load_pool(pool)
+    pixels, labels = moving_digits_stage.load_pool(pool)
     assert pixels.shape == (1797, 8, 8)
     assert pixels.dtype == labels.dtype == np.uint8
     about = json.loads((pool / "about.json").read_text())
@@ -82,7 +82,7 @@ def test_pool_of_images(pool):
 def test_two_runs_are_byte_identical_even_over_a_killed_one(pool, dataset, tmp_path):
     task, first = dataset
     (tmp_path / "clips-train.npy").write_bytes(b"half written")
-    stage.run(moving(task), {"data/digits": pool}, tmp_path)
+    moving_digits_stage.run(moving(task), {"data/digits": pool}, tmp_path)
     assert hashes(tmp_path) == hashes(first)
 
 
@@ -113,9 +113,9 @@ def test_mnist_comes_from_the_downloads_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("REELTRACE_DOWNLOADS", str(tmp_path / "elsewhere"))
     for name in "ab":
         (tmp_path / name).mkdir()
-    assert stage.run(images("mnist"), {}, tmp_path / "a") == {"served": "route 1"}
+    assert images_stage.run(images("mnist"), {}, tmp_path / "a") == {"served": "route 1"}
     monkeypatch.delenv("REELTRACE_DOWNLOADS")
-    assert stage.run(images("mnist"), {}, tmp_path / "b") == {"served": "route 2"}
+    assert images_stage.run(images("mnist"), {}, tmp_path / "b") == {"served": "route 2"}
     assert asked == [tmp_path / "elsewhere", Path("downloads")]
     assert hashes(tmp_path / "a") == hashes(tmp_path / "b")  # which route served is a fact, not a result
 
@@ -135,7 +135,7 @@ def test_pool_that_does_not_fit_together_is_refused(pool, tmp_path, name, conten
     shutil.copytree(pool, spoiled)
     spoil(spoiled / name, content)
     with pytest.raises(UserError, match=message):
-        stage.run(moving(), {"data/digits": spoiled}, tmp_path)
+        moving_digits_stage.run(moving(), {"data/digits": spoiled}, tmp_path)
 
 
 def spoil(path: Path, content: object) -> None:
@@ -147,10 +147,10 @@ def spoil(path: Path, content: object) -> None:
 
 
 def test_the_stage_does_not_load_torch():
-    code = "import sys, reeltrace.data.stage as s; assert 'torch' not in sys.modules and 'requests' not in sys.modules"
-    subprocess.run(
-        [sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": str(Path(stage.__file__).parents[2])}
-    )
+    stages = "reeltrace.data.images_stage, reeltrace.data.moving_digits_stage"
+    code = f"import sys, {stages}; assert 'torch' not in sys.modules and 'requests' not in sys.modules"
+    path = {"PYTHONPATH": str(Path(mnist.__file__).parents[2])}
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, **path})
 
 
 # --- store ---
@@ -223,7 +223,7 @@ HEADER = "split,clip,label,class,image,y,x,vy,vx\n"
     ],
 )
 def test_datasets_that_do_not_fit_together_are_refused(pool, tmp_path, name, content, message):
-    stage.run(moving(), {"data/digits": pool}, tmp_path)
+    moving_digits_stage.run(moving(), {"data/digits": pool}, tmp_path)
     spoil(tmp_path / name, content)
     with pytest.raises(UserError, match=message) as caught:
         ClipStore.open(tmp_path, "train")
@@ -231,7 +231,7 @@ def test_datasets_that_do_not_fit_together_are_refused(pool, tmp_path, name, con
 
 
 def test_truncated_clips_are_refused(pool, tmp_path):
-    stage.run(moving(), {"data/digits": pool}, tmp_path)
+    moving_digits_stage.run(moving(), {"data/digits": pool}, tmp_path)
     path = tmp_path / "clips-train.npy"
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(UserError, match="not a readable array"):

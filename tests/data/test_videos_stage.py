@@ -17,10 +17,10 @@ from conftest import PROJECT, environment
 from data import miniature
 from reeltrace.artifacts.files import sha256_file
 from reeltrace.artifacts.protocol import outputs_in
-from reeltrace.data import declared, sources, standin, videos_stage
+from reeltrace.data import declared, downloads, standin, videos_stage
 from reeltrace.data.official_splits import Layout
 from reeltrace.errors import UserError
-from reeltrace.registry.specs import VideosSpec
+from reeltrace.kinds.datasets.videos import VideosSpec
 
 CLASSES, GROUPS = 3, 8
 ARCHIVES: dict[Layout, tuple[str, str]] = {
@@ -73,9 +73,9 @@ def place(server: Any, answer: Any, made: dict[str, Path], tmp_path: Path, monke
     monkeypatch.setattr(declared, "DECLARED", found.declared)
     monkeypatch.setattr(declared.read, "__defaults__", (found.declared,))
     monkeypatch.setenv("REELTRACE_DOWNLOADS", str(found.downloads))
-    obtain = sources.obtain
+    obtain = downloads.obtain
     monkeypatch.setattr(
-        sources, "obtain", lambda source, folder: obtain(source, folder, timeout=2, attempts=3, backoff=0.01)
+        downloads, "obtain", lambda source, folder: obtain(source, folder, timeout=2, attempts=3, backoff=0.01)
     )
     return found
 
@@ -217,7 +217,7 @@ def redeclare(place: Place, name: str, data: bytes) -> None:
     """Serve and declare other bytes under an archive's name: what is inside is the archive's fault, not the line's."""
     text = place.declared.read_text()
     key = next(s for s in declared.read(place.declared).values() if s.name == name)
-    assert isinstance(key, sources.Source)
+    assert isinstance(key, downloads.Source)
     text = text.replace(key.sha256, hashlib.sha256(data).hexdigest()).replace(
         f"bytes: {key.bytes}", f"bytes: {len(data)}"
     )
@@ -317,7 +317,8 @@ def test_a_killed_run_is_continued_to_the_same_set(
         (place.downloads / name).write_bytes((made["served"] / name).read_bytes())
     code = (
         "import sys, time; from pathlib import Path\n"
-        "from reeltrace.data import archives, declared, videos_stage; from reeltrace.registry.specs import VideosSpec\n"
+        "from reeltrace.data import archives, declared, videos_stage\n"
+        "from reeltrace.kinds.datasets.videos import VideosSpec\n"
         "declared.read.__defaults__ = (Path(sys.argv[1]),)\n"
         "save = archives._save\n"
         "def slowly(*given):\n    time.sleep(0.02); return save(*given)\n"
@@ -358,7 +359,7 @@ def test_a_killed_run_is_continued_to_the_same_set(
 
 def test_the_declared_sources_are_the_published_ones() -> None:
     found = declared.read()
-    pins = {entry.name: entry.sha256[:8] for entry in found.values() if isinstance(entry, sources.Source)}
+    pins = {entry.name: entry.sha256[:8] for entry in found.values() if isinstance(entry, downloads.Source)}
     assert {name: pins[name] for names in ARCHIVES.values() for name in names} | {
         "UCF101_videos.zip": pins["UCF101_videos.zip"]
     } == {
@@ -377,7 +378,7 @@ def test_the_declared_sources_are_the_published_ones() -> None:
 def test_the_page_on_files_brought_by_hand_names_each_with_its_hash_and_size() -> None:
     page = (PROJECT / "docs" / "videos.md").read_text()
     rows = {cells[0].strip("` "): cells for line in page.splitlines() if len(cells := line.strip("|").split("|")) == 4}
-    found = [entry for entry in declared.read().values() if isinstance(entry, sources.Source)]
+    found = [entry for entry in declared.read().values() if isinstance(entry, downloads.Source)]
     assert len(found) == 9
     for entry in found:
         _, _, size, sha256 = (cell.strip("` ") for cell in rows[entry.name])

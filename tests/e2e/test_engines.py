@@ -15,18 +15,27 @@ import pytest
 import yaml
 
 from conftest import edit, environment, git, run_in, snakemake
-from reeltrace.plan import load_plan
+from e2e.chosen import (
+    AUGMENTED,
+    BESIDE,
+    DATASET,
+    DOCUMENT,
+    FEATURES,
+    OTHER,
+    PARAMS,
+    PLAN,
+    RUN,
+    TABLE,
+    TIMED,
+    a_table_of_each,
+    measured,
+    readers,
+    rewrite,
+)
+from reeltrace.pipeline.plan import load_plan
 
 pytestmark = pytest.mark.slow
-TWICE = (
-    "basu2021-table1",
-    "basu2021-table3",
-    "gavves-lecture5-vgg-parameters",
-    "iqbal2017-table5-2",
-    "iqbal2017-table5-3",
-    "mahler2020-table5-1",
-    "singh2019supp-table1",
-)
+TWICE = tuple(a_table_of_each())
 NOTHING = "Nothing to be done"
 
 
@@ -60,14 +69,13 @@ def test_a_second_reproduction_gives_identical_manifests(copy: Path) -> None:
 
 
 def test_times_that_are_measured_again_touch_what_shows_them_and_nothing_else(copy: Path) -> None:
-    folder = copy / "results/smoke/measure/mahler2020-latency"
+    folder = copy / "results/smoke/measure" / TIMED
     before = json.loads((folder / "manifest.json").read_text())
     shutil.rmtree(folder)
-    run_in(copy, "reeltrace", "run", "measure", "mahler2020-latency")
+    run_in(copy, "reeltrace", "run", "measure", TIMED)
     after = json.loads((folder / "manifest.json").read_text())
     assert {key for key in before if before[key] != after[key]} <= {"outputs"}
-    readers = {"aggregate mahler2020-table7-2", "aggregate mahler2020-table7-3", "report all"}
-    assert planned_by_snakemake(copy) == readers
+    assert planned_by_snakemake(copy) == {*(f"aggregate {key}" for key in readers(f"measure/{TIMED}")), "report all"}
     snakemake(copy)
     assert_clean_in_both(copy)
 
@@ -83,16 +91,13 @@ def ran_by_dvc(folder: Path) -> set[str]:
 
 def test_an_edit_to_one_run_reruns_it_and_what_depends_on_it(copy: Path) -> None:
     """Snakemake plans exactly that; DVC does exactly that; afterwards Snakemake has nothing to do."""
-    edit(
-        copy / "documents/basu2021/experiments.yaml",
-        "augment: {kind: treverse, probability: 0.3}",
-        "augment: {kind: treverse, probability: 0.4}",
-    )
-    expected = {"train dir-cnn4-z3-aug-s0", "aggregate basu2021-table4", "report all"}
+    rewrite(copy, f"runs.{AUGMENTED}.augment.probability", "0.4")
+    tables = [f"aggregate {key}" for key in readers(f"train/{AUGMENTED}-s0")]
+    expected = {f"train {AUGMENTED}-s0", *tables, "report all"}
     assert planned_by_snakemake(copy) == expected
     before = {path: path.stat().st_mtime_ns for path in copy.glob("results/smoke/*/*/manifest.json")}
     diff = dvc(copy, "params", "diff")
-    assert "dir-cnn4-z3-aug.augment.probability" in diff
+    assert f"{AUGMENTED}.augment.probability" in diff
     assert "0.4" in diff
     assert ran_by_dvc(copy) == expected
     changed = {path.parent.name for path, time in before.items() if path.stat().st_mtime_ns != time}
@@ -102,17 +107,17 @@ def test_an_edit_to_one_run_reruns_it_and_what_depends_on_it(copy: Path) -> None
 
 
 def test_an_edit_that_snakemake_reproduces_leaves_dvc_clean(copy: Path) -> None:
-    edit(copy / "documents/basu2021/experiments.yaml", "rotate, probability: 0.3", "rotate, probability: 0.4")
+    rewrite(copy, f"runs.{AUGMENTED}.augment.probability", "0.4")
     snakemake(copy)
     assert_clean_in_both(copy)
 
 
 def test_another_seed_trains_only_that_seed(copy: Path) -> None:
     edit(copy / "params.yaml", "smoke: [0]}", "smoke: [0, 1]}")
-    assert "train dir-cnn4-z3-s1" in planned_by_snakemake(copy)
-    assert "train dir-cnn4-z3-s0" not in planned_by_snakemake(copy)
-    snakemake(copy, "results/smoke/aggregate/basu2021-table3/manifest.json")
-    cells = json.loads((copy / "results/smoke/aggregate/basu2021-table3/cells.json").read_text())["cells"]
+    assert f"train {RUN}-s1" in planned_by_snakemake(copy)
+    assert f"train {RUN}-s0" not in planned_by_snakemake(copy)
+    snakemake(copy, f"results/smoke/aggregate/{TABLE}/manifest.json")
+    cells = json.loads((copy / f"results/smoke/aggregate/{TABLE}/cells.json").read_text())["cells"]
     for cell in cells:
         values = cell["reproduced"]["values"]
         assert set(values) == {"0", "1"}
@@ -122,7 +127,7 @@ def test_another_seed_trains_only_that_seed(copy: Path) -> None:
 def test_the_paper_scale_is_planned_whole(copy: Path) -> None:
     edit(copy / "params.yaml", "\nscale: smoke", "\nscale: paper")
     planned = planned_by_snakemake(copy)
-    assert {f"train dir-resnet18-t2-s{seed}" for seed in (0, 1, 2)} <= planned
+    assert {f"train {OTHER}-s{seed}" for seed in (0, 1, 2)} <= planned
     assert "data mnist" in planned
     assert "data digits" not in planned
 
@@ -146,7 +151,7 @@ def test_dvc_repro_sees_an_edit_of_a_source_file(copy: Path) -> None:
     path = copy / "src/reeltrace/measure/facts_stage.py"
     path.write_text(path.read_text() + "\n# changed\n")
     planned = planned_by_snakemake(copy)
-    facts = {"measure mahler2020-facts", "measure gavves-lecture5-facts"}
+    facts = {f"measure {key}" for key in measured("facts")}
     tables = {name for name in planned if name.startswith("aggregate ")}
     assert planned == facts | tables | {"report all"}
     assert ran_by_dvc(copy) == planned
@@ -164,7 +169,7 @@ def test_an_edit_that_concerns_no_stage_leaves_both_engines_clean(copy: Path) ->
 
 
 def test_what_dvc_made_counts_as_recorded(copy: Path) -> None:
-    edit(copy / "documents/basu2021/experiments.yaml", "rotate, probability: 0.3", "rotate, probability: 0.4")
+    rewrite(copy, f"runs.{AUGMENTED}.augment.probability", "0.4")
     dvc(copy, "repro")
     assert json.loads(run_in(copy, "reeltrace", "status", "--json").stdout)["unrecorded"] == []
     lock = (copy / "dvc.lock").stat().st_mtime_ns
@@ -187,7 +192,7 @@ def test_a_clone_and_a_pull_and_a_sync_are_clean(reproduced: Path, tmp_path: Pat
 
 
 def test_sync_never_blesses_an_altered_file(copy: Path) -> None:
-    path = copy / "results/smoke/train/dir-cnn4-z3-s0/metrics.json"
+    path = copy / f"results/smoke/train/{RUN}-s0/metrics.json"
     lock = (copy / "dvc.lock").read_bytes()
     path.write_text(path.read_text().replace('"epoch": ', '"epoch": 1'))
     done = run_in(copy, "reeltrace", "sync", code=1)
@@ -199,19 +204,23 @@ def test_sync_never_blesses_an_altered_file(copy: Path) -> None:
 def test_a_file_that_is_gone_is_noticed_by_both_and_may_come_back(copy: Path) -> None:
     shard = sorted((copy / "results/smoke/frames/hmdb51/shards").iterdir())[-1]
     shard.unlink()
-    (copy / "results/smoke/train/dir-cnn4-z3-s0/metrics.json").unlink()
+    (copy / f"results/smoke/train/{RUN}-s0/metrics.json").unlink()
     planned = planned_by_snakemake(copy)
-    assert {"frames hmdb51", "train dir-cnn4-z3-s0", "train hmdb-cnn4-z3-s0", "report all"} <= planned
-    assert not planned & {"data hmdb51", "frames ucf101", "train dir-cnn4-t2-s0", "train ucf-cnn4-z3-s0"}
-    assert set(json.loads(dvc(copy, "status", "--json"))) == {"frames-hmdb51", "train-dir-cnn4-z3-s0"}
+    trained = {task.name.replace("/", " "): task for task in PLAN.of("train")}
+    hit = {name for name, task in trained.items() if "frames/hmdb51" in task.inputs}
+    spared = {name for name, task in trained.items() if task.inputs == ("data/ucf101", "frames/ucf101")}
+    assert hit and spared
+    assert {"frames hmdb51", f"train {RUN}-s0", "report all"} | hit <= planned
+    assert not planned & {"data hmdb51", "frames ucf101", f"train {OTHER}-s0", *spared}
+    assert set(json.loads(dvc(copy, "status", "--json"))) == {"frames-hmdb51", f"train-{RUN}-s0"}
     dvc(copy, "checkout", "-q")
     assert shard.is_file()
     assert_clean_in_both(copy)
 
 
-KILLED = """
+KILLED = f"""
 import os, signal
-from reeltrace import runner
+from reeltrace.pipeline import leaf
 from reeltrace.training import loop
 
 def rate(protocol, epoch, of=loop.learning_rate):
@@ -220,17 +229,17 @@ def rate(protocol, epoch, of=loop.learning_rate):
     return of(protocol, epoch)
 
 loop.learning_rate = rate
-runner.run("train", "dir-cnn4-z3-s0")
+leaf.run("train", "{RUN}-s0")
 """
 
 
 def test_a_training_that_was_killed_goes_on_under_snakemake(copy: Path) -> None:
     """What Snakemake removes before a job, the manifest, is not what the training goes on from."""
-    folder = copy / "results/smoke/train/dir-cnn4-z3-s0"
+    folder = copy / f"results/smoke/train/{RUN}-s0"
     manifest = (folder / "manifest.json").read_bytes()
     run_in(copy, sys.executable, "-c", KILLED, code=-signal.SIGKILL)
     (folder / "metrics.json").unlink()
-    snakemake(copy, "basu2021-table3")
+    snakemake(copy, TABLE)
     assert json.loads((folder / "receipt.json").read_text())["facts"]["resumed_after_epoch"] == 1
     assert (folder / "manifest.json").read_bytes() == manifest
 
@@ -238,18 +247,13 @@ def test_a_training_that_was_killed_goes_on_under_snakemake(copy: Path) -> None:
 def test_a_document_and_a_table_are_made_by_name(copy: Path) -> None:
     shutil.rmtree(copy / "results")
     whole = {f"{task.stage} {task.key}" for task in load_plan(copy)}
-    table = planned_by_snakemake(copy, "basu2021-table3")
-    assert table == {
-        "data digits",
-        "data moving-mnist-dir",
-        "train dir-cnn4-z3-s0",
-        "train dir-resnet18-z3-s0",
-        "aggregate basu2021-table3",
-    }
-    document = planned_by_snakemake(copy, "basu2021")
+    table = planned_by_snakemake(copy, TABLE)
+    trained = {f"train {run}-s0" for run in (RUN, *BESIDE)}
+    assert table == {"data digits", f"data {DATASET}", *trained, f"aggregate {TABLE}"}
+    document = planned_by_snakemake(copy, DOCUMENT)
     assert table < document < planned_by_snakemake(copy, "all") == whole
     assert {name for name in document if name.startswith("aggregate ")} == {
-        f"aggregate basu2021-table{number}" for number in range(1, 9)
+        f"aggregate {key}" for key, of in PARAMS.tables.items() if of.document == DOCUMENT
     }
 
 
@@ -284,13 +288,13 @@ def test_both_engines_have_the_same_nodes_edges_and_commands(reproduced: Path) -
 
 def test_dvc_metrics_and_plots_say_something(reproduced: Path, tmp_path: Path) -> None:
     metrics = json.loads(dvc(reproduced, "metrics", "show", "--json"))[""]["data"]
-    scores = metrics["results/smoke/train/dir-cnn4-z3-s0/scores.json"]["data"]
+    scores = metrics[f"results/smoke/train/{RUN}-s0/scores.json"]["data"]
     assert {"original", "treverse", "validation"} <= set(scores)
     page = tmp_path / "plots"
     dvc(reproduced, "plots", "show", "-o", str(page))
     text = (page / "index.html").read_text()
-    assert "learning curves of basu2021-table3" in text
-    assert "dir-cnn4-z3-s0" in text
+    assert f"learning curves of {TABLE}" in text
+    assert f"{RUN}-s0" in text
 
 
 def test_dvc_repro_refuses_a_dvc_yaml_of_another_scale(copy: Path) -> None:
@@ -302,9 +306,8 @@ def test_dvc_repro_refuses_a_dvc_yaml_of_another_scale(copy: Path) -> None:
 
 def test_what_a_refused_repro_would_have_made_again_is_kept(copy: Path) -> None:
     """DVC removes the outputs of a stage before its command, unless they persist."""
-    old, new = (f"model: block4-pool, protocol: {name}" for name in ("baseline", "stills"))
-    edit(copy / "documents/iqbal2017/experiments.yaml", old, new)
-    manifest = copy / "results/smoke/train/block4-pool-s0/manifest.json"
+    rewrite(copy, f"runs.{FEATURES}.protocol", "stills")
+    manifest = copy / f"results/smoke/train/{FEATURES}-s0/manifest.json"
     before = manifest.read_bytes()
     assert run_in(copy, "dvc", "repro", code=None).returncode != 0
     assert manifest.read_bytes() == before
@@ -312,9 +315,10 @@ def test_what_a_refused_repro_would_have_made_again_is_kept(copy: Path) -> None:
 
 
 def test_a_mistake_in_params_stops_snakemake_in_one_line(copy: Path) -> None:
-    edit(copy / "documents/basu2021/experiments.yaml", "momentum: 0.9", "momentun: 0.9")
+    protocol = PARAMS.runs[RUN].protocol
+    rewrite(copy, f"protocols.{protocol}.momentum", "0.9", key="momentun")
     done = run_in(copy, "snakemake", "-n", code=1)
-    assert "protocols.dir-cnn4.momentun: unknown key" in done.stdout + done.stderr
+    assert f"protocols.{protocol}.momentun: unknown key" in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
 
 
@@ -322,7 +326,7 @@ def test_two_snakemakes_in_one_folder(copy: Path) -> None:
     """The second one refuses and touches nothing; the first completes."""
     shutil.rmtree(copy / "results")
     first = subprocess.Popen(
-        ["snakemake", "--cores", "1", "results/smoke/train/dir-cnn4-z3-s0/manifest.json"],
+        ["snakemake", "--cores", "1", f"results/smoke/train/{RUN}-s0/manifest.json"],
         cwd=copy,
         env=environment(copy),
         stdout=subprocess.DEVNULL,

@@ -17,13 +17,14 @@ from typing import Any
 import pytest
 import yaml
 
-from conftest import git, make_workspace, run_in, snakemake
+from conftest import git, run_in, snakemake
 from data import miniature
+from invented import make_workspace
 from reeltrace.data import standin
 
 pytestmark = pytest.mark.slow
 CLASSES = 3
-SETS = {"ucf101": "ucf-cnn4-z3", "hmdb51": "hmdb-cnn4-z3"}
+SETS = {"ucf101": "films-plain", "hmdb51": "shorts-plain"}
 
 
 class Served:
@@ -83,7 +84,7 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, S
 def reduced(folder: Path) -> dict[str, Any]:
     """The paper scale as it is, but for what would take weeks: widths, epochs, seeds, and the number of classes."""
     params = yaml.safe_load((folder / "params.yaml").read_text())
-    runs = yaml.safe_load((folder / "documents/basu2021/experiments.yaml").read_text())["runs"]
+    runs = yaml.safe_load((folder / "documents/nobody2024/experiments.yaml").read_text())["runs"]
     params |= {"datasets": {}, "models": {}, "protocols": {}}
     params["scale"] = "paper"
     params["seeds"]["paper"] = [0]
@@ -189,9 +190,9 @@ def test_a_broken_video_of_an_archive_is_named_and_left_out_once_it_is_allowed(
     miniature.declare(workspace / "src/reeltrace/data/declared.yaml", archives[1].url, served)
     place_by_hand(workspace, served)
 
-    target = "results/paper/train/hmdb-cnn4-z3-s0/manifest.json"
+    target = "results/paper/train/shorts-plain-s0/manifest.json"
     run_in(workspace, "snakemake", "--cores", "2", target, code=1)
-    log = (workspace / "results/paper/logs/train-hmdb-cnn4-z3-s0.log").read_text()
+    log = (workspace / "results/paper/logs/train-shorts-plain-s0.log").read_text()
     assert broken.name in log
     assert "broken_videos" in log
     manifest = workspace / "results/paper/frames/hmdb51/manifest.json"

@@ -14,8 +14,8 @@ import pytest
 from conftest import edit, environment, git, make_workspace, run_in
 from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.protocol import check_outputs
-from reeltrace.engines import write_dvc
-from reeltrace.plan import load_plan
+from reeltrace.pipeline.engines import write_dvc
+from reeltrace.pipeline.plan import load_plan
 
 pytestmark = pytest.mark.slow
 BIN = Path(sys.executable).parent
@@ -81,15 +81,15 @@ def test_snakemake_by_its_path_with_a_bare_environment(workspace: Path) -> None:
     assert "data-digits" in (workspace / "dvc.lock").read_text()  # recorded, too
 
 
-def test_jobs_of_snakemake_are_forks_of_the_process_that_has_imported_torch(workspace: Path) -> None:
+def test_jobs_of_snakemake_are_forks_of_the_process_that_has_imported_torch(invented: Path) -> None:
     """The launcher gives a job the interpreter and the environment that this process was started with."""
-    committed(workspace)
+    committed(invented)
     parent = "import os, pathlib\nprint(pathlib.Path(f'/proc/{os.getppid()}/cmdline').read_text())\n"
-    edit(workspace / "src/reeltrace/measure/structure_stage.py", "\nimport torch\n", f"\nimport torch\n{parent}")
-    target = "results/smoke/measure/basu2021-cnn4/manifest.json"
-    env = bare(workspace, PYTHONPATH="/somewhere/else")
-    call(workspace, BIN / "snakemake", "--cores", "1", target, env=env)
-    assert "reeltrace.warm" in (workspace / "results/smoke/logs/measure-basu2021-cnn4.log").read_text()
+    edit(invented / "src/reeltrace/measure/structure_stage.py", "\nimport torch\n", f"\nimport torch\n{parent}")
+    target = "results/smoke/measure/nobody2024-structure/manifest.json"
+    env = bare(invented, PYTHONPATH="/somewhere/else")
+    call(invented, BIN / "snakemake", "--cores", "1", target, env=env)
+    assert "reeltrace.pipeline.warm" in (invented / "results/smoke/logs/measure-nobody2024-structure.log").read_text()
 
 
 def test_dvc_by_its_path_with_a_bare_environment(workspace: Path) -> None:
@@ -238,7 +238,7 @@ def test_the_control_group_bounds_the_jobs(tmp_path: Path) -> None:
     group.mkdir(parents=True)
     (group / "memory.max").write_text("250000000\n")
     (group / "cpu.max").write_text("150000 100000\n")
-    module = workspace / "src/reeltrace/control_groups.py"
+    module = workspace / "src/reeltrace/machine/control_groups.py"
     edit(module, 'SYSTEM = Path("/")', f"SYSTEM = Path({str(tmp_path / 'system')!r})")
     frames = "results/paper/frames/ucf101/manifest.json"
 

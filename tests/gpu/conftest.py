@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from training.conftest import datasets
-from training.test_frame_stage import made
+from training.test_backbone_nets_stage import made
 
 __all__ = ["datasets", "made", "on_devices"]
 

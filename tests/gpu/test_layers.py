@@ -10,11 +10,11 @@ import torch.nn.functional as F
 
 from gpu.conftest import on_devices
 from reeltrace.data.store import ClipStore
+from reeltrace.kinds.network import build_video
 from reeltrace.measure.latency import measure_latency
 from reeltrace.models import pooling
 from reeltrace.models.float32 import exact_float32, use_tf32
 from reeltrace.models.slowfast import SlowFastConfig
-from reeltrace.models.video import build_video
 from reeltrace.registry.specs import TrainSpec
 from reeltrace.training import loop
 from reeltrace.training.loading import Loader

@@ -21,12 +21,12 @@ from reeltrace.data.transforms import TRANSFORMS
 from reeltrace.kinds.architecture import ARCHITECTURES
 from reeltrace.models.groups import GROUPS
 from reeltrace.registry.specs import FeaturesSpec, PretrainSpec, TrainSpec
-from reeltrace.training import features_stage, frame_stage, loop, pretrain_stage, stage
+from reeltrace.training import backbone_nets_stage, features_stage, loop, pretrain_stage, stage
 from reeltrace.training.evaluation import evaluate
 from training import test_resume
 from training.conftest import RESNET, RUN, merged
-from training.test_frame_stage import BACKBONE, GRU, POOL, RCN, ST, features_spec
-from training.test_frame_stage import spec as frame_spec
+from training.test_backbone_nets_stage import BACKBONE, GRU, POOL, RCN, ST, features_spec
+from training.test_backbone_nets_stage import spec as frame_spec
 from training.test_video_stage import CHANGES as VIDEOS
 
 CNN4: dict[str, Any] = {"model": {"widths": [4, 4, 4, 4]}}
@@ -99,7 +99,7 @@ def train(name: str, device: str, sets: dict[str, Path], work: Path) -> dict[str
         *([f"frames/{spec.dataset}"] if spec.video else []),
         *([needed] if needed else []),
     ]
-    function: Callable[..., dict[str, Any]] = frame_stage.run if name in FRAME_RUNS else stage.run
+    function: Callable[..., dict[str, Any]] = backbone_nets_stage.run if name in FRAME_RUNS else stage.run
     return function(spec, {key: sets[key] for key in inputs}, work)
 
 
@@ -196,8 +196,8 @@ def test_evaluation_is_that_of_a_cpu(name: str, device: str, sets: dict[str, Pat
     """In float32: what is left of a difference is rounding."""
     spec = spec_of(name, device)
     if name in FRAME_RUNS:
-        splits = frame_stage._open(spec, sets)
-        net = frame_stage.initial_net(spec, None)
+        splits = backbone_nets_stage._open(spec, sets)
+        net = backbone_nets_stage.initial_net(spec, None)
     else:
         splits = stage._open(spec, sets)
         net = loop.Net(loop.new_model(spec), loop.architecture(spec))

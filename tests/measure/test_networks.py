@@ -17,9 +17,9 @@ from reeltrace.kinds.measurement import MEASUREMENTS, Entry
 from reeltrace.kinds.measurements.latency import LatencyMeasurement
 from reeltrace.kinds.measurements.networks import NetworksMeasurement
 from reeltrace.kinds.measurements.search import Printed, SearchMeasurement
+from reeltrace.kinds.network import build_video, video_config
 from reeltrace.kinds.points import load
 from reeltrace.measure import networks, networks_stage
-from reeltrace.models.video import build_video, video_config
 from reeltrace.registry.measurements import Network, View
 from reeltrace.registry.specs import MeasureSpec
 
@@ -45,13 +45,13 @@ def spec(measurement: Entry, **nets: Network) -> MeasureSpec:
 
 
 def counted(**nets: Network) -> NetworksMeasurement:
-    return NetworksMeasurement(kind="networks", document="mahler2020", networks=nets)
+    return NetworksMeasurement(kind="networks", document="d", networks=nets)
 
 
 def timed(**changes: Any) -> LatencyMeasurement:
     asked: dict[str, Any] = {
         "kind": "latency",
-        "document": "mahler2020",
+        "document": "d",
         "of": "nets",
         "views": {"slowfast": "inference"},
     }
@@ -111,7 +111,7 @@ def test_a_network_is_written_with_its_configuration_stages_and_costs(tmp_path: 
 def test_counts_and_searches_are_the_same_bytes_each_time(tmp_path: Path) -> None:
     search = SearchMeasurement(
         kind="search",
-        document="mahler2020",
+        document="d",
         networks={"r2plus1d": Printed(architecture="r2plus1d", config={}, parameters=63_747_500)},
         choices={"stem": {"3": {"stem_kernel": 3}, "7": {"stem_kernel": 7, "stem_between": None}}},
     )

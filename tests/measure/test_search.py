@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reeltrace.errors import CheckFailed, UserError
+from reeltrace.kinds.network import VideoConfig, build_video
 from reeltrace.measure import search as search_module
 from reeltrace.measure.search import count_by_arithmetic, search_configurations
 from reeltrace.measure.structure import count_parameters
 from reeltrace.models.nonlocal_i3d import NonLocalI3DConfig
 from reeltrace.models.r2plus1d import R2Plus1DConfig
 from reeltrace.models.slowfast import SlowFastConfig
-from reeltrace.models.video import VideoConfig, build_video
 
 R34 = R2Plus1DConfig()
 R152 = R2Plus1DConfig(block="bottleneck", blocks=(3, 8, 36, 3))
@@ -112,8 +112,8 @@ def test_both_r2plus1d_are_explained_by_one_stem() -> None:
 
 def test_slowfast_is_explained_by_80_classes() -> None:
     found = search_configurations(
-        {"SlowFast": SlowFastConfig()},
-        {"SlowFast": 59_342_488},
+        {"slowfast": SlowFastConfig()},
+        {"slowfast": 59_342_488},
         {
             "classes": CLASSES,
             "temporal kernels in res4": TEMPORAL,

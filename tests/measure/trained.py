@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from reeltrace.data.standin import encode
-from reeltrace.models.video import build_video, video_config
+from reeltrace.kinds.network import build_video, video_config
 from reeltrace.registry.measurements import Network, View
 
 CONFIG: dict[str, Any] = {

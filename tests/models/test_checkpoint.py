@@ -18,7 +18,8 @@ from torch import nn
 
 from nets import build_model
 from reeltrace.errors import UserError
-from reeltrace.models.checkpoint import load_checkpoint, read_tensors, restore, save_checkpoint
+from reeltrace.models.checkpoint import load_checkpoint, restore, save_checkpoint
+from reeltrace.models.weights import read_tensors
 
 ARCHITECTURE: dict[str, Any] = {
     "architecture": "cnn4",
@@ -109,10 +110,10 @@ def test_a_checkpoint_of_another_network_is_refused(
 def test_a_description_that_belies_its_parameters_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "odd.pt"
     save_checkpoint(path, ARCHITECTURE, 1, build(classes=5))
-    with pytest.raises(UserError, match=r"fc.bias is \[5\] in the file, expected \[3\]"):
+    with pytest.raises(UserError, match=r"fc.bias is \(5,\), expected \(3,\); delete it and train again"):
         restore(build(), ARCHITECTURE, path)
     save_checkpoint(path, ARCHITECTURE, 1, build(bias=True))
-    with pytest.raises(UserError, match=r"conv1.bias is \[2\] in the file, expected absent"):
+    with pytest.raises(UserError, match=r"conv1.bias is not in the net; delete it"):
         restore(build(), ARCHITECTURE, path)
 
 

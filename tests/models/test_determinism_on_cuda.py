@@ -16,6 +16,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functional_call
 
 from nets import build_model
+from reeltrace.kinds.network import build_video
 from reeltrace.models import group_conv
 from reeltrace.models.baselines import AveragePool, GRUClassifier
 from reeltrace.models.nonlocal_i3d import NonLocalI3DConfig
@@ -23,7 +24,6 @@ from reeltrace.models.r2plus1d import R2Plus1DConfig
 from reeltrace.models.rcn import RCN
 from reeltrace.models.slowfast import SlowFastConfig
 from reeltrace.models.st_resnet import Connection, StResNet
-from reeltrace.models.video import build_video
 
 # Gradients that CUDA adds in any order: torch's list of what `use_deterministic_algorithms` refuses or replaces, under
 # the names of the graph. What newer versions replace (3D max pooling; not 2.11) counts as well.

@@ -8,6 +8,7 @@ from torchvision.models import resnet18
 
 from reeltrace.errors import UserError
 from reeltrace.models.rcn import RCN, HiddenInit, RecurrentConv, hidden_statistics
+from reeltrace.models.weights import image_state, load_images
 
 WIDTHS = (4, 6, 8, 10)
 
@@ -28,7 +29,7 @@ def test_without_memory_it_is_torchvisions_resnet_18_frame_by_frame() -> None:
     torch.manual_seed(1)
     theirs = resnet18().eval()
     ours = RCN(1000).eval()
-    ours.load_images(theirs.state_dict(), head=True)
+    load_images(ours, theirs.state_dict(), "resnet18", head=True)
     forget(ours)
     clips = torch.rand(2, 3, 3, 48, 48)
     with torch.no_grad():
@@ -85,10 +86,11 @@ def test_the_initialisation_is_all_that_differs() -> None:
 
 
 def test_weights_of_another_net_are_refused() -> None:
-    with pytest.raises(UserError, match=r"conv1\.weight .* is of shape"):
-        net_of().load_images(resnet18().state_dict())
-    with pytest.raises(UserError, match=r"layer1\.0\.conv3\.weight .* is unknown here"):
-        net_of().load_images({"layer1.0.conv3.weight": torch.zeros(1)})
+    with pytest.raises(UserError, match=r"backbone: bn1\.bias is \(64,\), expected \(4,\); make it again"):
+        load_images(net_of(), resnet18().state_dict(), "backbone", "make it again")
+    more = {**image_state(net_of()), "layer1.0.conv3.weight": torch.zeros(1)}
+    with pytest.raises(UserError, match=r"layer1\.0\.conv3\.weight is not in the net"):
+        load_images(net_of(), more, "backbone")
     with pytest.raises(UserError, match="expected random or identity"):
         RecurrentConv(3, 4, 1, "zero", halve=False)  # type: ignore[arg-type]
     with pytest.raises(UserError, match="four widths"):

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from torchvision.models.video import r2plus1d_18
 
 from reeltrace.errors import UserError
+from reeltrace.kinds.network import VideoConfig, build_video, video_config
 from reeltrace.models.nonlocal_block import NonLocal
 from reeltrace.models.nonlocal_i3d import NonLocalI3D, NonLocalI3DConfig
 from reeltrace.models.r2plus1d import R2Plus1D, R2Plus1DConfig, intermediate_channels
 from reeltrace.models.residual3d import Residual, bottleneck
 from reeltrace.models.slowfast import SlowFast, SlowFastConfig
-from reeltrace.models.video import VideoConfig, build_video, video_config
 
 R152 = {"block": "bottleneck", "blocks": (3, 8, 36, 3)}
 DETECTION = {"classes": 80, "head": "detect", "strides": (1, 2, 2, 1), "dilations": (1, 1, 1, 2)}
@@ -179,7 +179,7 @@ def test_detection_scores_boxes() -> None:
 @pytest.mark.parametrize(
     ("architecture", "values", "message"),
     [
-        ("c3d", {}, r"unknown architecture 'c3d': expected one of nonlocal_i3d, r2plus1d, slowfast"),
+        ("c3d", {}, r"no network architecture is named 'c3d'; "),
         ("slowfast", {"beta": 8}, r"unknown value .beta. of architecture slowfast: expected one of classes, head"),
         ("slowfast", {"head": "segment"}, r"unknown head 'segment'"),
         ("slowfast", {"blocks": [3, 4, 6]}, r"blocks takes 4 values, one per residual stage, found 3"),

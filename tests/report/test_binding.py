@@ -85,16 +85,16 @@ def test_unknown_and_doubled_ids_are_refused(binder: Binder) -> None:
 
 def test_data_that_other_data_stands_in_for_is_marked_in_a_name(binder: Binder) -> None:
     stand_in = {"MNIST": "8x8 digits in place of MNIST", "UCF-101": "clips in place of UCF-101"}
-    shown = binder.formula("Moving MNIST-Dir, UCF-101 r90, C_in", stand_in)
-    assert Markup(shown).striptags() == "Moving MNIST-Dir stand-in, UCF-101 stand-in r90, Cin"
+    shown = binder.formula("Moving MNIST-Dir, UCF-101 as it is, C_in", stand_in)
+    assert Markup(shown).striptags() == "Moving MNIST-Dir stand-in, UCF-101 stand-in as it is, Cin"
     assert shown.count('title="8x8 digits in place of MNIST"') == 1 and "<sub>in</sub>" in shown
     assert found(binder, page(binder, shown)) == []
     assert binder.formula("Moving MNIST") == "<span data-name>Moving MNIST</span>"
 
 
 def test_a_line_may_end_before_a_parenthesis(binder: Binder) -> None:
-    shown = binder.formula("Z3CNN(no aug), (a) on MNIST", {"MNIST": "f(x) in place of MNIST"})
-    assert shown.count("<wbr>") == 1 and "Z3CNN<wbr>(no aug)" in shown and 'title="f(x) in' in shown
+    shown = binder.formula("Plain(no aug), (a) on MNIST", {"MNIST": "f(x) in place of MNIST"})
+    assert shown.count("<wbr>") == 1 and "Plain<wbr>(no aug)" in shown and 'title="f(x) in' in shown
     assert found(binder, page(binder, shown)) == []
 
 

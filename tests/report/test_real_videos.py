@@ -12,13 +12,14 @@ from reeltrace.artifacts.names import MANIFEST, SPEC
 from reeltrace.artifacts.protocol import make_manifest
 from reeltrace.data import frames_stage, videos_stage
 from reeltrace.data.frame_store import FrameStore
+from reeltrace.kinds.datasets.videos import VideosSpec
 from reeltrace.registry.reading import spec_json
-from reeltrace.registry.specs import FramesSpec, VideosSpec
+from reeltrace.registry.specs import FramesSpec
 from reeltrace.report import videos
-from reeltrace.report.verify import _sides, _stored
+from reeltrace.verify.videos import sides, stored
 
 GENERATED = {"groups": 8, "clips_per_group": 1, "frames": (12, 16), "seed": 3}
-VIEW = {"split": 1, "clip": {"frames": 4, "stride": 2, "crop": 15, "size": 15}}
+VIEW = {"split": 1, "clip": {"frames": 4, "stride": 2, "crop": 15, "size": 15, "place": "center"}}
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +48,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_what_the_stages_write_is_verified_without_a_problem(results: Path) -> None:
-    assert _sides(results / "data/tiny") == []
-    assert _stored(results / "frames/tiny", results) == []
+    assert sides(results / "data/tiny") == []
+    assert stored(results / "frames/tiny", results) == []
 
 
 def test_the_shown_clip_is_the_one_that_a_frame_store_gives(results: Path) -> None:

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from reeltrace.data import stage as data_stage
-from reeltrace.registry.specs import ImagesSpec, MovingDigitsSpec, TrainSpec
+from reeltrace.data import images_stage, moving_digits_stage
+from reeltrace.kinds.datasets.images import ImagesSpec
+from reeltrace.kinds.datasets.moving_digits import MovingDigitsSpec
+from reeltrace.registry.specs import TrainSpec
 
 DATASET: dict[str, Any] = {
     "stage": "data",
@@ -74,14 +76,14 @@ def datasets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("data")
     pool = root / "digits"
     pool.mkdir()
-    data_stage.run(
+    images_stage.run(
         ImagesSpec(stage="data", key="digits", scale="smoke", kind="images", source="sklearn-digits"), {}, pool
     )
     made = {}
     for task in ("direction", "digit"):
         made[task] = root / task
         made[task].mkdir()
-        data_stage.run(MovingDigitsSpec(**DATASET, key=task, task=task), {"data/digits": pool}, made[task])
+        moving_digits_stage.run(MovingDigitsSpec(**DATASET, key=task, task=task), {"data/digits": pool}, made[task])
     return made
 
 

@@ -22,7 +22,8 @@ from reeltrace.data.sequences import open_sequences
 from reeltrace.data.store import CHANNELS, ClipStore
 from reeltrace.errors import UserError
 from reeltrace.models.float32 import tf32_in_use, use_tf32
-from reeltrace.registry.specs import FrameView, TrainSpec, VideoView
+from reeltrace.registry.datasets import VideoView
+from reeltrace.registry.specs import FrameView, TrainSpec
 from reeltrace.training import loading, loop
 from reeltrace.training.evaluation import Clips, evaluate, to_input
 from reeltrace.training.loading import Loader, read_ahead

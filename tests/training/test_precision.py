@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from reeltrace import processor
 from reeltrace.artifacts.json_values import read_json
+from reeltrace.machine import processor
 from reeltrace.models.group_conv import GroupConv3d
 from reeltrace.models.groups import get_group
 from reeltrace.training import precision, stage
@@ -94,6 +94,20 @@ def test_a_copy_of_a_conforming_net_computes_with_its_own_weights():
     x = torch.rand(1, 4, 8, 8)
     assert not other(x).any()
     assert net(x).any()
+
+
+def test_a_conforming_net_keeps_its_weights_and_nothing_of_it_is_replaced():
+    net = nn.Sequential(nn.Conv2d(4, 6, 1, 2), nn.BatchNorm2d(6), nn.Sequential(nn.Conv2d(6, 6, 1)))
+    given = dict(net.named_parameters())
+    for _ in range(2):  # a second time changes nothing
+        conform(net)
+        assert [type(module).__name__ for module in net.modules()].count("Conv2d") == 2
+        assert isinstance(net[0], nn.Conv2d)
+        assert not any("forward" in vars(module) for module in net.modules())
+        found = dict(net.named_parameters())
+        assert found.keys() == given.keys()
+        assert all(found[name] is given[name] for name in given)
+    assert len(type(net[0]).__mro__) == len(nn.Conv2d.__mro__) + 2
 
 
 CHOSEN = """

@@ -16,7 +16,8 @@ from reeltrace.artifacts.protocol import outputs_in
 from reeltrace.data import frames_stage, videos_stage
 from reeltrace.data.clips import open_videos
 from reeltrace.errors import UserError
-from reeltrace.registry.specs import FramesSpec, TrainSpec, VideosSpec
+from reeltrace.kinds.datasets.videos import VideosSpec
+from reeltrace.registry.specs import FramesSpec, TrainSpec
 from reeltrace.training import stage
 from reeltrace.training.loading import Loader
 

@@ -17,14 +17,15 @@ if not (PROJECT.is_dir() and PROJECT.samefile(Path.cwd())):
 # The code of this folder, whatever is installed where; workflow/reeltrace says more.
 sys.path.insert(0, str(PROJECT / "src"))
 try:
-    from reeltrace import launching, processor, variables, warm
-    from reeltrace.analysis.texts import check_texts
+    from reeltrace.machine import processor, variables
+    from reeltrace.pipeline import launching, warm
+    from reeltrace.analysis.cross_checks import check_texts
     from reeltrace.artifacts.files import in_one_line
-    from reeltrace.engines import refresh_specs, refuse_unreadable
+    from reeltrace.pipeline.engines import refresh_specs, refuse_unreadable
     from reeltrace.errors import CheckFailed, UserError
-    from reeltrace.order import gpus, priorities, threads
-    from reeltrace.plan import check_sources, load_plan
-    from reeltrace.workflow_run import WorkflowRun
+    from reeltrace.pipeline.order import gpus, is_small, priorities, threads
+    from reeltrace.pipeline.plan import check_sources, load_plan
+    from reeltrace.pipeline.workflow_run import WorkflowRun
 except ModuleNotFoundError as error:
     raise WorkflowError(
         f"{sys.executable}: has Snakemake but not {error.name}, which this workflow reads its plan with; "
@@ -109,8 +110,7 @@ def threads_of(stage):
 
 def decoding_threads(wildcards):
     """All processors that there are, eight where a cluster decides; one for a small set, which is not worth waiting for all."""
-    source = PLAN[f"data/{wildcards.key}"].spec
-    if source.generated is not None:
+    if is_small(PLAN, wildcards.key):
         return 1
     return CORES or 8
 

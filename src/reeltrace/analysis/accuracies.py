@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from reeltrace.analysis import published as pub
 from reeltrace.analysis.cells import base_cell
-from reeltrace.analysis.intervals import hull, mean, percent, printed, sample_deviation, wilson
+from reeltrace.analysis.intervals import hull, mean, percent, sample_deviation, wilson
 from reeltrace.analysis.sources import Source, get, read_score, source_of
 from reeltrace.analysis.verdicts import Circumstances, judge_accuracy
-from reeltrace.artifacts.pointers import escape_pointer
+from reeltrace.artifacts.pointers import escape_pointer, pointer_to
+from reeltrace.artifacts.runs import on_test
+from reeltrace.kinds.rounding import printed
 from reeltrace.kinds.table import CellSource, TableEntry, cell_sources
 
 if TYPE_CHECKING:
@@ -104,7 +106,7 @@ def _of_seeds(spec: AggregateSpec, sources: Mapping[str, Source], run: str) -> d
 
 def _traces(of_seed: Mapping[int, Source], place: CellSource, *within: str) -> list[dict[str, Any]]:
     """Where the accuracy of a cell stands, one trace per seed; `within` names a part of the score."""
-    path = "/".join(["/best/test", *map(escape_pointer, (place.transform, *within, "top1"))])
+    path = pointer_to(*on_test("best", place.transform, *within, "top1"))
     return [{"seed": seed, **source.trace(path)} for seed, source in of_seed.items()]
 
 
@@ -122,8 +124,8 @@ def accuracy(of_seed: Mapping[int, Source], transform: str, decimals: int) -> di
 
     Percentages come from counts; a `top1` that does not agree with its counts is refused (`CheckFailed`).
     """
-    best = {seed: read_score(source, "best", "test", transform) for seed, source in of_seed.items()}
-    last = {seed: read_score(source, "last", "test", transform) for seed, source in of_seed.items()}
+    best = {seed: read_score(source, *on_test("best", transform)) for seed, source in of_seed.items()}
+    last = {seed: read_score(source, *on_test("last", transform)) for seed, source in of_seed.items()}
     exact = {seed: percent(*score) for seed, score in best.items()}
     intervals = {seed: wilson(*score) for seed, score in best.items()}
     low, high = hull(list(intervals.values()))
@@ -157,7 +159,7 @@ def of_clips(of_seed: Mapping[int, Source], place: CellSource, decimals: int) ->
 
     It has no interval: clips of one video are not independent of each other.
     """
-    scores = {seed: read_score(source, "best", "test", place.transform, "clip") for seed, source in of_seed.items()}
+    scores = {seed: read_score(source, *on_test("best", place.transform, "clip")) for seed, source in of_seed.items()}
     exact = {seed: percent(*score) for seed, score in scores.items()}
     value = mean(list(exact.values()))
     return {

@@ -6,12 +6,38 @@ default that stands here, and nothing is shown in its place.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, NoReturn, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    model_validator,
+)
+from pydantic.json_schema import SkipJsonSchema
 
 from reeltrace.analysis import published as pub
+from reeltrace.analysis.verdicts import Verdict
 from reeltrace.errors import UserError
+from reeltrace.kinds.unit import UNITS
+
+
+def _refuse(value: object) -> NoReturn:
+    raise ValueError("leave the key out instead")
+
+
+Absent: TypeAlias = Annotated[None, SkipJsonSchema(), BeforeValidator(_refuse)]  # `int | Absent = None`: never null
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Origin = Literal["measured", "derived", "published"]
+Share = Annotated[float, Field(ge=0, le=100)]  # percent
+Bounds = Annotated[list[float], Field(min_length=2, max_length=2)]
+Ends = Annotated[list[str], Field(min_length=2, max_length=2)]
+Epoch = Annotated[int, Field(ge=1)]
 
 
 class Part(BaseModel):
@@ -21,90 +47,208 @@ class Part(BaseModel):
 
 
 class Trace(Part):
-    """Where a value stands: a file, a JSON pointer into it, its hash; of a training also the seed."""
+    """Where a value stands: a file, a place in it, and its hash."""
 
-    artifact: str
-    pointer: str
-    sha256: str
-    seed: int | None = None
+    artifact: str = Field(
+        pattern="^results/[a-z]+/[a-z]+/[^/]+/[^/]+$", description="The file, below the project's root."
+    )
+    pointer: str = Field(pattern="^/", description="The place in the file, a JSON pointer (RFC 6901).")
+    sha256: Sha256 = Field(description="The sha256 of the file.")
+
+
+class Source(Trace):
+    """What a value was computed from; of a training also the seed."""
+
+    seed: int | Absent = Field(default=None, description="The seed of the training that the file is of.")
+
+
+class Contradiction(Part):
+    """Another value for the same quantity in the same document."""
+
+    printed: str = Field(description="The other value as printed.")
+    place: str = Field(description="Where it is printed.")
 
 
 class PublishedValue(Part):
     """What the document prints in a cell, or why it prints nothing, and what contradicts it."""
 
-    printed: str | None
-    value: Any
-    place: str
-    reason: str | None
-    note: str | None
-    contradicted_by: list[dict[str, Any]]
-
-
-class SeedScore(Part):
-    """How many test clips or videos one seed had right; of a mean over runs all together, an epoch for each."""
-
-    correct: int
-    total: int
-    printed: str
-    interval: list[float] | None = None
-    epoch: int | list[int] | None = None
+    printed: str | None = Field(description="The string as printed; null where the text gives no value.")
+    value: float | list[int | str] | str | None = Field(description="The printed string as a value of its unit.")
+    place: str = Field(description="Where in the document it stands.")
+    reason: str | None = Field(description="Why the text gives no value, where it gives none.")
+    note: str | None = Field(description="What a reader should know of the printed value.")
+    contradicted_by: list[Contradiction] = Field(description="Other values that the document prints for it.")
 
 
 class Value(Part):
     """A number and how it is printed."""
 
-    value: float
-    printed: str
+    value: float = Field(description="The number.")
+    printed: str = Field(description="The number as the report prints it.")
 
 
-class ClipScore(Value):
+class Score(Part):
+    """How many clips or videos one seed had right; of a mean over runs all together."""
+
+    correct: int = Field(ge=0, description="How many were right.")
+    total: int = Field(ge=1, description="Of how many.")
+    printed: str = Field(description="The share as the report prints it.")
+
+
+class SeedScore(Score):
+    """The score of one seed's checkpoint that was best on validation."""
+
+    interval: Annotated[list[Share], Field(min_length=2, max_length=2)] = Field(
+        description="Wilson's 95 % interval; of a mean over runs the mean of their bounds."
+    )
+    epoch: Epoch | Annotated[list[Epoch], Field(min_length=2)] = Field(
+        description="The epoch of the checkpoint; of a mean over runs one for each."
+    )
+
+
+class ClipScore(Part):
     """The accuracy over the single clips of videos, beside that of the videos."""
 
-    seeds: dict[str, SeedScore]
-    trace: list[Trace]
+    value: Share = Field(description="The mean over seeds, in percent.")
+    printed: str = Field(description="The mean as the report prints it.")
+    seeds: dict[str, Score] = Field(description="The score of each seed.")
+    trace: list[Source] = Field(min_length=1, description="What it was computed from, one per seed.")
 
 
 class Ratio(Value):
-    """A time over that of the row `to`, here and in print."""
+    """A time over that of another row, here and in print."""
 
-    to: str
-    published: Value | None
-    trace: list[Trace]
-
-
-class Reproduced(Part):
-    """Our value of a cell: `interval` and what follows it of a share of a test set, `range` of times."""
-
-    value: float | str | list[Any] | None
-    printed: str
-    values: dict[str, float] | None = None
-    of: Literal["clips", "videos"] | None = None
-    seeds: dict[str, SeedScore] | None = None
-    deviation: float | None = None
-    deviation_printed: str | None = None
-    interval: list[float] | None = None
-    interval_printed: list[str] | None = None
-    last: Value | None = None
-    clip: ClipScore | None = None
-    range: list[float] | None = None
-    range_printed: list[str] | None = None
-    ratio: Ratio | None = None
+    to: str = Field(description="The row whose time is the unit.")
+    published: Value | None = Field(description="The ratio of the document's own times; null where it prints none.")
+    trace: list[Source] = Field(min_length=1, description="The times it was computed from.")
 
 
-class Cell(Part):
-    """One cell. `derivation` says of a derived value what it follows from."""
+class Accuracy(Part):
+    """A share of a test set: an accuracy in percent, or an error rate between 0 and 1."""
 
-    row: str
-    column: str
-    unit: str
-    published: PublishedValue
-    origin: Literal["measured", "derived", "published"]
-    reproduced: Reproduced | None
-    derivation: dict[str, Any] | None
-    trace: list[Trace]
-    verdict: str
-    reason: str
-    circumstances: str
+    value: Share = Field(description="The mean over seeds of the checkpoint that was best on validation, from counts.")
+    printed: str = Field(description="The mean as the report prints it, rounded half to even from the exact fraction.")
+    values: dict[str, float] = Field(description="The share of each seed.")
+    of: Literal["clips", "videos"] | Absent = Field(default=None, description="What the scores of the seeds count.")
+    seeds: dict[str, SeedScore] = Field(description="The score of each seed.")
+    deviation: float | None = Field(description="The sample standard deviation over seeds; null for one seed.")
+    deviation_printed: str | None = Field(description="The deviation as the report prints it.")
+    interval: Annotated[list[Share], Field(min_length=2, max_length=2)] = Field(
+        description="From the lowest lower to the highest upper bound of the seeds' intervals."
+    )
+    interval_printed: Ends = Field(description="Both bounds as the report prints them.")
+    last: Value = Field(description="The mean of the last checkpoints.")
+    clip: ClipScore | Absent = Field(default=None, description="Of videos, the accuracy on their clips.")
+
+
+class Time(Part):
+    """A training time, without an interval."""
+
+    value: float = Field(gt=0, description="Hours, the mean over seeds.")
+    printed: str = Field(description="The time as the report prints it.")
+    ratio: Ratio = Field(description="Its multiple of the time of another row.")
+
+
+class Sizes(Part):
+    """Several numbers of a layer, such as a shape or channels."""
+
+    value: list[int] = Field(description="The numbers; none where the layer does not exist.")
+    printed: str = Field(description="The numbers as the report prints them.")
+
+
+class Measured(Part):
+    """A quantity without an interval; one of times is their median."""
+
+    value: float | str = Field(description="The quantity in its unit; text for a description.")
+    printed: str = Field(description="The quantity as the report prints it.")
+    range: Bounds | Absent = Field(default=None, description="Of times, the fastest and the slowest pass.")
+    range_printed: Ends | Absent = Field(default=None, description="Both as the report prints them.")
+
+    model_config = ConfigDict(
+        json_schema_extra={"dependentRequired": {"range": ["range_printed"], "range_printed": ["range"]}}
+    )
+
+    @model_validator(mode="after")
+    def _both(self) -> Self:
+        if (self.range is None) != (self.range_printed is None):
+            raise ValueError("range and range_printed go together")
+        return self
+
+
+def _sort(value: Any) -> str:
+    """Which of the four a value is, told from its keys."""
+    if isinstance(value, dict):
+        named = next((name for key, name in (("values", "accuracy"), ("ratio", "time")) if key in value), None)
+        return named or ("sizes" if isinstance(value.get("value"), list) else "measured")
+    return "measured"
+
+
+Reproduced = Annotated[
+    Annotated[Accuracy, Tag("accuracy")]
+    | Annotated[Time, Tag("time")]
+    | Annotated[Sizes, Tag("sizes")]
+    | Annotated[Measured, Tag("measured")],
+    Discriminator(_sort),
+]
+
+
+class Operand(Part):
+    """A cell that a derived value follows from."""
+
+    table: str = Field(description="Its table.")
+    row: str = Field(description="Its row.")
+    column: str = Field(description="Its column.")
+    printed: str = Field(description="Its value as printed.")
+    place: str = Field(description="Where in the document it stands.")
+
+
+class Derivation(Part):
+    """What a derived value follows from."""
+
+    operation: Literal["quotient", "product"] = Field(description="What is done with the two cells.")
+    of: list[Operand] = Field(min_length=2, max_length=2, description="The two cells.")
+
+
+def _quantity(name: str) -> str:
+    unit = UNITS.all().get(name)
+    if unit is None or unit.compare is None:
+        raise ValueError(f"a unit whose cells are compared, not {name}")
+    return name
+
+
+Quantity = Annotated[str, AfterValidator(_quantity)]  # which units there are depends on the documents
+
+
+class Compared(Part):
+    """A published value and ours, and what came of it."""
+
+    row: str = Field(description="The key of its row.")
+    column: str = Field(description="The key of its column.")
+    unit: Quantity = Field(description="The unit of both values.")
+    published: PublishedValue = Field(description="What the document prints.")
+    origin: Origin = Field(
+        description="Where our value comes from: counted, trained or timed here; from nothing but values that the "
+        "document prints; or nothing is set beside the document's value."
+    )
+    reproduced: Reproduced | None = Field(description="Our value; null where nothing was run or measured.")
+    derivation: Derivation | None = Field(description="Of a derived value what it follows from, null for others.")
+    verdict: Verdict = Field(description="How the two values compare.")
+    reason: str = Field(description="Why the verdict is this one.")
+    circumstances: str = Field(description="How our value was made: scale, data, machine.")
+
+
+class Cell(Compared):
+    """One cell of a table."""
+
+    trace: list[Source] = Field(description="What our value was computed from, one per seed.")
+
+
+class Override(Part):
+    """Where what is run departs from the document."""
+
+    path: str = Field(description="The path in the experiments.")
+    document: Any = Field(description="The document's value.")
+    here: Any = Field(description="The value here.")
 
 
 class Content(Part):
@@ -125,7 +269,7 @@ class Content(Part):
     circumstances: str
     columns: list[dict[str, Any]]
     rows: list[dict[str, Any]]
-    overrides: list[dict[str, Any]]
+    overrides: list[Override]
     cells: list[Cell]
     seeds: list[int] = []
     runs: dict[str, Any] = {}
@@ -133,7 +277,7 @@ class Content(Part):
     equivariance: list[dict[str, Any]] = []
     hidden: list[dict[str, Any]] = []
     search: dict[str, Any] | None = None
-    origins: dict[str, Literal["measured", "derived", "published"]] = {}
+    origins: dict[str, Origin] = {}
     added: list[str] = []
     beside: list[dict[str, Any]] = []
     drawings: dict[str, dict[str, Any]] = {}
@@ -144,9 +288,13 @@ def check(content: dict[str, Any], made_by: str) -> None:
     try:
         Content.model_validate(content)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = "/".join(map(str, first["loc"]))
-        raise UserError(f"{made_by}: cells.json, /{where}: {first['msg']}; correct what it gives") from None
+        raise UserError(f"{made_by}: cells.json, {first_mistake(error)}; correct what it gives") from None
+
+
+def first_mistake(error: ValidationError) -> str:
+    """Where the first mistake lies, and what it is: `/cells/0/row: Field required`."""
+    first = error.errors(include_url=False)[0]
+    return f"/{'/'.join(map(str, first['loc']))}: {first['msg']}"
 
 
 def parts() -> dict[str, Any]:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from reeltrace.analysis.published import read_lists
 from reeltrace.kinds.table import TABLES
+from reeltrace.kinds.unit import UNITS
 
 FILE = "claims.yaml"
 Operation = Literal["below", "above", "level", "times"]
@@ -71,7 +72,6 @@ class Measured:
     interval: Interval
 
 
-SCALES = {"error rate": 100}  # into percent, the unit of rules
 Lookup = Callable[[Place], Measured | None]
 
 
@@ -79,6 +79,12 @@ def load(documents: Iterable[str], root: Path = Path()) -> tuple[Claims, ...]:
     """The claims of each document that has some. Raises `UserError` with the place and what was expected."""
     found = read_lists(documents, root, FILE, Written, "claims", "claim")
     return tuple(Claims(document, written.claims) for document, written in found)
+
+
+def in_percent(unit: str) -> float:
+    """What a value of a unit is multiplied by for a rule: a share becomes percent, the unit of rules."""
+    share = UNITS.get(unit).share
+    return 1 if share is None else 100 / share.whole
 
 
 def holds(comparison: Comparison, left: float, right: float) -> bool:
@@ -140,10 +146,10 @@ def judge_all(claims: Claims, tables: Mapping[str, Mapping[str, Any]]) -> list[d
 
     def ours(place: Place) -> Measured | None:
         cell = cells.get(place, {})
-        reproduced, scale = cell.get("reproduced"), SCALES.get(cell.get("unit", ""), 1)
+        reproduced = cell.get("reproduced")
         if reproduced is None:
             return None
-        value = reproduced["value"]
+        value, scale = reproduced["value"], in_percent(cell["unit"])
         low, high = reproduced.get("interval") or reproduced.get("range") or (value, value)
         return Measured(scale * value, (scale * low, scale * high))
 
@@ -158,7 +164,7 @@ def judge_all(claims: Claims, tables: Mapping[str, Mapping[str, Any]]) -> list[d
         value = cell.get("published", {}).get("value")
         if not isinstance(value, int | float):
             return None
-        value *= SCALES.get(cell["unit"], 1)
+        value *= in_percent(cell["unit"])
         return Measured(value, (value, value))
 
     judged = []

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from reeltrace.analysis.intervals import printed
 from reeltrace.analysis.sources import Source, get, source_of
+from reeltrace.kinds.rounding import printed
 from reeltrace.kinds.tables.results import ResultTable, runs_of
 
 if TYPE_CHECKING:

@@ -1,13 +1,14 @@
-"""Intervals and rounding: the little arithmetic between counts of clips and printed percentages.
+"""Intervals: the little arithmetic between counts of clips and printed percentages.
 
 All of it starts from counts, so that a printed value has one exact origin.
 """
 
 import math
 from collections.abc import Sequence
-from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
 from functools import cache
+
+from reeltrace.kinds.rounding import decimals_of
 
 CONFIDENCE = 0.95
 Z = 1.959963984540054  # two-sided 95 % quantile of the normal distribution
@@ -79,23 +80,6 @@ def sample_deviation(values: Sequence[Fraction]) -> float | None:
 def percent(correct: int, total: int) -> Fraction:
     """Exact percentage."""
     return Fraction(100 * correct, total)
-
-
-def printed(value: Fraction | float, decimals: int) -> str:
-    """`value` with so many decimals, rounded half to even from its exact value."""
-    exact = Fraction(value)
-    step = Fraction(1, 10**decimals)
-    quotient, rest = divmod(exact, step)
-    up = rest * 2 > step or (rest * 2 == step and quotient % 2 == 1)
-    number = (Decimal(int(quotient) + int(up)) / 10**decimals).quantize(
-        Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_EVEN
-    )
-    return f"{number:f}"
-
-
-def decimals_of(text: str) -> int:
-    """Decimals that a printed number shows: 2 in "24.13", 0 in "100"."""
-    return len(text.partition(".")[2])
 
 
 def rounding_interval(text: str) -> tuple[float, float]:

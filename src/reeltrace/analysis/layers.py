@@ -3,18 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reeltrace.analysis import published as pub
 from reeltrace.analysis.cells import base_cell
 from reeltrace.analysis.sources import Source, get, source_of
-from reeltrace.analysis.verdicts import Circumstances, Rounding, format_value, judge_structure
+from reeltrace.analysis.verdicts import Circumstances, judge_structure
 from reeltrace.artifacts.pointers import escape_pointer
 from reeltrace.errors import UserError
+from reeltrace.kinds.points import load
+from reeltrace.kinds.unit import UNITS, Rounding, Value
 
 if TYPE_CHECKING:
     from reeltrace.kinds.tables.structure import StructureTable
     from reeltrace.registry.specs import AggregateSpec
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A cell of a table of layers, in its row of the print, with the measurement that the table is read off."""
+
+    table: StructureTable
+    source: Source
+    cell: pub.Cell
+    row: pub.Row
+
+    @property
+    def layer(self) -> str:
+        """The layer of the row, as the measurement calls it."""
+        return self.row.measured or self.row.key
+
+    @property
+    def net(self) -> str:
+        """The net of the column, as the measurement calls it."""
+        name = self.cell.column.split(" ")[0]
+        if name not in self.table.nets:
+            raise UserError(
+                f"tables: nets: no {name!r}, of column {self.cell.column!r}; it has: {', '.join(self.table.nets)}"
+            )
+        return self.table.nets[name]
+
+    def of_net(self, fact: str) -> Any:
+        """What the measurement says of the net."""
+        return get(self.source, "nets", self.net, fact)
+
+
+class Answer(NamedTuple):
+    """What was measured for a cell, where each part of it was read, and the number of classes of its net."""
+
+    value: Value
+    trace: list[dict[str, str]]
+    classes: int | None
 
 
 def content(
@@ -24,13 +64,13 @@ def content(
     sources: Mapping[str, Source],
     circumstances: Circumstances,
 ) -> dict[str, Any]:
-    """What cells.json holds of a table of layers; where it prints counts of parameters, the search for them too."""
+    """What cells.json holds of a table of layers; where a unit says so, the search for what is printed too."""
     print_, source = document.tables[table.table], source_of(sources, f"measure/{table.measurement}")
     found: dict[str, Any] = {
         "measurement": table.measurement,
         "cells": _cells(table, print_, source, circumstances),
     }
-    if any(cell.unit == "parameters" for cell in print_.cells):
+    if any(of is not None and of.search for of in (cell.in_unit.layers for cell in print_.cells)):
         found["search"] = _search(source)
     return found
 
@@ -43,13 +83,17 @@ def _cells(
     for row in print_.rows:
         for column in print_.columns:
             cell = print_.cell(row.key, column.key)
-            if cell.unit == "text":
+            unit = cell.in_unit
+            if unit.compare is None:
                 continue  # names of layers and blanks: nothing to measure
-            value, trace, classes = _value(table, source, cell, row)
+            if unit.layers is None:
+                raise UserError(
+                    f"tables: table {table.table} of {table.document}: {cell.unit!r} in row {cell.row!r} is no unit of "
+                    f"layers; there are: {', '.join(name for name, known in UNITS.all().items() if known.layers)}"
+                )
+            value, trace, classes = load(unit.layers.read)(Asked(table, source, cell, row))
             verdict, reason = judge_structure(cell, value, circumstances, classes, rounding)
-            reproduced = None
-            if value is not None:
-                reproduced = {"value": value, "printed": format_value(value, cell.unit)}
+            reproduced = None if value is None else {"value": value, "printed": unit.write(value)}
             cells.append(
                 {
                     **base_cell(cell),
@@ -65,43 +109,53 @@ def _cells(
     return cells
 
 
-def _value(
-    table: StructureTable, source: Source, cell: pub.Cell, row: pub.Row
-) -> tuple[pub.Value, list[dict[str, str]], int | None]:
-    """What was measured for a cell, where each part of it was read, and the number of classes of its net."""
-    layer = row.measured or row.key
-    if cell.unit in ("filter", "stride"):
-        value = source.metrics.get("layers", {}).get(layer, {}).get(cell.unit)
-        return value, [source.trace(f"/layers/{escape_pointer(layer)}/{cell.unit}")], None
-    name = cell.column.split(" ")[0]
-    if name not in table.nets:
-        raise UserError(f"tables: nets: no {name!r}, of column {cell.column!r}; it has: {', '.join(table.nets)}")
-    of = table.nets[name]
-    net = f"/nets/{of}"
-    classes: int = get(source, "nets", of, "classes")
-    maps = get(source, "nets", of, "feature_maps")
-    if cell.unit == "parameters":
-        return get(source, "nets", of, "parameters"), [source.trace(f"{net}/parameters")], classes
-    if cell.unit == "shape":
-        size = list(maps[layer] or []) if layer in maps else None  # null: the plain network has no such layer
-        return size, [source.trace(f"{net}/feature_maps/{escape_pointer(layer)}")], classes
-    widths = get(source, "nets", of, "widths")
+# --- what units name ---
+
+
+def of_layer(asked: Asked) -> Answer:
+    """What all nets have in common in a layer, by the name of the unit: its filter, its stride."""
+    layer, unit = asked.layer, asked.cell.unit
+    value = asked.source.metrics.get("layers", {}).get(layer, {}).get(unit)
+    return Answer(value, [asked.source.trace(f"/layers/{escape_pointer(layer)}/{unit}")], None)
+
+
+def parameters(asked: Asked) -> Answer:
+    """The number of parameters of a net."""
+    value, trace = asked.of_net("parameters"), [asked.source.trace(f"/nets/{asked.net}/parameters")]
+    return Answer(value, trace, asked.of_net("classes"))
+
+
+def shape(asked: Asked) -> Answer:
+    """The size of the feature maps that a layer makes; nothing in a net without the layer."""
+    layer, maps = asked.layer, asked.of_net("feature_maps")
+    size = list(maps[layer] or []) if layer in maps else None  # null: the plain network has no such layer
+    trace = [asked.source.trace(f"/nets/{asked.net}/feature_maps/{escape_pointer(layer)}")]
+    return Answer(size, trace, asked.of_net("classes"))
+
+
+def channels(asked: Asked) -> Answer:
+    """The channels that go into a layer and come out of it, and the orientations of its group."""
+    layer, source, net = asked.layer, asked.source, f"/nets/{asked.net}"
+    classes, widths = asked.of_net("classes"), asked.of_net("widths")
     trace = [source.trace(f"{net}/widths")]
-    if row.key.startswith("fc"):
-        return [widths[3], classes], [*trace, source.trace(f"{net}/classes")], classes
+    if asked.row.key.startswith("fc"):
+        return Answer([widths[3], classes], [*trace, source.trace(f"{net}/classes")], classes)
     if layer == "conv1":
         assert source.spec is not None
-        channels = [get(source.spec, "measurement", "input")[0], widths[0]]
+        found = [get(source.spec, "measurement", "input")[0], widths[0]]
         trace.append(source.spec.trace("/measurement/input/0"))
     else:
         before, after = {"maxPool": (0, 0), "conv2": (0, 1), "conv3": (1, 2), "smoothing": (2, 2), "conv4": (2, 3)}[
             layer
         ]
-        channels = [widths[before], widths[after]]
-    orientations = maps["conv1"][:-3]
+        found = [widths[before], widths[after]]
+    orientations = asked.of_net("feature_maps")["conv1"][:-3]
     if orientations:
         trace.append(source.trace(f"{net}/feature_maps/conv1/0"))
-    return [*channels, *orientations], trace, classes
+    return Answer([*found, *orientations], trace, classes)
+
+
+# --- open choices ---
 
 
 def _rounding(source: Source) -> Rounding:

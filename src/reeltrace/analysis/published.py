@@ -4,60 +4,43 @@ A transcription is checked as strictly as the experiments: every cell of a table
 in its unit, and a value that the text does not give is null with the reason.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from reeltrace.artifacts.names import DOCUMENTS
 from reeltrace.errors import UserError, short
+from reeltrace.kinds.unit import UNITS, Unit, Value, units_of
 from reeltrace.registry.texts import parse_yaml, read_text
 
 FILE = "published.yaml"
-Unit = Literal[
-    "percent",
-    "error rate",
-    "hours",
-    "parameters",
-    "channels",
-    "shape",
-    "filter",
-    "stride",
-    "count",
-    "size",
-    "blocks",
-    "gigaflops",
-    "seconds",
-    "rate",
-    "gigabytes",
-    "ratio",
-    "thousands",
-    "millions",
-    "times",
-    "text",
-]
-Value = float | int | list[int | str] | str | None
-
-_NUMBER = r"\d+(?:\.\d+)?"
-# Units whose strings are one number and the letters around it.
-QUANTITIES: Mapping[str, tuple[str, str]] = {
-    "gigaflops": (_NUMBER, "a number of GFLOPS such as '235.8'"),
-    "seconds": (rf"({_NUMBER})s", "a time such as '0.52s'"),
-    "rate": (_NUMBER, "a number per second such as '2.5'"),
-    "gigabytes": (rf"({_NUMBER}) ?G?B", "an amount of memory such as '2.888 GB'"),
-    "thousands": (rf"({_NUMBER})K", "a number of thousands such as '2.7K'"),
-    "millions": (rf"({_NUMBER})M?", "a number of millions such as '133' or '34M'"),
-    "times": (rf"({_NUMBER})x", "a multiple such as '2x'"),
-    "ratio": (rf"{_NUMBER}(?:e-?\d+)?", "a ratio such as '1.344e-6'"),
-}
-_TUPLE = re.compile(r"^\((\w+(?:, \w+)*)\)$")
-NOT_APPLICABLE = "N/A"
-DECIMALS: dict[str, int] = {"percent": 2, "error rate": 3}  # of shares, where a document does not say
 M = TypeVar("M", bound=BaseModel)
+
+
+def _known_unit(value: Any, info: ValidationInfo) -> str:
+    """The name of a unit that the document may use, which the context of its validation names."""
+    known = units_of((info.context or {}).get("document"))
+    if not isinstance(value, str) or value not in known:
+        *others, last = map(repr, known)
+        expected = {"expected": f"{', '.join(others)} or {last}"}
+        raise PydanticCustomError("literal_error", "Input should be {expected}", expected)
+    return value
+
+
+UnitName = Annotated[str, PlainValidator(_known_unit)]
 
 
 class _Strict(BaseModel):
@@ -77,7 +60,7 @@ class Cell(_Strict):
     row: str
     column: str
     printed: str | None
-    unit: Unit
+    unit: UnitName
     place: str
     reason: str | None = None
     note: str | None = None
@@ -91,6 +74,11 @@ class Cell(_Strict):
         for other in self.also:
             parse(other.printed, self.unit)
         return self
+
+    @property
+    def in_unit(self) -> Unit:
+        """What its unit says."""
+        return UNITS.get(self.unit)
 
     @property
     def value(self) -> Value:
@@ -113,7 +101,7 @@ class Column(_Strict):
     key: str
     label: str
     group: str | None = None
-    unit: Unit | None = None
+    unit: UnitName | None = None
     added: str | None = None
 
 
@@ -138,7 +126,7 @@ class Table(_Strict):
     place: str
     note: str | None = None
     headings: tuple[str] | tuple[str, str] | None = None
-    unit: Unit
+    unit: UnitName
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     cells: tuple[Cell, ...]
@@ -202,73 +190,18 @@ class Table(_Strict):
 class Transcription(_Strict):
     """The tables transcribed from a document, and with how many decimals it prints shares, by unit."""
 
-    decimals: dict[Unit, Annotated[int, Field(ge=0, le=9, strict=True)]] = Field(default_factory=dict)
+    decimals: dict[UnitName, Annotated[int, Field(ge=0, le=9, strict=True)]] = Field(default_factory=dict)
     tables: dict[str, Table] = Field(min_length=1)
 
 
-def parse(text: str, unit: Unit) -> Value:
-    """A printed string as a value of its unit. Raises `ValueError` when it is not one.
-
-    percent: float in [0, 100]; error rate: float in [0, 1]; hours: int, "161 Hrs" is 161; parameters: int, "687K
-    parameters" is 687000; channels and shape: list of int (or of names such as N); "N/A" is the empty list; filter:
-    list of three int; stride: int; count: int, "59,342,488" is 59342488; size: [T, S, S] of "TxS^2"; gigaflops,
-    seconds, rate (per second), gigabytes, thousands, millions, times and ratio: the number as a float; text (never
-    measured) and blocks (a setting or description that is): the string itself.
-    """
-    if unit in ("text", "blocks"):
-        return text
-    if unit in QUANTITIES:
-        return float(number_in(text, unit))
-    if unit == "count":
-        if not re.fullmatch(r"\d{1,3}(,\d{3})*", text):
-            raise ValueError(f"{text!r} is not a count such as '59,342,488'")
-        return int(text.replace(",", ""))
-    if unit == "size":
-        match = re.fullmatch(r"(\d+)x(\d+)\^2", text)
-        if not match:
-            raise ValueError(f"{text!r} is not a size such as '8x56^2'")
-        return [int(match[1]), int(match[2]), int(match[2])]
-    if unit == "percent":
-        if not re.fullmatch(r"\d{1,3}(\.\d+)?", text) or not 0 <= float(text) <= 100:
-            raise ValueError(f"{text!r} is not a percentage in 0..100")
-        return float(text)
-    if unit == "error rate":
-        if not re.fullmatch(r"[01]\.\d+", text) or not 0 <= float(text) <= 1:
-            raise ValueError(f"{text!r} is not an error rate such as '0.197'")
-        return float(text)
-    if unit == "hours":
-        match = re.fullmatch(r"(\d+) Hrs", text)
-        if not match:
-            raise ValueError(f"{text!r} is not a time such as '161 Hrs'")
-        return int(match[1])
-    if unit == "parameters":
-        match = re.fullmatch(r"(\d+)K parameters", text)
-        if not match:
-            raise ValueError(f"{text!r} is not a parameter count such as '687K parameters'")
-        return int(match[1]) * 1000
-    if unit == "stride":
-        if not re.fullmatch(r"[1-9]\d*", text):
-            raise ValueError(f"{text!r} is not a stride")
-        return int(text)
-    if unit == "filter":
-        if not re.fullmatch(r"\d+x\d+x\d+", text):
-            raise ValueError(f"{text!r} is not a filter size such as '3x3x3'")
-        return [int(part) for part in text.split("x")]
-    if text == NOT_APPLICABLE:
-        return []
-    match = _TUPLE.match(text)
-    if not match:
-        raise ValueError(f"{text!r} is not a tuple such as '(3, 64)'")
-    return [int(part) if part.isdigit() else part for part in match[1].split(", ")]
+def parse(text: str, unit: str) -> Value:
+    """A printed string as a value of its unit; see `kinds.unit.Unit`. Raises `ValueError` when it is not one."""
+    return UNITS.get(unit).read(text)
 
 
-def number_in(text: str, unit: str) -> str:
-    """The number in a printed string of one of the `QUANTITIES`: "0.52" of "0.52s". Raises `ValueError`."""
-    pattern, what = QUANTITIES[unit]
-    match = re.fullmatch(pattern, text)
-    if not match:
-        raise ValueError(f"{text!r} is not {what}")
-    return match[1] if match.groups() else match[0]
+def share_decimals() -> dict[str, int]:
+    """By unit, with how many decimals shares are printed where a document does not say."""
+    return {name: unit.share.decimals for name, unit in UNITS.all().items() if unit.share is not None}
 
 
 @dataclass(frozen=True)
@@ -281,7 +214,7 @@ class Document:
     document: str
     tables: Mapping[str, Table]
     path: Path
-    decimals: Mapping[str, int] = field(default_factory=lambda: DECIMALS)
+    decimals: Mapping[str, int] = field(default_factory=share_decimals)
 
 
 def load(document: str, root: Path = Path()) -> Document:
@@ -290,17 +223,15 @@ def load(document: str, root: Path = Path()) -> Document:
     Raises `UserError` with the file, the place in it, what was found and what was expected.
     """
     path = DOCUMENTS / document / FILE
-    found = read_yaml(path, Transcription, root)
-    return Document(
-        document, found.tables, path, DECIMALS | {str(unit): places for unit, places in found.decimals.items()}
-    )
+    found = read_yaml(path, Transcription, root, document)
+    return Document(document, found.tables, path, {**share_decimals(), **found.decimals})
 
 
-def read_yaml(path: Path, model: type[M], root: Path = Path()) -> M:
-    """A YAML file below `root`, validated. Raises `UserError` naming the file and the place in it."""
+def read_yaml(path: Path, model: type[M], root: Path = Path(), document: str | None = None) -> M:
+    """A YAML file below `root`, of a document, validated. Raises `UserError` naming the file and the place in it."""
     raw = parse_yaml(str(path), read_text(root / path, str(path)))
     try:
-        return model.model_validate(raw)
+        return model.model_validate(raw, context={"document": document})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from reeltrace.analysis import published as pub
 from reeltrace.analysis.cells import base_cell
-from reeltrace.analysis.intervals import printed
 from reeltrace.analysis.sources import Source
 from reeltrace.analysis.verdicts import judge_equal, judge_number, judge_observed
 from reeltrace.artifacts.pointers import escape_pointer, pointer
 from reeltrace.errors import CheckFailed, UserError
+from reeltrace.kinds.rounding import printed
 from reeltrace.kinds.tables.measured import DerivedColumn, MeasuredColumn, MeasuredTable, place
+from reeltrace.kinds.unit import UNITS, Value
 
 if TYPE_CHECKING:
     from reeltrace.registry.specs import AggregateSpec
@@ -53,7 +54,7 @@ def quantity_cells(
     for row in print_.rows:
         for column in print_.columns:
             cell = print_.cell(row.key, column.key)
-            if cell.unit == "text":
+            if cell.in_unit.compare is None:
                 continue
             if column.key in table.measured:
                 asked = table.measured[column.key]
@@ -152,7 +153,7 @@ def _measured_cell(cell: pub.Cell, asked: MeasuredColumn, reading: Reading | Non
     elif isinstance(reading.value, Fraction):
         verdict, reason = judge_number(cell, reading.value, "measured")
     else:
-        verdict, reason = judge_equal(cell, _plain(reading.value, cell.unit), format_quantity(reading.value, cell.unit))
+        verdict, reason = judge_equal(cell, _plain(reading.value, cell.unit))
     reproduced: dict[str, Any] = {
         "value": _plain(reading.value, cell.unit),
         "printed": format_quantity(reading.value, cell.unit),
@@ -187,6 +188,12 @@ def _derived_cell(key: str, cell: pub.Cell, asked: DerivedColumn, table: str, do
             ) from None
     if any(operand.printed is None for operand in operands):
         return _without_value("derived", "from published values", "not given", "what it follows from is not given")
+    for operand, (number, row, column) in zip(operands, places, strict=True):
+        if operand.in_unit.number is None:
+            raise UserError(
+                f"tables.{key}.derived.{cell.column}.of: table {number} of {document.path} has no number in {row!r}, "
+                f"{column!r}, but {operand.unit} {operand.printed!r}"
+            )
     left, right = (published_number(operand) for operand in operands)
     if asked.operation == "quotient" and right == 0:
         raise UserError(f"tables.{key}.derived.{cell.column}: divides by a published zero")
@@ -212,42 +219,23 @@ def _derived_cell(key: str, cell: pub.Cell, asked: DerivedColumn, table: str, do
 
 
 def published_number(cell: pub.Cell) -> Fraction:
-    """The exact number that a cell prints."""
-    assert cell.printed is not None
-    if cell.unit in pub.QUANTITIES:
-        return Fraction(pub.number_in(cell.printed, cell.unit))
-    if cell.unit == "count":
-        return Fraction(cell.printed.replace(",", ""))
-    return Fraction(cell.printed)
+    """The exact number that a cell of a unit of numbers prints."""
+    number = cell.in_unit.number
+    assert cell.printed is not None and number is not None
+    return Fraction(number(cell.printed))
 
 
 # --- printing ---
 
-DECIMALS = {"gigabytes": 3, "rate": 3, "thousands": 1, "millions": 1}  # two for all others
-SUFFIXES = {"seconds": "s", "gigabytes": " GB", "thousands": "K", "millions": "M", "times": "x"}
-MICRO = Fraction(1, 1000)  # ratios below it are written in millionths, as the document writes them
-
 
 def format_quantity(value: Fraction | str | list[int], unit: str) -> str:
     """A quantity as the document would print it: `59,342,488`, `8x56^2`, `0.52s`, `2.888 GB`, `1.344e-6`."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list):
-        if unit == "size" and len(value) == 3 and value[1] == value[2]:
-            return f"{value[0]}x{value[1]}^2"
-        return "x".join(map(str, value))
-    if unit == "count" and value.denominator == 1:
-        return f"{value.numerator:,}"
-    if unit == "ratio":
-        return f"{printed(value * 10**6, 3)}e-6" if value < MICRO else printed(value, 5)
-    if unit == "gigaflops" and value.denominator == 1:
-        return str(value.numerator)
-    return printed(value, DECIMALS.get(unit, 2)) + SUFFIXES.get(unit, "")
+    return UNITS.get(unit).write(value)
 
 
-def _plain(value: Fraction | str | list[int], unit: str) -> pub.Value:
+def _plain(value: Fraction | str | list[int], unit: str) -> Value:
     if isinstance(value, list):
         return [*value]
     if isinstance(value, str):
         return value
-    return value.numerator if unit == "count" and value.denominator == 1 else float(value)
+    return value.numerator if UNITS.get(unit).whole and value.denominator == 1 else float(value)

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 from reeltrace.analysis import published as pub
 from reeltrace.analysis.cells import base_cell
 from reeltrace.analysis.hidden import hidden
-from reeltrace.analysis.intervals import hull, mean, percent, printed, sample_deviation, wilson
+from reeltrace.analysis.intervals import hull, mean, percent, sample_deviation, wilson
 from reeltrace.analysis.sources import Source, get, read_score, source_of
 from reeltrace.analysis.verdicts import Circumstances, Verdict, judge_result, judge_time
-from reeltrace.artifacts.pointers import escape_pointer
+from reeltrace.artifacts.pointers import escape_pointer, pointer_to
+from reeltrace.artifacts.runs import on_test
 from reeltrace.errors import UserError
+from reeltrace.kinds.rounding import printed
 from reeltrace.kinds.tables.results import Quantity, ResultTable, runs_of
 
 if TYPE_CHECKING:
@@ -109,14 +111,14 @@ def _rate(
     trace, epochs = [], {}
     for seed in spec.seeds:
         of = [source_of(sources, f"train/{run}-s{seed}") for run in runs]
-        best[seed] = [read_score(source, "best", "test", "original", *within) for source in of]
-        last[seed] = [read_score(source, "last", "test", "original", *within) for source in of]
+        best[seed] = [read_score(source, *on_test("best", "original", *within)) for source in of]
+        last[seed] = [read_score(source, *on_test("last", "original", *within)) for source in of]
         epochs[seed] = [get(source, "best", "epoch") for source in of]
-        path = "/".join(["/best/test/original", *within, "top1"])
+        path = pointer_to(*on_test("best", "original", *within, "top1"))
         trace += [{"seed": seed, **source.trace(path)} for source in of]
     exact = {seed: mean([_value(quantity, score) for score in scores]) for seed, scores in best.items()}
     videos = {
-        seed: [read_score(source_of(sources, f"train/{run}-s{seed}"), "best", "test", "original")[1] for run in runs]
+        seed: [read_score(source_of(sources, f"train/{run}-s{seed}"), *on_test("best", "original"))[1] for run in runs]
         for seed in spec.seeds
     }
     intervals = {seed: _interval(quantity, scores, videos[seed]) for seed, scores in best.items()}
@@ -190,7 +192,7 @@ def _time(
     return {
         "reproduced": {
             "value": float(seconds / 3600),
-            "printed": duration(float(seconds)),
+            "printed": cell.in_unit.write(seconds / 3600),
             "ratio": {
                 "value": float(ratio),
                 "printed": printed(ratio, 2),
@@ -208,11 +210,3 @@ def _seconds(spec: AggregateSpec, source: Source, run: str) -> tuple[Fraction, l
     values = [Fraction(str(get(source, "runs", key, "seconds"))) for key in keys.values()]
     trace = [{"seed": seed, **source.trace(f"/runs/{escape_pointer(key)}/seconds")} for seed, key in keys.items()]
     return mean(values), trace
-
-
-def duration(seconds: float) -> str:
-    """`12.3 s`, `4.5 min` or `35.0 h`."""
-    for unit, size in (("h", 3600), ("min", 120)):
-        if seconds >= size:
-            return f"{seconds / (60 if unit == 'min' else size):.1f} {unit}"
-    return f"{seconds:.1f} s"

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
-from reeltrace.analysis.intervals import decimals_of, overlap, printed, rounding_interval
-from reeltrace.analysis.published import QUANTITIES, Cell, Value, number_in
+from reeltrace.analysis.intervals import overlap, rounding_interval
+from reeltrace.analysis.published import Cell
+from reeltrace.kinds.rounding import printed
+from reeltrace.kinds.unit import Given, Rounding, Value
 
 Verdict = Literal["matches", "differs", "exact", "not exact", "not comparable", "not given", "not run"]
-Rounding = Literal["nearest", "truncated"]
 VERDICTS: tuple[Verdict, ...] = (
     "matches",
     "differs",
@@ -83,7 +84,8 @@ def judge_result(
     if not circumstances.faithful:
         return "not comparable", f"{_reduced(circumstances)}: not a reproduction of the published value"
     ours = f"[{printed(interval[0], decimals)}, {printed(interval[1], decimals)}]"
-    if overlap(rounding_interval(cell.printed), interval):
+    number = cell.in_unit.number
+    if overlap(rounding_interval(cell.printed if number is None else number(cell.printed)), interval):
         return "matches", f"the published {cell.printed}, at its printed precision, lies in our interval {ours}"
     return "differs", f"the published {cell.printed} lies outside our interval {ours}"
 
@@ -119,62 +121,29 @@ def judge_structure(
         return "not given", cell.reason or ""
     if circumstances.overridden:
         return "not comparable", "measured with overridden values: not the published network"
-    if cell.unit == "parameters":
-        assert isinstance(value, int)
-        if rounding == "truncated":
-            thousands, how = (
-                str(value // 1000),
-                "with the fraction dropped, the rule that explains every printed count, is",
-            )
-        else:
-            thousands, how = printed(Fraction(value, 1000), 0), "rounds to"
-        if int(thousands) * 1000 == cell.value:
-            return "exact", f"{value:,} {how} the printed {thousands}K"
-        return "not exact", f"{value:,} {how} {thousands}K, printed {cell.printed.split()[0]}"
-    expected = cell.value
-    if isinstance(expected, list) and classes is not None:
-        expected = [classes if part == "N" else part for part in expected]
-    if value == expected:
-        return "exact", "equal to the print"
-    return "not exact", f"measured {format_value(value, cell.unit)}, printed {cell.printed}"
+    return _judged(cell, cell.printed, value, Given(classes=classes, rounding=rounding))
 
 
-def judge_equal(cell: Cell, value: Value, ours: str) -> tuple[Verdict, str]:
-    """Verdict on a size or a description of kernels; `ours` is how it is printed here."""
+def judge_equal(cell: Cell, value: Value) -> tuple[Verdict, str]:
+    """Verdict on a size or a description of kernels."""
     if cell.printed is None:
         return "not given", cell.reason or ""
-    if value == cell.value:
-        return "exact", "equal to the print"
-    return "not exact", f"measured {ours}, printed {cell.printed}"
+    return _judged(cell, cell.printed, value, Given())
 
 
 def judge_number(cell: Cell, value: Fraction, how: str) -> tuple[Verdict, str]:
     """Verdict on a number without randomness, at the precision of the print. `how` says where ours comes from."""
     if cell.printed is None:
         return "not given", cell.reason or ""
-    text = number_in(cell.printed, cell.unit) if cell.unit in QUANTITIES else cell.printed.replace(",", "")
-    mantissa, _, exponent = text.partition("e")
-    decimals, power = decimals_of(mantissa), int(exponent or 0)
-    shown = value / Fraction(10) ** power
-    rounded = printed(shown, decimals)
-    suffix = f"e{power}" if power else ""
-    long = printed(shown, decimals + 3)
-    long = (long.rstrip("0").rstrip(".") if "." in long else long) + suffix
-    if shown.denominator == 1:
-        long = f"{int(shown):,}" if cell.unit == "count" else str(int(shown))
-    if shown == Fraction(mantissa):
-        return "exact", f"{how} {long}, equal to the printed {cell.printed}"
-    if Fraction(rounded) == Fraction(mantissa):
-        return "exact", f"{how} {long}, which rounds to the printed {cell.printed}"
-    if cell.unit == "count":
-        return "not exact", f"{how} {long}, {int(value - Fraction(mantissa)):+,} from the printed {cell.printed}"
-    if shown.denominator == 1:
-        return "not exact", f"{how} {long}, printed {cell.printed}"
-    cut = Fraction(int(shown * 10**decimals), 10**decimals) == Fraction(mantissa)
-    return "not exact", (
-        f"{how} {long}, which rounds to {rounded}{suffix}, printed {cell.printed}"
-        + (": what is left when further digits are cut off" if cut else "")
-    )
+    return _judged(cell, cell.printed, value, Given(how))
+
+
+def _judged(cell: Cell, text: str, value: Fraction | Value, given: Given) -> tuple[Verdict, str]:
+    """What the unit of a cell says of the printed text and a value without randomness."""
+    unit = cell.in_unit
+    assert unit.compare is not None  # words are left out before
+    same, words = unit.compare(unit, text, value, given)
+    return "exact" if same else "not exact", words
 
 
 def judge_observed(cell: Cell, device: str) -> tuple[Verdict, str]:
@@ -185,15 +154,6 @@ def judge_observed(cell: Cell, device: str) -> tuple[Verdict, str]:
         "not comparable",
         f"measured on {device}, with another implementation: no reproduction of the published value",
     )
-
-
-def format_value(value: Value, unit: str) -> str:
-    """A measured quantity as the document would print it: `(2, 16, 16, 16)`, `3x3x3`, `687,114`, `N/A`."""
-    if isinstance(value, list):
-        if unit == "filter":
-            return "x".join(map(str, value))
-        return f"({', '.join(map(str, value))})" if value else "N/A"
-    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def count(verdicts: Sequence[str]) -> dict[str, int]:

@@ -17,3 +17,8 @@ def pointer(value: Any, path: str) -> Any:
 def escape_pointer(token: str) -> str:
     """One token of a JSON pointer, escaped (RFC 6901)."""
     return token.replace("~", "~0").replace("/", "~1")
+
+
+def pointer_to(*path: str) -> str:
+    """The JSON pointer to the value at a path of keys."""
+    return "".join(f"/{escape_pointer(token)}" for token in path)

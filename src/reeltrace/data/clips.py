@@ -5,7 +5,7 @@ The pixels come from a frame store, the sides from the official split. Nothing h
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -16,13 +16,15 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from reeltrace.artifacts.cuts import clip_frames, last_start, middle, uniform_starts
 from reeltrace.artifacts.formats import VIDEO_INDEX
+from reeltrace.artifacts.video_sets import SIDES
 from reeltrace.data.frame_store import FrameStore
 from reeltrace.errors import UserError
 
 if TYPE_CHECKING:
-    from reeltrace.registry.datasets import Clip
-    from reeltrace.registry.specs import VideoView
+    from reeltrace.registry.datasets import Clip, VideoView
+    from reeltrace.registry.specs import TrainSpec
 
 K = TypeVar("K")
 
@@ -108,8 +110,7 @@ class VideoClips:
 
     def middle(self, video: int) -> tuple[int, int]:
         """The first row and column of the square in the middle of a video's frames."""
-        height, width = int(self.store.heights[video]), int(self.store.widths[video])
-        return (height - self.clip.crop) // 2, (width - self.clip.crop) // 2
+        return middle(int(self.store.heights[video]), int(self.store.widths[video]), self.clip)
 
     def drawn(self, video: int, down: float, right: float) -> tuple[int, int]:
         """The first row and column of a training clip's square; `down` and `right`, in [0, 1), were drawn for it."""
@@ -139,25 +140,10 @@ class VideoClips:
         return video, clip_frames(int(self.store.counts[video]), start, self.clip)
 
 
-def span(clip: "Clip") -> int:
-    """Frames of a video from the first to the last frame of a clip."""
-    return (clip.frames - 1) * clip.stride + 1
-
-
-def last_start(count: int, clip: "Clip") -> int:
-    """The latest frame at which a clip of a video with `count` frames may begin; 0 where the video is too short."""
-    return max(0, count - span(clip))
-
-
-def uniform_starts(count: int, clip: "Clip", number: int) -> list[int]:
-    """The first frames of `number` clips that are spread evenly over a video with `count` frames."""
-    latest = last_start(count, clip)
-    return [latest // 2] if number == 1 else [round(latest * place / (number - 1)) for place in range(number)]
-
-
-def clip_frames(count: int, start: int, clip: "Clip") -> NDArray[np.int64]:
-    """The frame numbers (T,) of a clip that begins at `start`; after the last frame a video begins again."""
-    return (start + np.arange(clip.frames, dtype=np.int64) * clip.stride) % count
+def open_splits(spec: "TrainSpec", inputs: Mapping[str, Path]) -> tuple[VideoClips, VideoClips, VideoClips]:
+    """Training, validation and test clips of a run's set, "data/<set>" and "frames/<set>" of its inputs."""
+    assert spec.video is not None
+    return open_videos(spec.video, inputs[f"data/{spec.dataset}"], inputs[f"frames/{spec.dataset}"])
 
 
 def open_videos(view: "VideoView", data: Path, frames: Path) -> tuple[VideoClips, VideoClips, VideoClips]:
@@ -243,7 +229,7 @@ def read_index(folder: Path, split: int) -> tuple[list[Video], tuple[str, ...]]:
     try:
         for row in VIDEO_INDEX.read(folder, "video", "class", "label", f"split{split}"):
             label, side = int(row["label"]), row[f"split{split}"]
-            if names.setdefault(label, row["class"]) != row["class"] or side not in ("train", "test", "unused"):
+            if names.setdefault(label, row["class"]) != row["class"] or side not in SIDES:
                 raise ValueError(f"video {row['video']}")
             rows.append(Video(row["video"], label, side, group_of(row["video"])))
         classes = tuple(names[label] for label in range(len(names)))

@@ -6,9 +6,9 @@ from typing import Any
 
 import yaml
 
-from reeltrace.data.sources import Source
+from reeltrace.data.downloads import Source
 from reeltrace.errors import UserError
-from reeltrace.strict_yaml import Loader, SurprisingError, TwiceError, complaint
+from reeltrace.registry.strict_yaml import Loader, SurprisingError, TwiceError, complaint
 
 DECLARED = Path(__file__).with_suffix(".yaml")
 

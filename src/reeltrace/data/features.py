@@ -15,7 +15,7 @@ from reeltrace.data.frame_store import FrameStore
 from reeltrace.errors import UserError
 
 if TYPE_CHECKING:
-    from reeltrace.registry.specs import VideoView
+    from reeltrace.registry.datasets import VideoView
 
 BLOCKS = ("block2", "block3", "block4")
 Features = NDArray[np.float16]

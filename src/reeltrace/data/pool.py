@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from reeltrace.errors import CheckFailed
 
+DIGIT_CLASSES = tuple(str(digit) for digit in range(10))
+
 
 class Pool(NamedTuple):
     """Grey digit images. `images` is uint8 (N, H, W), 0 black to 255 white; `labels` uint8 (N,), 0 to 9.

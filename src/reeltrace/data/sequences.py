@@ -17,7 +17,8 @@ from torch import Tensor
 from reeltrace.data.clips import VideoClips, open_videos
 
 if TYPE_CHECKING:
-    from reeltrace.registry.specs import FrameView, VideoView
+    from reeltrace.registry.datasets import VideoView
+    from reeltrace.registry.specs import FrameView
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
 """Reading stored clips: memory-mapped pixels, labels from the index, batches as tensors."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,6 +14,9 @@ from torch import Tensor
 from reeltrace.artifacts.formats import ABOUT, CLIPS
 from reeltrace.artifacts.json_values import parse_json
 from reeltrace.errors import UserError
+
+if TYPE_CHECKING:
+    from reeltrace.registry.specs import TrainSpec
 
 CHANNELS = 3
 
@@ -90,6 +93,13 @@ class ClipStore:
         # an array as index copies: the tensor owns writable memory, the map stays read-only
         grey = torch.from_numpy(self.clips[wanted])
         return grey.unsqueeze(1).expand(-1, CHANNELS, -1, -1, -1)
+
+
+def open_splits(spec: "TrainSpec", inputs: Mapping[str, Path]) -> tuple[ClipStore, ClipStore, ClipStore]:
+    """Training, validation and test clips of a run's dataset, "data/<dataset>" of its inputs. See `ClipStore.open`."""
+    data = inputs[f"data/{spec.dataset}"]
+    train, validation, test = (ClipStore.open(data, split) for split in ("train", "validation", "test"))
+    return train, validation, test
 
 
 def one_channel(batch: Tensor) -> Tensor:

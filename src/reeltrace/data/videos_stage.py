@@ -10,21 +10,21 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from reeltrace.artifacts.files import sha256_file
-from reeltrace.artifacts.formats import ABOUT, OFFICIAL_SPLITS, VIDEO_INDEX
+from reeltrace.artifacts.formats import ABOUT, VIDEO_INDEX
 from reeltrace.artifacts.json_values import write_json
 from reeltrace.artifacts.names import SCRATCH
-from reeltrace.data import declared, sources, standin
+from reeltrace.artifacts.video_sets import about_set
+from reeltrace.data import declared, downloads, standin
 from reeltrace.data.archives import unpack
+from reeltrace.data.downloads import Source, UnreachableError
 from reeltrace.data.official_splits import UCF_FOLDER, Layout, Splits, by_spelling, read_splits
-from reeltrace.data.sources import Source, UnreachableError
 from reeltrace.errors import UserError
 
 if TYPE_CHECKING:
-    from reeltrace.registry.specs import VideosSpec
+    from reeltrace.kinds.datasets.videos import VideosSpec
 
 log = logging.getLogger(__name__)
 
-SCHEMA = 1
 # The archives of each set: the videos, from the first that can be had, and the split lists.
 VIDEOS: dict[Layout, tuple[str, ...]] = {"ucf101": ("ucf101-videos", "ucf101-videos-zip"), "hmdb51": ("hmdb51-videos",)}
 LISTS: dict[Layout, str] = {"ucf101": "ucf101-splits", "hmdb51": "hmdb51-splits"}
@@ -50,27 +50,16 @@ def run(spec: "VideosSpec", inputs: Mapping[str, Path], work: Path) -> dict[str,
     names = [path.relative_to(videos).as_posix() for path in videos.rglob("*.avi") if path.is_file()]
     splits = read_splits(spec.layout, work / "splits", names, spec.classes)
     size = _write_index(work, splits)
-    write_json(
-        work / ABOUT,
-        {
-            "schema": SCHEMA,
-            "kind": "videos",
-            "layout": spec.layout,
-            "source": standin.SOURCE[spec.layout] if source is None else NAMES[spec.layout],
-            "licence": standin.LICENCE if source is None else source.licence,
-            "citation": standin.CITATION if source is None else source.citation,
-            "classes": list(splits.classes),
-            "counts": {
-                f"split{split}": {
-                    side: sum(sides[split - 1] == side for sides in splits.sides.values())
-                    for side in ("train", "test", "unused")
-                }
-                for split in OFFICIAL_SPLITS
-            },
-            "videos": len(splits.labels),
-            "bytes": size,
-        },
+    about = about_set(
+        spec.layout,
+        standin.SOURCE[spec.layout] if source is None else NAMES[spec.layout],
+        standin.LICENCE if source is None else source.licence,
+        standin.CITATION if source is None else source.citation,
+        splits.classes,
+        splits.sides.values(),
+        size,
     )
+    write_json(work / ABOUT, about)
     return facts
 
 
@@ -103,7 +92,7 @@ def drawing_threads() -> int:
 
 def _bring(layout: Layout, work: Path) -> tuple[dict[str, Any], Source]:
     """Download, check and unpack the official archives; which addresses served, and the source of the videos."""
-    lists = sources.obtain(declared.source(LISTS[layout]), sources.downloads())
+    lists = downloads.obtain(declared.source(LISTS[layout]), downloads.place())
     videos, source = _first_reachable([declared.source(key) for key in VIDEOS[layout]])
     with _shown(f"{layout}: split lists") as progress:
         unpack(lists.path, work / "splits", progress)
@@ -117,13 +106,13 @@ def _bring(layout: Layout, work: Path) -> tuple[dict[str, Any], Source]:
     return {"served": {"videos": videos.served, "splits": lists.served}}, source
 
 
-def _first_reachable(wanted: list[Source]) -> tuple[sources.Fetched, Source]:
+def _first_reachable(wanted: list[Source]) -> tuple[downloads.Fetched, Source]:
     """The first of several archives of the same videos that is there or can be had."""
     reasons = []
-    here = [source for source in wanted if (sources.downloads() / source.name).exists()]
+    here = [source for source in wanted if (downloads.place() / source.name).exists()]
     for source in [*here, *(source for source in wanted if source not in here)]:
         try:
-            return sources.obtain(source, sources.downloads()), source
+            return downloads.obtain(source, downloads.place()), source
         except UnreachableError as error:
             reasons.append(str(error))
     raise UnreachableError("; or else: ".join(reasons))

@@ -72,7 +72,7 @@ class MeasurementKind(Kind):
     """A kind of measurement. Functions are given its entry, except where another argument is named.
 
     What is None is not there: of networks, `offers` none that other measurements may speak of, and `speaks_of` none of
-    another one's; no value to recompute; no block below a table; no pictures.
+    another one's; none that it builds of its own; no value to recompute; no block below a table; no pictures.
     """
 
     params: type[Entry]
@@ -82,6 +82,9 @@ class MeasurementKind(Kind):
     observes: bool  # whether it is what was seen on one machine at one time, and differs when it is made again
     offers: Callable[[Any], Mapping[str, Network]] | None
     speaks_of: Callable[[Any], Nets] | None
+    builds: (
+        Callable[[Any], Iterable[str]] | None
+    )  # architectures of the networks that its own entry names; see NETWORKS
     names: Callable[[Any, Mapping[str, Mapping[str, Network]]], Iterable[Named]]  # also: networks on offer
     files: Callable[[Any], Iterable[tuple[str, str]]]  # of the user's, each with the key of the entry that names it
     least: Callable[[Any], Need | None]  # memory

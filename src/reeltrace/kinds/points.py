@@ -16,14 +16,21 @@ from reeltrace.errors import UserError, known_names
 
 
 @dataclass(frozen=True)
-class Kind:
-    """What every kind says: the name that an entry gives, and the model of such an entry."""
+class Named:
+    """What is declared at any point: its name."""
 
     name: str
+
+
+@dataclass(frozen=True)
+class Kind(Named):
+    """What a kind of entry says besides: the model of an entry that gives its name."""
+
     params: type[BaseModel]
 
 
-K = TypeVar("K", bound=Kind)
+K = TypeVar("K", bound=Named)
+E = TypeVar("E", bound=Kind)
 
 
 class Point(Generic[K]):
@@ -83,7 +90,7 @@ class Point(Generic[K]):
             self._brought[kind.name], self._home[kind.name] = kind, module.__name__
         return len(found)
 
-    def entry(self, offered: Callable[[K], bool] = lambda kind: True) -> PlainValidator:
+    def entry(self: Point[E], offered: Callable[[E], bool] = lambda kind: True) -> PlainValidator:
         """The validator of an entry: by the model of the kind that its tag names, of those that are `offered`."""
 
         def read(value: Any) -> BaseModel:

@@ -13,3 +13,8 @@ def plain(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(map(plain, value)) + "]"
     return "none" if value is None else str(value)
+
+
+def span(low: object, high: object) -> str:
+    """`6.15s to 6.20s`; one value where both ends are printed alike."""
+    return str(low) if str(low) == str(high) else f"{low} to {high}"

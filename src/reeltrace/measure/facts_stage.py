@@ -10,8 +10,8 @@ import torch
 
 from reeltrace.artifacts.formats import METRICS
 from reeltrace.artifacts.json_values import write_json
-from reeltrace.document_code import load_module, module_path
 from reeltrace.errors import UserError
+from reeltrace.kinds.document_code import load_module, module_path
 
 if TYPE_CHECKING:
     from reeltrace.registry.specs import MeasureSpec

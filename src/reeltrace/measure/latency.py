@@ -10,17 +10,19 @@ import contextlib
 import ctypes
 import gc
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import psutil
 import torch
 from torch import Tensor, nn
 
-from reeltrace import processor
 from reeltrace.errors import UserError
-from reeltrace.memory import available_memory
+from reeltrace.machine import process_memory, processor
+from reeltrace.machine.memory import available_memory
 from reeltrace.models.float32 import exact_float32
 
 Precision = Literal["float32", "bfloat16"]
@@ -112,15 +114,13 @@ def within_memory(available: int | None) -> Iterator[None]:
 
     A killed process says nothing; an allocation that fails can be reported. None: no limit.
     """
-    try:
-        import resource
-    except ImportError:  # not on this system
-        available = None
-    if available is None:
+    if available is None or sys.platform != "linux":  # elsewhere that limit does not hold
         yield
         return
+    import resource
+
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    ceiling = _status("VmData") + available
+    ceiling = psutil.Process().memory_info().data + available
     if hard != resource.RLIM_INFINITY:
         ceiling = min(ceiling, hard)
     if soft != resource.RLIM_INFINITY:
@@ -167,7 +167,7 @@ def _restart_peak(device: torch.device) -> dict[str, int]:
     # Where this is no Linux, or is not allowed, the peak is that of the whole process: an upper bound.
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # to the kernel: count the peak from here
-    found = {"process": _status("VmRSS")}
+    found = {"process": process_memory.resident()}
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         found["gpu"] = torch.cuda.memory_allocated(device)
@@ -175,18 +175,7 @@ def _restart_peak(device: torch.device) -> dict[str, int]:
 
 
 def _peak(device: torch.device) -> dict[str, int]:
-    found = {"process": _status("VmHWM")}
+    found = {"process": process_memory.peak()}
     if device.type == "cuda":
         found["gpu"] = torch.cuda.max_memory_allocated(device)
     return found
-
-
-def _status(field: str) -> int:
-    """Bytes of one field of /proc/self/status; elsewhere than on Linux what the resource module knows."""
-    try:
-        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        import resource
-
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:"))

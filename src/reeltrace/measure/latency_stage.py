@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
-from reeltrace import processor
 from reeltrace.artifacts.formats import METRICS
 from reeltrace.artifacts.json_values import write_json
+from reeltrace.kinds.network import build_video
+from reeltrace.machine import processor
 from reeltrace.measure.latency import choose_device, measure_latency
 from reeltrace.measure.networks import building, config_of, input_shapes, load_weights, naming, zeros
-from reeltrace.models.video import build_video
 
 if TYPE_CHECKING:
     from reeltrace.kinds.measurements.latency import LatencyMeasurement

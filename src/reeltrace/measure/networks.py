@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from reeltrace.artifacts.files import reason_of
 from reeltrace.errors import UserError
-from reeltrace.memory import speaks_of_memory
-from reeltrace.models.checkpoint import read_tensors
-from reeltrace.models.video import VideoConfig, video_config
+from reeltrace.kinds.network import VideoConfig, video_config
+from reeltrace.machine.memory import speaks_of_memory
+from reeltrace.models import weights
 
 if TYPE_CHECKING:
     from reeltrace.registry.measurements import View
@@ -72,7 +72,7 @@ def zeros(shape: Sequence[int]) -> Tensor:
 def load_weights(model: nn.Module, path: Path, name: str) -> None:
     """Load a state dict for `model`. Raises UserError, naming the first difference, when it is another net's."""
     try:
-        state = read_tensors(path)
+        state = weights.read_state(path)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; correct the checkpoint of {name} in params.yaml") from None
     except OSError as error:
@@ -81,20 +81,4 @@ def load_weights(model: nn.Module, path: Path, name: str) -> None:
         ) from None
     except ValueError as error:
         raise UserError(f"{path}: not a file of weights ({error}); give a state dict saved by torch.save") from error
-    if isinstance(state, Mapping) and "state" in state:
-        state = state["state"]
-    if not isinstance(state, Mapping) or not all(
-        isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
-    ):
-        raise UserError(f"{path}: not a file of weights; give a state dict saved by torch.save")
-    own = model.state_dict()
-    for key in sorted(own.keys() | state.keys()):
-        if key not in state or key not in own:
-            where = "not in the file" if key not in state else "not in the net"
-            raise UserError(f"{path}: weights of another architecture or head than {name}: {key} is {where}")
-        if own[key].shape != state[key].shape:
-            raise UserError(
-                f"{path}: weights of another architecture or head than {name}: {key} is {tuple(state[key].shape)}, "
-                f"expected {tuple(own[key].shape)}"
-            )
-    model.load_state_dict(dict(state))
+    weights.load(model, state, f"{path}: weights of another architecture or head than {name}")

@@ -11,11 +11,11 @@ import torch
 
 from reeltrace.artifacts.formats import METRICS
 from reeltrace.artifacts.json_values import write_json
+from reeltrace.kinds.network import build_video
 from reeltrace.measure.multiply_adds import count_multiply_adds
 from reeltrace.measure.networks import building, config_of, input_shapes, naming
 from reeltrace.measure.shapes import stage_kernels, stage_shapes
 from reeltrace.measure.structure import count_parameters
-from reeltrace.models.video import build_video
 
 if TYPE_CHECKING:
     from reeltrace.kinds.measurements.networks import NetworksMeasurement

@@ -27,10 +27,10 @@ from torch.nn.functional import avg_pool2d
 from reeltrace.artifacts.files import atomic_write, sha256_file
 from reeltrace.data.decoding import DecodingError, pyav_frames, read_header, scaled_size
 from reeltrace.errors import UserError
+from reeltrace.kinds.network import build_video
+from reeltrace.machine.memory import available_memory
 from reeltrace.measure.latency import explaining
 from reeltrace.measure.networks import config_of, input_shapes, load_weights, zeros
-from reeltrace.memory import available_memory
-from reeltrace.models.video import build_video
 
 if TYPE_CHECKING:
     from reeltrace.kinds.measurements.pictures import MapsFigure, PicturesMeasurement, WeightsFigure
@@ -166,7 +166,7 @@ def _picture(
 def _load(asked: PicturesMeasurement, network: Network, figures: Sequence[tuple[str, Figure]], place: str) -> nn.Module:
     """The net with the user's weights, in evaluation; its layers are checked before the file is read."""
     assert asked.checkpoint is not None
-    model = build_video(config_of(asked.network, network.architecture, network.config)).eval()
+    model: nn.Module = build_video(config_of(asked.network, network.architecture, network.config)).eval()
     known = dict(model.named_modules())
     for number, figure in figures:
         where = f"params.yaml: {place}.figures.{number}.layers"

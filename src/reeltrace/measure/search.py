@@ -15,15 +15,9 @@ from typing import Any
 import torch
 
 from reeltrace.errors import CheckFailed, UserError
+from reeltrace.kinds.network import VideoConfig, build_video, frozen, network_of
+from reeltrace.kinds.points import load
 from reeltrace.measure.structure import count_parameters
-from reeltrace.models.nonlocal_i3d import NonLocalI3DConfig
-from reeltrace.models.pathway import PathwayConfig, block_kernels, stage_widths
-from reeltrace.models.r2plus1d import R2Plus1DConfig, intermediate_channels
-from reeltrace.models.residual3d import EXPANSION
-from reeltrace.models.slowfast import SlowFastConfig
-from reeltrace.models.video import VideoConfig, build_video, frozen
-
-CLIP_CHANNELS = 3
 
 # A choice: its possible settings by label, each with the values of the configuration that it changes.
 Choice = Mapping[str, Mapping[str, Any]]
@@ -94,11 +88,8 @@ def search_configurations(
 
 def count_by_arithmetic(config: VideoConfig) -> int:
     """Parameters of the network of `config`, from its widths, kernels and blocks, without building it."""
-    if isinstance(config, SlowFastConfig):
-        return _slowfast(config)
-    if isinstance(config, NonLocalI3DConfig):
-        return _pathway(config.pathway()) + _linear(stage_widths(config.width)[-1], config.classes)
-    return _r2plus1d(config)
+    found: int = load(network_of(config).count)(config)
+    return found
 
 
 def _check(configs: Mapping[str, VideoConfig], printed: Mapping[str, int], choices: Mapping[str, Choice]) -> None:
@@ -184,67 +175,3 @@ def _confirm(configs: Mapping[str, VideoConfig], parameters: Mapping[str, int], 
                 f"search: {net} with {settings} has {parameters[net]} parameters by arithmetic and {built} when "
                 "built: one of the two counts is wrong"
             )
-
-
-def _conv_norm(in_channels: int, out_channels: int, kernel: int) -> int:
-    """Convolution of `kernel` points without bias, and the scale and offset of its normalisation."""
-    return in_channels * out_channels * kernel + 2 * out_channels
-
-
-def _linear(in_channels: int, out_channels: int) -> int:
-    return in_channels * out_channels + out_channels
-
-
-def _nonlocal(channels: int, bias: bool) -> int:
-    inner = channels // 2
-    return 4 * channels * inner + bias * (3 * inner + channels) + 2 * channels
-
-
-def _pathway(config: PathwayConfig, extra_inputs: Sequence[int] = (0, 0, 0, 0)) -> int:
-    total = _conv_norm(CLIP_CHANNELS, config.width, 49 * config.stem_kernel)
-    channels = config.width
-    for stage in range(4):
-        inner = config.width * 2**stage
-        channels += extra_inputs[stage]
-        kernels = block_kernels(config.temporal_kernels[stage], config.blocks[stage], config.temporal_blocks[stage])
-        for block, kernel in enumerate(kernels):
-            total += _conv_norm(channels, inner, kernel) + _conv_norm(inner, inner, 9)
-            total += _conv_norm(inner, EXPANSION * inner, 1)
-            if channels != EXPANSION * inner or (block == 0 and config.strides[stage] != 1):
-                total += _conv_norm(channels, EXPANSION * inner, 1)
-            channels = EXPANSION * inner
-        total += len(set(config.nonlocal_after[stage])) * _nonlocal(channels, config.nonlocal_bias)
-    return total
-
-
-def _slowfast(config: SlowFastConfig) -> int:
-    slow, fast, laterals = config.slow(), config.fast(), config.lateral_widths()
-    total = _pathway(slow, [added for _, added in laterals]) + _pathway(fast)
-    total += sum(_conv_norm(channels, added, config.lateral_kernel) for channels, added in laterals)
-    return total + _linear(stage_widths(slow.width)[-1] + stage_widths(fast.width)[-1], config.classes)
-
-
-def _factored(in_channels: int, between: int, out_channels: int) -> int:
-    return _conv_norm(in_channels, between, 9) + _conv_norm(between, out_channels, 3)
-
-
-def _r2plus1d(config: R2Plus1DConfig) -> int:
-    between = config.stem_channels()
-    total = _conv_norm(CLIP_CHANNELS, between, 49) + _conv_norm(between, config.width, config.stem_kernel)
-    channels = config.width
-    for stage, blocks in enumerate(config.blocks):
-        planes = config.width * 2**stage
-        for block in range(blocks):
-            by_block = config.rule == "block"
-            own = intermediate_channels(channels if by_block else planes, planes)
-            if config.block == "basic":
-                first = intermediate_channels(channels, planes)
-                out = planes
-                total += _factored(channels, first, planes) + _factored(planes, own, planes)
-            else:
-                out = EXPANSION * planes
-                total += _conv_norm(channels, planes, 1) + _factored(planes, own, planes) + _conv_norm(planes, out, 1)
-            if channels != out or (stage > 0 and block == 0):
-                total += _conv_norm(channels, out, 1)
-            channels = out
-    return total + _linear(channels, config.classes)

@@ -1,15 +1,12 @@
 """Checkpoints: a network's parameters with the description of the network, in files of reproducible bytes.
 
-Reading never runs code from the file, and a file that does not fit is refused with one line that says why.
+A file that does not fit is refused with one line that says why. How weights are read and compared: see `weights`.
 """
 
 from __future__ import annotations
 
-import errno
 import io
 import json
-import warnings
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +16,7 @@ from torch import Tensor, nn
 
 from reeltrace.artifacts.files import atomic_write
 from reeltrace.errors import UserError
+from reeltrace.models import weights
 
 SCHEMA = 1
 
@@ -50,61 +48,13 @@ def save_state(path: Path, architecture: Mapping[str, Any], epoch: int, state: M
         file.write(buffer.getbuffer())
 
 
-def read_tensors(path: Path, *, hashed: bool = False) -> Any:
-    """What torch.save wrote to `path`: plain tensors and containers, tensors on the CPU, every byte of them checked.
-
-    `hashed` says that the whole file was compared with a known hash before; else its own checksums are. (torch.load
-    ignores them: a flipped bit would become another weight.) Raises ValueError with the reason in a few words, and
-    OSError where the file cannot be read.
-    """
-    if not hashed:
-        _check_sums(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch warns of a file's oddities before it refuses it
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, MemoryError):
-        raise
-    except Exception as error:  # reading, unpickling and building tensors can fail anywhere, with pages of advice
-        raise ValueError(f"{type(error).__name__}: it is damaged, or holds more than plain tensors") from error
-
-
-def _check_sums(path: Path) -> None:
-    with path.open("rb") as file:
-        start = file.read(4)
-    if not start:
-        raise ValueError("empty")
-    if start != b"PK\x03\x04":
-        raise ValueError("damaged, or of torch before 1.6, whose files have no checksums: then save it again")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            odd = next((entry.filename for entry in archive.infolist() if not _is_plain(entry)), None)
-            broken = odd or archive.testzip()
-    except MemoryError:
-        raise
-    except Exception as error:
-        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # that one: a place before the file's beginning
-            raise
-        # a damaged header can name anything: an unknown method, a password, a wrong length
-        raise ValueError("damaged or cut off: its list of records cannot be read") from error
-    if broken is not None:
-        raise ValueError(f"damaged: its record {broken.rpartition('/')[2]!a} does not match its checksum")
-
-
-def _is_plain(entry: zipfile.ZipInfo) -> bool:
-    """Whether a record is one that torch.save writes. What is marked as a folder torch takes for 0 bytes, unread."""
-    return (
-        entry.compress_type == zipfile.ZIP_STORED and entry.file_size == entry.compress_size and not entry.external_attr
-    )
-
-
 def load_checkpoint(path: Path) -> tuple[dict[str, Any], int, dict[str, Tensor]]:
     """Read (architecture, epoch, state), tensors on the CPU. UserError if the file is missing or unusable."""
     path = Path(path)
     if not path.is_file():
         raise UserError(f"checkpoint {path} does not exist: train the run that makes it first")
     try:
-        payload = read_tensors(path)
+        payload = weights.read_tensors(path)
     except ValueError as error:
         raise UserError(f"checkpoint {path} cannot be read ({error}); delete it and train again") from error
     if not _well_formed(payload):
@@ -129,16 +79,7 @@ def restore(model: nn.Module, architecture: Mapping[str, Any], path: Path) -> in
                 f"checkpoint {path} is of another network: {name} is {_shown(stored, name)} in the file, "
                 f"expected {_shown(expected, name)}; delete it or point to the matching run"
             )
-    own = model.state_dict()
-    for name in sorted(own.keys() | state.keys()):
-        found = list(state[name].shape) if name in state else "absent"
-        wanted = list(own[name].shape) if name in own else "absent"
-        if found != wanted:
-            raise UserError(
-                f"checkpoint {path} does not fit the network: {name} is {found} in the file, "
-                f"expected {wanted}; delete it and train again"
-            )
-    model.load_state_dict(state)
+    weights.load(model, state, f"checkpoint {path} does not fit the network", "delete it and train again")
     return epoch
 
 
@@ -153,8 +94,7 @@ def _well_formed(payload: Any) -> bool:
         and payload.get("schema") == SCHEMA
         and isinstance(payload.get("architecture"), dict)
         and isinstance(payload.get("epoch"), int)
-        and isinstance(payload.get("state"), dict)
-        and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in payload["state"].items())
+        and weights.is_state(payload.get("state"))
     )
 
 

@@ -63,3 +63,9 @@ class NonLocal(nn.Module):
         z: Tensor = self.norm(self.z(y))
         z += x
         return z
+
+
+def count_nonlocal(channels: int, bias: bool) -> int:
+    """Parameters of a non-local block, by arithmetic."""
+    inner = channels // 2
+    return 4 * channels * inner + bias * (3 * inner + channels) + 2 * channels

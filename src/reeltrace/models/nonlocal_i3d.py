@@ -8,9 +8,16 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from reeltrace.models.nonlocal_block import NonLocal
-from reeltrace.models.pathway import CLIP_CHANNELS, PathwayConfig, build_pathway, smallest_input, stage_widths
+from reeltrace.models.pathway import (
+    CLIP_CHANNELS,
+    PathwayConfig,
+    build_pathway,
+    count_pathway,
+    smallest_input,
+    stage_widths,
+)
 from reeltrace.models.pooling import MaxPool3d
-from reeltrace.models.residual3d import Limits, Pooled, Triple, check_clip, initialise
+from reeltrace.models.residual3d import Limits, Pooled, Triple, check_clip, count_linear, initialise
 
 
 @dataclass(frozen=True)
@@ -88,3 +95,8 @@ class NonLocalI3D(nn.Module):
                 x = self.temporal_pool(x)
         logits: Tensor = self.head(x)
         return logits
+
+
+def count_by_arithmetic(config: NonLocalI3DConfig) -> int:
+    """Parameters of the network of a configuration, from its widths, kernels and blocks, without building it."""
+    return count_pathway(config.pathway()) + count_linear(stage_widths(config.width)[-1], config.classes)

@@ -8,8 +8,16 @@ from dataclasses import dataclass
 from torch import nn
 
 from reeltrace.errors import UserError
-from reeltrace.models.nonlocal_block import NonLocal
-from reeltrace.models.residual3d import EXPANSION, ConvNorm, Triple, bottleneck, check_stages, spatial_pool
+from reeltrace.models.nonlocal_block import NonLocal, count_nonlocal
+from reeltrace.models.residual3d import (
+    EXPANSION,
+    ConvNorm,
+    Triple,
+    bottleneck,
+    check_stages,
+    count_conv_norm,
+    spatial_pool,
+)
 
 CLIP_CHANNELS = 3
 SMALLEST_SIDE = 32  # of a clip, where nothing is left to pool below it
@@ -100,3 +108,21 @@ def _stage(config: PathwayConfig, number: int, in_channels: int) -> nn.Sequentia
                 NonLocal(EXPANSION * inner, config.nonlocal_affinity, config.nonlocal_pool, config.nonlocal_bias)
             )
     return nn.Sequential(*parts)
+
+
+def count_pathway(config: PathwayConfig, extra_inputs: Sequence[int] = (0, 0, 0, 0)) -> int:
+    """Parameters of a pathway, by arithmetic on its configuration; `extra_inputs` as in `build_pathway`."""
+    total = count_conv_norm(CLIP_CHANNELS, config.width, 49 * config.stem_kernel)
+    channels = config.width
+    for stage in range(4):
+        inner = config.width * 2**stage
+        channels += extra_inputs[stage]
+        kernels = block_kernels(config.temporal_kernels[stage], config.blocks[stage], config.temporal_blocks[stage])
+        for block, kernel in enumerate(kernels):
+            total += count_conv_norm(channels, inner, kernel) + count_conv_norm(inner, inner, 9)
+            total += count_conv_norm(inner, EXPANSION * inner, 1)
+            if channels != EXPANSION * inner or (block == 0 and config.strides[stage] != 1):
+                total += count_conv_norm(channels, EXPANSION * inner, 1)
+            channels = EXPANSION * inner
+        total += len(set(config.nonlocal_after[stage])) * count_nonlocal(channels, config.nonlocal_bias)
+    return total

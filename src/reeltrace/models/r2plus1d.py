@@ -16,6 +16,8 @@ from reeltrace.models.residual3d import (
     Residual,
     check_clip,
     check_stages,
+    count_conv_norm,
+    count_linear,
     initialise,
     spatial_pool,
 )
@@ -151,3 +153,34 @@ def _check(config: R2Plus1DConfig) -> None:
     check_stages("blocks", config.blocks)
     if config.stem_kernel < 1 or config.stem_kernel % 2 == 0:
         raise UserError(f"stem_kernel must be odd (its padding keeps sizes), found {config.stem_kernel}")
+
+
+def _factored(in_channels: int, between: int, out_channels: int) -> int:
+    return count_conv_norm(in_channels, between, 9) + count_conv_norm(between, out_channels, 3)
+
+
+def count_by_arithmetic(config: R2Plus1DConfig) -> int:
+    """Parameters of the network of a configuration, from its widths, kernels and blocks, without building it."""
+    between = config.stem_channels()
+    total = count_conv_norm(CLIP_CHANNELS, between, 49) + count_conv_norm(between, config.width, config.stem_kernel)
+    channels = config.width
+    for stage, blocks in enumerate(config.blocks):
+        planes = config.width * 2**stage
+        for block in range(blocks):
+            by_block = config.rule == "block"
+            own = intermediate_channels(channels if by_block else planes, planes)
+            if config.block == "basic":
+                first = intermediate_channels(channels, planes)
+                out = planes
+                total += _factored(channels, first, planes) + _factored(planes, own, planes)
+            else:
+                out = EXPANSION * planes
+                total += (
+                    count_conv_norm(channels, planes, 1)
+                    + _factored(planes, own, planes)
+                    + count_conv_norm(planes, out, 1)
+                )
+            if channels != out or (stage > 0 and block == 0):
+                total += count_conv_norm(channels, out, 1)
+            channels = out
+    return total + count_linear(channels, config.classes)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from reeltrace.errors import UserError
+from reeltrace.models.weights import Names
 
 HiddenInit = Literal["random", "identity"]
 BLOCKS = 2  # per stage: ResNet-18
@@ -85,9 +86,11 @@ class RCN(nn.Module):
     """Clips (N, 3, T, H, W) to logits (N, classes), averaged over the frames.
 
     `widths` are those of the four stages (64, 128, 256, 512). `hidden_init` is that of w_hh, `halve` whether a unit
-    halves its sum. With w_hh = 0 and no halving it is the 2D net, frame by frame; `load_images` takes that net's
-    weights.
+    halves its sum. With w_hh = 0 and no halving it is the 2D net, frame by frame; `weights.load_images` takes
+    that net's weights.
     """
+
+    image_names = Names(renamed={".input.weight": ".weight"}, own=(".hidden.",))
 
     def __init__(
         self,
@@ -127,32 +130,6 @@ class RCN(nn.Module):
 
     def begin_untrained(self) -> None:
         """A net of this depth trains from random weights as they are."""
-
-    def image_state(self) -> dict[str, Tensor]:
-        """The weights of the 2D net (torchvision's names), without what carries the state through time."""
-        state = self.state_dict()
-        return {name.replace(".input.weight", ".weight"): v for name, v in state.items() if ".hidden." not in name}
-
-    def load_images(self, state: dict[str, Tensor], *, head: bool = False) -> None:
-        """Take the weights of a 2D ResNet-18 of these widths (torchvision's names); w_hh stays as it is.
-
-        `head` takes the linear layer too. Raises UserError, naming the first weight, when they do not fit.
-        """
-        own = self.state_dict()
-        for name, value in state.items():
-            if name.startswith("fc.") and not head:
-                continue
-            target = name
-            if name.startswith("layer") and ".conv" in name:
-                target = name.replace(".weight", ".input.weight")
-            if target not in own or own[target].shape != value.shape:
-                found = "unknown here" if target not in own else f"of shape {tuple(own[target].shape)} here"
-                raise UserError(
-                    f"weights for rcn: {name} {tuple(value.shape)} is {found}; use those of a ResNet-18 of widths "
-                    f"{self.widths}"
-                )
-            own[target] = value
-        self.load_state_dict(own)
 
     def frame_logits(self, x: Tensor) -> Tensor:
         """Logits (N, T, classes) after each frame of clips (N, 3, T, H, W); those at t know frames 1 to t only."""

@@ -159,3 +159,13 @@ def initialise(network: nn.Module, zero_last_norm: bool) -> None:
                 norms = [part for part in module.branch.modules() if isinstance(part, nn.BatchNorm3d)]
                 nn.init.zeros_(norms[-1].weight)
     network.to(memory_format=torch.channels_last_3d)
+
+
+def count_conv_norm(in_channels: int, out_channels: int, kernel: int) -> int:
+    """Parameters of a convolution of `kernel` points without bias and of its normalisation, by arithmetic."""
+    return in_channels * out_channels * kernel + 2 * out_channels
+
+
+def count_linear(in_channels: int, out_channels: int) -> int:
+    """Parameters of a linear layer, by arithmetic."""
+    return in_channels * out_channels + out_channels

@@ -10,8 +10,25 @@ from torch import Tensor, nn
 
 from reeltrace.errors import UserError
 from reeltrace.models.nonlocal_block import NonLocal
-from reeltrace.models.pathway import CLIP_CHANNELS, PathwayConfig, build_pathway, smallest_input, stage_widths
-from reeltrace.models.residual3d import ConvNorm, Limits, Pooled, Triple, check_clip, check_stages, initialise
+from reeltrace.models.pathway import (
+    CLIP_CHANNELS,
+    PathwayConfig,
+    build_pathway,
+    count_pathway,
+    smallest_input,
+    stage_widths,
+)
+from reeltrace.models.residual3d import (
+    ConvNorm,
+    Limits,
+    Pooled,
+    Triple,
+    check_clip,
+    check_stages,
+    count_conv_norm,
+    count_linear,
+    initialise,
+)
 
 HEADS = ("classify", "detect")
 
@@ -192,3 +209,11 @@ def _check(config: SlowFastConfig) -> None:
         )
     if config.lateral_kernel % 2 == 0:
         raise UserError(f"lateral_kernel must be odd (its padding keeps sizes), found {config.lateral_kernel}")
+
+
+def count_by_arithmetic(config: SlowFastConfig) -> int:
+    """Parameters of the network of a configuration, from its widths, kernels and blocks, without building it."""
+    slow, fast, laterals = config.slow(), config.fast(), config.lateral_widths()
+    total = count_pathway(slow, [added for _, added in laterals]) + count_pathway(fast)
+    total += sum(count_conv_norm(channels, added, config.lateral_kernel) for channels, added in laterals)
+    return total + count_linear(stage_widths(slow.width)[-1] + stage_widths(fast.width)[-1], config.classes)

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from reeltrace.errors import UserError
+from reeltrace.models.weights import Names
 
 Kind = Literal["identity", "linear", "non-linear"]
 BLOCKS = (3, 4, 6, 3)
@@ -123,8 +124,10 @@ class StResNet(nn.Module):
 
     `width` is that of the first stage's inner convolutions (64: ResNet-50), `blocks` the bottlenecks per stage.
     `stem_kernel`, `stem_stride` and `max_pool` shrink the stem for small frames. Parameters of the backbone are named
-    as in torchvision's `resnet50`, whose weights load with `strict=False`.
+    as in torchvision's `resnet50`, whose weights `weights.load_images` takes.
     """
+
+    image_names = Names(renamed={}, own=("wires.",))
 
     def __init__(
         self,
@@ -172,24 +175,6 @@ class StResNet(nn.Module):
         """Let each block begin as its shortcut alone: a net this deep then trains from random weights."""
         for _, _, block in self._blocks:
             nn.init.zeros_(block.bn3.weight)
-
-    def image_state(self) -> dict[str, Tensor]:
-        """The weights of the 2D net (torchvision's names), of a net without connections."""
-        return dict(self.state_dict())
-
-    def load_images(self, state: Mapping[str, Tensor]) -> None:
-        """Take the weights of a 2D ResNet of these sizes; connections and the linear layer stay as they are.
-
-        Raises UserError, naming the first weight, where they do not fit.
-        """
-        own = self.state_dict()
-        for name, value in state.items():
-            if name.startswith("fc."):
-                continue
-            if name not in own or own[name].shape != value.shape:
-                raise UserError(f"{name} {tuple(value.shape)} does not fit this net; make the backbone again")
-            own[name] = value
-        self.load_state_dict(own)
 
     def layer(self, number: int) -> nn.Module:
         """The module that the thesis calls layer `number`. Raises UserError when there is none."""

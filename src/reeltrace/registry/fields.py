@@ -60,3 +60,11 @@ class Strict(BaseModel):
     """An entry that refuses unknown keys and is never changed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Spec(Strict):
+    """What every stage is told: which stage and key it is, and at which scale."""
+
+    stage: str
+    key: str
+    scale: Scale

@@ -1,13 +1,20 @@
 """What kinds of measurement share: networks at their published size, their views, and files of the user's."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from reeltrace.errors import known_names
+from reeltrace.kinds.network import NETWORKS
 from reeltrace.registry.fields import Frames, Name, Pixels, Strict
 
 Json = Any  # a plain value of YAML; what it must be is checked where it is used
-Architecture = Literal["slowfast", "nonlocal_i3d", "r2plus1d"]
+
+
+def _known(architecture: str) -> str:
+    if architecture not in NETWORKS.all():
+        raise ValueError(f"a known {NETWORKS.what}; {known_names(architecture, NETWORKS.all())}")
+    return architecture
 
 
 class View(Strict):
@@ -18,11 +25,16 @@ class View(Strict):
     boxes: Annotated[int, Field(ge=0, le=1000, strict=True)] = 0
 
 
-class Network(Strict):
-    """A net at its published size: `config` holds the values in which it differs from the architecture's defaults."""
+class Configured(Strict):
+    """A network: `config` holds the values in which it differs from the architecture's defaults."""
 
-    architecture: Architecture
+    architecture: Annotated[str, AfterValidator(_known)]
     config: dict[str, Json]
+
+
+class Network(Configured):
+    """A net at its published size, with the views that are measured."""
+
     views: Annotated[dict[Name, View], Field(min_length=1)]
 
 

@@ -7,13 +7,13 @@ from pydantic import Field, model_validator
 
 from reeltrace.errors import UserError, known_names
 from reeltrace.kinds.architecture import ARCHITECTURES
+from reeltrace.kinds.dataset import Dataset, decoded_of, is_pool, pools_of
 from reeltrace.kinds.measurement import MEASUREMENTS, Measurement
 from reeltrace.kinds.table import Lookup, Table, kind_of
-from reeltrace.registry.cells import table_key
-from reeltrace.registry.datasets import Dataset, MovingDigitsDataset, VideoDataset
 from reeltrace.registry.fields import Name, Place, Scale, Seed, Strict
 from reeltrace.registry.models import Backbone, BackboneEntry, Entry, RunModel
 from reeltrace.registry.runs import Device, Protocol, Run
+from reeltrace.registry.table_names import table_key
 
 
 class Params(Strict):
@@ -53,7 +53,7 @@ def backbone_of(model: Entry) -> str | None:
 def _check_backbone(params: Params, name: str, backbone: Backbone, check: Callable[..., None], place: Place) -> None:
     if backbone.stills is not None:
         where = f"backbones.{name}.stills"
-        sets = {key: d for key, d in params.datasets.items() if isinstance(d, VideoDataset)}
+        sets = {key: d for key, d in params.datasets.items() if decoded_of(d) is not None}
         check(f"{where}.dataset", "set of videos", backbone.stills.dataset, sets)
         check(f"{where}.protocol", "protocol", backbone.stills.protocol, params.protocols)
     if backbone.initial is not None:
@@ -89,7 +89,7 @@ def _check_model(params: Params, name: str, model: Entry, check: Callable[..., N
 
 def _check_run(params: Params, name: str, run: Run, place: Place) -> None:
     """What only some kinds of nets have, and what they cannot have."""
-    model, is_video = params.models[run.model], isinstance(params.datasets[run.dataset], VideoDataset)
+    model, is_video = params.models[run.model], decoded_of(params.datasets[run.dataset]) is not None
     kind = ARCHITECTURES.get(model.architecture)
     if not is_video and run.split is not None:
         raise UserError(f"{place(f'runs.{name}.split')}: dataset {run.dataset!r} has no official splits; remove it")
@@ -115,11 +115,12 @@ def check_names(params: Params, place: Place) -> None:
         if name not in known:
             raise UserError(f"{place(where)}: no {what} is named {name!r}; {known_names(name, sorted(known))}")
 
-    pools = {name: d for name, d in params.datasets.items() if d.kind == "images"}
-    sets = {name: d for name, d in params.datasets.items() if d.kind != "images"}
+    pools = {name: d for name, d in params.datasets.items() if is_pool(d)}
+    sets = {name: d for name, d in params.datasets.items() if name not in pools}
     for name, dataset in params.datasets.items():
-        if isinstance(dataset, MovingDigitsDataset):
-            check(f"datasets.{name}.images", "image pool", dataset.images, pools)
+        for pool in pools_of(dataset):
+            known = {other: d for other, d in pools.items() if d.kind == pool.kind}
+            check(f"datasets.{name}.{pool.where}", pool.what, pool.name, known)
     for name, backbone in params.backbones.items():
         _check_backbone(params, name, backbone, check, place)
     for name, model in params.models.items():

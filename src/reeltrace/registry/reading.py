@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache, partial
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,35 +11,28 @@ from pydantic import ValidationError
 from reeltrace.errors import UserError, short
 from reeltrace.kinds.architecture import ARCHITECTURES, PIXELS, STILLS, Architecture
 from reeltrace.kinds.brought import bring
+from reeltrace.kinds.dataset import DataSpec, Pool, decoded_of, kind_of, pools_of, trained_on
 from reeltrace.kinds.measurement import MEASUREMENTS, Nets
 from reeltrace.kinds.points import Misfit
 from reeltrace.kinds.table import cell_sources, measurements_of
-from reeltrace.registry.datasets import ImagesDataset, MovingDigitsDataset, VideoDataset
+from reeltrace.registry.datasets import VideoView
 from reeltrace.registry.documents import Composition, compose, differences, read
-from reeltrace.registry.fields import SCALES, Scale
+from reeltrace.registry.fields import SCALES, Scale, Spec
 from reeltrace.registry.measurements import Network
 from reeltrace.registry.models import BackboneEntry, Entry
 from reeltrace.registry.params import Override, Params, backbone_of, check_names
 from reeltrace.registry.sizes import check_sizes
 from reeltrace.registry.specs import (
     AggregateSpec,
-    DataSpec,
     FeaturesSpec,
     FramesSpec,
     FrameView,
-    ImagesSpec,
     MeasureSpec,
-    MovingDigitsSpec,
     PretrainSpec,
     ReportSpec,
-    Spec,
     TimingSpec,
     TrainSpec,
-    VideosSpec,
-    VideoView,
 )
-
-CLASSES = {"digit": 10, "direction": 4}
 
 
 def _complaint(error: ValidationError, raw: Any, scale: Scale, files: Composition) -> str:
@@ -81,12 +75,14 @@ class Registry:
         check_sizes(self.params, (self.train_spec(run, self.params.seeds[0]) for run in self.params.runs), place)
         here = {key: value for key, value in tree.items() if key != "scale"}
         self._all_overrides = tuple(
-            Override(path=path, document=theirs, here=ours) for path, theirs, ours in differences(files.written, here)
+            (Override(path=path, document=theirs, here=ours), frozenset(accumulate(path.split("."), "{}.{}".format)))
+            for path, theirs, ours in differences(files.written, here)
         )
 
     def overrides(self, *prefixes: str) -> tuple[Override, ...]:
         """The overrides in force under any of these registry paths."""
-        return tuple(o for o in self._all_overrides if any(o.path == p or o.path.startswith(p + ".") for p in prefixes))
+        asked = frozenset(prefixes)
+        return tuple(override for override, above in self._all_overrides if not asked.isdisjoint(above))
 
     def train_key(self, run: str, seed: int) -> str:
         """The key of a run's artifact for one seed."""
@@ -95,8 +91,7 @@ class Registry:
     def run_paths(self, run: str) -> tuple[str, ...]:
         """The registry paths on which one run rests, most specific first."""
         r = self.params.runs[run]
-        dataset = self.params.datasets[r.dataset]
-        pool = (f"datasets.{dataset.images}",) if isinstance(dataset, MovingDigitsDataset) else ()
+        pools = (f"datasets.{pool.name}" for pool in self.pools_of(r.dataset))
         model = self.params.models[r.model]
         name = backbone_of(model)
         backbone = () if name is None else self.backbone_paths(name)
@@ -105,7 +100,7 @@ class Registry:
             f"models.{r.model}",
             f"protocols.{r.protocol}",
             f"datasets.{r.dataset}",
-            *pool,
+            *pools,
             *backbone,
             "device",
         )
@@ -139,45 +134,32 @@ class Registry:
     def data_spec(self, key: str) -> DataSpec:
         """The spec of one dataset."""
         dataset = self.params.datasets[key]
-        if isinstance(dataset, ImagesDataset):
-            return ImagesSpec(stage="data", key=key, scale=self.scale, **dict(dataset))
-        if isinstance(dataset, VideoDataset):
-            return VideosSpec(
-                stage="data",
-                key=key,
-                scale=self.scale,
-                kind="videos",
-                layout=dataset.layout,
-                folder=dataset.folder,
-                classes=dataset.classes,
-                generated=dataset.generated,
-            )
-        return MovingDigitsSpec(
-            stage="data",
-            key=key,
-            scale=self.scale,
-            **dict(dataset),
-        )
+        spec = kind_of(dataset).spec
+        names = spec.model_fields.keys() - Spec.model_fields.keys()
+        own = {name: value for name, value in dataset if name in names}
+        return spec(stage="data", key=key, scale=self.scale, **own)
+
+    def pools_of(self, key: str) -> tuple[Pool, ...]:
+        """The pools that a dataset is drawn from."""
+        return pools_of(self.params.datasets[key])
+
+    def is_decoded(self, key: str) -> bool:
+        """Whether a dataset is a set of videos, whose frames are decoded."""
+        return decoded_of(self.params.datasets[key]) is not None
 
     def frames_spec(self, key: str) -> FramesSpec:
         """The spec of the frame store of one video set."""
         dataset = self.params.datasets[key]
-        assert isinstance(dataset, VideoDataset)
-        return FramesSpec(
-            stage="frames", key=key, scale=self.scale, short_side=dataset.short_side, folder=dataset.folder
-        )
+        decoded = decoded_of(dataset)
+        assert decoded is not None
+        side, folder = decoded.short_side(dataset), decoded.folder(dataset)
+        return FramesSpec(stage="frames", key=key, scale=self.scale, short_side=side, folder=folder)
 
     def train_spec(self, run: str, seed: int) -> TrainSpec:
         """The spec of one run with one seed."""
         r, p = self.params.runs[run], self.params
         dataset, model = p.datasets[r.dataset], p.models[r.model]
-        assert not isinstance(dataset, ImagesDataset)
-        video, backbone, sequences = None, None, None
-        if isinstance(dataset, MovingDigitsDataset):
-            classes = CLASSES[dataset.task]
-        else:
-            classes = dataset.classes
-            video = self._view(dataset, r.split)
+        backbone, sequences, video = None, None, self._view(r.dataset, r.split)
         if (name := backbone_of(model)) is not None:
             assert video is not None
             backbone = p.backbones[name]
@@ -191,7 +173,7 @@ class Registry:
             run=run,
             seed=seed,
             dataset=r.dataset,
-            classes=classes,
+            classes=trained_on(dataset).classes(dataset),
             video=video,
             sequences=sequences,
             backbone=backbone,
@@ -202,8 +184,12 @@ class Registry:
             device=p.device,
         )
 
-    def _view(self, dataset: VideoDataset, split: Literal[1, 2, 3] | None) -> VideoView:
-        view = VideoView(**{name: getattr(dataset, name) for name in VideoView.model_fields})
+    def _view(self, key: str, split: Literal[1, 2, 3] | None) -> VideoView | None:
+        """How a set of videos is seen under a split, its own where none is named; None for finished clips."""
+        dataset = self.params.datasets[key]
+        if (decoded := decoded_of(dataset)) is None:
+            return None
+        view = decoded.view(dataset)
         return view if split is None else view.model_copy(update={"split": split})
 
     def pretrain_spec(self, name: str) -> PretrainSpec:
@@ -212,8 +198,8 @@ class Registry:
         training = None
         if (stills := backbone.stills) is not None:
             dataset = p.datasets[stills.dataset]
-            assert isinstance(dataset, VideoDataset)
-            view = self._view(dataset, stills.split).model_copy(update={"normalise": backbone.normalise})
+            view = self._view(stills.dataset, stills.split)
+            assert view is not None
             training = TrainSpec(
                 stage="pretrain",
                 key=name,
@@ -221,8 +207,8 @@ class Registry:
                 run=name,
                 seed=p.seeds[0],
                 dataset=stills.dataset,
-                classes=dataset.classes,
-                video=view,
+                classes=trained_on(dataset).classes(dataset),
+                video=view.model_copy(update={"normalise": backbone.normalise}),
                 sequences=FrameView(frames=1, every=stills.every),
                 backbone=backbone,
                 model=BackboneEntry.model_validate(
@@ -248,8 +234,8 @@ class Registry:
             if key is None or key in found:
                 continue
             r, p = self.params.runs[run], self.params
-            backbone, dataset = backbone_of(p.models[r.model]), p.datasets[r.dataset]
-            assert backbone is not None and isinstance(dataset, VideoDataset)
+            backbone, view = backbone_of(p.models[r.model]), self._view(r.dataset, None)
+            assert backbone is not None and view is not None
             found[key] = FeaturesSpec(
                 stage="features",
                 key=key,
@@ -257,8 +243,8 @@ class Registry:
                 dataset=r.dataset,
                 backbone_name=backbone,
                 backbone=p.backbones[backbone],
-                crop=dataset.clip.crop,
-                size=dataset.clip.size,
+                crop=view.clip.crop,
+                size=view.clip.size,
                 device=p.device,
             )
         return found
@@ -346,8 +332,7 @@ class Registry:
         for run in runs:
             name = self.params.runs[run].dataset
             dataset = self.params.datasets[name]
-            assert not isinstance(dataset, ImagesDataset)
-            said.setdefault(name, []).append(self.params.runs[run].stand_in or dataset.stand_in)
+            said.setdefault(name, []).append(self.params.runs[run].stand_in or trained_on(dataset).stand_in(dataset))
             for backbone in self._learned_from(run):
                 said.setdefault(f"backbones.{backbone}", []).append(self.params.backbones[backbone].stand_in)
         return AggregateSpec(
@@ -382,7 +367,7 @@ class Registry:
             runs={run: self.params.runs[run] for run in self.used_runs()},
             seeds=self.params.seeds,
             device=self.params.device,
-            overrides=self._all_overrides,
+            overrides=tuple(override for override, _ in self._all_overrides),
             pictures=tuple(self.drawn_pictures()),
         )
 

@@ -12,42 +12,33 @@ from pathlib import Path
 
 from reeltrace.errors import UserError
 from reeltrace.kinds.architecture import ARCHITECTURES
+from reeltrace.kinds.dataset import DatasetEntry, DataSpec, decoded_of, is_pool, trained_on
 from reeltrace.kinds.measurement import MEASUREMENTS
-from reeltrace.memory import limit, shown
-from reeltrace.registry.datasets import ImagesDataset, MovingDigitsDataset, VideoDataset
-from reeltrace.registry.fields import Place
+from reeltrace.machine.memory import limit, shown
+from reeltrace.registry.fields import Place, Spec
 from reeltrace.registry.needs import Need
 from reeltrace.registry.params import Params
-from reeltrace.registry.specs import MovingDigitsSpec, Spec, TrainSpec
+from reeltrace.registry.specs import TrainSpec
 
 MOST_MEMORY = 2**44  # bytes of one task, 16 TiB
 MOST_STORED = 2**50  # bytes of one dataset, 1 PiB
 CHANNELS = 3
 
 
-def stored(name: str, dataset: MovingDigitsDataset | VideoDataset) -> Need | None:
-    """What a dataset takes on disk; None where the official files or the user's decide."""
-    if isinstance(dataset, VideoDataset):
-        if (made := dataset.generated) is None:
-            return None
-        videos, frames, side = dataset.classes * made.groups * made.clips_per_group, made.frames[0], dataset.short_side
-        channels, lower = CHANNELS, "generated or short_side"
-    else:
-        videos = dataset.videos.train + dataset.videos.validation + dataset.videos.test
-        frames, side, channels, lower = dataset.frames, dataset.size, 1, "videos, frames or size"
-    what = f"{videos} videos of {frames} frames of {side} x {side} pixels"
-    return Need(videos * frames * side * side * channels, what, f"{lower} of datasets.{name}")
+def stored(name: str, dataset: DatasetEntry) -> Need | None:
+    """What a dataset takes on disk; None where the official files or the user's decide, and for a pool."""
+    need = None if is_pool(dataset) else trained_on(dataset).stored(dataset)
+    return None if need is None else replace(need, lower=f"{need.lower} of datasets.{name}")
 
 
-def training(spec: TrainSpec, dataset: MovingDigitsDataset | VideoDataset) -> Need:
+def training(spec: TrainSpec, dataset: DatasetEntry) -> Need:
     """What a training keeps in memory at once."""
-    batch, frames, size = spec.protocol.batch_size, 1, 1
+    clips = trained_on(dataset).clips(dataset)
+    batch, frames, size = spec.protocol.batch_size, clips.frames, clips.size
     least = ARCHITECTURES.get(spec.model.architecture).least(spec.model, spec.backbone, spec.classes)
     weights, activations, batches = 12 * least.weights, 0, ""
-    if isinstance(dataset, MovingDigitsDataset):
-        batch, frames, size = min(batch, dataset.videos.train), dataset.frames, dataset.size
-    elif spec.video is not None:
-        frames, size = spec.video.clip.frames, spec.video.clip.size
+    if clips.number is not None:
+        batch = min(batch, clips.number)
     if spec.sequences is not None:
         frames = spec.sequences.frames
     if least.maps:
@@ -63,17 +54,15 @@ def training(spec: TrainSpec, dataset: MovingDigitsDataset | VideoDataset) -> Ne
 def check_sizes(params: Params, specs: Iterable[TrainSpec], place: Place) -> None:
     """Raises `UserError`, with the place, for a dataset or a task that no machine can hold."""
     for name, dataset in params.datasets.items():
-        if not isinstance(dataset, ImagesDataset):
-            _refuse(params, place(f"datasets.{name}"), stored(name, dataset), MOST_STORED)
+        _refuse(params, place(f"datasets.{name}"), stored(name, dataset), MOST_STORED)
     for name, measurement in params.measurements.items():
         need = MEASUREMENTS.get(measurement.kind).least(measurement)
         if need is not None:
             need = replace(need, lower=f"{need.lower} of measurements.{name}")
         _refuse(params, place(f"measurements.{name}"), need, MOST_MEMORY)
     for spec in specs:
-        dataset = params.datasets[spec.dataset]
-        assert not isinstance(dataset, ImagesDataset)
-        _refuse(params, place(f"runs.{spec.run}"), training(spec, dataset), MOST_MEMORY)
+        need = training(spec, params.datasets[spec.dataset])
+        _refuse(params, place(f"runs.{spec.run}"), need, MOST_MEMORY)
 
 
 def _refuse(params: Params, place: str, need: Need | None, most: int) -> None:
@@ -87,17 +76,16 @@ def _refuse(params: Params, place: str, need: Need | None, most: int) -> None:
 def refuse_beyond(spec: Spec, params: Params, folder: Path) -> None:
     """Before a stage begins: raises `UserError` where this machine has not the memory, or `folder` not the space."""
     if isinstance(spec, TrainSpec) and spec.device.kind == "cpu":
-        dataset, found = params.datasets[spec.dataset], limit()
-        if not isinstance(dataset, ImagesDataset) and found is not None:
-            need = training(spec, dataset)
+        found = limit()
+        if found is not None:
+            need = training(spec, params.datasets[spec.dataset])
             if need.bytes > found[0]:
                 raise UserError(
                     f"{spec.stage}/{spec.key}: {need.what}, at least {shown(need.bytes)} of memory, do not fit into "
                     f"{shown(found[0])} ({found[1]}); raise that limit, or lower {need.lower} in params.yaml"
                 )
-    if isinstance(spec, MovingDigitsSpec):
-        dataset = params.datasets[spec.key]
-        need_of = stored(spec.key, dataset) if isinstance(dataset, MovingDigitsDataset) else None
+    if isinstance(spec, DataSpec) and decoded_of(params.datasets[spec.key]) is None:  # a set of videos stores frames
+        need_of = stored(spec.key, params.datasets[spec.key])
         free = shutil.disk_usage(folder).free
         if need_of is not None and need_of.bytes > free:
             raise UserError(

@@ -1,61 +1,15 @@
 """Specs: what a stage is given, and what its `spec.json` holds."""
 
-from typing import Literal
-
 from pydantic import Field
 
 from reeltrace.kinds.measurement import Measurement
 from reeltrace.kinds.table import Table
-from reeltrace.registry.datasets import Clip, Generated, ImageSplit, Normalise, Videos
-from reeltrace.registry.fields import Scale, Strict, Transform
+from reeltrace.registry.datasets import VideoView
+from reeltrace.registry.fields import Spec, Strict, Transform
 from reeltrace.registry.measurements import Network
 from reeltrace.registry.models import AnyModel, Backbone
 from reeltrace.registry.params import Override
 from reeltrace.registry.runs import Augment, Device, Protocol, Run
-
-
-class Spec(Strict):
-    """What every stage is told: which stage and key it is, and at which scale."""
-
-    stage: str
-    key: str
-    scale: Scale
-
-
-class ImagesSpec(Spec):
-    """Stage `data`: a pool of digit images."""
-
-    kind: Literal["images"]
-    source: Literal["mnist", "sklearn-digits"]
-
-
-class MovingDigitsSpec(Spec):
-    """Stage `data`: a moving-digits dataset drawn from the pool `images`."""
-
-    kind: Literal["moving-digits"]
-    images: str
-    task: Literal["digit", "direction"]
-    stand_in: str | None
-    frames: int
-    size: int
-    digit_size: int
-    speed: tuple[float, float]
-    videos: Videos
-    image_split: ImageSplit
-    seed: int
-
-
-class VideosSpec(Spec):
-    """Stage `data`: the videos and official splits of a set, downloaded and unpacked, or generated."""
-
-    kind: Literal["videos"]
-    layout: Literal["ucf101", "hmdb51", "listed"]
-    folder: str | None = None
-    classes: int
-    generated: Generated | None
-
-
-DataSpec = ImagesSpec | MovingDigitsSpec | VideosSpec
 
 
 class FramesSpec(Spec):
@@ -73,17 +27,6 @@ class FrameView(Strict):
 
     frames: int
     every: int
-
-
-class VideoView(Strict):
-    """How a run sees a set of videos; the fields are those of `VideoDataset`."""
-
-    split: Literal[1, 2, 3]
-    validation: float
-    clip: Clip
-    test_clips: int
-    normalise: Normalise
-    broken_videos: int
 
 
 class TrainSpec(Spec):

@@ -5,9 +5,9 @@ from typing import Any
 
 import yaml
 
-from reeltrace import strict_yaml
 from reeltrace.artifacts.files import read_whole
 from reeltrace.errors import UserError
+from reeltrace.registry import strict_yaml
 
 
 def read_text(path: Path, shown: str, remedy: str = "") -> str:

@@ -1,1 +1,1 @@
-"""The report: binding numbers to artifacts, rendering, figures, verification, explanation. Never imports torch."""
+"""The report: binding numbers to artifacts, rendering, figures, explanation. Never imports torch."""

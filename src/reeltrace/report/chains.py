@@ -11,11 +11,11 @@ from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.names import MANIFEST, RECEIPT, SPEC
 from reeltrace.errors import CheckFailed
 from reeltrace.kinds.architecture import ARCHITECTURES
+from reeltrace.kinds.dataset import DATASETS
 from reeltrace.kinds.measurement import MEASUREMENTS
 from reeltrace.kinds.words import listed
-from reeltrace.registry.cells import is_numbered
+from reeltrace.registry.table_names import is_numbered
 from reeltrace.report.frame_nets import backbone_settings
-from reeltrace.report.quantities import span
 
 
 def describe(name: str, folder: Path, scale: str) -> dict[str, Any]:
@@ -80,27 +80,8 @@ def settings(spec: Mapping[str, Any]) -> dict[str, str]:
             "device": f"{spec['device']['kind']}, {spec['device']['threads']} thread(s), {spec['device']['precision']}",
             **_view(spec.get("video")),
         }
-    if stage == "data" and spec.get("kind") == "moving-digits":
-        videos = spec["videos"]
-        return {
-            "task": spec["task"],
-            "images": spec["images"],
-            "clips": f"{videos['train']} training, {videos['validation']} validation, {videos['test']} test",
-            "frames": f"{spec['frames']} of {spec['size']} x {spec['size']} pixels, digits of {spec['digit_size']}",
-            "speed": f"{span(*spec['speed'])} pixels per frame",
-            "seed": str(spec["seed"]),
-        }
-    if stage == "data" and spec.get("kind") == "videos":
-        drawn = spec["generated"]
-        return {
-            "layout": f"{spec['layout']}, {spec['classes']} classes",
-            "files": "official"
-            if drawn is None
-            else (
-                f"drawn here: {drawn['groups']} groups, {drawn['clips_per_group']} clip(s) of each in every class, "
-                f"{span(*drawn['frames'])} frames, seed {drawn['seed']}"
-            ),
-        }
+    if stage == "data":
+        return DATASETS.get(spec["kind"]).words(spec)
     if stage == "pretrain":
         training = {} if spec["training"] is None else {"protocol": _protocol(spec["training"]["protocol"])}
         return {**backbone_settings(spec["backbone"]), **training}

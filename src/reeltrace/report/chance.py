@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reeltrace.analysis.intervals import guessing, percent, printed
+from reeltrace.analysis.intervals import guessing, percent
 from reeltrace.analysis.sources import read_score
 from reeltrace.analysis.stage import read_source
+from reeltrace.artifacts.pointers import pointer_to
+from reeltrace.artifacts.runs import on_test
+from reeltrace.kinds.rounding import printed
+from reeltrace.kinds.words import span
 from reeltrace.report.binding import Binder, Number
 from reeltrace.report.chains import artifact_name
-from reeltrace.report.quantities import span
 
 if TYPE_CHECKING:
     from reeltrace.registry.specs import ReportSpec
@@ -55,8 +58,8 @@ def stand_in_nets(spec: ReportSpec, inputs: Mapping[str, Path], stand_in: Mappin
             name = f"train/{run}-s{seed}"
             source = read_source(f"results/{spec.scale}/{name}", inputs[name])
             assert source.spec is not None
-            right, total = read_score(source, "best", "test", "original")
-            traces = source.trace("/best/test/original/correct"), source.spec.trace("/classes")
+            right, total = read_score(source, *on_test("best", "original"))
+            traces = source.trace(pointer_to(*on_test("best", "original", "correct"))), source.spec.trace("/classes")
             nets.append(Net(name, asked.dataset, int(source.spec.metrics["classes"]), right, total, *traces))
     return nets
 

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
 from reeltrace.analysis import published
+from reeltrace.kinds.unit import UNITS, Share
 from reeltrace.registry.fields import replaced
 from reeltrace.report import figures
 from reeltrace.report.binding import Binder, named_in
 from reeltrace.report.chains import table_words
 
-RATES = {"percent": 100, "error rate": 1}  # units that a chart draws, and the end of its scale in each
+
+class Chart(NamedTuple):
+    """A chart, and the quantity that it draws as its caption begins."""
+
+    svg: Markup
+    caption: str
 
 
 def rates(
     table: dict[str, Any], print_: published.Table, of_table: Mapping[tuple[str, str], Any], binder: Binder
-) -> Markup:
-    """Accuracies in percent, or error rates, in the unit of the table."""
+) -> Chart:
+    """Accuracies in percent, or error rates, in the unit of the table: its first of a share."""
     dots, shown = [], []
-    unit = next((cell["unit"] for cell in of_table.values() if cell["unit"] in RATES), "percent")
+    unit, share = share_of(of_table.values())
     rates = [c for c in print_.columns if any(of_table[r.key, c.key]["unit"] == unit for r in print_.rows)]
     for r, row in enumerate(print_.rows):
         for c, column in enumerate(rates):
@@ -38,15 +44,21 @@ def rates(
             )
             shown.append(cell["id"])
     identity = f"chart/{table['key']}"
-    return figures.accuracy_chart(
-        f"{table_words(table['table'])} drawn: {'top-1 accuracy in percent' if unit == 'percent' else unit}, "
-        "published and here",
+    svg = figures.accuracy_chart(
+        f"{table_words(table['table'])} drawn: {share.drawn}, published and here",
         [_marked(_short_label(row, print_), table, " ({})") for row in print_.rows],
         [_marked(column.key, table, "\n{}") for column in rates],  # unlike labels they say which set they belong to
         dots,
         binder.figure(identity, shown),
-        whole=RATES[unit],
+        whole=share.whole,
     )
+    return Chart(svg, share.caption)
+
+
+def share_of(cells: Iterable[Mapping[str, Any]]) -> tuple[str, Share]:
+    """The unit of the shares among cells, the first of several, percent where there is none; and what it says."""
+    names = [cell["unit"] for cell in cells]
+    return next((name, share) for name in [*names, "percent"] if (share := UNITS.get(name).share) is not None)
 
 
 def _short_label(row: published.Row, print_: published.Table) -> str:

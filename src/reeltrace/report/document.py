@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jinja2
-import numpy as np
 from jinja2 import nodes
 
 from reeltrace.analysis import assumptions, claims, published
@@ -21,28 +20,32 @@ from reeltrace.analysis.intervals import CONFIDENCE
 from reeltrace.analysis.stage import read_history
 from reeltrace.analysis.verdicts import MEANINGS, count
 from reeltrace.artifacts.files import sha256_file
-from reeltrace.artifacts.formats import ABOUT, CELLS, CLIPS, HISTORY, HTML
+from reeltrace.artifacts.formats import CELLS, HISTORY, HTML
 from reeltrace.artifacts.json_values import canonical_json, read_json
 from reeltrace.artifacts.names import DOCUMENTS, SPEC
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.kinds.architecture import ARCHITECTURES
+from reeltrace.kinds.dataset import DATASETS
 from reeltrace.kinds.measurement import MEASUREMENTS
 from reeltrace.kinds.points import load
 from reeltrace.kinds.table import TABLES
+from reeltrace.kinds.unit import UNITS
+from reeltrace.kinds.words import span
 from reeltrace.registry.fields import replaced
 from reeltrace.registry.header import read_header
-from reeltrace.report import chance, figures, frame_nets, quantities, videos
+from reeltrace.report import chance, figures, frame_nets, measured_tables
 from reeltrace.report.binding import Binder, Number
-from reeltrace.report.chains import artifact_name, describe, settings, table_words
+from reeltrace.report.chains import artifact_name, describe, table_words
+from reeltrace.report.content import SCHEMA
 
 if TYPE_CHECKING:
     from reeltrace.registry.specs import ReportSpec
 
-SCHEMA = "reeltrace-report/1"
 TEMPLATES = Path("reports/templates")  # below the project's root
 PAGE = "report.html.j2"
 QUANTITIES = {"relative_error": "relative error", "agreement": "agreement"}
 HEADINGS = ("Model", "Type")  # above the rows of a table that has no headings of its own
+OF_THE_PAGE = ("strips", "template", "macro")  # what the page shows of a dataset, and report.json has not
 COMPACT = 4  # columns of accuracies beyond which a table is set tightly
 TREND_VERDICTS = ("trend holds", "trend fails", "not run")
 
@@ -73,7 +76,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
     equivariance = _bind_equivariance(binder, tables)
     for table in tables:
         _bind_search(binder, table)
-        quantities.bind_beside(binder, table)
+        measured_tables.bind_beside(binder, table)
     judged = [
         claim
         for of_document in all_claims
@@ -102,7 +105,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
             {"document": ledger.document, **a.model_dump(mode="json")} for ledger in ledgers for a in ledger.assumptions
         ],
         "overrides": [o.model_dump(mode="json") for o in spec.overrides],
-        "datasets": [{k: v for k, v in d.items() if k != "strips"} for d in datasets],
+        "datasets": [{k: v for k, v in d.items() if k not in OF_THE_PAGE} for d in datasets],
         "pictures": [_without_bytes(one) for one in drawn],
         "artifacts": artifacts,
     }
@@ -111,13 +114,13 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
     replaced_sets = {d["key"]: d["stand_in"] for d in datasets if d["stand_in"]}
     views = [_table_view(t, prints[t["document"]], binder, cells) for t in tables]
     for view in views:
-        view["drawn"] = quantities.drawings(view, cells, binder)
+        view["drawn"] = measured_tables.drawings(view, cells, binder)
     page = environment.get_template(PAGE).render(
         **{k: v for k, v in content.items() if k not in ("cells", "equivariance", "datasets", "pictures")},
         binder=binder,
         name=binder.name,
         tables=views,
-        units={(c["document"], c["table"], c["row"], c["column"]): quantities.WORDS.get(c["unit"], "") for c in cells},
+        units={(c["document"], c["table"], c["row"], c["column"]): UNITS.get(c["unit"]).behind for c in cells},
         documents=documents,
         datasets=datasets,
         pictures={name: [one for one in drawn if one["document"] == name] for name in documents},
@@ -139,7 +142,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         cell_ids={cell["id"] for cell in cells},
         example={
             "run": next((a for a in artifacts.values() if a["stage"] == "train"), None),
-            "cell": next((c["id"] for c in cells if c["sources"] and c["unit"] == "percent"), None),
+            "cell": next((c["id"] for c in cells if c["sources"] and UNITS.get(c["unit"]).share), None),
         },
     )
     page = "\n".join(line.rstrip() for line in page.splitlines() if line.strip()) + "\n"
@@ -257,7 +260,7 @@ def _bind_cells(binder: Binder, table: dict[str, Any]) -> list[dict[str, Any]]:
                 binder.add(
                     Number(
                         id=f"{identity}/range",
-                        printed=quantities.span(*reproduced["range_printed"]),
+                        printed=span(*reproduced["range_printed"]),
                         title="Fastest to slowest",
                         trace={**trace, "pointer": f"/cells/{index}/reproduced/range"},
                         chain=identity,
@@ -294,7 +297,7 @@ def _cell_facts(cell: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     if print_["note"]:
         facts.append(("Contradiction" if print_["contradicted_by"] else "Note", print_["note"]))
     if cell["derivation"]:
-        facts.append(("Derived", quantities.derivation_words(cell["derivation"])))
+        facts.append(("Derived", measured_tables.derivation_words(cell["derivation"])))
     facts.append(("Verdict", f"{cell['verdict']} ({cell['circumstances']}): {cell['reason']}"))
     return tuple(facts)
 
@@ -492,44 +495,17 @@ def _dataset(
     artifacts: Mapping[str, Any],
     shown: str | None,
 ) -> dict[str, Any]:
-    """What the report says of a dataset, and frames of one test clip, of the class `shown`, under each transform."""
-    folder = inputs[f"data/{key}"]
-    of_data = read_json(folder / SPEC)
-    if of_data.get("kind") == "videos":
-        described = videos.describe_set(binder, key, spec, inputs, artifacts)
-        described["strips"] = figures.strips(described.pop("pixels"))
-        return described
-    about = read_json(folder / ABOUT)
-    row, clip = _clip(folder, shown)
-    return {
-        "key": key,
-        "stand_in": of_data.get("stand_in"),
-        "source": about.get("source"),
-        "licence": None,
-        "citation": None,
-        "classes": [str(name) for name in about["classes"]],
-        "settings": settings(of_data),
-        "clip": {
-            "split": "test",
-            "clip": int(row["clip"]),
-            "class": row["class"],
-            "start": [row["y"], row["x"]],
-            "velocity": [row["vy"], row["vx"]],
-        },
-        "manifest_sha256": artifacts[f"data/{key}"]["manifest_sha256"],
-        "videos": None,
-        "strips": figures.strips(clip),
-    }
+    """What the report says of a dataset as its kind describes it, with one test clip, of the class `shown`.
 
-
-def _clip(folder: Path, shown: str | None) -> tuple[dict[str, str], np.ndarray[Any, np.dtype[np.uint8]]]:
-    """The first test clip of the class `shown`; of any class where there is none."""
-    rows = [row for row in CLIPS.check(folder, *CLIPS.columns) if row["split"] == "test"]
-    if not rows:
-        raise CheckFailed(f"{folder / CLIPS.name}: no test clip; run its stage again")
-    row = next((row for row in rows if row["class"] == shown), rows[0])
-    clips = np.load(folder / "clips-test.npy", mmap_mode="r")
-    return row, np.array(clips[int(row["clip"]) if int(row["clip"]) < len(clips) else rows.index(row)])
+    Under "strips" are frames of it under each transform, under "template" and "macro" what words its caption.
+    """
+    trained = DATASETS.get(read_json(inputs[f"data/{key}"] / SPEC)["kind"]).trained
+    if trained is None:
+        raise CheckFailed(f"data/{key}: a pool, of which the report shows nothing; run it again")
+    described: dict[str, Any] = load(trained.shown.describe)(binder, key, spec, inputs, artifacts, shown)
+    described["strips"] = figures.strips(described.pop("pixels"))
+    described["template"], _, described["macro"] = trained.shown.caption.partition(":")
+    return described
 
 
 def _drawn(binder: Binder, key: str, spec: ReportSpec, inputs: Mapping[str, Path]) -> dict[str, Any]:
@@ -575,7 +551,8 @@ def _table_view(
     return {
         **table,
         "replaced": replaced(table["stand_in"] or ""),
-        "in_errors": any(cell["unit"] == "error rate" for cell in table["cells"]),
+        "measured": any(cell["origin"] == "measured" for cell in table["cells"]),
+        "found": any(cell["origin"] != "published" for cell in table["cells"]),
         "print": print_,
         "groups": groups,
         "compact": COMPACT,
@@ -587,7 +564,7 @@ def _table_view(
         "macro": macro,
         "said": kind.note,
         "notes": _notes(table["cells"]),
-        "texts": {(c.row, c.column): c for c in print_.cells if c.unit == "text"},
+        "texts": {(c.row, c.column): c for c in print_.cells if c.in_unit.compare is None},
     }
 
 

@@ -11,8 +11,9 @@ from reeltrace.artifacts.formats import CELLS
 from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.names import MANIFEST, RECEIPT
 from reeltrace.errors import CheckFailed, UserError
+from reeltrace.kinds.words import span
 from reeltrace.report.chains import artifact_name, describe, processor_words
-from reeltrace.report.quantities import derivation_words, span
+from reeltrace.report.measured_tables import derivation_words
 
 
 def explain(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from reeltrace.artifacts.files import atomic_write
 from reeltrace.artifacts.formats import HTML, JSON
+from reeltrace.report.content import check
 from reeltrace.report.document import build
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 def run(spec: ReportSpec, inputs: Mapping[str, Path], work: Path) -> dict[str, Any]:
     """Write `report.html` and `report.json` into `work`. Reads the texts below the current folder."""
     report = build(spec, inputs, Path())
+    check(report.json)
     for name, text in ((HTML, report.html), (JSON, report.json)):
         with atomic_write(work / name) as handle:
             handle.write(text.encode())

@@ -12,35 +12,42 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reeltrace.artifacts.cuts import clip_frames, middle, uniform_starts
 from reeltrace.artifacts.files import sha256_file
 from reeltrace.artifacts.formats import ABOUT, BROKEN_VIDEOS, FRAMES, METRICS, SHARDS, VIDEO_INDEX
 from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.names import SPEC
+from reeltrace.artifacts.video_sets import CHANNELS, SIDES, Noted, read_about_frames, read_about_set, read_broken
 from reeltrace.errors import CheckFailed
+from reeltrace.registry.datasets import Clip
 from reeltrace.report.binding import Binder, Number
 from reeltrace.report.chains import settings
 
 if TYPE_CHECKING:
     from reeltrace.registry.specs import ReportSpec
 
-SIDES = ("train", "test", "unused")
 USES = ("train", "validation", "test", "missing")
-NOTED = ("video", "frames", "expected", "note")
 MOST_NOTED = 40  # stored videos whose notes the report shows, those first that lack most; about.json has all
 
 
 def describe_set(
-    binder: Binder, key: str, spec: ReportSpec, inputs: Mapping[str, Path], artifacts: Mapping[str, Any]
+    binder: Binder,
+    key: str,
+    spec: ReportSpec,
+    inputs: Mapping[str, Path],
+    artifacts: Mapping[str, Any],
+    shown: str | None,
 ) -> dict[str, Any]:
     """A set of videos as report.json holds it, with the pixels of one test clip under "pixels": uint8 (T, H, W, 3).
 
+    That clip is of the first test video, whatever class is asked for.
     Every number in it is registered with the binder. Raises `CheckFailed` where a file is not what its stage writes.
     """
     data, frames = inputs[f"data/{key}"], inputs[f"frames/{key}"]
     run = _seen_by(key, spec)
-    about, view = read_json(data / ABOUT), read_json(inputs[run] / SPEC)["video"]
+    about, view = read_about_set(data), read_json(inputs[run] / SPEC)["video"]
     stored = {row["video"]: row for row in FRAMES.check(frames, *FRAMES.columns)}
-    broken = read_json(frames / BROKEN_VIDEOS)
+    broken = read_broken(frames)
     split = f"split{view['split']}"
 
     def add(identity: str, printed: object, title: str, folder: Path, file: str, pointer: str, **more: Any) -> str:
@@ -57,7 +64,7 @@ def describe_set(
     used = {use: int(read_json(inputs[run] / METRICS)["videos"][use]) for use in USES}
     for use, number in used.items():
         add(f"used/{use}", number, f"videos of {split} as used, {use}", inputs[run], METRICS, f"/videos/{use}")
-    packed = read_json(frames / ABOUT)
+    packed = read_about_frames(frames)
     add("frames", packed["frames"], "stored frames", frames, ABOUT, "/frames")
     add("broken", packed["broken"], "videos that could not be decoded", frames, ABOUT, "/broken")
     decoders = {str(name): int(number) for name, number in packed["decoders"].items()}
@@ -71,14 +78,14 @@ def describe_set(
         add(f"broken/{place}/reason", why, "Reason", frames, BROKEN_VIDEOS, f"/{place}/reason", chain=names[-1])
     add("short", packed["short"], "stored videos that lack frames", frames, ABOUT, "/short")
     add("tolerance", packed["tolerance"], "share of its frames that a video may lack", frames, ABOUT, "/tolerance")
-    shown = most_lacking(packed["noted"])
-    for place in shown:
-        entry, of = packed["noted"][place], f"noted/{place}"
-        chain = add(of, entry["video"], "a stored video with a note", frames, ABOUT, f"/noted/{place}/video")
-        add(f"{of}/frames", entry["frames"], "Frames stored", frames, ABOUT, f"/noted/{place}/frames", chain=chain)
-        add(f"{of}/expected", entry["expected"], "Expected", frames, ABOUT, f"/noted/{place}/expected", chain=chain)
-        note = " ".join(str(entry["note"]).split())
-        add(f"{of}/note", note, "Note", frames, ABOUT, f"/noted/{place}/note", chain=chain)
+    places = most_lacking(packed["noted"])
+    for number in places:
+        noted, of = packed["noted"][number], f"noted/{number}"
+        chain = add(of, noted["video"], "a stored video with a note", frames, ABOUT, f"/noted/{number}/video")
+        add(f"{of}/frames", noted["frames"], "Frames stored", frames, ABOUT, f"/noted/{number}/frames", chain=chain)
+        add(f"{of}/expected", noted["expected"], "Expected", frames, ABOUT, f"/noted/{number}/expected", chain=chain)
+        note = " ".join(str(noted["note"]).split())
+        add(f"{of}/note", note, "Note", frames, ABOUT, f"/noted/{number}/note", chain=chain)
     row, clip = shown_clip(data, frames, stored, view)
     return {
         "key": key,
@@ -105,7 +112,7 @@ def describe_set(
             "broken": [{"video": str(e["video"]), "reason": str(e["reason"])} for e in broken],
             "short": int(packed["short"]),
             "tolerance": float(packed["tolerance"]),
-            "noted": [{"place": place} | {name: packed["noted"][place][name] for name in NOTED} for place in shown],
+            "noted": [{"place": number, **packed["noted"][number]} for number in places],
             "noted_in_all": len(packed["noted"]),
             "frames_manifest_sha256": artifacts[f"frames/{key}"]["manifest_sha256"],
         },
@@ -113,7 +120,7 @@ def describe_set(
     }
 
 
-def most_lacking(noted: Sequence[Mapping[str, Any]]) -> list[int]:
+def most_lacking(noted: Sequence[Noted]) -> list[int]:
     """The places of at most MOST_NOTED notes, those of videos first that lack the largest share of their frames."""
     lacking = [1 - entry["frames"] / max(1, entry["expected"]) for entry in noted]
     return sorted(range(len(noted)), key=lambda place: (-lacking[place], place))[:MOST_NOTED]
@@ -154,13 +161,13 @@ def shown_clip(
         raise CheckFailed(f"{data / VIDEO_INDEX.name}: no test video that could be decoded; run its stage again")
     place = {name: int(stored[row["video"]][name]) for name in ("offset", "frames", "height", "width")}
     path = frames / SHARDS / Path(stored[row["video"]]["shard"]).name
-    shape = (place["frames"], place["height"], place["width"], 3)
+    shape = (place["frames"], place["height"], place["width"], CHANNELS)
     try:
         video = np.memmap(path, np.uint8, "r", place["offset"], shape)
     except (FileNotFoundError, ValueError):
         raise CheckFailed(f"{path}: missing or too short for {row['video']}; run its stage again") from None
-    clip = view["clip"]
-    latest = max(0, place["frames"] - (clip["frames"] - 1) * clip["stride"] - 1)
-    chosen = (latest // 2 + np.arange(clip["frames"]) * clip["stride"]) % place["frames"]
-    top, left = ((place[side] - clip["crop"]) // 2 for side in ("height", "width"))
-    return row, np.array(video[chosen, top : top + clip["crop"], left : left + clip["crop"]])
+    clip = Clip.model_validate(view["clip"])
+    (start,) = uniform_starts(place["frames"], clip, 1)
+    top, left = middle(place["height"], place["width"], clip)
+    chosen = clip_frames(place["frames"], start, clip)
+    return row, np.array(video[chosen, top : top + clip.crop, left : left + clip.crop])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from torch import nn
 
 from reeltrace.artifacts.formats import WEIGHTS
-from reeltrace.errors import UserError
 from reeltrace.kinds.architecture import ARCHITECTURES, PIXELS
 from reeltrace.models.checkpoint import load_checkpoint
+from reeltrace.models.weights import load_images
 from reeltrace.training.loop import Net, net_of
 
 if TYPE_CHECKING:
@@ -28,13 +30,10 @@ def initial_net(spec: TrainSpec, weights: Path | None) -> Net:
     return net
 
 
-def take_weights(net: Any, folder: Path) -> None:
-    """Load a backbone's weights (torchvision's names) into a net that grows from it, with its `load_images`.
+def take_weights(net: nn.Module, folder: Path) -> None:
+    """Load a backbone's weights (torchvision's names) into a net that grows from it.
 
     Raises UserError, naming the weight, where they do not fit.
     """
     _, _, state = load_checkpoint(folder / WEIGHTS)
-    try:
-        net.load_images(state)
-    except UserError as error:
-        raise UserError(f"{folder / WEIGHTS}: {error}") from None
+    load_images(net, state, f"{folder / WEIGHTS} does not fit this net", "make the backbone again")

@@ -32,16 +32,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from reeltrace import processor
 from reeltrace.artifacts.json_values import read_json, write_json
 from reeltrace.errors import UserError
 from reeltrace.kinds.architecture import ARCHITECTURES
 from reeltrace.kinds.architectures.stills import describe_backbone
+from reeltrace.kinds.dataset import trained_on
+from reeltrace.kinds.network import build_video, video_config
+from reeltrace.machine import processor
 from reeltrace.models.backbones import build
 from reeltrace.models.conv3d import Conv3d
 from reeltrace.models.group_conv import GroupConv3d
 from reeltrace.models.groups import get_group
-from reeltrace.models.video import build_video, video_config
 from reeltrace.registry.fields import SCALES
 from reeltrace.registry.reading import Registry, load
 from reeltrace.registry.specs import TrainSpec
@@ -183,11 +184,9 @@ def collect(registries: Iterable[Registry]) -> dict[Convolution, Use]:
     seen: set[str] = set()
     for registry in registries:
         for name, spec in _trainings(registry):
-            view = spec.video.clip if spec.video else None
             data = registry.params.datasets[spec.dataset]
-            frames = spec.sequences.frames if spec.sequences else (view or data).frames  # type: ignore[union-attr]
-            side = view.size if view else data.size  # type: ignore[union-attr]
-            size = (frames, side, side)
+            given = trained_on(data).clips(data)
+            size = (spec.sequences.frames if spec.sequences else given.frames, given.size, given.size)
             batch = max(spec.protocol.batch_size, BATCH)
             same = f"{spec.model.model_dump_json(exclude={'backbone'})} {spec.backbone} {size} {batch}"
             if same not in seen and ARCHITECTURES.get(spec.model.architecture).conforms:

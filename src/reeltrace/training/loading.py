@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 from reeltrace.data.store import one_channel
 from reeltrace.data.transforms import augment
 from reeltrace.errors import UserError
-from reeltrace.memory import available_memory
+from reeltrace.machine.memory import available_memory
 
 if TYPE_CHECKING:
     from reeltrace.registry.specs import TrainSpec

@@ -24,6 +24,7 @@ from reeltrace.artifacts.json_values import sha256_json
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.kinds.architecture import ARCHITECTURES
 from reeltrace.kinds.points import load
+from reeltrace.models import weights
 from reeltrace.models.float32 import tf32_in_use, use_tf32
 from reeltrace.training import resume
 from reeltrace.training.evaluation import Clips, Score, channels_last, evaluate, score_split, to_input
@@ -104,7 +105,8 @@ def train(
     now = resume.load(checkpoint, identity, spec.key)
     resumed_after = now["epoch"] if now else None
     if now:
-        model.load_state_dict(now["model"])
+        for state in (now["best"]["state"], now["model"]):
+            weights.load(model, state, f"{checkpoint}: the resume checkpoint does not fit the net", resume.REMEDY)
         optimizer.load(now["optimizer"])
         write_history(work, now["history"])
 

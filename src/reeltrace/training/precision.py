@@ -29,7 +29,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reeltrace import processor
+from reeltrace.machine import processor
 from reeltrace.models.group_conv import GroupConv3d
 
 Precision = Literal["float32", "bfloat16"]
@@ -77,13 +77,13 @@ def arithmetic(asked: str, chosen: Precision, device: torch.device) -> dict[str,
 def conform(model: nn.Module) -> None:
     """Let each convolution of `model` take the way that `way_of` names for its input on a CPU.
 
-    The weights, their names and the function stay. The layers concerned are the smallest of a net, so the time of a
-    training step hardly changes.
+    It becomes one of a class derived from its own, as with torch's parametrizations. The weights, their names and the
+    function stay. The layers concerned are the smallest of a net, so the time of a training step hardly changes.
     """
     for module in model.modules():
-        if isinstance(module, GroupConv3d | nn.Conv2d | nn.Conv3d):
-            # a partial, and not a closure: copies of the module call themselves
-            setattr(module, "forward", functools.partial(_forward, module))  # noqa: B010 - mypy refuses the assignment
+        if isinstance(module, GroupConv3d | nn.Conv2d | nn.Conv3d) and not isinstance(module, _Conforming):
+            own: Any = type(module)
+            module.__class__ = _conforming(own)
 
 
 def way_of(
@@ -104,20 +104,33 @@ def way_of(
     return "plain"
 
 
-def _forward(module: GroupConv3d | nn.Conv2d | nn.Conv3d, x: Tensor) -> Tensor:
-    plain: Callable[[Tensor], Tensor] = functools.partial(type(module).forward, cast(Any, module))
-    if x.device.type != "cpu" or isinstance(module.padding, str) or getattr(module, "padding_mode", "zeros") != "zeros":
+class _Conforming(nn.Module):
+    """What a convolution does of its own; on a CPU by the way that `way_of` names."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        module = cast(Any, self)
+        plain: Callable[[Tensor], Tensor] = super().forward
+        if x.device.type != "cpu" or isinstance(module.padding, str) or _pads(module):
+            return plain(x)
+        shape = (module.out_channels, module.in_channels // getattr(module, "groups", 1), *module.kernel_size)
+        way = way_of(x.shape, shape, module.stride, module.padding, _computes_in(x))
+        if way == "float32":
+            with torch.autocast("cpu", enabled=False):
+                return plain(x.to(module.weight.dtype))
+        if way == "sliced":
+            rows, columns = module.stride
+            return F.conv2d(x[:, :, ::rows, ::columns], module.weight, module.bias, groups=module.groups)
         return plain(x)
-    shape = (module.out_channels, module.in_channels // getattr(module, "groups", 1), *module.kernel_size)
-    way = way_of(x.shape, shape, module.stride, module.padding, _computes_in(x))
-    if way == "float32":
-        with torch.autocast("cpu", enabled=False):
-            return plain(x.to(module.weight.dtype))
-    if way == "sliced":
-        assert isinstance(module, nn.Conv2d)
-        rows, columns = module.stride
-        return F.conv2d(x[:, :, ::rows, ::columns], module.weight, module.bias, groups=module.groups)
-    return plain(x)
+
+
+@functools.cache
+def _conforming(kind: Any) -> Any:
+    return type(kind.__name__, (_Conforming, kind), {})
+
+
+def _pads(module: Any) -> bool:
+    """Whether it pads with anything but zeros."""
+    return getattr(module, "padding_mode", "zeros") != "zeros"
 
 
 def _computes_in(x: Tensor) -> torch.dtype:

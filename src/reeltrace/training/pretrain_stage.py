@@ -11,16 +11,17 @@ from torch import Tensor
 from reeltrace.artifacts.files import explain_full_disk
 from reeltrace.artifacts.formats import ABOUT, WEIGHTS
 from reeltrace.artifacts.json_values import write_json
-from reeltrace.data import declared, sources
+from reeltrace.data import declared, downloads
 from reeltrace.data.sequences import open_sequences
 from reeltrace.errors import UserError
 from reeltrace.kinds.architectures.stills import describe_backbone
+from reeltrace.models import weights
 from reeltrace.models.backbones import build
-from reeltrace.models.checkpoint import read_tensors, save_state
+from reeltrace.models.checkpoint import save_state
 from reeltrace.training import loop
+from reeltrace.training.backbone_nets_stage import check_splits
 from reeltrace.training.backbones import initial_net
 from reeltrace.training.evaluation import evaluate, score_split
-from reeltrace.training.frame_stage import check_splits
 from reeltrace.training.stage import identity
 
 if TYPE_CHECKING:
@@ -46,30 +47,15 @@ def run(spec: PretrainSpec, inputs: Mapping[str, Path], work: Path) -> dict[str,
 def _bring(spec: PretrainSpec, work: Path) -> dict[str, Any]:
     assert spec.backbone.weights is not None
     source = declared.source(spec.backbone.weights)
-    fetched = sources.obtain(source, sources.downloads())
+    fetched = downloads.obtain(source, downloads.place())
+    remedy = f"backbones.{spec.key} in params.yaml"
     try:
-        state = read_tensors(fetched.path, hashed=True)
+        state = weights.read_state(fetched.path, hashed=True)
     except ValueError as error:
-        raise UserError(
-            f"{fetched.path}: not a file of weights ({error}); correct weights of backbones.{spec.key} in params.yaml"
-        ) from error
-    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise UserError(
-            f"{fetched.path}: not a file of weights (no state dict); correct weights of backbones.{spec.key} in "
-            "params.yaml"
-        )
+        raise UserError(f"{fetched.path}: not a file of weights ({error}); correct weights of {remedy}") from error
     architecture = {**describe_backbone(spec.backbone), "classes": CLASSES}
-    expected = {name: value.shape for name, value in build(architecture).image_state().items()}
-    for name in sorted(expected.keys() | state.keys()):
-        if name.endswith("num_batches_tracked"):
-            continue
-        found = state[name].shape if name in state else None
-        if found != expected.get(name):
-            wanted = tuple(expected[name]) if name in expected else "no such weight"
-            raise UserError(
-                f"{fetched.path}: {name} is {'absent' if found is None else tuple(found)}, expected {wanted}; correct "
-                f"weights or width of backbones.{spec.key} in params.yaml"
-            )
+    expected = weights.image_state(build(architecture))
+    weights.check(state, expected, str(fetched.path), f"correct weights or width of {remedy}")
     _save(work, architecture, 0, state)
     write_json(
         work / ABOUT,
@@ -89,7 +75,7 @@ def _learn(spec: TrainSpec, inputs: Mapping[str, Path], work: Path) -> dict[str,
     trained = loop.train(spec, stills, validation, work, identity(inputs), net)
     trained.model.load_state_dict(trained.best["state"])
     scored = score_split(evaluate(trained.model, test, ["original"])["original"], test)
-    _save(work, net.architecture, trained.best["epoch"], trained.model.image_state())  # type: ignore[operator]
+    _save(work, net.architecture, trained.best["epoch"], weights.image_state(trained.model))
     write_json(
         work / ABOUT,
         {

@@ -19,7 +19,7 @@ from torch import Tensor
 from reeltrace.artifacts.files import atomic_write
 from reeltrace.artifacts.names import SCRATCH
 from reeltrace.errors import UserError
-from reeltrace.models.checkpoint import read_tensors
+from reeltrace.models.weights import read_tensors
 from reeltrace.training.evaluation import Score
 from reeltrace.training.optimizers import State
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,16 +11,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from reeltrace import processor
 from reeltrace.artifacts.files import atomic_write, explain_full_disk, sha256_file
 from reeltrace.artifacts.formats import ABOUT, BEST, FRAMES, LAST, METRICS, PREDICTIONS, SCORES, VIDEO_INDEX
-from reeltrace.artifacts.json_values import sha256_json, write_json
+from reeltrace.artifacts.json_values import read_json, sha256_json, write_json
 from reeltrace.artifacts.names import MANIFEST
-from reeltrace.data.clips import open_videos
-from reeltrace.data.store import ClipStore
-from reeltrace.errors import UserError
+from reeltrace.artifacts.runs import CLIP_LABEL, LABEL, VIDEO, predicted, scores_for_dvc
+from reeltrace.errors import CheckFailed, UserError
 from reeltrace.kinds.architecture import ARCHITECTURES
+from reeltrace.kinds.dataset import DATASETS
 from reeltrace.kinds.points import load
+from reeltrace.machine import process_memory, processor
 from reeltrace.models.checkpoint import save_checkpoint
 from reeltrace.training import loop
 from reeltrace.training.evaluation import Clips, average_over_clips, equivariance, evaluate, score_split, to_input
@@ -45,7 +43,7 @@ def run(spec: TrainSpec, inputs: Mapping[str, Path], work: Path) -> dict[str, An
 
     Raises UserError when the dataset does not fit the run, CheckFailed when training diverges.
     """
-    splits = _open(spec, inputs)
+    splits = open_splits(spec, inputs)
     check_dataset(spec, *splits)
     return train_and_score(spec, loop.net_of(spec), splits, identity(inputs), work)
 
@@ -105,11 +103,7 @@ def train_and_score(
         metrics["videos"] = {split.split: len(np.unique(split.videos)) for split in splits}  # type: ignore[arg-type]
         metrics["videos"]["missing"] = sum(split.missing for split in splits)
     write_json(work / METRICS, metrics)
-    top1 = {name: metrics["best"]["test"][name]["top1"] for name in spec.evaluation}
-    write_json(
-        work / SCORES,
-        {"epoch": epochs["best"], "validation": best["validation"]["top1"], **top1},
-    )
+    write_json(work / SCORES, scores_for_dvc(metrics, spec.evaluation))
     _write_predictions(work / PREDICTIONS, test, logits)
     return {
         "device": _device_name(model),
@@ -126,12 +120,19 @@ def train_and_score(
     }
 
 
-def _open(spec: TrainSpec, inputs: Mapping[str, Path]) -> tuple[Clips, Clips, Clips]:
-    """Training, validation and test split of the run's dataset."""
-    data = inputs[f"data/{spec.dataset}"]
-    if spec.video is not None:
-        return open_videos(spec.video, data, inputs[f"frames/{spec.dataset}"])
-    train, validation, test = (ClipStore.open(data, split) for split in ("train", "validation", "test"))
+def open_splits(spec: TrainSpec, inputs: Mapping[str, Path]) -> tuple[Clips, Clips, Clips]:
+    """Training, validation and test split of the run's dataset, as its kind opens them.
+
+    Raises UserError where about.json of the dataset does not say its kind.
+    """
+    path, kinds = inputs[f"data/{spec.dataset}"] / ABOUT, DATASETS.all()
+    try:
+        trained = kinds[read_json(path)["kind"]].trained
+    except (CheckFailed, KeyError, TypeError):
+        raise UserError(f"{path}: not a dataset description with its kind; make the dataset first") from None
+    if trained is None:
+        raise UserError(f"{path}: of a pool, on which no run trains; make the dataset again")
+    train, validation, test = load(trained.splits)(spec, inputs)
     return train, validation, test
 
 
@@ -190,14 +191,15 @@ def _write_predictions(path: Path, test: Clips, logits: Mapping[str, Mapping[str
     Where test clips are cut out of videos those arrays are per video, and `clip_...` holds the same per clip, with
     `video`, the number of each clip's video.
     """
-    named = {f"{which}_{name}": values for which, under in logits.items() for name, values in under.items()}
-    arrays = {name: values.argmax(1) for name, values in named.items()} | {"label": torch.from_numpy(test.labels)}
+    found = [(which, name, values) for which, under in logits.items() for name, values in under.items()]
+    labels, of_videos = torch.from_numpy(test.labels), test.videos is not None
+    arrays = {predicted(which, name, clips=of_videos): values.argmax(1) for which, name, values in found}
+    arrays[CLIP_LABEL if of_videos else LABEL] = labels
     if test.videos is not None:
-        clip = {f"clip_{name}": values for name, values in arrays.items()}
-        averaged = {name: average_over_clips(values, test) for name, values in named.items()}
-        label = next(iter(averaged.values()))[1]
-        arrays = {name: values.argmax(1) for name, (values, _) in averaged.items()} | {"label": label} | clip
-        arrays["video"] = torch.from_numpy(test.videos)
+        for which, name, values in found:
+            averaged, arrays[LABEL] = average_over_clips(values, test)
+            arrays[predicted(which, name)] = averaged.argmax(1)
+        arrays[VIDEO] = torch.from_numpy(test.videos)
     stored = {name: arrays[name].numpy().astype(np.int16) for name in sorted(arrays)}
     with atomic_write(path) as file:
         np.savez(file, **stored)  # type: ignore[arg-type]  # numpy's stub takes a name for its last flag
@@ -212,5 +214,4 @@ def _peak_memory() -> int:
     """Bytes: of the GPU where one was used, else the largest resident size of this process."""
     if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
         return torch.cuda.max_memory_allocated()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    return process_memory.peak()

@@ -14,8 +14,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import get_model, get_model_weights, googlenet
 
 from conftest import PROJECT
-from reeltrace.document_code import load_module
 from reeltrace.errors import CheckFailed
+from reeltrace.kinds.document_code import load_module
 
 PUBLISHED = PROJECT / "documents/gavves-lecture5/published.yaml"
 facts = load_module("gavves-lecture5", PROJECT)

@@ -8,7 +8,7 @@ import torch
 from torchvision.models import get_model_weights
 
 from conftest import PROJECT
-from reeltrace.document_code import load_module
+from reeltrace.kinds.document_code import load_module
 
 
 @pytest.fixture(scope="module")

@@ -53,7 +53,7 @@ KIND = Architecture(
     params=RCNModel,
     title=TITLE,
     words=_words,
-    stage="reeltrace.training.frame_stage",
+    stage="reeltrace.training.backbone_nets_stage",
     net="reeltrace.models.rcn:build",
     describe=_describe,
     fed="clips",
@@ -61,7 +61,7 @@ KIND = Architecture(
     further=Further(
         outputs=(HIDDEN,),
         write="reeltrace.training.hidden:write",
-        check="reeltrace.report.check_frames:hidden_states",
+        check="reeltrace.verify.nets_on_frames:hidden_states",
     ),
     in_runs=True,
     augmented=False,

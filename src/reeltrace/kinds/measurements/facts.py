@@ -26,6 +26,7 @@ KIND = MeasurementKind(
     observes=False,
     offers=None,
     speaks_of=None,
+    builds=None,
     names=no_names,
     files=no_files,
     least=no_bound,

@@ -99,6 +99,7 @@ KIND = MeasurementKind(
     observes=True,
     offers=None,
     speaks_of=_speaks_of,
+    builds=None,
     names=_names,
     files=_files,
     least=no_bound,

@@ -1,6 +1,6 @@
 """Parameters, multiply-adds and stages of whole networks, at their published size."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -23,6 +23,10 @@ def _offers(asked: NetworksMeasurement) -> Mapping[str, Network]:
     return asked.networks
 
 
+def _builds(asked: NetworksMeasurement) -> Iterable[str]:
+    return (network.architecture for network in asked.networks.values())
+
+
 def _words(asked: Mapping[str, Any]) -> dict[str, str]:
     return {
         name: f"{net['architecture']}; " + "; ".join(f"{key} {plain(value)}" for key, value in net["config"].items())
@@ -39,6 +43,7 @@ KIND = MeasurementKind(
     observes=False,
     offers=_offers,
     speaks_of=None,
+    builds=_builds,
     names=no_names,
     files=no_files,
     least=no_bound,

@@ -139,6 +139,7 @@ KIND = MeasurementKind(
     observes=False,
     offers=None,
     speaks_of=_speaks_of,
+    builds=None,
     names=_names,
     files=_files,
     least=no_bound,
@@ -147,5 +148,5 @@ KIND = MeasurementKind(
     words=_words,
     check=_check,
     beside=None,
-    draws=Drawing(wanted=_wanted, figures=_figures, describe="reeltrace.report.pictures:describe_pictures"),
+    draws=Drawing(wanted=_wanted, figures=_figures, describe="reeltrace.report.layer_pictures:describe_pictures"),
 )

@@ -1,6 +1,6 @@
 """Which of the choices that a document leaves open give every parameter count that it prints."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -8,15 +8,13 @@ from pydantic import Field
 from reeltrace.artifacts.formats import METRICS
 from reeltrace.kinds.measurement import Entry, MeasurementKind, no_bound, no_files, no_names, one_processor
 from reeltrace.kinds.words import listed
-from reeltrace.registry.fields import Name, Strict
-from reeltrace.registry.measurements import Architecture, Json
+from reeltrace.registry.fields import Name
+from reeltrace.registry.measurements import Configured, Json
 
 
-class Printed(Strict):
+class Printed(Configured):
     """A net as one configuration, and the number of parameters that the document prints for it."""
 
-    architecture: Architecture
-    config: dict[str, Json]
     parameters: Annotated[int, Field(ge=1, le=10**13, strict=True)]
 
 
@@ -26,6 +24,10 @@ class SearchMeasurement(Entry):
     kind: Literal["search"]
     networks: Annotated[dict[Name, Printed], Field(min_length=1)]
     choices: Annotated[dict[Name, dict[str, dict[str, Json]]], Field(min_length=1)]
+
+
+def _builds(asked: SearchMeasurement) -> Iterable[str]:
+    return (network.architecture for network in asked.networks.values())
 
 
 def _words(asked: Mapping[str, Any]) -> dict[str, str]:
@@ -42,6 +44,7 @@ KIND = MeasurementKind(
     observes=False,
     offers=None,
     speaks_of=None,
+    builds=_builds,
     names=no_names,
     files=no_files,
     least=no_bound,

@@ -1,0 +1,142 @@
+"""The texts of documents/ against each other and against the experiments, before anything is computed.
+
+Each text is checked by itself when it is read. Here every name that one gives to another is looked up: a table or a row
+that does not exist would otherwise become "not run", and be found after hours of training or not at all.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from reeltrace.analysis import assumptions, claims, published
+from reeltrace.analysis.assumptions import Assumption
+from reeltrace.analysis.published import FILE
+from reeltrace.artifacts.names import DOCUMENTS
+from reeltrace.errors import UserError, known_names
+from reeltrace.kinds.measurement import MEASUREMENTS
+from reeltrace.kinds.table import TableEntry, kind_of
+from reeltrace.registry.documents import keys
+from reeltrace.registry.fields import Place
+from reeltrace.registry.reading import Registry
+
+
+def check_texts(registry: Registry, root: Path = Path()) -> None:
+    """Raises `UserError`, with the file, the place in it, what was found and what was expected, for the first mistake.
+
+    A transcription that no table needs is read too. What the ledger says of a table that is not run is not held against
+    its paths: somebody may keep a part of the experiments only.
+    """
+    documents = {name: published.load(name, root) for name in keys(root) if (root / DOCUMENTS / name / FILE).exists()}
+    for table in registry.params.tables.values():
+        if table.document not in documents:
+            published.load(table.document, root)
+    for key, table in registry.params.tables.items():
+        _check_table(registry.files.place, f"tables.{key}", table, documents[table.document])
+    for of in claims.load(documents, root):
+        path, document = DOCUMENTS / of.document / claims.FILE, documents[of.document]
+        for claim in of.claims:
+            for number, rule in enumerate(claim.rule, start=1):
+                place = f"{path}: claim {claim.id!r}: rule {number}"
+                left, right = (_cell(getattr(rule, side), f"{place}: {side}", document) for side in ("left", "right"))
+                if left.unit != right.unit or left.in_unit.number is None:
+                    raise UserError(
+                        f"{place}: found cells in {left.unit} and in {right.unit}; expected two numbers of one unit"
+                    )
+    for ledger in assumptions.load(documents, root):
+        path = DOCUMENTS / ledger.document / assumptions.FILE
+        for assumption in ledger.assumptions:
+            place = f"{path}: assumption {assumption.id!r}"
+            _check_assumption(assumption, place, documents[ledger.document], registry, root)
+
+
+def _table(number: str, place: str, document: published.Document) -> published.Table:
+    if number not in document.tables:
+        raise UserError(f"{place}: no table {number!r} in {document.path}; {known_names(number, document.tables)}")
+    return document.tables[number]
+
+
+def _cell(at: claims.Place, place: str, document: published.Document) -> published.Cell:
+    number, row, column = at
+    table = _table(number, place, document)
+    for kind, name, known in (
+        ("row", row, [r.key for r in table.rows]),
+        ("column", column, [c.key for c in table.columns]),
+    ):
+        _look_up(kind, name, known, place, f"table {number} of {document.path}")
+    return table.cell(row, column)
+
+
+def _look_up(kind: str, name: str, known: Iterable[str], place: str, where: str) -> None:
+    known = list(known)
+    if name not in known:
+        raise UserError(f"{place}: no {kind} {name!r} in {where}; {known_names(name, known)}")
+
+
+def _check_table(of: Place, path: str, table: TableEntry, document: published.Document) -> None:
+    """Rows and columns that a table names are those of the transcription. `of` puts its file before a path."""
+    _table(table.table, of(path), document)
+    for name in kind_of(table).printed(table):
+        place = of(f"{path}.{name.path}")
+        print_, where = _table(name.table, place, document), f"table {name.table} of {document.path}"
+        if name.column is not None:
+            _look_up("column", name.column, [entry.key for entry in print_.columns], place, where)
+        if name.row is not None:
+            _look_up("row", name.row, [entry.key for entry in print_.rows], place, where)
+
+
+def _check_assumption(
+    assumption: Assumption, place: str, document: published.Document, registry: Registry, root: Path
+) -> None:
+    name, params = document.document, registry.params
+    for number in assumption.tables:
+        _table(number, f"{place}: tables", document)
+    drawn = {
+        figure
+        for measurement in params.measurements.values()
+        if measurement.document == name and (drawing := MEASUREMENTS.get(measurement.kind).draws) is not None
+        for figure in drawing.figures(measurement)
+    }
+    for table in params.tables.values():
+        if table.document == name:
+            drawn |= {*kind_of(table).figures(table)}
+    for figure in assumption.figures if drawn else ():
+        _look_up("figure", figure, sorted(drawn), f"{place}: figures", f"what {DOCUMENTS / name} draws")
+    here = {table.table for table in params.tables.values() if table.document == name}
+    if not assumption.tables or here.intersection(assumption.tables):
+        trees = registry.files.trees
+        unknown = unknown_paths(assumption, trees.values())
+        if unknown:
+            raise UserError(
+                f"{place}: registry: no {unknown[0]!r} in the experiments; {_near_path(unknown[0], trees['paper'])}"
+            )
+    if assumption.code is not None:
+        file = (root / assumption.code).resolve()
+        if not file.is_relative_to(root.resolve()) or not file.exists():
+            raise UserError(
+                f"{place}: code: found {assumption.code!r}; expected a file or folder of this project, such as "
+                "src/reeltrace/models/cnn4.py"
+            )
+
+
+def unknown_paths(assumption: Assumption, trees: Iterable[Any]) -> list[str]:
+    """Registry paths of an assumption that none of the trees has."""
+    trees = list(trees)
+
+    def known(node: Any, parts: list[str]) -> bool:
+        return not parts or (isinstance(node, dict) and parts[0] in node and known(node[parts[0]], parts[1:]))
+
+    return [path for path in assumption.registry if not any(known(tree, path.split(".")) for tree in trees)]
+
+
+def _near_path(path: str, tree: Any) -> str:
+    """The part of a path that exists, and what the experiments have below it."""
+    node, there = tree, []
+    for part in path.split("."):
+        if not isinstance(node, dict) or part not in node:
+            break
+        node = node[part]
+        there.append(part)
+    where = ".".join(there) or "the top"
+    if not isinstance(node, dict) or not node:
+        return f"{where} is a single value"
+    return f"{where}: {known_names(path.split('.')[len(there)], map(str, node))}"

@@ -1,0 +1,1 @@
+"""One kind of dataset in each file, see `kinds.dataset.DatasetKind`."""

@@ -1,0 +1,1 @@
+"""Kinds of network that are measured, a file each."""

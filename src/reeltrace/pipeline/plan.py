@@ -1,0 +1,444 @@
+"""The registry as a graph of tasks: which stage, which key, from which artifacts, into which files, by which code.
+
+Both engines are made from this one graph, and the leaf command runs one of its nodes. Nothing here does the work of a
+stage or imports a room.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from grimp import ImportGraph
+
+from reeltrace.artifacts import formats
+from reeltrace.artifacts.files import not_a_folder, sha256_file
+from reeltrace.artifacts.names import DOCUMENTS, MANIFEST, RECEIPT, SPEC
+from reeltrace.errors import UserError, known_names
+from reeltrace.kinds.architecture import ARCHITECTURES, Architecture
+from reeltrace.kinds.dataset import DATASETS
+from reeltrace.kinds.measurement import MEASUREMENTS
+from reeltrace.kinds.table import kind_of, measurements_of
+from reeltrace.pipeline.code import check_readable, code_of, files_sha256, imports
+from reeltrace.pipeline.named import module_of, named_by_kinds, own_module
+from reeltrace.registry.fields import Spec
+from reeltrace.registry.header import HEADER
+from reeltrace.registry.reading import Registry, load
+from reeltrace.registry.specs import MeasureSpec
+
+Stage = Literal["data", "frames", "pretrain", "features", "measure", "train", "timing", "aggregate", "report"]
+STAGES: tuple[Stage, ...] = (
+    "data",
+    "frames",
+    "pretrain",
+    "features",
+    "measure",
+    "train",
+    "timing",
+    "aggregate",
+    "report",
+)
+RESULTS = Path("results")
+TEMPLATES = Path("reports/templates")
+PUBLISHED = "published.yaml"
+TEXTS = (HEADER, PUBLISHED, "claims.yaml", "assumptions.yaml")  # of a document, besides its templates
+TEMPLATE = ".html.j2"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One node of the graph. Paths are relative to the project's root.
+
+    `inputs` are names "stage/key"; `outputs` the files (and folders, with a slash) beside spec, manifest and receipt;
+    `sources` the code and text files that its result depends on; `params` the keys of params.yaml behind its spec;
+    `given` those of the sources that the user names, with the key of params.yaml that does.
+    """
+
+    spec: Spec
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    params: tuple[str, ...]
+    texts: tuple[Path, ...]
+    code: Callable[[], tuple[Path, ...]] = field(repr=False, compare=False)
+    given: tuple[tuple[Path, str], ...] = ()
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """The code, found when it is asked for, the texts, and the files that the user gives."""
+        return tuple(dict.fromkeys((*self.code(), *self.read)))
+
+    @property
+    def read(self) -> tuple[Path, ...]:
+        """The sources that are no code: the texts, and the files that the user gives."""
+        return tuple(dict.fromkeys((*self.texts, *(path for path, _ in self.given))))
+
+    @property
+    def stage(self) -> str:
+        return self.spec.stage
+
+    @property
+    def key(self) -> str:
+        return self.spec.key
+
+    @property
+    def name(self) -> str:
+        return f"{self.stage}/{self.key}"
+
+    @property
+    def folder(self) -> Path:
+        return RESULTS / self.spec.scale / self.stage / self.key
+
+    @property
+    def spec_path(self) -> Path:
+        return self.folder / SPEC
+
+    @property
+    def manifest(self) -> Path:
+        return self.folder / MANIFEST
+
+    @property
+    def observes(self) -> bool:
+        """Whether its result is what was seen on one machine at one time, and differs when it is made again."""
+        return isinstance(self.spec, MeasureSpec) and MEASUREMENTS.get(self.spec.measurement.kind).observes
+
+    @property
+    def command(self) -> str:
+        """The leaf command, as one gives it in an activated environment."""
+        return f"reeltrace run {self.stage} {self.key}"
+
+    @property
+    def launch(self) -> str:
+        """The leaf command as both engines give it: `workflow/reeltrace` finds the interpreter, whatever PATH says."""
+        return f"sh workflow/{self.command}"
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Everything the task leaves behind except its spec: manifest first, receipt second."""
+        return (self.manifest, self.folder / RECEIPT, *(self.folder / name for name in self.outputs))
+
+
+FRAMES_OUTPUTS = (formats.ABOUT, formats.BROKEN_VIDEOS, formats.FRAMES.name, f"{formats.SHARDS}/")
+TRAIN_OUTPUTS = (formats.BEST, formats.HISTORY, formats.LAST, formats.METRICS, formats.PREDICTIONS, formats.SCORES)
+PRETRAIN_OUTPUTS = (formats.ABOUT, formats.WEIGHTS)
+LEARNED_OUTPUTS = (*PRETRAIN_OUTPUTS, formats.HISTORY)
+FEATURES_OUTPUTS = (formats.ABOUT, "block2.npy", "block3.npy", "block4.npy")
+TIMING_OUTPUTS = (formats.TIMING,)
+AGGREGATE_OUTPUTS = (formats.CELLS, formats.CURVES)
+REPORT_OUTPUTS = (formats.HTML, formats.JSON)
+
+
+class Plan:
+    """All tasks of the active scale, in an order in which they can run."""
+
+    def __init__(self, registry: Registry, root: Path = Path()) -> None:
+        self.registry = registry
+        self.root = root
+        self._sources: dict[tuple[str, tuple[str, ...], Path | None], tuple[Path, ...]] = {}
+        self._imports: ImportGraph | None = None
+        self.tasks: dict[str, Task] = {task.name: task for task in self._tasks()}
+
+    def __getitem__(self, name: str) -> Task:
+        """The task "stage/key". Raises `UserError` naming what there is."""
+        try:
+            return self.tasks[name]
+        except KeyError:
+            stage = name.partition("/")[0]
+            if stage not in STAGES:
+                raise UserError(f"no stage is named {stage!r}; expected one of {', '.join(STAGES)}") from None
+            key, keys = name.partition("/")[2], (task.key for task in self.of(stage))
+            raise UserError(f"no {stage} is named {key!r}; {known_names(key, keys)}") from None
+
+    def __iter__(self) -> Iterator[Task]:
+        return iter(self.tasks.values())
+
+    def of(self, stage: str) -> list[Task]:
+        """The tasks of one stage."""
+        return [task for task in self if task.stage == stage]
+
+    def inputs_of(self, task: Task) -> list[Task]:
+        """The tasks whose artifacts `task` reads."""
+        return [self.tasks[name] for name in task.inputs]
+
+    def before(self, task: Task) -> list[Path]:
+        """What Snakemake takes as the inputs of a task."""
+        return [task.spec_path, *task.sources, *(source.manifest for source in self.inputs_of(task))]
+
+    def behind(self, task: Task) -> list[Task]:
+        """`task` and everything that it is made of, in an order in which they can run."""
+        seen: dict[str, None] = {}
+        waiting = [task.name]
+        while waiting:
+            name = waiting.pop()
+            if name not in seen:
+                seen[name] = None
+                waiting.extend(self.tasks[name].inputs)
+        return [each for each in self if each.name in seen]
+
+    def named(self) -> dict[str, list[Task]]:
+        """What one may ask for by name: every document and every table, with everything that it is made of.
+
+        Raises `UserError` where the name of a document would mean something else.
+        """
+        asked: dict[str, dict[str, Task]] = {}
+        for task in self.of("aggregate"):
+            document = self.registry.params.tables[task.key].document
+            if document in (*STAGES, "all"):
+                raise UserError(
+                    f"{DOCUMENTS / document}: {document!r} names a stage or everything; give the folder another name"
+                )
+            for name in (document, task.key):
+                asked.setdefault(name, {}).update({each.name: each for each in self.behind(task)})
+        return {name: list(tasks.values()) for name, tasks in asked.items()}
+
+    def _tasks(self) -> Iterator[Task]:
+        registry, params = self.registry, self.registry.params
+        data = list(registry.used_datasets())
+        decoded = [key for key in data if registry.is_decoded(key)]
+        pools = dict.fromkeys(pool.name for key in data for pool in registry.pools_of(key))
+        for key in (*pools, *data):
+            spec = registry.data_spec(key)
+            yield self._task(
+                spec,
+                inputs=tuple(f"data/{pool.name}" for pool in registry.pools_of(key)),
+                outputs=DATASETS.get(spec.kind).making(spec).outputs,
+                params=(f"datasets.{key}",),
+            )
+        for key in decoded:
+            yield self._task(
+                registry.frames_spec(key),
+                inputs=(f"data/{key}",),
+                outputs=FRAMES_OUTPUTS,
+                params=(f"datasets.{key}",),
+            )
+        used = {name for table in params.tables.values() for name in measurements_of(table)}
+        used.update(registry.drawn_pictures())
+        yield from self._pretrained()
+        for key, asked in params.measurements.items():
+            if key in used:
+                yield self._task(
+                    registry.measure_spec(key),
+                    inputs=(),
+                    outputs=MEASUREMENTS.get(asked.kind).outputs,
+                    params=tuple(f"measurements.{name}" for name in self._measured_with(key)),
+                    given=self._given_to(key),
+                )
+        for run in registry.used_runs():
+            for seed in params.seeds:
+                yield self._task(
+                    registry.train_spec(run, seed),
+                    inputs=(*self._clips_of(params.runs[run].dataset), *self._learned_before(run)),
+                    outputs=(*TRAIN_OUTPUTS, *self._found_further(run)),
+                    params=registry.spec_paths(run),
+                )
+        for key in self._timed():
+            yield self._task(
+                registry.timing_spec(key),
+                inputs=tuple(
+                    f"train/{registry.train_key(run, seed)}"
+                    for run in registry.table_runs(key)
+                    for seed in params.seeds
+                ),
+                outputs=TIMING_OUTPUTS,
+                params=(f"tables.{key}", "seeds"),
+            )
+        for key, table in params.tables.items():
+            runs = registry.table_runs(key)
+            paths = dict.fromkeys(path for run in runs for path in registry.run_paths(run))
+            inputs = [f"train/{registry.train_key(run, seed)}" for run in runs for seed in params.seeds]
+            for measurement in measurements_of(table):
+                inputs.append(f"measure/{measurement}")
+                paths[f"measurements.{measurement}"] = None
+            if runs:
+                paths["seeds"] = None
+            if key in self._timed():
+                inputs.append(f"timing/{key}")
+            yield self._task(
+                registry.aggregate_spec(key),
+                inputs=tuple(inputs),
+                outputs=AGGREGATE_OUTPUTS,
+                params=(f"tables.{key}", *paths),
+                texts=(DOCUMENTS / table.document / PUBLISHED,),
+            )
+        yield self._task(
+            registry.report_spec(),
+            inputs=(
+                *(f"aggregate/{key}" for key in params.tables),
+                *(f"data/{key}" for key in data),
+                *(f"frames/{key}" for key in decoded),
+                *(f"measure/{key}" for key in params.measurements if key in used),
+                *(f"pretrain/{key}" for key in registry.used_backbones()),
+                *(f"features/{key}" for key in registry.features_specs()),
+                *(f"timing/{key}" for key in self._timed()),
+                *(f"train/{registry.train_key(run, seed)}" for run in registry.used_runs() for seed in params.seeds),
+            ),
+            outputs=REPORT_OUTPUTS,
+            params=(
+                "seeds",
+                "device",
+                "datasets",
+                "backbones",
+                "models",
+                "protocols",
+                "runs",
+                "measurements",
+                "tables",
+            ),
+            texts=tuple(report_texts(self.root, self.registry.files.headers)),
+        )
+
+    def _measured_with(self, key: str) -> tuple[str, ...]:
+        """A measurement and, where it speaks of the nets of another one, that one."""
+        nets = self.registry.nets_of(key)
+        return (key,) if nets is None else (key, nets.of)
+
+    def _given_to(self, key: str) -> tuple[tuple[Path, str], ...]:
+        """The user's files that a measurement reads; another content makes it stale, as other code does."""
+        asked, place = self.registry.params.measurements[key], self.registry.files.place
+        found = MEASUREMENTS.get(asked.kind).files(asked)
+        return tuple((Path(path), place(f"measurements.{key}.{where}")) for path, where in found)
+
+    def _pretrained(self) -> Iterator[Task]:
+        """Backbones, and the features of frames that they give."""
+        registry, params = self.registry, self.registry.params
+        for name in registry.used_backbones():
+            backbone = params.backbones[name]
+            initial = () if backbone.initial is None else (f"pretrain/{backbone.initial}",)
+            if (stills := backbone.stills) is None:
+                yield self._task(registry.pretrain_spec(name), initial, PRETRAIN_OUTPUTS, params=(f"backbones.{name}",))
+                continue
+            learned = (f"protocols.{stills.protocol}", f"datasets.{stills.dataset}", "device", "seeds")
+            yield self._task(
+                registry.pretrain_spec(name),
+                inputs=(*self._clips_of(stills.dataset), *initial),
+                outputs=LEARNED_OUTPUTS,
+                params=(f"backbones.{name}", *learned),
+            )
+        for spec in registry.features_specs().values():
+            yield self._task(
+                spec,
+                inputs=(f"frames/{spec.dataset}", f"pretrain/{spec.backbone_name}"),
+                outputs=FEATURES_OUTPUTS,
+                params=(f"backbones.{spec.backbone_name}", f"datasets.{spec.dataset}", "device"),
+            )
+
+    def _learned_before(self, run: str) -> tuple[str, ...]:
+        """The weights that a run begins with, or the features that it reads."""
+        if (features := self.registry.features_key(run)) is not None:
+            return (f"features/{features}",)
+        backbone = self.registry.weights_of(run)
+        return () if backbone is None else (f"pretrain/{backbone}",)
+
+    def _found_further(self, run: str) -> tuple[str, ...]:
+        """The files that a run leaves beside those of every run."""
+        further = self._net(run).further
+        return () if further is None else further.outputs
+
+    def _net(self, run: str) -> Architecture:
+        """The kind of net that a run trains."""
+        params = self.registry.params
+        return ARCHITECTURES.get(params.models[params.runs[run].model].architecture)
+
+    def _timed(self) -> list[str]:
+        """The tables that print training times."""
+        return [key for key, table in self.registry.params.tables.items() if kind_of(table).timed(table)]
+
+    def _clips_of(self, dataset: str) -> tuple[str, ...]:
+        """The artifacts that a training on `dataset` reads: for videos its splits and its frames."""
+        frames = (f"frames/{dataset}",) if self.registry.is_decoded(dataset) else ()
+        return (f"data/{dataset}", *frames)
+
+    def code(self, module: str, named: tuple[str, ...] = (), own: Path | None = None) -> tuple[Path, ...]:
+        """The files that the stage in `module` loads, with those that kinds name and a document's own module.
+
+        See `code_of`.
+        """
+        if self._imports is None:
+            self._imports = imports(self.root)
+        asked = (module, named, own)
+        if asked not in self._sources:  # many tasks share few modules
+            self._sources[asked] = code_of(module, self.root, self._imports, named, own)
+        return self._sources[asked]
+
+    def _task(
+        self,
+        spec: Spec,
+        inputs: tuple[str, ...],
+        outputs: tuple[str, ...],
+        params: tuple[str, ...],
+        texts: tuple[Path, ...] = (),
+        given: tuple[tuple[Path, str], ...] = (),
+    ) -> Task:
+        return Task(
+            spec=spec,
+            inputs=tuple(dict.fromkeys(inputs)),
+            outputs=outputs,
+            params=("scale", *params),
+            texts=texts,
+            code=partial(self.code, module_of(spec), named_by_kinds(self.registry, spec), own_module(spec, self.root)),
+            given=given,
+        )
+
+
+def report_texts(root: Path, documents: Iterable[str]) -> list[Path]:
+    """The text files of the report: templates, and of each document its header, cells, claims and assumptions.
+
+    Raises `OSError` for a folder that cannot be read, since its texts would not be missed.
+    """
+
+    def refuse(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise error
+
+    found: list[Path] = []
+    for folder in (TEMPLATES, *(DOCUMENTS / name for name in documents)):
+        for inside, _, names in os.walk(root / folder, onerror=refuse):
+            found += [Path(inside, name) for name in names if folder == TEMPLATES or _is_text(name)]
+    return sorted(path.relative_to(root) for path in found if path.is_file() and not path.name.startswith("."))
+
+
+def _is_text(name: str) -> bool:
+    """Whether a file of a document is one that the report reads."""
+    return name in TEXTS or name.endswith(TEMPLATE)
+
+
+def code_sha256(task: Task, root: Path = Path()) -> str:
+    """One hash over the task's source files: their paths and their contents.
+
+    Raises `UserError` where a file is missing.
+    """
+    check_given(task, root)
+    return files_sha256(task.sources, root, task.name)
+
+
+def texts_sha256(task: Task, root: Path = Path()) -> dict[str, str]:
+    """By path, the hash of each text and given file of a task that is there."""
+    return {path.as_posix(): sha256_file(root / path) for path in task.read if (root / path).is_file()}
+
+
+def check_sources(plan: "Plan") -> None:
+    """Raises `UserError` for the first file that some task is made of and that is not there or cannot be read."""
+    for task in plan:
+        check_given(task, plan.root)
+    readers = {path: task.name for task in plan for path in task.sources}
+    for path, reader in readers.items():
+        if not (plan.root / path).exists():
+            raise UserError(f"{path}: missing; {reader} needs it. Restore it with `git checkout {path}`")
+        check_readable(path, plan.root)
+
+
+def check_given(task: Task, root: Path = Path()) -> None:
+    """Raises `UserError`, naming the key of params.yaml, where a file that the user names is not there."""
+    for path, key in task.given:
+        if not (root / path).is_file():
+            what = "not a file" if (root / path).exists() else "missing"
+            raise UserError(f"{path}: {what}; {task.name} needs it. Put it there, or correct {key}")
+
+
+def load_plan(root: Path = Path()) -> Plan:
+    """The plan of the project below `root`. Raises `UserError` where its results can lie nowhere."""
+    registry = load(root)
+    if found := not_a_folder(root / RESULTS / registry.scale / "logs" / "any.log"):
+        raise UserError(found)
+    return Plan(registry, root)

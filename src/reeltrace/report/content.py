@@ -1,0 +1,333 @@
+"""What report.json holds, part by part, and the JSON Schema that follows from it.
+
+`docs/report-json.md` says it in prose. What a reader of version 1 could stumble over gets a new version.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
+from pydantic.json_schema import GenerateJsonSchema
+
+from reeltrace.analysis.cells import Compared, Override, Part, Sha256, Source, Trace, first_mistake
+from reeltrace.analysis.claims import Operation
+from reeltrace.artifacts.formats import JSON
+from reeltrace.registry.fields import Scale
+
+SCHEMA = "reeltrace-report/1"
+Count = Annotated[int, Field(ge=0)]
+Cell = Annotated[list[str], Field(min_length=3, max_length=3)]  # table, row, column
+
+
+class Chance(Part):
+    """The nets that were trained on one set of stand-in data."""
+
+    dataset: str = Field(description="The key of the dataset.")
+    classes: int = Field(ge=2, description="Its classes; chance is one in as many.")
+    nets: int = Field(ge=1, description="How many nets were trained on it.")
+    guessed: list[str] = Field(
+        description="Those that cannot be told from guessing: their right answers lie in the central 95 % of the "
+        "binomial distribution with chance 1/classes."
+    )
+
+
+class Summary(Part):
+    """How often each verdict was given."""
+
+    cells: int = Field(description="How many cells there are.")
+    verdicts: dict[str, int] = Field(description="How many cells got each verdict.")
+    claims: dict[str, int] = Field(description="How many claims got each outcome.")
+    chance: list[Chance] = Field(description="Per set of stand-in data, which nets do no better than chance.")
+
+
+class ReportCell(Compared):
+    """One quantity of a published table."""
+
+    id: str = Field(description="`document/table/row/column`; the id of its number, where it has one.")
+    document: str = Field(description="The key of the document.")
+    table: str = Field(description="The table's number or name in the document.")
+    trace: Trace | None = Field(
+        description="The place of our value in the table's cells.json; null where there is none."
+    )
+    sources: list[Source] = Field(description="What our value was computed from, one per seed.")
+
+
+class Quantity(Part):
+    """A mean over seeds of one quantity of equivariance."""
+
+    id: str = Field(description="The id of its number.")
+    value: float = Field(description="The mean over seeds.")
+    printed: str = Field(description="The mean as the report prints it.")
+    trace: Trace = Field(description="The place of the mean in the table's cells.json.")
+    sources: list[Source] = Field(description="What it was computed from, one per seed.")
+
+
+class Equivariance(Part):
+    """How equivariant one trained network is under one transform."""
+
+    document: str = Field(description="The key of the document.")
+    table: str = Field(description="The table that has the network.")
+    row: str = Field(description="Its row there.")
+    column: str = Field(description="Its column there, where a table has one network per column.")
+    run: str = Field(description="The run that trained it.")
+    transform: Literal["treverse", "r90", "r180", "r270"] = Field(description="The transform of the test clips.")
+    relative_error: Quantity = Field(description="The relative error of the logits.")
+    agreement: Quantity = Field(description="The percentage of clips that are classified alike.")
+
+
+class Comparison(Part):
+    """`left op right`, with `by` in between."""
+
+    left: Cell = Field(description="Table, row and column of one cell.")
+    op: Operation = Field(description="What the one is to the other.")
+    by: float = Field(description="By how much, in percentage points; for `times` a factor.")
+    right: Cell = Field(description="Table, row and column of the other cell.")
+
+
+class Claim(Part):
+    """A sentence of a document, judged on our numbers and on its own."""
+
+    id: str = Field(description="The name of the claim.")
+    document: str = Field(description="The key of the document.")
+    title: str = Field(description="The claim in short.")
+    says: str = Field(description="The document's words.")
+    place: str = Field(description="Where they stand.")
+    rule: list[Comparison] = Field(min_length=1, description="The comparisons that must all hold.")
+    verdict: Literal["trend holds", "trend fails", "not run"] = Field(description="The verdict on our numbers.")
+    certain: bool = Field(description="False where the intervals allow the opposite.")
+    circumstances: str = Field(description="How the numbers were made: scale and data.")
+    uncertainty: str | None = Field(description="Why the verdict is not certain; null where it is.")
+    by_construction: str | None = Field(
+        description="Why the claim cannot be expected to hold on stand-in data; null where it can, or none is used."
+    )
+    published_verdict: Literal["holds", "fails", "not given"] = Field(
+        description="The verdict on the document's own numbers."
+    )
+
+
+class Assumption(Part):
+    """An open detail of a document, and what was chosen."""
+
+    document: str = Field(description="The key of the document.")
+    id: str = Field(description="The name of the assumption.")
+    open: str = Field(description="What the document leaves open.")
+    choice: str = Field(description="What was chosen.")
+    why: str = Field(description="Why.")
+    tables: list[str] = Field(description="The tables that it touches.")
+    registry: list[str] = Field(description="The paths of the registry that it touches.")
+    code: str | None = Field(description="The place of a choice that is no parameter; null for others.")
+    figures: list[str] = Field(description="The figures that it touches.")
+
+
+class Sides(Part):
+    """The videos of an official split by side."""
+
+    train: Count = Field(description="Videos on its training side.")
+    test: Count = Field(description="Videos on its test side.")
+    unused: Count = Field(description="Videos on neither.")
+
+
+class Used(Part):
+    """The videos of a split as the runs use them."""
+
+    train: Count = Field(description="Videos that are trained on.")
+    validation: Count = Field(description="Videos held out of the training side.")
+    test: Count = Field(description="Videos that are tested on.")
+    missing: Count = Field(description="Videos that could not be decoded.")
+
+
+class BrokenVideo(Part):
+    """A video that could not be decoded."""
+
+    video: str = Field(description="Its path in the set.")
+    reason: str = Field(description="Why.")
+
+
+class NotedVideo(Part):
+    """A stored video with a note."""
+
+    place: Count = Field(description="Its place in the list of all notes, counted from 0.")
+    video: str = Field(description="Its path in the set.")
+    frames: int = Field(ge=1, description="Frames that are stored.")
+    expected: int = Field(ge=1, description="Frames that its file promises.")
+    note: str = Field(description="The note.")
+
+
+class Videos(Part):
+    """A set of videos, counted."""
+
+    count: Count = Field(description="Videos in the set.")
+    split: Literal[1, 2, 3] = Field(description="The official split that is used.")
+    sides: Sides = Field(description="The videos per side of the split.")
+    used: Used = Field(description="The videos as the runs use them.")
+    frames: Count = Field(description="Frames that are stored.")
+    decoders: dict[str, Count] = Field(description="How many videos each decoder decoded.")
+    broken: list[BrokenVideo] = Field(description="The videos that could not be decoded.")
+    short: Count = Field(description="How many stored videos are short of what their files promise.")
+    tolerance: float = Field(ge=0, description="The share of its frames that a video may lack.")
+    noted: list[NotedVideo] = Field(description="Stored videos with a note, those first that lack most.")
+    noted_in_all: Count = Field(description="How many stored videos have a note.")
+    frames_manifest_sha256: Sha256 = Field(description="The sha256 of the frames' manifest.")
+
+
+class Dataset(Part):
+    """What the clips of a dataset are."""
+
+    key: str = Field(description="The key of the dataset.")
+    stand_in: str | None = Field(description="What it is in place of the document's; null where it is the document's.")
+    source: str | None = Field(description="Where its images or videos are from.")
+    licence: str | None = Field(description="The licence of a set of videos; null for others.")
+    citation: str | None = Field(description="How a set of videos is cited; null for others.")
+    classes: list[str] = Field(description="The names of its classes, in the order of labels.")
+    settings: dict[str, str] = Field(description="How it was made, a line for each setting.")
+    clip: dict[str, Any] = Field(description="The test clip that the report shows.")
+    manifest_sha256: Sha256 = Field(description="The sha256 of its manifest.")
+    videos: Videos | None = Field(description="A set of videos, counted; null for others.")
+
+
+class File(Part):
+    """A file of the user's."""
+
+    path: str = Field(description="Its path as given.")
+    sha256: Sha256 = Field(description="Its sha256.")
+    bytes: int = Field(description="Its size.")
+    id: str = Field(description="The id of the number that says its size.")
+
+
+class Film(File):
+    """A video, of which one clip is seen."""
+
+    start: int = Field(description="The first frame of the clip.")
+    frames: int = Field(description="Frames of the clip.")
+    height: int = Field(description="Rows of a frame.")
+    width: int = Field(description="Columns of a frame.")
+    shown: str = Field(description="The id of the number that says which frames are seen.")
+
+
+class PictureIds(Part):
+    """The ids of the numbers beside a picture."""
+
+    shape: str = Field(description="Of its shape.")
+    channels: str = Field(description="Of its channels.")
+    frames: str = Field(description="Of its points in time.")
+    black: str = Field(description="Of the value of black.")
+    white: str = Field(description="Of the value of white.")
+
+
+class Picture(Part):
+    """A picture of one layer."""
+
+    layer: str = Field(description="The layer, by its place in the net.")
+    shape: list[int] = Field(description="The shape of what is shown.")
+    channels: list[int] = Field(description="The channels that are shown, counted from 0.")
+    frames: list[int] = Field(description="The points in time that are shown, counted from 0.")
+    black: float = Field(description="The value of black.")
+    white: float = Field(description="The value of white.")
+    size: list[int] = Field(min_length=2, max_length=2, description="Rows and columns of the picture, in pixels.")
+    file: str = Field(description="The picture's file in the artifact.")
+    sha256: Sha256 = Field(description="The sha256 of the file.")
+    ids: PictureIds = Field(description="The ids of the numbers beside it.")
+
+
+class Figure(Part):
+    """A figure of the document, drawn from a checkpoint."""
+
+    figure: str = Field(description="Its number in the document.")
+    title: str = Field(description="What it shows, in words.")
+    show: Literal["weights", "feature-maps"] = Field(description="What of the layers is shown.")
+    video: int | None = Field(description="The video that is seen, counted from 0; null for weights.")
+    left_out: str | None = Field(description="Why it is not drawn; null where it is.")
+    pictures: list[Picture] = Field(description="Its pictures, one per layer.")
+
+
+class Pictures(Part):
+    """What one measurement drew."""
+
+    measurement: str = Field(description="The key of the measurement.")
+    document: str = Field(description="The key of the document.")
+    network: str = Field(description="The network.")
+    view: str = Field(description="How it sees a video.")
+    checkpoint: File = Field(description="The file of weights.")
+    videos: list[Film] = Field(description="The videos.")
+    figures: list[Figure] = Field(description="The figures.")
+
+
+class Artifact(Part):
+    """A finished artifact behind the report."""
+
+    name: str = Field(description="`stage/key`.")
+    stage: str = Field(description="The stage that made it.")
+    key: str = Field(description="Its key among those of its stage.")
+    path: str = Field(description="Its folder, below the project's root.")
+    manifest_sha256: Sha256 = Field(description="The sha256 of its manifest.")
+    spec_sha256: Sha256 = Field(description="The sha256 of its spec.")
+    code_sha256: Sha256 = Field(description="The sha256 over the code that made it.")
+    inputs: dict[str, Sha256] = Field(description="By name, the sha256 of each input's manifest.")
+    outputs: dict[str, Sha256] = Field(description="The sha256 of each output.")
+    settings: dict[str, str] = Field(description="How it was made, a line for each setting.")
+    command: str = Field(description="The command that makes it alone.")
+    workflow: str = Field(description="The command that makes it with all that it needs.")
+    receipt: str = Field(description="The file that says when and where it was made.")
+
+
+class Number(Part):
+    """A number on the page."""
+
+    id: str = Field(description="Its id.")
+    printed: str = Field(description="What the page shows.")
+    title: str = Field(description="What it is, in words.")
+    trace: Trace | None = Field(description="Where it was read; null for a count.")
+    rule: str | None = Field(description="How it was computed; null where it was read.")
+    of: list[str] = Field(description="For a count, the ids that it counts.")
+
+
+class Content(Part):
+    """All of report.json."""
+
+    schema_: Literal["reeltrace-report/1"] = Field(alias="schema", description="The version of this format.")
+    scale: Scale = Field(description="The scale that was run.")
+    stand_in: str | None = Field(
+        description="A sentence for each set of data, and for the weights of backbones, that is used in place of the "
+        "document's, separated by `; `; or null. Each ends in `in place of` and a name."
+    )
+    seeds: list[int] = Field(min_length=1, description="The seeds that every run was trained with.")
+    summary: Summary = Field(description="How many cells and claims got each verdict, and which nets only guess.")
+    cells: list[ReportCell] = Field(min_length=1, description="One entry per quantity of a published table.")
+    equivariance: list[Equivariance] = Field(description="Each trained network under each transform.")
+    claims: list[Claim] = Field(description="The documents' claims.")
+    assumptions: list[Assumption] = Field(description="The ledger: what documents leave open, and what was chosen.")
+    overrides: list[Override] = Field(description="Where the active scale departs from the documents.")
+    datasets: list[Dataset] = Field(description="What the clips are.")
+    pictures: list[Pictures] = Field(description="What measurements of pictures drew, of those with a checkpoint.")
+    artifacts: dict[str, Artifact] = Field(description="By `stage/key`, every artifact behind the report.")
+    numbers: list[Number] = Field(description="Every number on the page.")
+
+
+class _Plain(GenerateJsonSchema):
+    """Without titles of fields, which repeat their names, and without null as what stands for an absent key."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+    def default_schema(self, schema: Any) -> dict[str, Any]:
+        made = super().default_schema(schema)
+        return {key: value for key, value in made.items() if (key, value) != ("default", None)}
+
+
+def check(text: str) -> None:
+    """Raises `RuntimeError` where the text of a report.json is none: no user can mend that."""
+    try:
+        Content.model_validate_json(text)
+    except ValidationError as error:
+        raise RuntimeError(f"{JSON} was built wrongly, {first_mistake(error)}") from None
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of report.json."""
+    return {
+        "$schema": _Plain.schema_dialect,
+        **Content.model_json_schema(schema_generator=_Plain),
+        "title": f"report.json of Reeltrace, version {SCHEMA.rpartition('/')[2]}",
+        "description": "Written by tools/schema.py. See docs/report-json.md.",
+    }

@@ -1,0 +1,233 @@
+"""A unit more: a file of a document declares it, and transcription, verdicts, claims, page and plan know it."""
+
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+import yaml
+
+from conftest import FILES, edit, make_workspace, refusal, write_files
+from reeltrace.analysis import published
+from reeltrace.analysis.cross_checks import check_texts
+from reeltrace.analysis.published import Cell
+from reeltrace.analysis.quantities import quantity_cells
+from reeltrace.analysis.verdicts import Circumstances, judge_number, judge_result
+from reeltrace.artifacts.json_values import read_json
+from reeltrace.kinds.points import load as load_function
+from reeltrace.kinds.unit import UNITS, units_of
+from reeltrace.pipeline.leaf import run
+from reeltrace.pipeline.plan import code_sha256, load_plan
+from reeltrace.registry.reading import load
+from reeltrace.report.explain import explain, format_explanation
+from reeltrace.verify.verify import verify
+
+MINE = "documents/mine"
+FILE = f"{MINE}/dozens.py"
+HEADER = 'title: Mine\nauthor: me\nyear: "2026"\nvenue: here\nmodule: counted.py\nkinds: [dozens.py]\n'
+UNIT = '''
+"""Dozens."""
+
+from documents.mine.written import written
+from reeltrace.kinds import unit as of
+
+number = of.numeral(r"(\\d+(?:\\.\\d+)?) doz", "a number of dozens such as '2.5 doz'")
+
+KIND = of.Unit(
+    name="dozens",
+    read=of.real(number),
+    number=number,
+    whole=False,
+    write=written,
+    compare=of.rounded,
+    share=None,
+    layers=None,
+    behind="dozen",
+)
+'''
+WRITTEN = """
+from reeltrace.kinds.rounding import printed
+
+
+def written(value):
+    return f"{printed(value, 1)} doz"
+"""
+EXPERIMENTS = {
+    "measurements": {"mine-facts": {"kind": "facts"}},
+    "tables": {
+        "mine-table1": {
+            "table": "1",
+            "kind": "measured",
+            "published_only": "nothing",
+            "measured": {"found": {"measurement": "mine-facts", "pointer": "/{row}/eggs", "divisor": 12}},
+            "derived": {"per box": {"operation": "quotient", "of": ["found", "boxes"]}},
+        }
+    },
+}
+CELLS = {
+    ("here", "found"): "2.5 doz",
+    ("here", "boxes"): "5",
+    ("here", "per box"): "0.5 doz",
+    ("there", "found"): "3 doz",
+    ("there", "boxes"): "2",
+    ("there", "per box"): "1.5 doz",
+}
+PRINTED = {
+    "title": "Eggs",
+    "caption": "How many.",
+    "place": "Table 1",
+    "unit": "dozens",
+    "columns": [
+        {"key": "found", "label": "E"},
+        {"key": "boxes", "label": "B", "unit": "count"},
+        {"key": "per box", "label": "Each"},
+    ],
+    "rows": [{"key": row, "label": row} for row in ("here", "there")],
+    "cells": [{"row": row, "column": column, "printed": text} for (row, column), text in CELLS.items()],
+}
+CLAIM = {
+    "id": "fewer",
+    "title": "Fewer here",
+    "says": "There are fewer here",
+    "place": "section 1",
+    "rule": [{"left": ["1", "here", "found"], "op": "below", "by": 0.25, "right": ["1", "there", "found"]}],
+}
+FILES_OF_MINE = {
+    f"{MINE}/document.yaml": HEADER,
+    f"{MINE}/counted.py": "def facts():\n    return {'here': {'eggs': 30}, 'there': {'eggs': 37}}\n",
+    FILE: UNIT,
+    f"{MINE}/written.py": WRITTEN,
+    f"{MINE}/experiments.yaml": yaml.safe_dump(EXPERIMENTS),
+    f"{MINE}/published.yaml": yaml.safe_dump({"tables": {"1": PRINTED}}),
+    f"{MINE}/claims.yaml": yaml.safe_dump({"claims": [CLAIM]}),
+}
+
+
+@pytest.fixture(autouse=True)
+def forgotten() -> Iterator[None]:
+    """What the document brings is not there for other tests."""
+    yield
+    UNITS.forget()
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    """A project of that document alone."""
+    folder = make_workspace(tmp_path / "project")
+    write_files(folder, FILES_OF_MINE)
+    edit(folder / "params.yaml", "documents: all", "documents: [mine]")
+    return folder
+
+
+def test_cells_in_an_invented_unit_are_judged_shown_verified_and_explained(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(workspace)
+    plan = load_plan()
+    check_texts(plan.registry)
+    for task in plan:
+        run(task.stage, task.key, Path())
+    report = read_json(workspace / "results/smoke/report/all/report.json")
+    found = {(c["row"], c["column"]): c for c in report["cells"]}
+    told = {place: (c["published"]["value"], c["verdict"], c["reason"]) for place, c in found.items()}
+    assert told["here", "found"] == (2.5, "exact", "measured 2.5, equal to the printed 2.5 doz")
+    assert told["there", "found"] == (3.0, "exact", "measured 3.083, which rounds to the printed 3 doz")
+    assert told["here", "per box"] == (0.5, "exact", "2.5 doz / 5 = 0.5, equal to the printed 0.5 doz")
+    assert found["there", "found"]["reproduced"] == {"value": pytest.approx(37 / 12), "printed": "3.1 doz"}
+    numbers = {number["id"]: number["printed"] for number in report["numbers"]}
+    assert numbers["mine/1/there/found"] == "3.1 doz" and numbers["mine/1/there/per box"] == "1.5 doz"
+    (claim,) = report["claims"]
+    assert (claim["verdict"], claim["published_verdict"]) == ("trend holds", "holds")
+    page = (workspace / "results/smoke/report/all/report.html").read_text()
+    assert ">3.1 doz<" in page
+    assert "is below by more than 0.25 dozen" in re.sub(r"<[^>]*>", "", page)
+    assert verify(workspace, scale="smoke", data=True) == []
+    assert "here          3.1 doz\n" in format_explanation(explain(workspace, "mine/1/there/found", "smoke"))
+
+
+@pytest.mark.parametrize("file", ["dozens.py", "written.py"])
+def test_an_edit_of_its_files_makes_the_tables_of_its_document_and_the_report_stale(workspace: Path, file: str) -> None:
+    edit(workspace / "params.yaml", "documents: [mine]", "documents: all")
+
+    def codes() -> dict[str, str]:
+        return {task.name: code_sha256(task, workspace) for task in load_plan(workspace)}
+
+    before = codes()
+    path = workspace / MINE / file
+    path.write_text(path.read_text() + "\n# changed\n")
+    assert {name for name, code in codes().items() if code != before[name]} == {"aggregate/mine-table1", "report/all"}
+
+
+def test_what_it_names_of_its_document_belongs_to_the_code_of_its_tables(workspace: Path) -> None:
+    layers = 'of.OnLayers(read="documents.mine.read:dozens", search=False)'
+    edit(workspace / FILE, "layers=None", f"layers={layers}")
+    write_files(workspace, {f"{MINE}/read.py": "def dozens(asked):\n    return None\n"})
+    assert Path(f"{MINE}/read.py") in load_plan(workspace)["aggregate/mine-table1"].code()
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ({"printed": "2.5 doz."}, "'2.5 doz.' is not a number of dozens such as '2.5 doz'; found {'unit': 'dozens', "),
+        ({"printed": "30", "unit": "dozen"}, "Input should be 'percent', 'error rate', 'hours', 'parameters', 'chan"),
+        ({"printed": "30", "unit": "dozen"}, "'millions', 'times', 'text' or 'dozens'; found 'dozen'"),
+    ],
+)
+def test_a_mistake_in_a_cell_is_one_line(tmp_path: Path, cell: dict[str, str], said: str) -> None:
+    cells = [{**PRINTED["cells"][0], **cell}, *PRINTED["cells"][1:]]  # type: ignore[index, misc]
+    text = yaml.safe_dump({"tables": {"1": {**PRINTED, "cells": cells}}})
+    write_files(tmp_path, {**FILES, **FILES_OF_MINE, f"{MINE}/published.yaml": text})
+    load(tmp_path)
+    message = refusal(published.load, "mine", tmp_path)
+    assert message.startswith(f"{MINE}/published.yaml: tables.1.cells.0") and said in message and "\n" not in message
+    assert "(row 'here', column 'found')" in message
+
+
+def test_it_is_no_unit_of_another_document(tmp_path: Path) -> None:
+    write_files(tmp_path, {**FILES, **FILES_OF_MINE})
+    load(tmp_path)
+    assert published.load("mine", tmp_path).tables["1"].unit == "dozens"
+    write_files(tmp_path, {"documents/other/published.yaml": FILES_OF_MINE[f"{MINE}/published.yaml"]})
+    said = refusal(published.load, "other", tmp_path)
+    assert "tables.1.unit: Input should be 'percent'" in said and "'times' or 'text'; found 'dozens'" in said
+    assert set(units_of("mine")) - set(units_of("other")) == {"dozens"}
+
+
+def test_a_unit_may_not_take_the_name_of_another(tmp_path: Path) -> None:
+    write_files(tmp_path, {**FILES, **FILES_OF_MINE, FILE: UNIT.replace('name="dozens"', 'name="hours"')})
+    assert refusal(load, tmp_path) == f"{FILE}: unit 'hours' is there already; give it another name"
+
+
+def test_a_column_does_not_follow_from_words(tmp_path: Path) -> None:
+    text = FILES_OF_MINE[f"{MINE}/published.yaml"].replace("unit: count", "unit: blocks")
+    write_files(tmp_path, {**FILES, **FILES_OF_MINE, f"{MINE}/published.yaml": text})
+    spec = load(tmp_path).aggregate_spec("mine-table1")
+    table = spec.table.model_copy(update={"measured": {}})
+    said = refusal(quantity_cells, spec, table, published.load("mine", tmp_path), {})
+    place = f"tables.mine-table1.derived.per box.of: table 1 of {MINE}/published.yaml"
+    assert said == f"{place} has no number in 'here', 'boxes', but blocks '5'"
+
+
+def test_every_unit_reads_what_it_writes() -> None:
+    values = {"blocks": "5x7^2, 8", "channels": [3, 64], "shape": [2, 8, 8], "filter": [3, 3, 3], "size": [8, 56, 56]}
+    values |= {"text": "conv", "hours": None, "parameters": None}  # printed otherwise than they are read
+    for name, unit in UNITS.all().items():
+        value = values.get(name, Fraction(1, 2) if not unit.whole else Fraction(700))
+        if value is not None:
+            assert unit.read(unit.write(value)) == value, name
+            if isinstance(value, Fraction):
+                cell = Cell(row="r", column="c", printed=unit.write(value), unit=name, place="p")
+                assert judge_number(cell, value, "found")[0] == "exact"
+
+
+def test_what_units_name_for_tables_of_layers_is_there() -> None:
+    named = [unit.layers.read for unit in UNITS.all().values() if unit.layers is not None]
+    assert len(named) == 5 and all(callable(load_function(each)) for each in named)
+
+
+def test_an_interval_is_compared_with_the_number_that_a_unit_reads() -> None:
+    cell = Cell(row="r", column="c", printed="0.52s", unit="seconds", place="p")
+    paper = Circumstances("paper", (), overridden=False)
+    found = [judge_result(cell, interval, paper)[0] for interval in ((0.5, 0.516), (0.5, 0.514))]
+    assert found == ["matches", "differs"]

@@ -1,0 +1,169 @@
+"""The texts of documents/ against each other and against the experiments: each mistake is named with its place."""
+
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from conftest import PROJECT, Command, edit, refusal
+from invented import DOCUMENTS, FILES, edited, lay
+from reeltrace.analysis.cross_checks import check_texts
+from reeltrace.cli import _mistaken_texts
+from reeltrace.pipeline.plan import Plan
+from reeltrace.registry.fields import SCALES
+from reeltrace.registry.reading import load, registry_of
+
+PRINTED, CLAIMS, LEDGER = (f"documents/nobody2024/{name}.yaml" for name in ("published", "claims", "assumptions"))
+
+
+REGISTRY = registry_of(FILES)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    lay(tmp_path)
+    ledgers = DOCUMENTS.glob("*/assumptions.yaml")
+    for place in re.findall(r'code: "(src/.*)"', "".join(path.read_text(encoding="utf-8") for path in ledgers)):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        if (PROJECT / place).is_file():
+            (tmp_path / place).touch()
+    return tmp_path
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_projects_own_texts_are_right_and_quickly_read(scale: str) -> None:
+    began = time.process_time()
+    check_texts(load(PROJECT, scale), PROJECT)  # type: ignore[arg-type]
+    assert time.process_time() - began < 2
+
+
+RULE = 'rule:\n      - {left: ["3", "plain", "treverse"]'
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "words"),
+    [
+        (PRINTED, "    unit: channels\n", "    unit: channels\n    unit: channels\n", "key 'unit' appears twice"),
+        (
+            PRINTED,
+            "column: plain channels,",
+            "column: plain channels, column: time layer,",
+            "key 'column' appears twice",
+        ),
+        (PRINTED, "tables:\n", "document: basu2020\ntables:\n", "document: Extra inputs are not permitted"),
+        (CLAIMS, RULE, RULE.replace('"3"', '"33"'), "'reversal-breaks': rule 1: left: no table '33' in"),
+        (CLAIMS, RULE, RULE.replace("plain", "plane"), "left: no row 'plane' in table 3 of"),
+        (CLAIMS, RULE, RULE.replace("treverse", "reverse"), "no column 'reverse' in table 3 of"),
+        (CLAIMS, RULE, RULE.replace('"3", "plain", "treverse"', '"1", "conv1", "plain layer"'), "two numbers of one"),
+        (CLAIMS, "op: below, by: 25", "op: below, by: .inf", ".by: found .inf; expected a finite number"),
+        (PRINTED, "    unit: channels\n", "    unit: .nan\n", "unit: found .nan; expected a finite number"),
+        (
+            PRINTED,
+            "    unit: channels\n",
+            "    unit: 2017-01-01\n",
+            "unit: found 2017-01-01, which YAML takes for a date",
+        ),
+        (LEDGER, 'tables: ["1", "3"', 'tables: [-.inf, "3"', "tables.0: found -.inf; expected a finite number"),
+        (CLAIMS, "op: below, by: 25", "op: below, by: -1", "found -1"),
+        (
+            CLAIMS,
+            "- id: reversal-breaks",
+            "- id: time-threefold",
+            "'time-threefold' stands in documents/",
+        ),
+        (LEDGER, 'tables: ["1", "3"', 'tables: ["11", "3"', "'norm-and-bias': tables: no table '11'"),
+        (
+            LEDGER,
+            "[models.plain-net.batch_norm",
+            "[models.plain-net.batchnorm",
+            "registry: no 'models.plain-net.batchnorm'",
+        ),
+        (LEDGER, "[models.plain-net.batch_norm", "[models.plane-net.batch_norm", "models: nearest of"),
+        (LEDGER, "[models.plain-net.batch_norm", "[models.plain-net.batch_norm.x", "batch_norm is a single value"),
+        (LEDGER, '"src/reeltrace/models/cnn4.py"', '"../../../etc/passwd"', "found '../../../etc/passwd'"),
+        (LEDGER, '"src/reeltrace/models/cnn4.py"', '"/etc/passwd"', "found '/etc/passwd'"),
+        (
+            LEDGER,
+            '"src/reeltrace/models/cnn4.py"',
+            '"src/reeltrace/models/cnn5.py"',
+            "found 'src/reeltrace/models/cnn5",
+        ),
+        (
+            LEDGER,
+            "- id: stem",
+            "- id: norm-and-bias",
+            "'norm-and-bias' stands in documents/",
+        ),
+        (
+            LEDGER,
+            'figures: ["4"',
+            'figures: ["9"',
+            "figures: no figure '9' in what documents/nobody2024 draws",
+        ),
+    ],
+)
+def test_a_mistake_in_a_text_is_named_with_its_place(root: Path, file: str, old: str, new: str, words: str) -> None:
+    edit(root / file, old, new)
+    message = refusal(check_texts, REGISTRY, root)
+    assert message.startswith(f"{file}: ")
+    assert words in message
+
+
+def test_a_link_out_of_the_project_is_no_place_of_its_code(root: Path) -> None:
+    (root / "src/reeltrace/models/cnn4.py").unlink()
+    (root / "src/reeltrace/models/cnn4.py").symlink_to("/etc/passwd")
+    assert "code: found 'src/reeltrace/models/cnn4.py'; expected a file" in refusal(check_texts, REGISTRY, root)
+
+
+def test_a_stray_transcription_is_read_too(root: Path) -> None:
+    (root / "documents/other").mkdir()
+    (root / "documents/other/published.yaml").write_text("a: " + "[" * 100_000)
+    assert "other/published.yaml: line 1, column 67: not valid YAML (nested deeper" in refusal(
+        check_texts, REGISTRY, root
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (
+            "rows: {plain: drift-plain,",
+            "rows: {plane: drift-plain,",
+            "nobody2024-table3.rows: no row 'plane' in table 3",
+        ),
+        ("size: {m", "sizes: {m", "measured: no column 'sizes' in table A"),
+        ("of: [A2/hits,", "of: [A9/hits,", "of: no table 'A9' in"),
+        ("of: [A2/hits,", "of: [A2/misses,", "of: no column 'misses' in table A2"),
+    ],
+)
+def test_what_params_names_and_the_document_does_not_print_is_named(root: Path, old: str, new: str, words: str) -> None:
+    message = refusal(check_texts, registry_of(edited(old, new)), root)
+    assert re.match(r"documents/nobody2024/experiments.yaml: tables\.", message)
+    assert words in message
+
+
+def test_who_keeps_a_part_of_the_experiments_need_not_edit_the_ledger(root: Path) -> None:
+    registry = registry_of(edited("documents: all", "documents: [nobody2024-table3]"))
+    assert list(registry.params.tables) == ["nobody2024-table3"]
+    check_texts(registry, root)
+
+
+def test_verify_names_a_mistake_in_a_text(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(root)
+    assert _mistaken_texts(Plan(REGISTRY, root)) == []
+    edit(root / CLAIMS, RULE, RULE.replace("plain", "plane"))
+    found = _mistaken_texts(Plan(REGISTRY, root))
+    assert [p.kind for p in found] == ["broken chain"] and "no row 'plane' in table 3" in found[0].found
+
+
+def test_status_and_snakemake_say_it_before_anything_runs(invented: Path, command: Command) -> None:
+    edit(invented / CLAIMS, RULE, RULE.replace("plain", "plane"))
+    said = "no row 'plane' in table 3 of documents/nobody2024/published.yaml"
+    done = command("reeltrace", "status", code=2)
+    assert said in done.stderr and len(done.stderr.splitlines()) == 1
+    dry = command("snakemake", "-n", code=1)
+    assert said in dry.stdout + dry.stderr
+    command("reeltrace", "sync", code=None)  # compiles dvc.yaml for this scale
+    for leaf in (("env", "DVC_STAGE=x", "reeltrace", "run", "data", "digits"), ("reeltrace", "run", "report", "all")):
+        assert said in command(*leaf, code=2).stderr

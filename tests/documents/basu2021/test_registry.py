@@ -1,0 +1,24 @@
+"""The schedules and sets of basu2021, as its text has them."""
+
+from conftest import FILES
+from reeltrace.registry.reading import registry_of
+
+
+def test_the_documents_schedules() -> None:
+    """Sections 4.4, 4.5 and 4.7."""
+    protocols = registry_of(FILES, "paper").params.protocols
+    cnn4 = protocols["dir-cnn4"]
+    assert (cnn4.epochs, cnn4.learning_rate, cnn4.milestones, cnn4.gamma) == (50, 0.1, (20, 40), 0.1)
+    resnet = protocols["dir-resnet18"]
+    assert (resnet.epochs, resnet.learning_rate, resnet.milestones, resnet.gamma) == (100, 0.1, (25, 50, 75), 0.1)
+    assert (protocols["digit-cnn4"].epochs, protocols["digit-resnet18"].epochs) == (100, 150)
+    videos = {
+        name: registry_of(FILES, "paper").params.datasets[name].videos for name in ("moving-mnist", "moving-mnist-dir")
+    }
+    assert (videos["moving-mnist"].train, videos["moving-mnist"].validation, videos["moving-mnist"].test) == (
+        6000,
+        1000,
+        3000,
+    )
+    assert (videos["moving-mnist-dir"].train, videos["moving-mnist-dir"].validation) == (5000, 2000)
+    assert videos["moving-mnist-dir"].test == 3000
