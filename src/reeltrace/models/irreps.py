@@ -24,7 +24,6 @@ from torch.autograd.function import once_differentiable
 from reeltrace.models.groups import Group, get_group
 
 Triple = tuple[int, int, int]
-BUFFER = 8 * 2**20  # bytes that the sums of one piece may take; they should stay in a processor's cache
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,13 @@ class Geometry:
 
 
 class Way(ABC):
-    """How a group's convolution is computed in its basis."""
+    """How a group's convolution is computed in its basis.
+
+    `buffer` is how many bytes the sums of one piece may take: the more, the fewer calls; the less, the more of them
+    stays in a processor's cache.
+    """
+
+    buffer: int
 
     @abstractmethod
     def gains(self, c_in: int, c_out: int, geometry: Geometry) -> bool:
@@ -90,7 +95,7 @@ class _Convolution(torch.autograd.Function):
         return way.forward(x.permute(0, 2, 3, 4, 1), filters, geometry).permute(0, 4, 1, 2, 3)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         x, filters = ctx.saved_tensors
         inner = gradient.permute(0, 2, 3, 4, 1).contiguous()
@@ -107,6 +112,8 @@ class TimeReversal(Way):
     is even meets the sum of two frames at the same distance, what is odd their difference: 3 terms of 2-dimensional
     convolutions for each where a kernel of 3 frames has 2 * 3.
     """
+
+    buffer = 16 * 2**20
 
     def gains(self, c_in: int, c_out: int, geometry: Geometry) -> bool:
         _, _, h, w = geometry.after
@@ -147,7 +154,7 @@ class TimeReversal(Way):
         dfilters = torch.zeros_like(filters) if asked[1] else None
         for samples, frames in self._pieces(x, geometry):
             both = self._sums(x[samples], frames, geometry)
-            first, second = gradient[samples, frames.start : frames.stop].split(c_out, -1)
+            first, second = torch.split(gradient[samples, frames.start : frames.stop], c_out, -1)
             back = []
             for number, outer in enumerate((first + second, first - second)):
                 dsums, dbank, _ = torch.ops.aten.convolution_backward(
@@ -176,7 +183,7 @@ class TimeReversal(Way):
         n, _, h, w, channels = x.shape
         frames = geometry.after[1]
         each = h * w * channels * geometry.kernel[0] * x.element_size()  # of both kinds of sums together
-        samples, most = _fitting(n, frames, each)
+        samples, most = _fitting(self.buffer, n, frames, each)
         for start in range(0, n, samples):
             for first in range(0, frames, most):
                 yield slice(start, min(start + samples, n)), range(first, min(first + most, frames))
@@ -242,6 +249,8 @@ class Rotations(Way):
     frame, for all taps in time at once; what they give is added up frame by frame.
     """
 
+    buffer = 4 * 2**20
+
     def gains(self, c_in: int, c_out: int, geometry: Geometry) -> bool:
         _, _, h, w = geometry.after
         return geometry.kernel[1] > 1 and min(c_in, c_out) >= 32 and h * w >= 100
@@ -288,7 +297,7 @@ class Rotations(Way):
         dx = torch.zeros_like(x, memory_format=torch.contiguous_format) if asked[0] else None
         dfilters = torch.zeros_like(filters) if asked[1] else None
         for samples, pieces in self._pieces(x, geometry):
-            first, second, third, fourth = gradient[samples].split(c_out, -1)
+            first, second, third, fourth = torch.split(gradient[samples], c_out, -1)
             dy = x.new_empty(5, *first.shape)
             even, odd = first + third, second + fourth
             torch.add(even, odd, out=dy[0])
@@ -306,7 +315,7 @@ class Rotations(Way):
                 if dfilters is not None:
                     sums = self._sums(x[samples, _slice(frames)], geometry)
                     dbank = torch.bmm(sums.flatten(1, -2).transpose(1, 2), flat)
-                    dfilters[:, _slice(taps)] += dbank.unflatten(2, (len(taps), c_out)).transpose(1, 2)
+                    dfilters[:, _slice(taps)] += dbank.view(5, -1, len(taps), c_out).transpose(1, 2)
                     del sums
                 if dx is not None:
                     dsums = torch.bmm(flat, _bank(filters, taps).transpose(1, 2))
@@ -319,7 +328,7 @@ class Rotations(Way):
         stride, padding, kernel = geometry.stride[0], geometry.padding[0], geometry.kernel[0]
         _, _, h, w = geometry.after
         each = 5 * geometry.kernel[1] ** 2 * (channels // 4) * h * w * x.element_size()
-        samples, most = _fitting(n, t, each)
+        samples, most = _fitting(self.buffer, n, t, each)
         met = []
         for first in range(stride):  # with a stride, a frame meets every so many taps only
             frames, taps = range((first - padding) % stride, t, stride), range(first, kernel, stride)
@@ -426,11 +435,11 @@ def _bank(filters: Tensor, taps: range) -> Tensor:
     return filters[:, _slice(taps)].transpose(1, 2).flatten(2)
 
 
-def _fitting(samples: int, frames: int, each: int) -> tuple[int, int]:
+def _fitting(buffer: int, samples: int, frames: int, each: int) -> tuple[int, int]:
     """How many samples and how many frames of them make a piece, where a frame takes `each` bytes of the buffer."""
-    if frames * each <= BUFFER:
-        return max(1, min(samples, BUFFER // (frames * each))), frames
-    return 1, max(1, BUFFER // each)
+    if frames * each <= buffer:
+        return max(1, min(samples, buffer // (frames * each))), frames
+    return 1, max(1, buffer // each)
 
 
 def _met(frames: range, k: int, geometry: Geometry) -> tuple[slice, slice]:
@@ -503,7 +512,8 @@ def _images(x: Tensor) -> Tensor:
 
 def _frames(x: Tensor, frames: int) -> Tensor:
     """(n*t, C, H, W) as (n, t, H, W, C)."""
-    return x.permute(0, 2, 3, 1).unflatten(0, (-1, frames))
+    inner = x.permute(0, 2, 3, 1)
+    return inner.reshape(-1, frames, *inner.shape[1:])
 
 
 def _slice(numbers: range) -> slice:
