@@ -109,10 +109,10 @@ class GroupConv3d(nn.Module):
         if bias is not None and self.group.order > 1:
             bias = bias.repeat(self.group.order)
         quicker = self._in_irreps(x)
-        filters = self._filters_for(x, None if quicker is None else quicker[0])
         if quicker is None:
-            return F.conv3d(x, filters, bias, self.stride, self.padding)
-        out = convolve(quicker[0], x, filters, quicker[1])
+            return F.conv3d(x, self._filters_for(x, None), bias, self.stride, self.padding)
+        way, geometry = quicker
+        out = convolve(way, x, self.weight, self._filters_for(x, way).detach(), self._plain, geometry)
         return out if bias is None else out + bias.view(1, -1, 1, 1, 1)
 
     def expanded_filters(
@@ -154,6 +154,11 @@ class GroupConv3d(nn.Module):
         n, _, t, h, w = x.shape
         geometry = Geometry(self.kernel_size, self.stride, self.padding, (n, t, h, w))
         return (way, geometry) if way.gains(self.in_channels, self.out_channels, geometry) else None
+
+    def _plain(self, x: Tensor, weight: Tensor) -> Tensor:
+        """The convolution without bias, of a weight of this layer's shape."""
+        filters = _expand(weight, self.group, weight.dtype, torch.contiguous_format)
+        return F.conv3d(x, filters, None, self.stride, self.padding)
 
     def _filters_for(self, x: Tensor, way: Way | None) -> Tensor:
         """The filters as `way` takes them, or the expanded ones."""

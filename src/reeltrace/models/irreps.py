@@ -11,7 +11,7 @@ Everything here computes on maps whose channels lie innermost in memory, (N, T, 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -19,11 +19,11 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from reeltrace.models.groups import Group, get_group
 
 Triple = tuple[int, int, int]
+Plain = Callable[[Tensor, Tensor], Tensor]  # of input and weight
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Way(ABC):
 
     @abstractmethod
     def filters(self, weight: Tensor) -> Tensor:
-        """The weight (C_out, C_in, S, kt, kh, kw) in the basis. Differentiable."""
+        """The weight (C_out, C_in, S, kt, kh, kw) in the basis; linear, and differentiable."""
 
     @abstractmethod
     def forward(self, x: Tensor, filters: Tensor, geometry: Geometry) -> Tensor:
@@ -79,9 +79,13 @@ def way_of(group: Group) -> Way | None:
     return _WAYS.get(group.name)
 
 
-def convolve(way: Way, x: Tensor, filters: Tensor, geometry: Geometry) -> Tensor:
-    """(N, S*C_in, T, H, W) to (N, S*C_out, T', H', W'), both channels-last; `filters` are those of `Way.filters`."""
-    out: Tensor = _Convolution.apply(x, filters, way, geometry)
+def convolve(way: Way, x: Tensor, weight: Tensor, filters: Tensor, plain: Plain, geometry: Geometry) -> Tensor:
+    """(N, S*C_in, T, H, W) to (N, S*C_out, T', H', W'), both channels-last.
+
+    `filters` are those of `Way.filters` from the weight, and need no gradient of their own. `plain` is the same
+    function of x and weight in another way, which is taken for gradients of gradients.
+    """
+    out: Tensor = _Convolution.apply(x, weight, filters, way, plain, geometry)
     return out
 
 
@@ -89,20 +93,29 @@ class _Convolution(torch.autograd.Function):
     """The convolution, which keeps its input for the backward pass and makes the sums anew there."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, filters: Tensor, way: Way, geometry: Geometry) -> Tensor:
-        ctx.save_for_backward(x, filters)
-        ctx.way, ctx.geometry = way, geometry
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, filters: Tensor, way: Way, plain: Plain, geometry: Geometry
+    ) -> Tensor:
+        ctx.save_for_backward(x, weight, filters)
+        ctx.way, ctx.plain, ctx.geometry = way, plain, geometry
         return way.forward(x.permute(0, 2, 3, 4, 1), filters, geometry).permute(0, 4, 1, 2, 3)
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
-        x, filters = ctx.saved_tensors
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None, None]:
+        x, weight, filters = ctx.saved_tensors
+        asked = ctx.needs_input_grad[:2]
+        if torch.is_grad_enabled():  # a gradient of this gradient will be asked for
+            wanted = [each for each, is_asked in zip((x, weight), asked, strict=True) if is_asked]
+            found = iter(torch.autograd.grad(ctx.plain(x, weight), wanted, gradient, create_graph=True))
+            return next(found) if asked[0] else None, next(found) if asked[1] else None, None, None, None, None
         inner = gradient.permute(0, 2, 3, 4, 1).contiguous()
-        dx, dfilters = ctx.way.backward(
-            x.permute(0, 2, 3, 4, 1), filters, inner, ctx.geometry, ctx.needs_input_grad[:2]
-        )
-        return None if dx is None else dx.permute(0, 4, 1, 2, 3), dfilters, None, None
+        dx, dfilters = ctx.way.backward(x.permute(0, 2, 3, 4, 1), filters, inner, ctx.geometry, asked)
+        dweight = None
+        if dfilters is not None:
+            with torch.enable_grad():
+                alone = weight.detach().requires_grad_()
+                (dweight,) = torch.autograd.grad(ctx.way.filters(alone), alone, dfilters)
+        return None if dx is None else dx.permute(0, 4, 1, 2, 3), dweight, None, None, None, None
 
 
 class TimeReversal(Way):
