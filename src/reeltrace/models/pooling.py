@@ -42,10 +42,16 @@ class AvgPool3d(nn.AvgPool3d):
         super().__init__(kernel_size)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The mean of each window; a rest at the end that fills no window is left out."""
-        if not _needs_own_gradient(x):
-            return super().forward(x)
-        return avg_pool3d(x, self.kernel_size)
+        """The mean of each window; a rest at the end that fills no window is left out. The memory format is kept.
+
+        On a CPU torch gives values and gradients in the default format, and every layer around would convert them.
+        """
+        memory_format = torch.channels_last_3d if _is_channels_last(x) else torch.contiguous_format
+        if _needs_own_gradient(x) or (memory_format is torch.channels_last_3d and _needs_gradient(x)):
+            pooled = avg_pool3d(x, self.kernel_size)
+        else:
+            pooled = super().forward(x)
+        return pooled.contiguous(memory_format=memory_format)
 
 
 def max_pool3d(
@@ -161,8 +167,16 @@ def _taps_of(places: Tensor, window: _Window, size: Sequence[int]) -> Tensor:
     return number.to(torch.int16)
 
 
+def _is_channels_last(x: Tensor) -> bool:
+    return x.is_contiguous(memory_format=torch.channels_last_3d) and not x.is_contiguous()
+
+
 def _needs_own_gradient(x: Tensor) -> bool:
-    return x.device.type == "cuda" and torch.is_grad_enabled() and x.requires_grad
+    return x.device.type == "cuda" and _needs_gradient(x)
+
+
+def _needs_gradient(x: Tensor) -> bool:
+    return torch.is_grad_enabled() and x.requires_grad
 
 
 def _triple(value: Size3) -> Triple:

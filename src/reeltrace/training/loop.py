@@ -24,6 +24,7 @@ from reeltrace.artifacts.json_values import sha256_json
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.kinds.architecture import ARCHITECTURES
 from reeltrace.kinds.points import load
+from reeltrace.machine.process_memory import keep_what_is_freed
 from reeltrace.models import weights
 from reeltrace.models.float32 import tf32_in_use, use_tf32
 from reeltrace.training import resume
@@ -191,9 +192,10 @@ def train(
 
 
 def prepare(spec: TrainSpec) -> torch.device:
-    """Choose the device and make what it computes repeatable."""
+    """Choose the device, make what it computes repeatable, and let the process keep its memory from step to step."""
     device = choose_device(spec.device.kind)
     make_repeatable(device, spec.device.threads)
+    keep_what_is_freed()
     return device
 
 
