@@ -451,28 +451,6 @@ def _is_writable(root: Path) -> bool:
     return all(os.access(folder, os.W_OK) for folder in folders if folder.exists())
 
 
-def out_of_order(plan: Plan) -> bool:
-    """Whether an input has a later time stamp than an artifact that is made of it.
-
-    A fresh clone, or an editor that saves what it found, changes times and no content; DVC goes by content, Snakemake
-    by time. Looks at no content itself; `order_times` mends it.
-    """
-    stamps: dict[Path, int] = {}
-
-    def stamp(path: Path) -> int:
-        if path not in stamps:
-            stamps[path] = (plan.root / path).stat().st_mtime_ns
-        return stamps[path]
-
-    try:
-        return any(
-            (plan.root / task.manifest).is_file() and max(map(stamp, plan.before(task))) > stamp(task.manifest)
-            for task in plan
-        )
-    except FileNotFoundError:  # an input of what is there; whether others are out of order is seen then
-        return True
-
-
 def bring_back_times(plan: Plan) -> list[Path]:
     """Give the files that Snakemake compares, and whose time lies in the future, the time of now; return them.
 
@@ -522,6 +500,15 @@ def order_times(plan: Plan, found: dict[str, Standing]) -> int:
                 touched += 1
                 os.utime(manifest, ns=(newest, newest))
     return touched
+
+
+def looks_current(plan: Plan, task: Task) -> bool:
+    """Whether the manifest of a task is later than its spec, inputs and sources: then Snakemake leaves it as it is."""
+    try:
+        floor = max((plan.root / path).stat().st_mtime_ns for path in plan.before(task))
+        return (plan.root / task.manifest).stat().st_mtime_ns > floor
+    except OSError:
+        return False
 
 
 def unrecorded(plan: Plan, found: dict[str, Standing]) -> list[str]:
