@@ -1,6 +1,7 @@
 """Kinds of nets: what a declaration must hold, and one from the folder of a document."""
 
 import json
+import sys
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from reeltrace.pipeline.named import named_by_kinds
 from reeltrace.pipeline.plan import Plan, code_sha256, load_plan
 from reeltrace.registry.reading import load as load_registry
 from reeltrace.registry.reading import registry_of
+from reeltrace.report.chains import settings
 
 # --- declarations ---
 
@@ -241,6 +243,63 @@ def test_a_mistake_in_it_is_one_line(tmp_path: Path, file: str, text: str | None
     else:
         (tmp_path / "documents/mine" / file).write_text(text)
     assert said in refusal(load_registry, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "said"),
+    [
+        (
+            "layers.py",
+            "from torch import nn",
+            "import tourch",
+            "cannot be loaded (No module named 'tourch'); correct it",
+        ),
+        ("layers.py", "from torch import nn", "import torch.no", "cannot be loaded (No module named 'torch.no'); corr"),
+        (
+            "pooled.py",
+            "from torch import nn",
+            "from torch import NN",
+            "cannot be loaded (ImportError: cannot import na",
+        ),
+        ("layers.py", "def build", "def bild", "documents.mine.layers:build: no such function; a kind names it"),
+        (
+            "layers.py",
+            "nn.Linear(width, classes)",
+            "nn.Linear(width, 37)",
+            "run mine-two: its net two-layers gives (1, 37) for one clip, expected (1, 4), a value for each class",
+        ),
+    ],
+)
+def test_a_mistake_in_its_net_is_one_line_of_the_training(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, file: str, old: str, new: str, said: str
+) -> None:
+    monkeypatch.chdir(workspace)
+    edit(workspace / "documents/mine" / file, old, new)
+    for name in [name for name in sys.modules if name.startswith("documents.mine")]:
+        monkeypatch.delitem(sys.modules, name)
+    plan = load_plan()
+    for task in plan.behind(plan["train/mine-two-s0"])[:-1]:
+        run(task.stage, task.key, Path())
+    assert said in refusal(run, "train", "mine-two-s0", Path())
+
+
+def test_its_words_are_its_own_mistake(workspace: Path) -> None:
+    edit(workspace / "documents/mine/two_layers.py", "model['width']", "model['deep']")
+    plan = load_plan(workspace)
+    spec = plan["train/mine-two-s0"].spec.model_dump(mode="json")
+    said = "documents/mine/two_layers.py: words of 'two-layers' fails (KeyError: 'deep'); correct it"
+    assert refusal(settings, spec) == said
+
+
+def test_a_declaration_does_not_import_torch(workspace: Path) -> None:
+    edit(
+        workspace / "documents/mine/two_layers.py",
+        "from typing import Literal",
+        "import torch\nfrom typing import Literal",
+    )
+    said = run_in(workspace, "reeltrace", "status", code=2).stderr
+    assert said.startswith("reeltrace: documents/mine/two_layers.py: imports torch, and every command reads it; ")
+    assert len(said.splitlines()) == 1
 
 
 def test_a_kind_is_known_only_where_its_document_is(tmp_path: Path) -> None:

@@ -63,6 +63,7 @@ def _loaded(path: str, text: str, root: Path) -> ModuleType:
     module = ModuleType(module_name(Path(path)))
     module.__file__ = str(root / path)
     sys.modules[module.__name__] = module  # as pydantic and dataclasses expect
+    light = "torch" not in sys.modules
     try:
         exec(compile(text, module.__file__, "exec"), module.__dict__)  # noqa: S102 - the project's own code
     except SyntaxError as error:
@@ -70,4 +71,6 @@ def _loaded(path: str, text: str, root: Path) -> ModuleType:
     except Exception as error:
         said = " ".join(str(error).split())
         raise UserError(f"{path}: cannot be loaded ({type(error).__name__}: {said}); correct it") from None
+    if light and "torch" in sys.modules:
+        raise UserError(f"{path}: imports torch, and every command reads it; import torch in the modules that it names")
     return module
