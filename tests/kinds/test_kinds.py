@@ -206,6 +206,53 @@ def test_an_edit_of_its_files_makes_its_run_and_the_report_stale_and_no_other(wo
     assert f"documents/mine/{file}" in dvc["code"]["deps"]
 
 
+@pytest.mark.parametrize(
+    ("statement", "file"),
+    [
+        ("from .pooled import pooled", "pooled.py"),
+        ("from . import pooled as beside\npooled = beside.pooled", "pooled.py"),
+        ("from documents.mine.parts.pooled import pooled", "parts/pooled.py"),
+        ("from .parts.pooled import pooled", "parts/__init__.py"),
+        ("from documents.mine.parts import pooled", "parts/__init__.py"),
+        ("import documents.mine.parts.pooled as beside\npooled = beside.pooled", "parts/pooled.py"),
+    ],
+)
+def test_what_its_net_imports_is_its_code_however_it_does(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, statement: str, file: str
+) -> None:
+    package = "parts" in statement
+    write_files(
+        workspace,
+        {
+            "documents/mine/parts/pooled.py": POOLED,
+            "documents/mine/parts/__init__.py": POOLED,
+        },
+    )
+    edit(workspace / "documents/mine/layers.py", "from documents.mine.pooled import pooled", statement)
+    monkeypatch.chdir(workspace)
+    for name in [name for name in sys.modules if name.startswith("documents.mine")]:
+        monkeypatch.delitem(sys.modules, name)
+    plan = load_plan()
+    code = set(plan["train/mine-two-s0"].code())
+    assert Path("documents/mine", file) in code
+    load("documents.mine.layers:build")({"width": 2, "classes": 3})
+    ran = {
+        Path(module.__file__)
+        for name, module in sys.modules.items()
+        if name.startswith("documents.mine.") and module.__file__
+    }  # type: ignore[arg-type]
+    assert Path(workspace, "documents/mine/layers.py") in ran
+    assert {path.relative_to(workspace) for path in ran} <= code  # a name may be that of a module, or not
+    assert package == any("parts" in path.parts for path in code)
+
+
+def test_a_template_of_a_document_that_brings_kinds_is_a_text_of_every_report(workspace: Path) -> None:
+    write_files(workspace, {"documents/mine/mine.html.j2": "{# mine #}\n"})
+    edit(workspace / "params.yaml", "documents: [mine]", "documents: [nobody2024]")
+    texts = load_plan(workspace)["report/all"].texts
+    assert Path("documents/mine/mine.html.j2") in texts and Path("documents/mine/published.yaml") not in texts
+
+
 def written(workspace: Path) -> list[Path]:
     write_code(load_plan(workspace))
     return list((workspace / "results/code").iterdir())
@@ -218,6 +265,7 @@ def written(workspace: Path) -> list[Path]:
         ("two_layers.py", "def (:\n", "documents/mine/two_layers.py:1: not valid Python; correct it"),
         ("two_layers.py", "import nowhere\n", "documents/mine/two_layers.py: cannot be loaded (ModuleNotFoundError"),
         ("two_layers.py", "x = 1\n", "documents/mine/two_layers.py: declares no KIND"),
+        ("two_layers.py", "KINDS = 5\n", "documents/mine/two_layers.py: KINDS is no tuple; write KINDS = (ONE, "),
         (
             "two_layers.py",
             KIND.replace('fed="clips"', 'fed="sequences"'),
