@@ -31,7 +31,7 @@ def test_a_training_within_too_little_memory_is_refused_in_one_line(invented: Pa
     """Each stops the import of torch in another place: OpenBLAS, a library that is mapped, Python, the C++ library."""
     run("data", "digits", invented)
     run("data", "drifting-digits", invented)
-    for kibibytes in (150_000, 1_000_000, 2_500_000, 3_050_000):
+    for kibibytes in (300_000, 1_000_000, 2_500_000, 3_050_000):
         done = within(invented, kibibytes, "run", "train", "drift-plain-s0")
         assert done.returncode == 2, done.stderr
         assert re.fullmatch(
