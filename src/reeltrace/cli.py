@@ -222,10 +222,10 @@ def document(
     year: Annotated[str, typer.Option("--year", help="its year")] = "not given",
 ) -> None:
     """Write the folder of a new document, documents/KEY, to be filled in."""
-    from reeltrace.pipeline.plan import EVERYTHING, STAGES
+    from reeltrace.pipeline.plan import TARGETS
     from reeltrace.skeleton import new_document
 
-    if key in (*STAGES, EVERYTHING):
+    if key in TARGETS:
         raise UserError(f"{key!r} names a stage or everything; choose another key")
     for path in new_document(key, title, year, ROOT):
         print(path)

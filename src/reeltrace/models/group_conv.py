@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from reeltrace.errors import UserError
 from reeltrace.models.groups import Group
+from reeltrace.models.layout import memory_format_of
 
 Size3 = int | tuple[int, int, int]
 
@@ -142,7 +143,7 @@ class GroupConv3d(nn.Module):
         dtype = self.weight.dtype
         if dtype != torch.double and _autocasts(x.device.type):  # autocast leaves double precision alone
             dtype = torch.get_autocast_dtype(x.device.type)
-        memory_format = _memory_format(x)
+        memory_format = memory_format_of(x)
         if self.training or torch.is_grad_enabled() or self.weight.is_inference():
             return self.expanded_filters(dtype, memory_format)
         if self._kept is None or not self._kept.serves(self.weight, dtype, memory_format):
@@ -181,7 +182,7 @@ class GroupBatchNorm3d(nn.BatchNorm3d):
         if order == 1:
             return super().forward(x)
         n, channels, t, h, w = x.shape
-        if _memory_format(x) is torch.channels_last_3d:
+        if memory_format_of(x) is torch.channels_last_3d:
             # In memory (N, T, H, W, S, K): let the orientations count as width, so that this stays a view.
             rows = x.permute(0, 2, 3, 4, 1).reshape(n, t, h, w * order, channels // order)
             normalised: Tensor = super().forward(rows.permute(0, 4, 1, 2, 3))
@@ -290,13 +291,6 @@ def _row_tables(group: Group, s_in: int, kernel: tuple[int, int, int], device: t
 
 def _autocasts(device: str) -> bool:
     return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
-
-
-def _memory_format(x: Tensor) -> torch.memory_format:
-    """Channels-last only where the tensor is not also contiguous (as with one channel or one voxel)."""
-    if x.is_contiguous() or not x.is_contiguous(memory_format=torch.channels_last_3d):
-        return torch.contiguous_format
-    return torch.channels_last_3d
 
 
 def _triple(value: Size3) -> tuple[int, int, int]:

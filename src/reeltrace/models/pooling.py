@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from reeltrace.models.layout import memory_format_of
+
 Triple = tuple[int, int, int]
 Size3 = int | Triple
 
@@ -46,7 +48,7 @@ class AvgPool3d(nn.AvgPool3d):
 
         On a CPU torch gives values and gradients in the default format, and every layer around would convert them.
         """
-        memory_format = torch.channels_last_3d if _is_channels_last(x) else torch.contiguous_format
+        memory_format = memory_format_of(x)
         if _needs_own_gradient(x) or (memory_format is torch.channels_last_3d and _needs_gradient(x)):
             pooled = avg_pool3d(x, self.kernel_size)
         else:
@@ -165,10 +167,6 @@ def _taps_of(places: Tensor, window: _Window, size: Sequence[int]) -> Tensor:
         first = window.first(axis, places.shape[2 + axis], places).view(-1, *[1] * (2 - axis))
         number = number * window.kernel[axis] + (at[axis] - first) // window.dilation[axis]
     return number.to(torch.int16)
-
-
-def _is_channels_last(x: Tensor) -> bool:
-    return x.is_contiguous(memory_format=torch.channels_last_3d) and not x.is_contiguous()
 
 
 def _needs_own_gradient(x: Tensor) -> bool:

@@ -40,7 +40,7 @@ STAGES: tuple[Stage, ...] = (
     "aggregate",
     "report",
 )
-EVERYTHING = "all"  # the target of Snakemake that is everything
+TARGETS = (*STAGES, "all")  # of Snakemake, besides documents and tables
 RESULTS = Path("results")
 TEMPLATES = Path("reports/templates")
 PUBLISHED = "published.yaml"
@@ -185,7 +185,7 @@ class Plan:
         asked: dict[str, dict[str, Task]] = {}
         for task in self.of("aggregate"):
             document = self.registry.params.tables[task.key].document
-            if document in (*STAGES, EVERYTHING):
+            if document in TARGETS:
                 raise UserError(
                     f"{DOCUMENTS / document}: {document!r} names a stage or everything; give the folder another name"
                 )

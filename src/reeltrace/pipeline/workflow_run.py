@@ -131,7 +131,7 @@ class WorkflowRun:
                 except CheckFailed:  # half written
                     record.unlink(missing_ok=True)
         for task in self.plan:
-            if found[task.name].state == "stale" and (task.manifest in ahead or looks_current(self.plan, task)):
+            if found[task.name].state == "stale" and looks_current(self.plan, task):
                 self._put_back(task)
             if task.name in gone or found[task.name].state == "stale":
                 _record_of(folder, task.manifest).unlink(missing_ok=True)

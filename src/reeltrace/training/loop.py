@@ -106,8 +106,9 @@ def train(
     now = resume.load(checkpoint, identity, spec.key)
     resumed_after = now["epoch"] if now else None
     if now:
-        for state in (now["best"]["state"], now["model"]):
-            weights.load(model, state, f"{checkpoint}: the resume checkpoint does not fit the net", resume.REMEDY)
+        misfit = f"{checkpoint}: the resume checkpoint does not fit the net"
+        weights.check(now["best"]["state"], model.state_dict(), misfit, resume.REMEDY)
+        weights.load(model, now["model"], misfit, resume.REMEDY)
         optimizer.load(now["optimizer"])
         write_history(work, now["history"])
 
