@@ -13,7 +13,6 @@ import os
 import statistics
 import sys
 import time
-from pathlib import Path
 
 from cold_report import OLDER
 
@@ -60,7 +59,7 @@ def row(run: str, asked: argparse.Namespace) -> str:
     from reeltrace.training.optimizers import Optimizer
     from reeltrace.training.precision import conform
 
-    registry = load(Path("params.yaml"), asked.scale)
+    registry = load(scale=asked.scale)
     spec = registry.train_spec(run, 0)
     dataset = registry.params.datasets[spec.dataset]
     seen = trained_on(dataset).clips(dataset)

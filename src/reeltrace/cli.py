@@ -222,8 +222,11 @@ def document(
     year: Annotated[str, typer.Option("--year", help="its year")] = "not given",
 ) -> None:
     """Write the folder of a new document, documents/KEY, to be filled in."""
+    from reeltrace.pipeline.plan import TARGETS
     from reeltrace.skeleton import new_document
 
+    if key in TARGETS:
+        raise UserError(f"{key!r} names a stage or everything; choose another key")
     for path in new_document(key, title, year, ROOT):
         print(path)
     print("fill them in, then run: reeltrace sync")

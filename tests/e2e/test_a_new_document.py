@@ -181,6 +181,13 @@ def test_a_document_touches_its_own_folder_and_what_is_compiled(workspace: Path)
     assert {line[3:] for line in changed if not line[3:].startswith(f"documents/{KEY}/")} == {"dvc.yaml"}
 
 
+def test_a_name_that_means_something_else_is_refused(workspace: Path) -> None:
+    for key in ("all", "train"):
+        said = run_in(workspace, "reeltrace", "new", "document", key, code=2).stderr
+        assert said == f"reeltrace: {key!r} names a stage or everything; choose another key\n"
+        assert not (workspace / "documents" / key).exists()
+
+
 def test_one_document_and_one_table_are_asked_for_by_name(workspace: Path) -> None:
     assert planned(workspace, KEY) == MADE
     assert planned(workspace, f"{KEY}-costs") == {f"aggregate {KEY}-costs"}

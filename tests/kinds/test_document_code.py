@@ -1,5 +1,6 @@
 """The Python module of a document."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,21 @@ def test_facts_are_counted_by_the_module(workspace: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(workspace)
     folder = run("measure", "mine-facts", Path())
     assert '"weight": 12' in (folder / "metrics.json").read_text()
+
+
+@pytest.mark.parametrize("statement", ["from .helper import WEIGHT", "from documents.mine.helper import WEIGHT"])
+def test_it_may_import_what_lies_beside_it(workspace: Path, monkeypatch: pytest.MonkeyPatch, statement: str) -> None:
+    path = workspace / "documents/mine/counted.py"
+    path.write_text(f"{statement}\n" + path.read_text().replace("12", "WEIGHT"))
+    (workspace / "documents/mine/helper.py").write_text("WEIGHT = 12\n")
+    monkeypatch.chdir(workspace)
+    folder = run("measure", "mine-facts", Path())
+    assert '"weight": 12' in (folder / "metrics.json").read_text()
+    assert Path("documents/mine/helper.py") in load_plan()["measure/mine-facts"].sources
+    (workspace / "documents/mine/helper.py").write_text("")
+    monkeypatch.delitem(sys.modules, "documents.mine.helper")  # as in a process of its own
+    said = refusal(run, "measure", "mine-facts", Path())
+    assert said.startswith("documents/mine/counted.py: cannot be loaded (ImportError: cannot import name 'WEIGHT'")
 
 
 def test_a_module_without_facts_is_named(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:

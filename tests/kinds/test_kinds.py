@@ -1,6 +1,7 @@
 """Kinds of nets: what a declaration must hold, and one from the folder of a document."""
 
 import json
+import sys
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from reeltrace.pipeline.named import named_by_kinds
 from reeltrace.pipeline.plan import Plan, code_sha256, load_plan
 from reeltrace.registry.reading import load as load_registry
 from reeltrace.registry.reading import registry_of
+from reeltrace.report.chains import settings
 
 # --- declarations ---
 
@@ -204,6 +206,53 @@ def test_an_edit_of_its_files_makes_its_run_and_the_report_stale_and_no_other(wo
     assert f"documents/mine/{file}" in dvc["code"]["deps"]
 
 
+@pytest.mark.parametrize(
+    ("statement", "file"),
+    [
+        ("from .pooled import pooled", "pooled.py"),
+        ("from . import pooled as beside\npooled = beside.pooled", "pooled.py"),
+        ("from documents.mine.parts.pooled import pooled", "parts/pooled.py"),
+        ("from .parts.pooled import pooled", "parts/__init__.py"),
+        ("from documents.mine.parts import pooled", "parts/__init__.py"),
+        ("import documents.mine.parts.pooled as beside\npooled = beside.pooled", "parts/pooled.py"),
+    ],
+)
+def test_what_its_net_imports_is_its_code_however_it_does(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, statement: str, file: str
+) -> None:
+    package = "parts" in statement
+    write_files(
+        workspace,
+        {
+            "documents/mine/parts/pooled.py": POOLED,
+            "documents/mine/parts/__init__.py": POOLED,
+        },
+    )
+    edit(workspace / "documents/mine/layers.py", "from documents.mine.pooled import pooled", statement)
+    monkeypatch.chdir(workspace)
+    for name in [name for name in sys.modules if name.startswith("documents.mine")]:
+        monkeypatch.delitem(sys.modules, name)
+    plan = load_plan()
+    code = set(plan["train/mine-two-s0"].code())
+    assert Path("documents/mine", file) in code
+    load("documents.mine.layers:build")({"width": 2, "classes": 3})
+    ran = {
+        Path(module.__file__)
+        for name, module in sys.modules.items()
+        if name.startswith("documents.mine.") and module.__file__
+    }  # type: ignore[arg-type]
+    assert Path(workspace, "documents/mine/layers.py") in ran
+    assert {path.relative_to(workspace) for path in ran} <= code  # a name may be that of a module, or not
+    assert package == any("parts" in path.parts for path in code)
+
+
+def test_a_template_of_a_document_that_brings_kinds_is_a_text_of_every_report(workspace: Path) -> None:
+    write_files(workspace, {"documents/mine/mine.html.j2": "{# mine #}\n"})
+    edit(workspace / "params.yaml", "documents: [mine]", "documents: [nobody2024]")
+    texts = load_plan(workspace)["report/all"].texts
+    assert Path("documents/mine/mine.html.j2") in texts and Path("documents/mine/published.yaml") not in texts
+
+
 def written(workspace: Path) -> list[Path]:
     write_code(load_plan(workspace))
     return list((workspace / "results/code").iterdir())
@@ -216,6 +265,7 @@ def written(workspace: Path) -> list[Path]:
         ("two_layers.py", "def (:\n", "documents/mine/two_layers.py:1: not valid Python; correct it"),
         ("two_layers.py", "import nowhere\n", "documents/mine/two_layers.py: cannot be loaded (ModuleNotFoundError"),
         ("two_layers.py", "x = 1\n", "documents/mine/two_layers.py: declares no KIND"),
+        ("two_layers.py", "KINDS = 5\n", "documents/mine/two_layers.py: KINDS is no tuple; write KINDS = (ONE, "),
         (
             "two_layers.py",
             KIND.replace('fed="clips"', 'fed="sequences"'),
@@ -241,6 +291,63 @@ def test_a_mistake_in_it_is_one_line(tmp_path: Path, file: str, text: str | None
     else:
         (tmp_path / "documents/mine" / file).write_text(text)
     assert said in refusal(load_registry, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "said"),
+    [
+        (
+            "layers.py",
+            "from torch import nn",
+            "import tourch",
+            "cannot be loaded (No module named 'tourch'); correct it",
+        ),
+        ("layers.py", "from torch import nn", "import torch.no", "cannot be loaded (No module named 'torch.no'); corr"),
+        (
+            "pooled.py",
+            "from torch import nn",
+            "from torch import NN",
+            "cannot be loaded (ImportError: cannot import na",
+        ),
+        ("layers.py", "def build", "def bild", "documents.mine.layers:build: no such function; a kind names it"),
+        (
+            "layers.py",
+            "nn.Linear(width, classes)",
+            "nn.Linear(width, 37)",
+            "run mine-two: its net two-layers gives (1, 37) for one clip, expected (1, 4), a value for each class",
+        ),
+    ],
+)
+def test_a_mistake_in_its_net_is_one_line_of_the_training(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, file: str, old: str, new: str, said: str
+) -> None:
+    monkeypatch.chdir(workspace)
+    edit(workspace / "documents/mine" / file, old, new)
+    for name in [name for name in sys.modules if name.startswith("documents.mine")]:
+        monkeypatch.delitem(sys.modules, name)
+    plan = load_plan()
+    for task in plan.behind(plan["train/mine-two-s0"])[:-1]:
+        run(task.stage, task.key, Path())
+    assert said in refusal(run, "train", "mine-two-s0", Path())
+
+
+def test_its_words_are_its_own_mistake(workspace: Path) -> None:
+    edit(workspace / "documents/mine/two_layers.py", "model['width']", "model['deep']")
+    plan = load_plan(workspace)
+    spec = plan["train/mine-two-s0"].spec.model_dump(mode="json")
+    said = "documents/mine/two_layers.py: words of 'two-layers' fails (KeyError: 'deep'); correct it"
+    assert refusal(settings, spec) == said
+
+
+def test_a_declaration_does_not_import_torch(workspace: Path) -> None:
+    edit(
+        workspace / "documents/mine/two_layers.py",
+        "from typing import Literal",
+        "import torch\nfrom typing import Literal",
+    )
+    said = run_in(workspace, "reeltrace", "status", code=2).stderr
+    assert said.startswith("reeltrace: documents/mine/two_layers.py: imports torch, and every command reads it; ")
+    assert len(said.splitlines()) == 1
 
 
 def test_a_kind_is_known_only_where_its_document_is(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Too little memory, and tasks that no machine can do: one line each, before or instead of pages."""
 
+import platform
 import re
 import subprocess
 import sys
@@ -30,7 +31,7 @@ def test_a_training_within_too_little_memory_is_refused_in_one_line(invented: Pa
     """Each stops the import of torch in another place: OpenBLAS, a library that is mapped, Python, the C++ library."""
     run("data", "digits", invented)
     run("data", "drifting-digits", invented)
-    for kibibytes in (150_000, 1_000_000, 2_500_000, 3_050_000):
+    for kibibytes in (300_000, 1_000_000, 2_500_000, 3_050_000):
         done = within(invented, kibibytes, "run", "train", "drift-plain-s0")
         assert done.returncode == 2, done.stderr
         assert re.fullmatch(
@@ -189,6 +190,36 @@ def test_the_peak_of_a_process_is_its_own(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert 2**25 < int(done.stdout) < len(held)
     monkeypatch.setattr(process_memory, "STATUS", tmp_path / "none")
     assert process_memory.peak() > len(held)
+
+
+KEEPING = """
+import resource, sys
+import numpy as np
+from reeltrace.machine.process_memory import keep_what_is_freed
+
+if sys.argv[1] == "keep":
+    assert keep_what_is_freed()
+for turn in range(20):
+    if turn == 2:  # then the process has all that it needs
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    first, second = np.ones(2**22), np.ones(2**23)  # 32 and 64 MiB
+    del first, second
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="memory is kept by glibc alone")
+def test_a_process_that_keeps_its_memory_asks_the_system_for_none() -> None:
+    def faults(how: str) -> int:
+        done = subprocess.run([sys.executable, "-c", KEEPING, how], capture_output=True, text=True, check=True)
+        return int(done.stdout)
+
+    assert faults("keep") < faults("as it is") / 10
+
+
+def test_where_nobody_keeps_memory_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process_memory.ctypes, "CDLL", lambda _: object())
+    assert not process_memory.keep_what_is_freed()
 
 
 def test_sizes_are_shown_for_people() -> None:

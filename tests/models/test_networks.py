@@ -157,3 +157,18 @@ def test_wrong_settings_are_refused(call: tuple[str, str, dict[str, object]], me
     architecture, group, options = call
     with pytest.raises(UserError, match=message):
         build_model(architecture, group, 3, **{"widths": (4, 4, 4, 4), **options})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("architecture", sorted(SMALL))
+def test_nothing_is_changed_in_place_of_which_autograd_keeps_a_view(architecture: str, group: Group) -> None:
+    """What a group normalises is a view; a change of it in place would have its gradient copied, several times."""
+    model = build_model(architecture, group.name, 3, widths=SMALL[architecture])
+    x = torch.randn(2, 3, 9, 16, 16).contiguous(memory_format=torch.channels_last_3d)
+    seen, waiting = set(), [model.to(memory_format=torch.channels_last_3d)(x).grad_fn]
+    while waiting:
+        node = waiting.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            waiting += [before for before, _ in node.next_functions]
+    names = {node.name() for node in seen}
+    assert "ConvolutionBackward0" in names and not names & {"CopySlices", "AsStridedBackward0"}

@@ -22,9 +22,12 @@ from filelock import FileLock
 
 from conftest import Command, edit, environment, git, lock_of_others, run_in
 from invented import make_workspace
+from reeltrace.artifacts.files import sha256_file
+from reeltrace.artifacts.json_values import sha256_json
 from reeltrace.pipeline import workflow_run
-from reeltrace.pipeline.engines import MISMATCH, out_of_order, standings, unrecorded
-from reeltrace.pipeline.plan import load_plan
+from reeltrace.pipeline.engines import MISMATCH, looks_current, standings, unrecorded
+from reeltrace.pipeline.plan import code_sha256, load_plan
+from reeltrace.registry.reading import spec_json
 
 pytestmark = pytest.mark.slow
 FOLDER = "results/smoke/data/digits"
@@ -370,6 +373,19 @@ def test_a_snakemake_killed_outright_needs_no_unlock(made: Path) -> None:
     assert is_recorded(made)
 
 
+def test_a_change_that_is_dated_before_the_artifact_is_seen(made: Path) -> None:
+    """As of a file that was put back with the time that it had."""
+    source = made / "src/reeltrace/data/digits.py"
+    before = source.stat().st_mtime_ns
+    text = source.read_text()
+    for changed in (text + "# changed\n", text):
+        source.write_text(changed)
+        os.utime(source, ns=(before, before))
+        assert "1 of 1 steps (100%) done" in snakemake(made)
+        assert NOTHING in snakemake(made)
+    assert is_recorded(made)
+
+
 def test_the_lock_of_a_live_run_is_kept(made: Path) -> None:
     with working(made) as running:
         output = snakemake(made, code=1)
@@ -426,7 +442,7 @@ def test_times_without_content_make_nothing_run_again(made: Path) -> None:
     for path in plan["data/digits"].sources:
         (made / path).touch()
     assert NOTHING in snakemake(made, "-n")
-    assert not out_of_order(plan)
+    assert looks_current(plan, plan["data/digits"])
     shutil.rmtree(made / ".snakemake")
     source = made / "src/reeltrace/data/digits.py"
     source.write_text(source.read_text() + "\n# changed\n")
@@ -577,7 +593,7 @@ def test_results_that_can_lie_nowhere_are_one_line(made: Path, tmp_path: Path) -
 
 
 def test_a_deleted_intermediate_is_made_again(made: Path) -> None:
-    """Whatever is missing, though the report stands there. Snakemake goes by times; so files without content do."""
+    """Whatever is missing, though the report is there. Manifests say what is current; other files may be empty."""
     plan = load_plan(made)
     for task in plan:
         for path in task.files:
@@ -586,14 +602,17 @@ def test_a_deleted_intermediate_is_made_again(made: Path) -> None:
                 (made / path).mkdir(exist_ok=True)
             (made / path).touch()
     frames = made / plan["frames/hmdb51"].folder
-    manifest = {"spec": {"sha256": "0"}, "code": {"sha256": "0"}, "inputs": {}}
-    for task in plan:
-        (made / task.manifest).write_text(json.dumps(manifest))
-    (frames / "manifest.json").write_text(json.dumps({**manifest, "outputs": {"shards/": {"files": 2}}}))
     for shard in ("0", "1"):
         (frames / "shards" / shard).touch()
     for task in plan:
-        (made / task.manifest).touch()
+        manifest = {
+            "spec": {"sha256": sha256_json(spec_json(task.spec))},
+            "code": {"sha256": code_sha256(task, made)},
+            "inputs": {name: {"sha256": sha256_file(made / plan[name].manifest)} for name in task.inputs},
+            "outputs": {"shards/": {"files": 2}} if task.name == "frames/hmdb51" else {},
+        }
+        (made / task.manifest).write_text(json.dumps(manifest))
+    assert {standing.state for standing in standings(plan).values()} == {"current"}
     assert NOTHING in run_in(made, "snakemake", "-n").stdout
     shutil.rmtree(made / plan["train/drift-t2-s0"].folder)
     (made / "results/smoke/train/drift-deep-s0/metrics.json").unlink()

@@ -15,7 +15,7 @@ from reeltrace.analysis.cells import base_cell
 from reeltrace.analysis.intervals import hull, mean, percent, sample_deviation, wilson
 from reeltrace.analysis.sources import Source, get, read_score, source_of
 from reeltrace.analysis.verdicts import Circumstances, judge_accuracy
-from reeltrace.artifacts.pointers import escape_pointer, pointer_to
+from reeltrace.artifacts.pointers import pointer_to
 from reeltrace.artifacts.runs import on_test
 from reeltrace.kinds.rounding import printed
 from reeltrace.kinds.table import CellSource, TableEntry, cell_sources
@@ -204,7 +204,7 @@ def _equivariance(
                 "printed": printed(value, decimals) if quantity == "agreement" else scientific(float(value)),
                 "values": {str(seed): v for seed, v in values.items()},
                 "trace": [
-                    {"seed": seed, **source.trace(f"/equivariance/best/{escape_pointer(place.transform)}/{quantity}")}
+                    {"seed": seed, **source.trace(pointer_to("equivariance", "best", place.transform, quantity))}
                     for seed, source in of_seed.items()
                 ],
             }

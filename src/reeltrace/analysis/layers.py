@@ -10,7 +10,7 @@ from reeltrace.analysis import published as pub
 from reeltrace.analysis.cells import base_cell
 from reeltrace.analysis.sources import Source, get, source_of
 from reeltrace.analysis.verdicts import Circumstances, judge_structure
-from reeltrace.artifacts.pointers import escape_pointer
+from reeltrace.artifacts.pointers import pointer_to
 from reeltrace.errors import UserError
 from reeltrace.kinds.points import load
 from reeltrace.kinds.unit import UNITS, Rounding, Value
@@ -116,7 +116,7 @@ def of_layer(asked: Asked) -> Answer:
     """What all nets have in common in a layer, by the name of the unit: its filter, its stride."""
     layer, unit = asked.layer, asked.cell.unit
     value = asked.source.metrics.get("layers", {}).get(layer, {}).get(unit)
-    return Answer(value, [asked.source.trace(f"/layers/{escape_pointer(layer)}/{unit}")], None)
+    return Answer(value, [asked.source.trace(pointer_to("layers", layer, unit))], None)
 
 
 def parameters(asked: Asked) -> Answer:
@@ -129,7 +129,7 @@ def shape(asked: Asked) -> Answer:
     """The size of the feature maps that a layer makes; nothing in a net without the layer."""
     layer, maps = asked.layer, asked.of_net("feature_maps")
     size = list(maps[layer] or []) if layer in maps else None  # null: the plain network has no such layer
-    trace = [asked.source.trace(f"/nets/{asked.net}/feature_maps/{escape_pointer(layer)}")]
+    trace = [asked.source.trace(pointer_to("nets", asked.net, "feature_maps", layer))]
     return Answer(size, trace, asked.of_net("classes"))
 
 

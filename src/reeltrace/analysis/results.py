@@ -13,7 +13,7 @@ from reeltrace.analysis.hidden import hidden
 from reeltrace.analysis.intervals import hull, mean, percent, sample_deviation, wilson
 from reeltrace.analysis.sources import Source, get, read_score, source_of
 from reeltrace.analysis.verdicts import Circumstances, Verdict, judge_result, judge_time
-from reeltrace.artifacts.pointers import escape_pointer, pointer_to
+from reeltrace.artifacts.pointers import pointer_to
 from reeltrace.artifacts.runs import on_test
 from reeltrace.errors import UserError
 from reeltrace.kinds.rounding import printed
@@ -208,5 +208,5 @@ def _time(
 def _seconds(spec: AggregateSpec, source: Source, run: str) -> tuple[Fraction, list[dict[str, Any]]]:
     keys = {seed: f"{run}-s{seed}" for seed in spec.seeds}
     values = [Fraction(str(get(source, "runs", key, "seconds"))) for key in keys.values()]
-    trace = [{"seed": seed, **source.trace(f"/runs/{escape_pointer(key)}/seconds")} for seed, key in keys.items()]
+    trace = [{"seed": seed, **source.trace(pointer_to("runs", key, "seconds"))} for seed, key in keys.items()]
     return mean(values), trace

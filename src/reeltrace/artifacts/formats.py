@@ -30,6 +30,11 @@ BROKEN_VIDEOS = "broken.json"  # videos that could not be read
 VIDEOS, SPLITS, SHARDS = "videos", "splits", "shards"  # folders
 
 
+def clips_of(split: str) -> str:
+    """The file of the finished clips of a split."""
+    return f"clips-{split}.npy"
+
+
 @dataclass(frozen=True)
 class Table:
     """A CSV file with a line of headings. `what` it is and how it is had stand in messages."""

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from reeltrace.artifacts.formats import CLIPS
+from reeltrace.artifacts.formats import CLIPS, clips_of
 from reeltrace.data.disk import save_blocks
 from reeltrace.data.pool import DIGIT_CLASSES
 from reeltrace.errors import UserError
@@ -311,7 +311,7 @@ def write(
     digits = resize_images(images, settings.digit_size)
     for split, rows in clips.items():
         shape = (len(rows), settings.frames, settings.size, settings.size)
-        save_blocks(folder / f"clips-{split}.npy", shape, np.dtype(np.uint8), _render(digits, rows, settings))
+        save_blocks(folder / clips_of(split), shape, np.dtype(np.uint8), _render(digits, rows, settings))
     write_index(folder, clips, settings.classes)
     return clips
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reeltrace.artifacts.formats import ABOUT, CLIPS
+from reeltrace.artifacts.formats import ABOUT, CLIPS, clips_of
 from reeltrace.artifacts.json_values import parse_json
 from reeltrace.errors import UserError
 
@@ -37,12 +37,12 @@ class ClipStore:
 
         Raises UserError when a file is missing or unreadable, or when the clips and the index do not agree.
         """
-        clips = _map_clips(folder / f"clips-{split}.npy")
+        clips = _map_clips(folder / clips_of(split))
         classes = _read_classes(folder / ABOUT)
         labels = _read_labels(folder, split, classes)
         if len(labels) != len(clips):
             raise UserError(
-                f"{folder}: clips-{split}.npy has {len(clips)} clips, index.csv lists {len(labels)} for "
+                f"{folder}: {clips_of(split)} has {len(clips)} clips, index.csv lists {len(labels)} for "
                 f"{split}; "
                 "make the dataset again"
             )

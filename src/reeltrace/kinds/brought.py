@@ -5,7 +5,6 @@ The module of such a file is `documents.<key>.<file>`, and so are those beside i
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Mapping
 from functools import lru_cache
@@ -15,6 +14,7 @@ from types import ModuleType
 import reeltrace.kinds.unit  # noqa: F401 - the one point that no entry of an experiment speaks of
 from reeltrace.artifacts.names import DOCUMENTS
 from reeltrace.errors import UserError
+from reeltrace.kinds.document_code import open_package
 from reeltrace.kinds.points import Point
 
 
@@ -27,11 +27,13 @@ def bring(files: Mapping[str, str], root: Path) -> None:
     for point in Point.every:
         point.forget()
     if texts:
-        _package(DOCUMENTS, root)
+        open_package(DOCUMENTS, root)
     for path, text in texts.items():
-        _package(Path(path).parent, root)
+        open_package(Path(path).parent, root)
         module = _loaded(path, text, root.resolve())
         sys.modules[module.__name__] = module  # also where it was loaded before, and another project since
+        if not isinstance(getattr(module, "KINDS", ()), tuple | list):
+            raise UserError(f"{path}: KINDS is no tuple; write KINDS = (ONE, ANOTHER)")
         if not sum(point.bring(module, path) for point in Point.every):
             raise UserError(f"{path}: declares no KIND (or KINDS); add one, or take it out of kinds in document.yaml")
 
@@ -46,23 +48,12 @@ def module_file(name: str) -> Path | None:
     return Path(*name.split(".")).with_suffix(".py") if name.startswith(f"{DOCUMENTS}.") else None
 
 
-def _package(folder: Path, root: Path) -> None:
-    """Let modules of a folder be imported by their names, from this project."""
-    name, path = ".".join(folder.parts), [str((root / folder).resolve())]
-    package = sys.modules.get(name)
-    if package is None or list(package.__path__) != path:
-        for other in [other for other in sys.modules if other.startswith(f"{name}.")]:
-            del sys.modules[other]
-        package = sys.modules[name] = ModuleType(name)
-        package.__path__ = path
-        importlib.invalidate_caches()
-
-
 @lru_cache(maxsize=64)
 def _loaded(path: str, text: str, root: Path) -> ModuleType:
     module = ModuleType(module_name(Path(path)))
-    module.__file__ = str(root / path)
+    module.__file__, module.__package__ = str(root / path), module.__name__.rpartition(".")[0]
     sys.modules[module.__name__] = module  # as pydantic and dataclasses expect
+    light = "torch" not in sys.modules
     try:
         exec(compile(text, module.__file__, "exec"), module.__dict__)  # noqa: S102 - the project's own code
     except SyntaxError as error:
@@ -70,4 +61,6 @@ def _loaded(path: str, text: str, root: Path) -> ModuleType:
     except Exception as error:
         said = " ".join(str(error).split())
         raise UserError(f"{path}: cannot be loaded ({type(error).__name__}: {said}); correct it") from None
+    if light and "torch" in sys.modules:
+        raise UserError(f"{path}: imports torch, and every command reads it; import torch in the modules that it names")
     return module

@@ -141,12 +141,21 @@ def declared(module: ModuleType, of: type[K]) -> Iterator[K]:
 
 
 def load(reference: str) -> Callable[..., Any]:
-    """The function that "package.module:function" names. Raises `UserError` where it is not there."""
+    """The function that "package.module:function" names. Raises `UserError` where it cannot be had."""
     module, _, function = reference.partition(":")
     try:
-        found: Callable[..., Any] = getattr(importlib.import_module(module), function)
-    except (ModuleNotFoundError, AttributeError):
-        raise UserError(f"{reference}: no such function; a kind names it") from None
+        loaded = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is not None and f"{module}.".startswith(f"{error.name}."):
+            raise UserError(f"{reference}: no such function; a kind names it") from None
+        raise UserError(f"{reference}: its module cannot be loaded ({error}); correct it") from None
+    except (AttributeError, ImportError, NameError) as error:
+        raise UserError(
+            f"{reference}: its module cannot be loaded ({type(error).__name__}: {error}); correct it"
+        ) from None
+    found: Callable[..., Any] | None = getattr(loaded, function, None)
+    if found is None:
+        raise UserError(f"{reference}: no such function; a kind names it")
     return found
 
 

@@ -61,7 +61,7 @@ class CNN4(nn.Module):
         self.adaptiveAvg = nn.AdaptiveAvgPool3d(1)
         self.groupPool = GroupPool(group)
         self.fc = nn.Linear(c4, classes)
-        self.relu = nn.ReLU(inplace=True)
+        self.relu = nn.ReLU()  # not in place: what a group normalises is a view, of which autograd would make copies
 
     @property
     def widths(self) -> list[int]:

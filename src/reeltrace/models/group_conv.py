@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from reeltrace.errors import UserError
 from reeltrace.models.groups import Group
 from reeltrace.models.irreps import Geometry, Way, convolve, way_of
+from reeltrace.models.layout import memory_format_of
 
 Size3 = int | tuple[int, int, int]
 _Form = Way | tuple[torch.dtype, torch.memory_format]  # in irreducible representations, or expanded
@@ -149,7 +150,7 @@ class GroupConv3d(nn.Module):
         way = way_of(self.group)
         if way is None or self.lifting or x.device.type != "cpu" or x.dtype not in (torch.float32, torch.float64):
             return None
-        if _memory_format(x) is not torch.channels_last_3d or (x.dtype != torch.double and _autocasts("cpu")):
+        if memory_format_of(x) is not torch.channels_last_3d or (x.dtype != torch.double and _autocasts("cpu")):
             return None
         n, _, t, h, w = x.shape
         geometry = Geometry(self.kernel_size, self.stride, self.padding, (n, t, h, w))
@@ -169,7 +170,7 @@ class GroupConv3d(nn.Module):
         dtype = self.weight.dtype
         if dtype != torch.double and _autocasts(x.device.type):  # autocast leaves double precision alone
             dtype = torch.get_autocast_dtype(x.device.type)
-        form = way or (dtype, _memory_format(x))
+        form = way or (dtype, memory_format_of(x))
         if self.training or torch.is_grad_enabled() or self.weight.is_inference():
             return self._filters_in(form)
         if self._kept is None or not self._kept.serves(self.weight, form):
@@ -210,7 +211,7 @@ class GroupBatchNorm3d(nn.BatchNorm3d):
         if order == 1:
             return super().forward(x)
         n, channels, t, h, w = x.shape
-        if _memory_format(x) is torch.channels_last_3d:
+        if memory_format_of(x) is torch.channels_last_3d:
             # In memory (N, T, H, W, S, K): let the orientations count as width, so that this stays a view.
             rows = x.permute(0, 2, 3, 4, 1).reshape(n, t, h, w * order, channels // order)
             normalised: Tensor = super().forward(rows.permute(0, 4, 1, 2, 3))
@@ -317,13 +318,6 @@ def _row_tables(group: Group, s_in: int, kernel: tuple[int, int, int], device: t
 
 def _autocasts(device: str) -> bool:
     return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
-
-
-def _memory_format(x: Tensor) -> torch.memory_format:
-    """Channels-last only where the tensor is not also contiguous (as with one channel or one voxel)."""
-    if x.is_contiguous() or not x.is_contiguous(memory_format=torch.channels_last_3d):
-        return torch.contiguous_format
-    return torch.channels_last_3d
 
 
 def _triple(value: Size3) -> tuple[int, int, int]:

@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from reeltrace.models.layout import memory_format_of
+
 Triple = tuple[int, int, int]
 Size3 = int | Triple
 
@@ -42,10 +44,16 @@ class AvgPool3d(nn.AvgPool3d):
         super().__init__(kernel_size)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The mean of each window; a rest at the end that fills no window is left out."""
-        if not _needs_own_gradient(x):
-            return super().forward(x)
-        return avg_pool3d(x, self.kernel_size)
+        """The mean of each window; a rest at the end that fills no window is left out. The memory format is kept.
+
+        On a CPU torch gives values and gradients in the default format, and every layer around would convert them.
+        """
+        memory_format = memory_format_of(x)
+        if _needs_own_gradient(x) or (memory_format is torch.channels_last_3d and _needs_gradient(x)):
+            pooled = avg_pool3d(x, self.kernel_size)
+        else:
+            pooled = super().forward(x)
+        return pooled.contiguous(memory_format=memory_format)
 
 
 def max_pool3d(
@@ -162,7 +170,11 @@ def _taps_of(places: Tensor, window: _Window, size: Sequence[int]) -> Tensor:
 
 
 def _needs_own_gradient(x: Tensor) -> bool:
-    return x.device.type == "cuda" and torch.is_grad_enabled() and x.requires_grad
+    return x.device.type == "cuda" and _needs_gradient(x)
+
+
+def _needs_gradient(x: Tensor) -> bool:
+    return torch.is_grad_enabled() and x.requires_grad
 
 
 def _triple(value: Size3) -> Triple:

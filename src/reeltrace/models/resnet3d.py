@@ -36,7 +36,7 @@ class BasicBlock(nn.Module):
         self.norm1 = _norm(group, out_channels, batch_norm)
         self.conv2 = GroupConv3d(group, out_channels, out_channels, 3, padding=1, bias=bias)
         self.norm2 = _norm(group, out_channels, batch_norm)
-        self.relu = nn.ReLU(inplace=True)
+        self.relu = nn.ReLU()  # not in place: what a group normalises is a view, of which autograd would make copies
         self.downsample: nn.Module = nn.Identity()
         if stride != 1 or in_channels != out_channels:
             self.downsample = nn.Sequential(
@@ -106,7 +106,7 @@ class ResNet18(nn.Module):
             lifting=True,
         )
         self.norm = _norm(group, w1, batch_norm)
-        self.relu = nn.ReLU(inplace=True)
+        self.relu = nn.ReLU()  # not in place: what a group normalises is a view, of which autograd would make copies
         self.maxPool = MaxPool3d(3, stride=2, padding=1) if max_pool else nn.Identity()
         self.layer1 = stage(w1, w1, 1)
         self.layer2 = stage(w1, w2, 2)

@@ -15,6 +15,7 @@ from grimp import ImportGraph
 from grimp.exceptions import SourceSyntaxError
 
 from reeltrace.artifacts.files import reason_of, sha256_file
+from reeltrace.artifacts.names import DOCUMENTS
 from reeltrace.errors import UserError
 from reeltrace.kinds.brought import module_file
 from reeltrace.kinds.unit import UNITS, Unit
@@ -74,8 +75,17 @@ def of_documents(paths: Iterable[Path], root: Path) -> tuple[set[Path], set[str]
             files.add(path)
             found = imported_by(path, root)
             names |= found
-            waiting += [other for name in found if (other := module_file(name)) and (root / other).is_file()]
+            waiting += [other for name in found for other in _files_behind(name) if (root / other).is_file()]
     return files, names
+
+
+def _files_behind(name: str) -> Iterator[Path]:
+    """The files of documents that an import of `name` runs, as far as they are there: modules, and packages around."""
+    parts = name.split(".")
+    if parts[0] == DOCUMENTS.name:
+        for end in range(3, len(parts) + 1):
+            yield Path(*parts[:end]).with_suffix(".py")
+            yield Path(*parts[:end], "__init__.py")
 
 
 def imported_by(path: Path, root: Path) -> set[str]:
@@ -90,8 +100,10 @@ def imported_by(path: Path, root: Path) -> set[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.ImportFrom):
+            around = path.parent.parts[: len(path.parent.parts) + 1 - node.level] if node.level else ()
+            module = ".".join((*around, *([node.module] if node.module else ())))
+            found |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
     return found
 
 

@@ -250,6 +250,7 @@ def standings(plan: Plan) -> dict[str, Standing]:
     """The standing of every task, judged by the small files alone: specs, manifests, source code."""
     found: dict[str, Standing] = {}
     manifests: dict[str, str] = {}
+    digests: dict[tuple[Path, ...], str] = {}  # of code, which many tasks share
     for task in plan:
         path = plan.root / task.manifest
         try:
@@ -260,13 +261,19 @@ def standings(plan: Plan) -> dict[str, Standing]:
                     found[task.name] = Standing("stale", reason)
                 continue
             manifests[task.name] = sha256_file(path)
-            found[task.name] = _standing(plan, task, found, manifests)
+            found[task.name] = _standing(plan, task, found, manifests, digests)
         except OSError as error:  # one file that cannot be read says nothing about the others
             found[task.name] = Standing("stale", f"{error.filename or path}: cannot be read ({reason_of(error)})")
     return found
 
 
-def _standing(plan: Plan, task: Task, found: dict[str, Standing], manifests: dict[str, str]) -> Standing:
+def _standing(
+    plan: Plan,
+    task: Task,
+    found: dict[str, Standing],
+    manifests: dict[str, str],
+    digests: dict[tuple[Path, ...], str],
+) -> Standing:
     try:
         manifest = read_json(plan.root / task.manifest)
         spec, code, inputs = manifest["spec"]["sha256"], manifest["code"]["sha256"], manifest["inputs"]
@@ -275,7 +282,9 @@ def _standing(plan: Plan, task: Task, found: dict[str, Standing], manifests: dic
     if spec != sha256_json(spec_json(task.spec)):
         return Standing("stale", "its parameters changed")
     try:
-        same = code == code_sha256(task, plan.root)
+        if (sources := task.sources) not in digests:
+            digests[sources] = code_sha256(task, plan.root)
+        same = code == digests[sources]
     except UserError as error:  # a file of the user's, or of the project's, is not there
         return Standing("stale", str(error))
     if not same:
@@ -451,28 +460,6 @@ def _is_writable(root: Path) -> bool:
     return all(os.access(folder, os.W_OK) for folder in folders if folder.exists())
 
 
-def out_of_order(plan: Plan) -> bool:
-    """Whether an input has a later time stamp than an artifact that is made of it.
-
-    A fresh clone, or an editor that saves what it found, changes times and no content; DVC goes by content, Snakemake
-    by time. Looks at no content itself; `order_times` mends it.
-    """
-    stamps: dict[Path, int] = {}
-
-    def stamp(path: Path) -> int:
-        if path not in stamps:
-            stamps[path] = (plan.root / path).stat().st_mtime_ns
-        return stamps[path]
-
-    try:
-        return any(
-            (plan.root / task.manifest).is_file() and max(map(stamp, plan.before(task))) > stamp(task.manifest)
-            for task in plan
-        )
-    except FileNotFoundError:  # an input of what is there; whether others are out of order is seen then
-        return True
-
-
 def bring_back_times(plan: Plan) -> list[Path]:
     """Give the files that Snakemake compares, and whose time lies in the future, the time of now; return them.
 
@@ -516,12 +503,25 @@ def order_times(plan: Plan, found: dict[str, Standing]) -> int:
             continue
         manifest = plan.root / task.manifest
         with contextlib.suppress(FileNotFoundError, PermissionError):  # removed meanwhile, or somebody else's
-            floor = max((plan.root / path).stat().st_mtime_ns for path in plan.before(task))
+            floor = _newest_before(plan, task)
             if manifest.stat().st_mtime_ns <= floor:
                 newest = max(newest + 1, floor + 1_000_000, time.time_ns())
                 touched += 1
                 os.utime(manifest, ns=(newest, newest))
     return touched
+
+
+def looks_current(plan: Plan, task: Task) -> bool:
+    """Whether a manifest is no earlier than its spec, inputs and sources: then Snakemake leaves it as it is."""
+    try:
+        return (plan.root / task.manifest).stat().st_mtime_ns >= _newest_before(plan, task)
+    except OSError:
+        return False
+
+
+def _newest_before(plan: Plan, task: Task) -> int:
+    """The latest time in ns of what Snakemake takes as the inputs of a task. Raises `OSError` where one is missing."""
+    return max((plan.root / path).stat().st_mtime_ns for path in plan.before(task))
 
 
 def unrecorded(plan: Plan, found: dict[str, Standing]) -> list[str]:

@@ -98,6 +98,11 @@ def _brought() -> set[str]:
     return found
 
 
+def documents_of_kinds() -> tuple[str, ...]:
+    """The folders of documents that bring kinds."""
+    return tuple(sorted({module.split(".")[1] for module in _brought()}))
+
+
 def _modules(point: Point[Any], kind: Named) -> set[str]:
     """The modules of documents that declare one of their kinds, or that it names."""
     found = {point.home(kind.name), *map(module_in, references(kind))}

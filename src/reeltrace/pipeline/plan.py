@@ -22,7 +22,7 @@ from reeltrace.kinds.dataset import DATASETS
 from reeltrace.kinds.measurement import MEASUREMENTS
 from reeltrace.kinds.table import kind_of, measurements_of
 from reeltrace.pipeline.code import check_readable, code_of, files_sha256, imports
-from reeltrace.pipeline.named import module_of, named_by_kinds, own_module
+from reeltrace.pipeline.named import documents_of_kinds, module_of, named_by_kinds, own_module
 from reeltrace.registry.fields import Spec
 from reeltrace.registry.header import HEADER
 from reeltrace.registry.reading import Registry, load
@@ -40,6 +40,7 @@ STAGES: tuple[Stage, ...] = (
     "aggregate",
     "report",
 )
+TARGETS = (*STAGES, "all")  # of Snakemake, besides documents and tables
 RESULTS = Path("results")
 TEMPLATES = Path("reports/templates")
 PUBLISHED = "published.yaml"
@@ -184,7 +185,7 @@ class Plan:
         asked: dict[str, dict[str, Task]] = {}
         for task in self.of("aggregate"):
             document = self.registry.params.tables[task.key].document
-            if document in (*STAGES, "all"):
+            if document in TARGETS:
                 raise UserError(
                     f"{DOCUMENTS / document}: {document!r} names a stage or everything; give the folder another name"
                 )
@@ -285,7 +286,7 @@ class Plan:
                 "measurements",
                 "tables",
             ),
-            texts=tuple(report_texts(self.root, self.registry.files.headers)),
+            texts=tuple(report_texts(self.root, self.registry.files.headers, documents_of_kinds())),
         )
 
     def _measured_with(self, key: str) -> tuple[str, ...]:
@@ -381,8 +382,10 @@ class Plan:
         )
 
 
-def report_texts(root: Path, documents: Iterable[str]) -> list[Path]:
+def report_texts(root: Path, documents: Iterable[str], drawing: Iterable[str] = ()) -> list[Path]:
     """The text files of the report: templates, and of each document its header, cells, claims and assumptions.
+
+    Of the folders that are `drawing`, as they bring kinds which another document may use, the templates alone.
 
     Raises `OSError` for a folder that cannot be read, since its texts would not be missed.
     """
@@ -391,16 +394,14 @@ def report_texts(root: Path, documents: Iterable[str]) -> list[Path]:
         if not isinstance(error, FileNotFoundError):
             raise error
 
+    whole = [DOCUMENTS / name for name in documents]
     found: list[Path] = []
-    for folder in (TEMPLATES, *(DOCUMENTS / name for name in documents)):
+    for folder in dict.fromkeys((TEMPLATES, *whole, *(DOCUMENTS / name for name in drawing))):
         for inside, _, names in os.walk(root / folder, onerror=refuse):
-            found += [Path(inside, name) for name in names if folder == TEMPLATES or _is_text(name)]
+            for name in names:
+                if folder == TEMPLATES or name.endswith(TEMPLATE) or (folder in whole and name in TEXTS):
+                    found.append(Path(inside, name))
     return sorted(path.relative_to(root) for path in found if path.is_file() and not path.name.startswith("."))
-
-
-def _is_text(name: str) -> bool:
-    """Whether a file of a document is one that the report reads."""
-    return name in TEXTS or name.endswith(TEMPLATE)
 
 
 def code_sha256(task: Task, root: Path = Path()) -> str:

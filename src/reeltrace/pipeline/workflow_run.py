@@ -31,8 +31,8 @@ from reeltrace.pipeline.engines import (
     bring_back_times,
     code_is_recorded,
     incomplete,
+    looks_current,
     order_times,
-    out_of_order,
     standings,
     unrecorded,
 )
@@ -109,7 +109,8 @@ class WorkflowRun:
 
         It knows of the manifests alone. Where a file behind one is gone, the manifest is kept, with a time before that
         of its inputs: so the artifact is made again, unless the file comes back first. The same is done where a stale
-        one had a time in the future, which Snakemake would take for newer than any edit.
+        one looks newer than all that it is made of: a file was put back with its old time, or the artifact's time lay
+        in the future.
 
         What it marked as unfinished, and could not take back on a full disk or when it was killed, it would make again;
         but an artifact stands in its place only once it is whole.
@@ -119,8 +120,6 @@ class WorkflowRun:
         if ahead:
             more = f" (and {len(ahead) - 1} more)" if ahead[1:] else ""
             _say(f"{ahead[0]}{more}: dated in the future; set to now")
-        if not (gone or ahead or marked) and not out_of_order(self.plan):
-            return
         found = standings(self.plan)
         order_times(self.plan, found)
         for task in marked:
@@ -132,9 +131,8 @@ class WorkflowRun:
                 except CheckFailed:  # half written
                     record.unlink(missing_ok=True)
         for task in self.plan:
-            if task.manifest in ahead and found[task.name].state == "stale":
+            if found[task.name].state == "stale" and looks_current(self.plan, task):
                 self._put_back(task)
-        for task in self.plan:
             if task.name in gone or found[task.name].state == "stale":
                 _record_of(folder, task.manifest).unlink(missing_ok=True)
         for name, missing in gone.items():

@@ -9,10 +9,12 @@ from reeltrace.artifacts.files import sha256_file
 from reeltrace.artifacts.formats import ABOUT, METRICS
 from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.names import MANIFEST, RECEIPT, SPEC
-from reeltrace.errors import CheckFailed
+from reeltrace.errors import CheckFailed, UserError
 from reeltrace.kinds.architecture import ARCHITECTURES
+from reeltrace.kinds.brought import module_file
 from reeltrace.kinds.dataset import DATASETS
 from reeltrace.kinds.measurement import MEASUREMENTS
+from reeltrace.kinds.points import Point
 from reeltrace.kinds.words import listed
 from reeltrace.registry.table_names import is_numbered
 from reeltrace.report.frame_nets import backbone_settings
@@ -64,6 +66,17 @@ def processor_words(found: Mapping[str, Any]) -> str:
     return listed(found.get("features") or ["unknown instruction sets"]) + (f"; limited by {limits}" if limits else "")
 
 
+def _said_by(point: Point[Any], name: str, entry: Mapping[str, Any]) -> Any:
+    """What a kind says of an entry. Raises `UserError`, with the file, where the kind of a document fails."""
+    try:
+        return point.get(name).words(entry)
+    except Exception as error:
+        if name not in point.brought():
+            raise
+        file = module_file(point.home(name))
+        raise UserError(f"{file}: words of {name!r} fails ({type(error).__name__}: {error}); correct it") from None
+
+
 def settings(spec: Mapping[str, Any]) -> dict[str, str]:
     """What a reader wants to know of a spec, in one line each."""
     stage = spec.get("stage")
@@ -73,7 +86,7 @@ def settings(spec: Mapping[str, Any]) -> dict[str, str]:
         return {
             "seed": str(spec["seed"]),
             "dataset": f"{spec['dataset']}, {spec['classes']} classes",
-            "model": ARCHITECTURES.get(model["architecture"]).words(model) + _sequences(spec.get("sequences")),
+            "model": _said_by(ARCHITECTURES, model["architecture"], model) + _sequences(spec.get("sequences")),
             **(backbone_settings(spec["backbone"]) if on_frames else {}),
             "protocol": _protocol(spec["protocol"]),
             "augmentation": f"{augment['kind']}, p = {augment['probability']}" if augment else "none",
@@ -81,7 +94,8 @@ def settings(spec: Mapping[str, Any]) -> dict[str, str]:
             **_view(spec.get("video")),
         }
     if stage == "data":
-        return DATASETS.get(spec["kind"]).words(spec)
+        said: dict[str, str] = _said_by(DATASETS, spec["kind"], spec)
+        return said
     if stage == "pretrain":
         training = {} if spec["training"] is None else {"protocol": _protocol(spec["training"]["protocol"])}
         return {**backbone_settings(spec["backbone"]), **training}
@@ -92,7 +106,8 @@ def settings(spec: Mapping[str, Any]) -> dict[str, str]:
         return {"stored frames": f"short side of {spec['short_side']} pixels"}
     if stage == "measure":
         asked = spec["measurement"]
-        return MEASUREMENTS.get(asked["kind"]).words(asked)
+        measured: dict[str, str] = _said_by(MEASUREMENTS, asked["kind"], asked)
+        return measured
     if stage == "aggregate":
         return {
             "table": f"{spec['table']['document']}, {table_words(spec['table']['table'])}",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reeltrace.artifacts.formats import ABOUT, CLIPS
+from reeltrace.artifacts.formats import ABOUT, CLIPS, clips_of
 from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.names import SPEC
 from reeltrace.errors import CheckFailed
@@ -62,5 +62,5 @@ def _clip(folder: Path, shown: str | None) -> tuple[dict[str, str], NDArray[np.u
     if not rows:
         raise CheckFailed(f"{folder / CLIPS.name}: no test clip; run its stage again")
     row = next((row for row in rows if row["class"] == shown), rows[0])
-    clips = np.load(folder / "clips-test.npy", mmap_mode="r")
+    clips = np.load(folder / clips_of("test"), mmap_mode="r")
     return row, np.array(clips[int(row["clip"]) if int(row["clip"]) < len(clips) else rows.index(row)])

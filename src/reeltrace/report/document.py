@@ -148,7 +148,10 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
     page = "\n".join(line.rstrip() for line in page.splitlines() if line.strip()) + "\n"
     problems = check_templates(root) or [str(p) for p in binder.check(page, HTML)]
     if problems:
-        raise CheckFailed(f"{problems[0]}; {len(problems)} such problem(s); correct {root / TEMPLATES}")
+        raise CheckFailed(
+            f"{problems[0]}; {len(problems)} such problem(s); correct {root / TEMPLATES}, or what a document adds: "
+            "its template, or the words of its kinds"
+        )
     content["numbers"] = [
         {
             "id": number.id,

@@ -24,6 +24,7 @@ from reeltrace.artifacts.json_values import sha256_json
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.kinds.architecture import ARCHITECTURES
 from reeltrace.kinds.points import load
+from reeltrace.machine.process_memory import keep_what_is_freed
 from reeltrace.models import weights
 from reeltrace.models.float32 import tf32_in_use, use_tf32
 from reeltrace.training import resume
@@ -105,8 +106,9 @@ def train(
     now = resume.load(checkpoint, identity, spec.key)
     resumed_after = now["epoch"] if now else None
     if now:
-        for state in (now["best"]["state"], now["model"]):
-            weights.load(model, state, f"{checkpoint}: the resume checkpoint does not fit the net", resume.REMEDY)
+        misfit = f"{checkpoint}: the resume checkpoint does not fit the net"
+        weights.check(now["best"]["state"], model.state_dict(), misfit, resume.REMEDY)
+        weights.load(model, now["model"], misfit, resume.REMEDY)
         optimizer.load(now["optimizer"])
         write_history(work, now["history"])
 
@@ -191,9 +193,10 @@ def train(
 
 
 def prepare(spec: TrainSpec) -> torch.device:
-    """Choose the device and make what it computes repeatable."""
+    """Choose the device, make what it computes repeatable, and let the process keep its memory from step to step."""
     device = choose_device(spec.device.kind)
     make_repeatable(device, spec.device.threads)
+    keep_what_is_freed()
     return device
 
 

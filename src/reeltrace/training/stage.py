@@ -161,12 +161,17 @@ def check_dataset(spec: TrainSpec, clips: Clips, validation: Clips, test: Clips)
         raise UserError(f"{where}: batches of one clip cannot be normalised; use a batch_size of at least 2")
     try:
         with torch.no_grad():
-            loop.new_model(spec).eval()(to_input(clips.batch([0]), clips))
+            logits = loop.new_model(spec).eval()(to_input(clips.batch([0]), clips))
     except RuntimeError as error:
         raise UserError(
             f"{where}: clips (T, H, W) of {frames} x {height} x {width} do not fit {spec.model.architecture} "
             f"({str(error).splitlines()[0]}); use longer or larger clips"
         ) from error
+    if logits.shape != (1, spec.classes):
+        raise UserError(
+            f"run {spec.run}: its net {spec.model.architecture} gives {tuple(logits.shape)} for one clip, expected "
+            f"{(1, spec.classes)}, a value for each class; correct what builds it"
+        )
 
 
 def identity(inputs: Mapping[str, Path]) -> str:

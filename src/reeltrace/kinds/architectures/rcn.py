@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from reeltrace.artifacts.formats import HIDDEN
-from reeltrace.kinds.architecture import Architecture, Further, Least, OnBackbone
+from reeltrace.kinds.architecture import Architecture, Further, OnBackbone
+from reeltrace.kinds.backbone_nets import least, stem
 from reeltrace.registry.fields import Flag
 from reeltrace.registry.models import Backbone, BackboneEntry
 
@@ -34,18 +35,13 @@ def _describe(entry: RCNModel, backbone: Backbone, classes: int) -> dict[str, An
 
 def plain(backbone: Backbone) -> dict[str, Any]:
     """A backbone of ResNet-18 alone, but for the number of classes: the net that carries its state on unchanged."""
-    stem = {name: getattr(backbone, name) for name in ("stem_kernel", "stem_stride", "max_pool")}
     return {
         "architecture": "rcn",
         "hidden_init": "identity",
         "halve": False,
         "widths": [backbone.width * 2**stage for stage in range(4)],
-        **stem,
+        **stem(backbone),
     }
-
-
-def _least(entry: RCNModel, backbone: Backbone, classes: int) -> Least:
-    return Least(9 * (8 * backbone.width) ** 2, backbone.width, (1, backbone.stem_stride, backbone.stem_stride))
 
 
 KIND = Architecture(
@@ -69,5 +65,5 @@ KIND = Architecture(
     bfloat16=False,  # these nets spend a CPU's time in many small layers, where it costs
     conforms=True,
     work=lambda entry, videos: 2,
-    least=_least,
+    least=least,
 )

@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from reeltrace.kinds.architecture import Architecture, Least, OnBackbone
+from reeltrace.kinds.architecture import Architecture, OnBackbone
+from reeltrace.kinds.backbone_nets import least, stem
 from reeltrace.registry.fields import Flag, Frames, Strict
 from reeltrace.registry.models import Backbone, BackboneEntry
 
@@ -59,18 +60,13 @@ def _describe(entry: StResNetModel, backbone: Backbone, classes: int) -> dict[st
 
 def plain(backbone: Backbone) -> dict[str, Any]:
     """A backbone of ResNet-50 alone, but for the number of classes: the net without connections."""
-    stem = {name: getattr(backbone, name) for name in ("stem_kernel", "stem_stride", "max_pool")}
     return {
         "architecture": "st-resnet",
         "connections": [],
         "fixed_statistics": False,
         "width": backbone.width,
-        **stem,
+        **stem(backbone),
     }
-
-
-def _least(entry: Any, backbone: Backbone, classes: int) -> Least:
-    return Least(9 * (8 * backbone.width) ** 2, backbone.width, (1, backbone.stem_stride, backbone.stem_stride))
 
 
 KIND = Architecture(
@@ -90,5 +86,5 @@ KIND = Architecture(
     bfloat16=False,  # these nets spend a CPU's time in many small layers, where it costs
     conforms=True,
     work=lambda entry, videos: 2,
-    least=_least,
+    least=least,
 )

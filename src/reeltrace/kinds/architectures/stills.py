@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from reeltrace.kinds.architecture import STILLS, Architecture, Least, OnBackbone
+from reeltrace.kinds.architecture import STILLS, Architecture, OnBackbone
 from reeltrace.kinds.architectures import rcn, st_resnet
+from reeltrace.kinds.backbone_nets import least
 from reeltrace.registry.models import Backbone, BackboneEntry
 
 TITLE = "backbone on still frames"
@@ -30,10 +31,6 @@ def _describe(entry: StillsModel, backbone: Backbone, classes: int) -> dict[str,
     return {**describe_backbone(backbone), "classes": classes}
 
 
-def _least(entry: StillsModel, backbone: Backbone, classes: int) -> Least:
-    return Least(9 * (8 * backbone.width) ** 2, backbone.width, (1, backbone.stem_stride, backbone.stem_stride))
-
-
 KIND = Architecture(
     name=STILLS,
     params=StillsModel,
@@ -51,5 +48,5 @@ KIND = Architecture(
     bfloat16=False,  # these nets spend a CPU's time in many small layers, where it costs
     conforms=True,
     work=lambda entry, videos: 2,
-    least=_least,
+    least=least,
 )

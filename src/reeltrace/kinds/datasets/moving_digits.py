@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from reeltrace.artifacts.formats import ABOUT, CLIPS
+from reeltrace.artifacts.formats import ABOUT, CLIPS, clips_of
 from reeltrace.kinds.dataset import Clips, DatasetEntry, DatasetKind, DataSpec, Making, Pool, Shown, Trained
 from reeltrace.kinds.words import span
 from reeltrace.registry.fields import Fraction, Name, Pixels, PositiveFloat, PositiveInt, Seed, StandIn, Strict
@@ -113,7 +113,7 @@ def _words(spec: Mapping[str, Any]) -> dict[str, str]:
 
 MAKING = Making(
     "reeltrace.data.moving_digits_stage",
-    (ABOUT, "clips-test.npy", "clips-train.npy", "clips-validation.npy", CLIPS.name),
+    (ABOUT, *map(clips_of, ("test", "train", "validation")), CLIPS.name),
 )
 
 KIND = DatasetKind(
