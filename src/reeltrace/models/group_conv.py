@@ -137,6 +137,10 @@ class GroupConv3d(nn.Module):
             f"lifting={self.lifting}"
         )
 
+    def takes_irreps(self, x: Tensor) -> bool:
+        """Whether an input of this shape, type and layout is convolved in irreducible representations."""
+        return self._in_irreps(x) is not None
+
     def train(self, mode: bool = True) -> Self:
         """Switch between training and evaluation; the kept filters are dropped."""
         self._kept = None

@@ -166,13 +166,13 @@ class TimeReversal(Way):
         dx = torch.zeros_like(x, memory_format=torch.contiguous_format) if asked[0] else None
         dfilters = torch.zeros_like(filters) if asked[1] else None
         for samples, frames in self._pieces(x, geometry):
-            both = self._sums(x[samples], frames, geometry)
+            both = list(self._sums(x[samples], frames, geometry))
             first, second = torch.split(gradient[samples, frames.start : frames.stop], c_out, -1)
             back = []
-            for number, outer in enumerate((first + second, first - second)):
+            for number, operation in enumerate((torch.add, torch.sub)):
                 dsums, dbank, _ = torch.ops.aten.convolution_backward(
-                    _images(outer),
-                    _images(both[number]),
+                    _images(operation(first, second)),
+                    _images(both.pop(0)),  # its memory serves the other
                     filters[number],
                     None,
                     geometry.stride[1:],
