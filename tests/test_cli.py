@@ -55,6 +55,7 @@ def test_bad_params_is_one_line_and_exit_2(workspace: Path, command: Command) ->
         ("REELTRACE_WORKERS", "0", "found '0'; expected a number of processes, 1 or more"),
         ("REELTRACE_WORKERS", "\u00b2", "expected a number of processes"),
         ("REELTRACE_DOWNLOADS", "params.yaml", "found 'params.yaml', which is no folder"),
+        ("REELTRACE_CUDA_GRAPHS", "yes", "found 'yes'; expected 0 or 1"),
         ("REELTRACE_PYTHON", "no/such/python", "found 'no/such/python', which is no program"),
         pytest.param("ONEDNN_MAX_CPU_ISA", "banana", "found 'banana', which oneDNN would ignore", marks=ON_X86),
     ],
@@ -74,7 +75,13 @@ def test_a_wrong_variable_is_one_line_and_exit_2_before_any_work(
 
 
 def test_an_empty_variable_is_none(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("REELTRACE_WAIT", "REELTRACE_WORKERS", "REELTRACE_DOWNLOADS", "REELTRACE_PYTHON"):
+    for name in (
+        "REELTRACE_WAIT",
+        "REELTRACE_WORKERS",
+        "REELTRACE_DOWNLOADS",
+        "REELTRACE_PYTHON",
+        "REELTRACE_CUDA_GRAPHS",
+    ):
         monkeypatch.setenv(name, "")
     command("reeltrace", "sync")
     assert "--wait: found inf" in command("reeltrace", "sync", "--wait", "inf", code=2).stderr

@@ -7,7 +7,18 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reeltrace.data.transforms import TRANSFORMS, augment, original, r90, r180, r270, treverse
+from reeltrace.data.transforms import (
+    TRANSFORMS,
+    _choose,
+    augment,
+    changed,
+    draw_changes,
+    original,
+    r90,
+    r180,
+    r270,
+    treverse,
+)
 
 
 @st.composite
@@ -131,6 +142,16 @@ def test_augment_never_and_always(kind):
     assert torch.equal(augment(BATCH, kind, 0.0, seeded(1)), BATCH)
     always = augment(BATCH, kind, 1.0, seeded(1))
     assert not any(torch.equal(a, b) for a, b in zip(always, BATCH, strict=True))
+
+
+@pytest.mark.parametrize("kind", CHOICES)
+def test_what_is_drawn_can_be_taken_without_knowing_it(kind):
+    """As on a GPU, where nothing is read back: all changes are made, and one is taken."""
+    which = draw_changes(len(BATCH), kind, 0.7, seeded(2))
+    assert set(which.tolist()) == set(range(len(CHOICES[kind]) + 1))
+    expected = augment(BATCH, kind, 0.7, seeded(2))
+    assert torch.equal(changed(BATCH, kind, which), expected)
+    assert torch.equal(_choose(BATCH, CHOICES[kind], which), expected)
 
 
 @pytest.mark.parametrize("kind", CHOICES)

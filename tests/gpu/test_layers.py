@@ -18,6 +18,7 @@ from reeltrace.models.slowfast import SlowFastConfig
 from reeltrace.registry.specs import TrainSpec
 from reeltrace.training import loop
 from reeltrace.training.loading import Loader
+from reeltrace.training.residence import resident
 from training.conftest import RUN, merged
 
 
@@ -68,13 +69,14 @@ def test_batches_arrive_on_the_device_as_one_channel(name: str, device: str, dat
         there = TrainSpec.model_validate(
             merged(spec.model_dump(mode="json"), {"device": {"kind": device, "loaders": loaders}})
         )
-        for (pixels, labels), (expected, of) in zip(
-            Loader(there, clips, torch.device(device)).epoch(1), plain, strict=True
-        ):
-            assert pixels.device.type == labels.device.type == device
-            assert pixels.shape[1] == 1
-            assert torch.equal(pixels.cpu(), expected)
-            assert torch.equal(labels.cpu(), of)
+        for given in (clips, resident(clips, torch.device(device))):  # read here, and picked there
+            for (pixels, labels), (expected, of) in zip(
+                Loader(there, given, torch.device(device)).epoch(1), plain, strict=True
+            ):
+                assert pixels.device.type == labels.device.type == device
+                assert pixels.shape[1] == 1
+                assert torch.equal(pixels.cpu(), expected)
+                assert torch.equal(labels.cpu(), of)
 
 
 @pytest.mark.parametrize(("name", "device"), on_devices(["tf32"], []))

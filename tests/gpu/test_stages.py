@@ -142,6 +142,29 @@ def test_it_trains_evaluates_resumes_and_does_so_again(
     assert result(tmp_path / "killed") == result(tmp_path / "whole")
 
 
+@pytest.mark.parametrize(
+    ("name", "device"), on_devices(["cnn4-z3", "cnn4-p43d", "resnet18-t2", "updates-of-batches"], [])
+)
+def test_steps_are_captured(
+    name: str,
+    device: str,
+    sets: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """And what they compute is what they compute one by one, but for rounding."""
+    train(name, device, sets, tmp_path / "captured")
+    assert "cannot be captured" not in capfd.readouterr().err
+    monkeypatch.setenv("REELTRACE_CUDA_GRAPHS", "0")
+    train(name, device, sets, tmp_path / "single")
+    first, second = (
+        [json.loads(line)["train_loss"] for line in (tmp_path / way / "history.jsonl").read_text().splitlines()]
+        for way in ("captured", "single")
+    )
+    assert first == pytest.approx(second, rel=1e-2)
+
+
 @pytest.mark.parametrize(("name", "device"), on_devices(["cnn4-z3"], []))
 def test_a_process_that_was_killed_goes_on(name: str, device: str, sets: dict[str, Path], tmp_path: Path) -> None:
     spec = spec_of(name, device)
@@ -199,7 +222,7 @@ def test_evaluation_is_that_of_a_cpu(name: str, device: str, sets: dict[str, Pat
         splits = backbone_nets_stage._open(spec, sets)
         net = backbone_nets_stage.initial_net(spec, None)
     else:
-        splits = stage._open(spec, sets)
+        splits = stage.open_splits(spec, sets)
         net = loop.Net(loop.new_model(spec), loop.architecture(spec))
     loop.make_repeatable(torch.device(device), 1)
     here = evaluate(net.module, splits[2], spec.evaluation)

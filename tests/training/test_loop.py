@@ -13,6 +13,7 @@ from reeltrace.data.store import ClipStore
 from reeltrace.data.transforms import TRANSFORMS
 from reeltrace.errors import UserError
 from reeltrace.training import loop
+from reeltrace.training.evaluation import to_input
 from reeltrace.training.loading import Loader
 from reeltrace.training.precision import conform
 
@@ -83,7 +84,7 @@ def test_a_training_step_is_that_of_torch_sgd(spec_of, datasets, tmp_path):
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=0.0005)
     for pixels, labels in Loader(spec, stores[0]).epoch(1):
         optimizer.zero_grad()
-        F.cross_entropy(model(loop.to_input(pixels, stores[0])), labels).backward()
+        F.cross_entropy(model(to_input(pixels, stores[0])), labels).backward()
         optimizer.step()
     for (name, ours), theirs in zip(trained.model.state_dict().items(), model.state_dict().values(), strict=True):
         assert torch.allclose(ours, theirs, atol=1e-4), name

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from reeltrace.data.store import ClipStore
 from reeltrace.registry.specs import TrainSpec
 from reeltrace.training import loop
+from reeltrace.training.evaluation import to_input
 from reeltrace.training.loading import Loader, _order
 
 SpecOf = Callable[..., TrainSpec]
@@ -87,7 +88,7 @@ def test_an_update_is_the_mean_over_its_clips(spec_of: SpecOf, datasets: dict[st
     )  # fmt: skip
     trained = loop.train(spec, *splits, tmp_path, "data")
     model = loop.new_model(spec)
-    x = loop.to_input(splits[0].batch(range(len(splits[0]))), splits[0])
+    x = to_input(splits[0].batch(range(len(splits[0]))), splits[0])
     y = torch.from_numpy(splits[0].labels)
     loss = torch.nn.functional.cross_entropy(model.train()(x), y)
     for before, after, gradient in zip(

@@ -87,12 +87,16 @@ class ClipStore:
         The three channels are one grey channel seen three times (an expanded view). Raises IndexError for an
         index that is negative or too large.
         """
+        # an array as index copies: the tensor owns writable memory, the map stays read-only
+        grey = torch.from_numpy(self.clips[self.checked(indices)])
+        return grey.unsqueeze(1).expand(-1, CHANNELS, -1, -1, -1)
+
+    def checked(self, indices: Sequence[int] | NDArray[np.integer[Any]] | Tensor) -> NDArray[np.int64]:
+        """The indices as int64 (B,). Raises IndexError for one that is negative or too large."""
         wanted = np.asarray(indices, dtype=np.int64).reshape(-1)
         if wanted.size and (wanted.min() < 0 or wanted.max() >= len(self)):
             raise IndexError(f"{self.folder}: clip indices must lie in 0..{len(self) - 1}")
-        # an array as index copies: the tensor owns writable memory, the map stays read-only
-        grey = torch.from_numpy(self.clips[wanted])
-        return grey.unsqueeze(1).expand(-1, CHANNELS, -1, -1, -1)
+        return wanted
 
 
 def open_splits(spec: "TrainSpec", inputs: Mapping[str, Path]) -> tuple[ClipStore, ClipStore, ClipStore]:

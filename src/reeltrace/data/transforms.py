@@ -46,7 +46,7 @@ TRANSFORMS: dict[str, Transform] = {
     "r180": r180,
     "r270": r270,
 }
-_ROTATIONS = (r90, r180, r270)
+_CHANGES: dict[Augmentation, tuple[Transform, ...]] = {"treverse": (treverse,), "rotate": (r90, r180, r270)}
 
 
 def augment(batch: Tensor, kind: Augmentation, probability: float, generator: torch.Generator) -> Tensor:
@@ -58,32 +58,49 @@ def augment(batch: Tensor, kind: Augmentation, probability: float, generator: to
     whatever they come to. `batch` is not changed. Raises ValueError for an unknown kind, a probability
     outside [0, 1], and "rotate" on frames that are not square.
     """
-    if kind not in ("treverse", "rotate"):
+    return changed(batch, kind, draw_changes(len(batch), kind, probability, generator))
+
+
+def draw_changes(count: int, kind: Augmentation, probability: float, generator: torch.Generator) -> Tensor:
+    """Which change each of `count` clips undergoes: int64 (count,), 0 for none, for `changed`. See `augment`."""
+    if kind not in _CHANGES:
         raise ValueError(f"unknown augmentation {kind!r}; expected treverse or rotate")
     if not 0 <= probability <= 1:
         raise ValueError(f"probability {probability} is not in [0, 1]")
+    hit = torch.rand(count, generator=generator, device=generator.device) < probability
+    turns = torch.randint(3, (count,), generator=generator, device=generator.device)
+    return hit * (1 + turns if kind == "rotate" else 1)
+
+
+def changed(batch: Tensor, kind: Augmentation, which: Tensor) -> Tensor:
+    """A copy of `batch` (N, C, T, H, W) in which each clip has undergone the change that `which` (N,) names.
+
+    Where `which` lies on a GPU nothing is read back from it: then all clips undergo every change, and one is taken.
+    """
     if kind == "rotate" and batch.shape[-1] != batch.shape[-2]:
         raise ValueError(
             f"clips of {batch.shape[-2]} x {batch.shape[-1]} cannot be rotated by 90 degrees within a batch"
         )
-    count = len(batch)
-    hit = torch.rand(count, generator=generator, device=generator.device) < probability
-    turns = torch.randint(3, (count,), generator=generator, device=generator.device)
-    if kind == "treverse":
-        return _once_per_grey(batch, lambda x: _replace(x, hit, treverse))
 
-    def rotate(x: Tensor) -> Tensor:
-        for turn, rotation in enumerate(_ROTATIONS):
-            x = _replace(x, hit & (turns == turn), rotation)
-        return x
-
-    return _once_per_grey(batch, rotate)
+    take = _pick if which.device.type == "cpu" else _choose
+    return _once_per_grey(batch, lambda x: take(x, _CHANGES[kind], which))
 
 
-def _replace(clips: Tensor, which: Tensor, transform: Transform) -> Tensor:
-    """A copy of `clips` in which the clips that the mask `which` (N,) names are transformed."""
-    index = which.nonzero().squeeze(1).to(clips.device)
-    return clips.index_copy(0, index, transform(clips.index_select(0, index)))
+def _pick(clips: Tensor, changes: tuple[Transform, ...], which: Tensor) -> Tensor:
+    """Change the clips that undergo each change."""
+    out = clips.clone()
+    for number, transform in enumerate(changes, 1):
+        index = (which == number).nonzero().squeeze(1).to(clips.device)
+        out.index_copy_(0, index, transform(clips.index_select(0, index)))
+    return out
+
+
+def _choose(clips: Tensor, changes: tuple[Transform, ...], which: Tensor) -> Tensor:
+    """The same, by changing all of them: the host need not know which."""
+    out = clips.clone()
+    for number, transform in enumerate(changes, 1):
+        out = torch.where((which == number).view(-1, *[1] * (clips.dim() - 1)), transform(clips), out)
+    return out
 
 
 def _once_per_grey(clips: Tensor, transform: Transform) -> Tensor:

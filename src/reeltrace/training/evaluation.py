@@ -6,6 +6,7 @@ accuracy then owes nothing to either, and on these nets a whole evaluation costs
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import NotRequired, Protocol, TypedDict
 
@@ -18,10 +19,12 @@ from torch import Tensor, nn
 from reeltrace.data.store import CHANNELS, one_channel, to_float
 from reeltrace.data.transforms import TRANSFORMS
 from reeltrace.models.float32 import exact_float32
+from reeltrace.training.residence import moved
 
-# Of no influence on the result but for the last bits of a logit: it is a constant, and not the batch size of training,
-# so that an edit of the protocol's batch size does not touch evaluation.
-BATCH = 32
+# Of no influence on the result but for the last bits of a logit: it depends on the device and the size of a clip, and
+# not on the batch size of training, so that an edit of the protocol's does not touch evaluation.
+BATCH = 32  # clips on a CPU, and the least on a GPU
+PIXELS = 2**22  # of one channel, in a batch on a GPU: those of 128 clips of 32^3
 
 
 class Clips(Protocol):
@@ -114,7 +117,13 @@ def channels_last(x: Tensor) -> Tensor:
     return x.contiguous(memory_format=torch.channels_last_3d) if x.dim() == 5 else x
 
 
-def evaluate(model: nn.Module, clips: Clips, transforms: Iterable[str], batch: int = BATCH) -> dict[str, Tensor]:
+def batch_of(clips: Clips, device: torch.device) -> int:
+    """How many clips of a set are evaluated at once."""
+    pixels = math.prod(clips.shape)  # 0 where the clips differ in length
+    return max(BATCH, PIXELS // pixels) if device.type == "cuda" and pixels else BATCH
+
+
+def evaluate(model: nn.Module, clips: Clips, transforms: Iterable[str], batch: int | None = None) -> dict[str, Tensor]:
     """Logits (N, classes) of all clips of a split, in index order, under each named transform; on the CPU.
 
     One pass: each batch (B, C, T, H, W) is read and scaled once, and each transform is a view on it. The model is left
@@ -122,6 +131,8 @@ def evaluate(model: nn.Module, clips: Clips, transforms: Iterable[str], batch: i
     """
     names = tuple(transforms)
     weight = next(model.parameters())
+    clips = moved(clips, weight.device)
+    batch = batch or batch_of(clips, weight.device)
     logits: dict[str, list[Tensor]] = {name: [] for name in names}
     training = model.training
     model.eval()
@@ -130,9 +141,9 @@ def evaluate(model: nn.Module, clips: Clips, transforms: Iterable[str], batch: i
             pixels = one_channel(clips.batch(range(start, min(start + batch, len(clips))))).to(weight.device)
             seen = to_input(pixels, clips, weight.dtype)
             for name in names:
-                logits[name].append(model(channels_last(TRANSFORMS[name](seen))).cpu())
+                logits[name].append(model(channels_last(TRANSFORMS[name](seen))))
     model.train(training)
-    return {name: torch.cat(parts) for name, parts in logits.items()}
+    return {name: torch.cat(parts).cpu() for name, parts in logits.items()}
 
 
 def score(logits: Tensor, labels: Tensor) -> Score:

@@ -23,9 +23,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
 from reeltrace.data.store import one_channel
-from reeltrace.data.transforms import augment
+from reeltrace.data.transforms import changed, draw_changes
 from reeltrace.errors import UserError
 from reeltrace.machine.memory import available_memory
+from reeltrace.training.residence import Resident
 
 if TYPE_CHECKING:
     from reeltrace.registry.specs import TrainSpec
@@ -201,46 +202,70 @@ class Loader:
     `places` tells for an epoch how its batches make up updates, in their order.
 
     `spec.device.loaders` processes read ahead, fewer where memory does not suffice (stderr says so); with 0 this
-    process reads each batch when it is asked for. Batches arrive on `device`.
+    process reads each batch when it is asked for. Batches arrive on `device`; those of clips that lie there already are
+    picked there, and no process reads ahead.
     """
 
     def __init__(self, spec: TrainSpec, clips: Clips, device: torch.device | None = None) -> None:
         self._spec, self._device = spec, device or torch.device("cpu")
         anonymous = _anonymous()
         self._batches = _Batches(spec, clips, anonymous)
-        self._places = _Places(self._batches)
         self.places = self._batches.of
-        loaders, ahead = _plan(spec, clips, anonymous)
-        # forked: a loader process maps the same pages, nothing is copied to it
-        fork = loaders > 0 and "fork" in multiprocessing.get_all_start_methods()
-        self._loader: DataLoader[Tensor] = DataLoader(
-            self._batches,
-            batch_size=None,
-            sampler=self._places,
-            num_workers=loaders,
-            prefetch_factor=ahead if loaders else None,
-            persistent_workers=loaders > 0,
-            multiprocessing_context="fork" if fork else None,
-            pin_memory=self._device.type == "cuda",
-            generator=torch.Generator(),  # its own: the global one stays as it is
-        )
+        self._labels = self._batches.labels.to(self._device)
+        self._resident = clips if isinstance(clips, Resident) else None
+        loaders, ahead = _plan(spec, clips, anonymous) if self._resident is None else (0, READ_AHEAD)
+        self._sampler = _Places(self._batches)
+        self._loader: DataLoader[Tensor] | None = None
+        if loaders:
+            # forked: a loader process maps the same pages, nothing is copied to it
+            fork = "fork" in multiprocessing.get_all_start_methods()
+            self._loader = DataLoader(
+                self._batches,
+                batch_size=None,
+                sampler=self._sampler,
+                num_workers=loaders,
+                prefetch_factor=ahead,
+                persistent_workers=True,
+                multiprocessing_context="fork" if fork else None,
+                pin_memory=self._device.type == "cuda",
+                generator=torch.Generator(),  # its own: the global one stays as it is
+            )
 
     def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         """The batches of one epoch, counted from 1: clips, augmented, and labels (B,).
 
         Clips are uint8 (B, C, T, H, W), C = 1 where they are grey; features are as the set gives them.
         """
-        self._places.epoch = epoch
-        draws = generator(self._spec.seed, "augmentation", epoch)
-        change = self._spec.augment
-        for place, batch in zip(self.places(epoch), self._read(), strict=False):
+        places, change = self.places(epoch), self._spec.augment
+        # what an epoch draws goes to the device at once: no batch waits for it there
+        order = torch.cat([place.clips for place in places]).to(self._device)
+        which = None
+        if change is not None:
+            draws = generator(self._spec.seed, "augmentation", epoch)
+            drawn = [draw_changes(len(place.clips), change.kind, change.probability, draws) for place in places]
+            which = torch.cat(drawn).to(self._device)
+        start = 0
+        for place, batch in zip(places, self._read(epoch, order), strict=True):
+            now = slice(start, start + len(place.clips))
+            start = now.stop
             # pinned memory that is still being copied stays alive: torch gives it out again only after the copy
             pixels = batch.to(self._device, non_blocking=True)
-            if change is not None:
-                pixels = augment(pixels, change.kind, change.probability, draws)
-            yield pixels, self._batches.labels[place.clips].to(self._device)
+            if change is not None and which is not None:
+                pixels = changed(pixels, change.kind, which[now])
+            yield pixels, self._labels[order[now]]
 
-    def _read(self) -> Iterator[Tensor]:
+    def _read(self, epoch: int, order: Tensor) -> Iterator[Tensor]:
+        """The clips of the epoch's batches; `order` are their numbers on the device, one batch after the other."""
+        if self._resident is not None:
+            for numbers in torch.split(order, [len(place.clips) for place in self.places(epoch)]):
+                yield one_channel(self._resident.pick(numbers))
+            return
+        if self._loader is None:
+            for number in range(len(self.places(epoch))):
+                batch = self._batches[epoch, number]
+                yield batch.pin_memory() if self._device.type == "cuda" else batch
+            return
+        self._sampler.epoch = epoch
         try:
             yield from self._loader
         except RuntimeError as error:

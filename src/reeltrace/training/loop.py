@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reeltrace.artifacts.files import atomic_write
@@ -28,12 +27,14 @@ from reeltrace.machine.process_memory import keep_what_is_freed
 from reeltrace.models import weights
 from reeltrace.models.float32 import tf32_in_use, use_tf32
 from reeltrace.training import resume
-from reeltrace.training.evaluation import Clips, Score, channels_last, evaluate, score_split, to_input
+from reeltrace.training.evaluation import Clips, Score, evaluate, score_split
 from reeltrace.training.loading import Loader, derived_seed
 from reeltrace.training.optimizers import Optimizer
 from reeltrace.training.precision import arithmetic, choose, conform
 from reeltrace.training.progress import watch
+from reeltrace.training.residence import moved
 from reeltrace.training.resume import Best, Epoch
+from reeltrace.training.steps import step_of
 
 if TYPE_CHECKING:
     from reeltrace.registry.runs import Protocol
@@ -96,7 +97,6 @@ def train(
     if device.type == "cpu":
         conform(model)
     precision = choose(spec.device.precision, device, autocast=net.autocast, who=spec.key)
-    autocast = precision == "bfloat16"
     parameters: list[Tensor] = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = Optimizer(protocol, parameters)
 
@@ -115,7 +115,9 @@ def train(
     seconds: list[float] = []
     waited = 0.0
     finished = resumed_after or 0
+    clips, validation = moved(clips, device), moved(validation, device)
     loader = Loader(spec, clips, device)
+    step = step_of(model, parameters, clips, precision == "bfloat16", spec.key)
     with watch(spec.key, total=protocol.epochs * len(clips), done=finished * len(clips)) as watching:
         for epoch in range(finished + 1, protocol.epochs + 1):
             rate = learning_rate(protocol, epoch)
@@ -128,22 +130,20 @@ def train(
                 asked = time.perf_counter()
                 read = next(reading)
                 waited += time.perf_counter() - asked
-                x, y = to_input(read[0], clips), read[1]
-                # bfloat16 and channels-last pay together: measured on one CPU core, forward and backward of the quick
-                # Z3 net take 3.3 ms per clip without both, 2.0 and 2.6 with one of them, 1.5 with both.
-                with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
-                    logits = model(channels_last(x))
-                loss = F.cross_entropy(logits.float(), y)
-                found = torch.autograd.grad(loss * (len(y) / place.size), parameters)
-                gradients = [a + b for a, b in zip(gradients, found, strict=True)] if gradients else list(found)
+                found = step(*read, len(place.clips) / place.size)
+                if gradients:
+                    gradients = [a + b for a, b in zip(gradients, found.gradients, strict=True)]
+                else:
+                    # what a captured step found holds until the next one
+                    gradients = [each if place.last else each.clone() for each in found.gradients]
                 if place.last:
                     optimizer.step(gradients, rate)
                     gradients = []
 
-                loss_sum += loss.detach() * len(y)
-                correct += (logits.argmax(1) == y).sum()
-                seen += len(y)
-                watching.step(epoch, len(y), seen, loss_sum, correct)
+                loss_sum += found.loss
+                correct += found.correct
+                seen += len(place.clips)
+                watching.step(epoch, len(place.clips), seen, loss_sum, correct)
             train_loss = loss_sum.item() / seen
             seconds.append(time.perf_counter() - began)
 

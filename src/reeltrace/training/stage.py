@@ -24,6 +24,7 @@ from reeltrace.machine import process_memory, processor
 from reeltrace.models.checkpoint import save_checkpoint
 from reeltrace.training import loop
 from reeltrace.training.evaluation import Clips, average_over_clips, equivariance, evaluate, score_split, to_input
+from reeltrace.training.residence import moved
 
 if TYPE_CHECKING:
     from reeltrace.registry.specs import TrainSpec
@@ -64,6 +65,7 @@ def train_and_score(
     trained = loop.train(spec, clips, validation, work, data_sha256, net)
     model, best = trained.model, trained.best
 
+    test = moved(test, next(model.parameters()).device)
     began = time.perf_counter()
     epochs = {"last": trained.history[-1]["epoch"], "best": best["epoch"]}
     logits = {"last": evaluate(model, test, spec.evaluation)}
