@@ -38,7 +38,7 @@ def open_features(folder: Path, block: str, store: FrameStore) -> Features:
             f"{path}: {array.shape} does not hold the {int(store.counts.sum())} frames of {store.folder}; extract the "
             "features again"
         )
-    return array
+    return array.view(np.ndarray)
 
 
 @dataclass(frozen=True)
