@@ -192,7 +192,7 @@ def measure(layer: Layer, bfloat16: bool, clips: int, turns: int) -> dict[str, A
                 times[name].append(1000 * (time.perf_counter() - began))
     low, ratio, high = statistics.quantiles([a / b for a, b in zip(times["ours"], times["peer"], strict=True)], n=4)
     with torch.autocast("cpu", torch.bfloat16) if bfloat16 else nullcontext():
-        reduced = conv.takes_irreps(x)
+        reduced = conv.way(x) is not None
     goal = GOALS[layer.group] if reduced else PLAIN
     return {
         "what": f"{layer}",

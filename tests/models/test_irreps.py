@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from reeltrace.models.group_conv import GroupConv3d
+from reeltrace.models.group_conv import GroupConv3d, _ways
 from reeltrace.models.groups import GROUPS
-from reeltrace.models.irreps import Geometry, Way, way_of
+from reeltrace.models.ways import Geometry, Way
 
 Triple = tuple[int, int, int]
 EXACT = 1e-10
@@ -32,8 +32,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 def way(name: str) -> Way:
-    found = way_of(GROUPS[name])
-    assert found is not None
+    (found,) = _ways(GROUPS[name], False, "cpu", torch.double)
     return found
 
 
@@ -52,7 +51,7 @@ def test_function_and_gradients_are_those_of_the_expanded_filters(
 ) -> None:
     """Whatever the kernel, stride, padding and size are, and into however many pieces the work is cut."""
     gains(monkeypatch, name, True)
-    monkeypatch.setattr(type(way(name)), "buffer", pieces)
+    monkeypatch.setattr(way(name), "buffer", pieces)
     for kernel, stride, padding, size in SHAPES[:: 1 if pieces > 20_000 else 5]:
         conv = GroupConv3d(GROUPS[name], 3, 2, kernel, stride, padding, bias=False).double()
         x = channels_last(3, 3 * conv.group.order, *size)
@@ -138,8 +137,8 @@ def test_elsewhere_the_expanded_filters_are_taken(name: str, how: str, monkeypat
 
 def test_the_choice_follows_from_the_shape_alone() -> None:
     def at(channels: int, kernel: int, size: int) -> dict[str, bool]:
-        geometry = Geometry((kernel,) * 3, (1, 1, 1), (kernel // 2,) * 3, (2, size, size, size))
-        return {name: way(name).gains(channels, channels, geometry) for name in ("t2", "p43d")}
+        geometry = Geometry((channels, channels), (kernel,) * 3, (1, 1, 1), (kernel // 2,) * 3, (2, size, size, size))
+        return {name: way(name).gains(geometry) for name in ("t2", "p43d")}
 
     assert at(90, 3, 16) == at(64, 3, 16) == {"t2": True, "p43d": True}
     assert at(90, 1, 16) == at(4, 3, 16) == at(90, 3, 2) == {"t2": False, "p43d": False}

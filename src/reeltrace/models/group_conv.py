@@ -23,11 +23,13 @@ from torch import Tensor, nn
 
 from reeltrace.errors import UserError
 from reeltrace.models.groups import Group
-from reeltrace.models.irreps import Geometry, Way, convolve, way_of
+from reeltrace.models.irreps import Rotations, TimeReversal
 from reeltrace.models.layout import memory_format_of
+from reeltrace.models.stacked import StackedFrames
+from reeltrace.models.ways import Geometry, Way, convolve
 
 Size3 = int | tuple[int, int, int]
-_Form = Way | tuple[torch.dtype, torch.memory_format]  # in irreducible representations, or expanded
+_Form = tuple[Way | torch.memory_format, torch.dtype]  # as a way takes them, or expanded
 
 
 class GroupConv3d(nn.Module):
@@ -109,11 +111,13 @@ class GroupConv3d(nn.Module):
         bias: Tensor | None = self.bias
         if bias is not None and self.group.order > 1:
             bias = bias.repeat(self.group.order)
-        quicker = self._in_irreps(x)
-        if quicker is None:
-            return F.conv3d(x, self._filters_for(x, None), bias, self.stride, self.padding)
-        way, geometry = quicker
-        out = convolve(way, x, self.weight, self._filters_for(x, way).detach(), self._plain, geometry)
+        dtype = self._computes_in(x)
+        other = self._other_way(x, dtype)
+        if other is None:
+            return F.conv3d(x, self._filters_for(x, dtype, None), bias, self.stride, self.padding)
+        way, geometry = other
+        filters = self._filters_for(x, dtype, way).detach()
+        out = convolve(way, x.to(dtype), self.weight, filters, self._plain, geometry)
         return out if bias is None else out + bias.view(1, -1, 1, 1, 1)
 
     def expanded_filters(
@@ -137,52 +141,54 @@ class GroupConv3d(nn.Module):
             f"lifting={self.lifting}"
         )
 
-    def takes_irreps(self, x: Tensor) -> bool:
-        """Whether an input of this shape, type and layout is convolved in irreducible representations."""
-        return self._in_irreps(x) is not None
+    def way(self, x: Tensor) -> Way | None:
+        """The way that an input of this shape, type, layout and device takes; None: filters expanded for `conv3d`."""
+        other = self._other_way(x, self._computes_in(x))
+        return None if other is None else other[0]
 
     def train(self, mode: bool = True) -> Self:
         """Switch between training and evaluation; the kept filters are dropped."""
         self._kept = None
         return super().train(mode)
 
-    def _in_irreps(self, x: Tensor) -> tuple[Way, Geometry] | None:
-        """The way through irreducible representations, where that is quicker for an input of this shape and type.
+    def _computes_in(self, x: Tensor) -> torch.dtype:
+        dtype = self.weight.dtype
+        autocasts = dtype != torch.double and _autocasts(x.device.type)  # autocast leaves double precision alone
+        return torch.get_autocast_dtype(x.device.type) if autocasts else dtype
 
-        On a CPU, in full precision, with channels innermost; elsewhere the expanded filters serve better.
-        """
-        way = way_of(self.group)
-        if way is None or self.lifting or x.device.type != "cpu" or x.dtype not in (torch.float32, torch.float64):
-            return None
-        if memory_format_of(x) is not torch.channels_last_3d or (x.dtype != torch.double and _autocasts("cpu")):
+    def _other_way(self, x: Tensor, dtype: torch.dtype) -> tuple[Way, Geometry] | None:
+        """The first way that is quicker than `conv3d`, if any. All of them want the channels innermost in memory."""
+        if memory_format_of(x) is not torch.channels_last_3d:
             return None
         n, _, t, h, w = x.shape
-        geometry = Geometry(self.kernel_size, self.stride, self.padding, (n, t, h, w))
-        return (way, geometry) if way.gains(self.in_channels, self.out_channels, geometry) else None
+        channels = (self.in_channels, self.out_channels)
+        geometry = Geometry(channels, self.kernel_size, self.stride, self.padding, (n, t, h, w))
+        for way in _ways(self.group, self.lifting, x.device.type, dtype):
+            if way.gains(geometry):
+                return way, geometry
+        return None
 
     def _plain(self, x: Tensor, weight: Tensor) -> Tensor:
         """The convolution without bias, of a weight of this layer's shape."""
-        filters = _expand(weight, self.group, weight.dtype, torch.contiguous_format)
-        return F.conv3d(x, filters, None, self.stride, self.padding)
+        return F.conv3d(x, _filters(weight, self.group).to(x.dtype), None, self.stride, self.padding)
 
-    def _filters_for(self, x: Tensor, way: Way | None) -> Tensor:
+    def _filters_for(self, x: Tensor, dtype: torch.dtype, way: Way | None) -> Tensor:
         """The filters as `way` takes them, or the expanded ones."""
-        if self.group.order == 1:
+        if self.group.order == 1 and way is None:
             # The document's filter shape with S = 1 is the ordinary shape: no expansion, autocast as in
             # nn.Conv3d.
             return self.weight.squeeze(2)
-        dtype = self.weight.dtype
-        if dtype != torch.double and _autocasts(x.device.type):  # autocast leaves double precision alone
-            dtype = torch.get_autocast_dtype(x.device.type)
-        form = way or (dtype, memory_format_of(x))
+        form = way or memory_format_of(x), dtype
         if self.training or torch.is_grad_enabled() or self.weight.is_inference():
-            return self._filters_in(form)
+            return self._filters_in(*form)
         if self._kept is None or not self._kept.serves(self.weight, form):
-            self._kept = _KeptFilters(self.weight.detach(), self.weight._version, form, self._filters_in(form))
+            self._kept = _KeptFilters(self.weight.detach(), self.weight._version, form, self._filters_in(*form))
         return self._kept.filters
 
-    def _filters_in(self, form: _Form) -> Tensor:
-        return form.filters(self.weight) if isinstance(form, Way) else self.expanded_filters(*form)
+    def _filters_in(self, form: Way | torch.memory_format, dtype: torch.dtype) -> Tensor:
+        if isinstance(form, Way):
+            return form.filters(self.weight).to(dtype)
+        return self.expanded_filters(dtype, form)
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:
         self._kept = None
@@ -267,6 +273,28 @@ class _KeptFilters:
             and weight.device == self.source.device
             and form == self.form
         )
+
+
+_IRREPS: dict[str, dict[str, Way]] = {
+    "cpu": {"t2": TimeReversal(), "p43d": Rotations()},
+    "cuda": {"t2": TimeReversal(buffer=2**30, multiple=8)},
+}
+_EXACT, _REDUCED = (torch.float32, torch.float64), (torch.bfloat16, torch.float16)
+
+
+@functools.cache
+def _ways(group: Group, lifting: bool, device: str, dtype: torch.dtype) -> tuple[Way, ...]:
+    """Which ways come into question, the quickest first: in full precision on a CPU, in a reduced one on a GPU."""
+    if (device, dtype) not in (*(("cpu", each) for each in _EXACT), *(("cuda", each) for each in _REDUCED)):
+        return ()
+    irreps = _IRREPS[device].get(group.name)
+    stacked = StackedFrames(functools.partial(_filters, group=group), group.order) if device == "cuda" else None
+    return tuple(way for way in (None if lifting else irreps, stacked) if way is not None)
+
+
+def _filters(weight: Tensor, group: Group) -> Tensor:
+    """The filters (S*C_out, S_in*C_in, kt, kh, kw) of all orientations, in the weight's own type."""
+    return weight.squeeze(2) if group.order == 1 else _expand(weight, group, weight.dtype, torch.contiguous_format)
 
 
 def _expand(weight: Tensor, group: Group, dtype: torch.dtype, memory_format: torch.memory_format) -> Tensor:

@@ -4,118 +4,19 @@ A map over a group carries the regular representation, and so do the filters. In
 the expanded filters become a block for each irreducible representation: of 12 multiply-adds those of T2 leave 6, of 16
 those of P43D leave 5. What is gained is paid for with sums over the map, which are made piece by piece in small buffers
 and not kept for the backward pass.
-
-Everything here computes on maps whose channels lie innermost in memory, (N, T, H, W, S*C).
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from reeltrace.models.groups import Group, get_group
-
-Triple = tuple[int, int, int]
-Plain = Callable[[Tensor, Tensor], Tensor]  # of input and weight
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """Stride and padding of a convolution along (T, H, W), and the shape (N, T, H, W) of its input and output."""
-
-    kernel: Triple
-    stride: Triple
-    padding: Triple
-    before: tuple[int, int, int, int]
-
-    @property
-    def after(self) -> tuple[int, int, int, int]:
-        """The shape (N, T', H', W') of the output."""
-        n, *sizes = self.before
-        t, h, w = (
-            (size + 2 * padding - kernel) // stride + 1
-            for size, kernel, stride, padding in zip(sizes, self.kernel, self.stride, self.padding, strict=True)
-        )
-        return n, t, h, w
-
-
-class Way(ABC):
-    """How a group's convolution is computed in its basis.
-
-    `buffer` is how many bytes the sums of one piece may take: the more, the fewer calls; the less, the more of them
-    stays in a processor's cache.
-    """
-
-    buffer: int
-
-    @abstractmethod
-    def gains(self, c_in: int, c_out: int, geometry: Geometry) -> bool:
-        """Whether this is quicker than the expanded filters, judged by the shape alone."""
-
-    @abstractmethod
-    def filters(self, weight: Tensor) -> Tensor:
-        """The weight (C_out, C_in, S, kt, kh, kw) in the basis; linear, and differentiable."""
-
-    @abstractmethod
-    def forward(self, x: Tensor, filters: Tensor, geometry: Geometry) -> Tensor:
-        """(N, T, H, W, S*C_in) to (N, T', H', W', S*C_out)."""
-
-    @abstractmethod
-    def backward(
-        self, x: Tensor, filters: Tensor, gradient: Tensor, geometry: Geometry, asked: tuple[bool, bool]
-    ) -> tuple[Tensor | None, Tensor | None]:
-        """The gradients of input and filters from that of the output, each where it is asked for."""
-
-
-def way_of(group: Group) -> Way | None:
-    """How the convolution of a group is computed in its basis; None where nothing better than the plain one is here."""
-    return _WAYS.get(group.name)
-
-
-def convolve(way: Way, x: Tensor, weight: Tensor, filters: Tensor, plain: Plain, geometry: Geometry) -> Tensor:
-    """(N, S*C_in, T, H, W) to (N, S*C_out, T', H', W'), both channels-last.
-
-    `filters` are those of `Way.filters` from the weight, and need no gradient of their own. `plain` is the same
-    function of x and weight in another way, which is taken for gradients of gradients.
-    """
-    out: Tensor = _Convolution.apply(x, weight, filters, way, plain, geometry)
-    return out
-
-
-class _Convolution(torch.autograd.Function):
-    """The convolution, which keeps its input for the backward pass and makes the sums anew there."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, weight: Tensor, filters: Tensor, way: Way, plain: Plain, geometry: Geometry
-    ) -> Tensor:
-        ctx.save_for_backward(x, weight, filters)
-        ctx.way, ctx.plain, ctx.geometry = way, plain, geometry
-        return way.forward(x.permute(0, 2, 3, 4, 1), filters, geometry).permute(0, 4, 1, 2, 3)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None, None]:
-        x, weight, filters = ctx.saved_tensors
-        asked = ctx.needs_input_grad[:2]
-        if torch.is_grad_enabled():  # a gradient of this gradient will be asked for
-            wanted = [each for each, is_asked in zip((x, weight), asked, strict=True) if is_asked]
-            found = iter(torch.autograd.grad(ctx.plain(x, weight), wanted, gradient, create_graph=True))
-            return next(found) if asked[0] else None, next(found) if asked[1] else None, None, None, None, None
-        inner = gradient.permute(0, 2, 3, 4, 1).contiguous()
-        dx, dfilters = ctx.way.backward(x.permute(0, 2, 3, 4, 1), filters, inner, ctx.geometry, asked)
-        dweight = None
-        if dfilters is not None:
-            with torch.enable_grad():
-                alone = weight.detach().requires_grad_()
-                (dweight,) = torch.autograd.grad(ctx.way.filters(alone), alone, dfilters)
-        return None if dx is None else dx.permute(0, 4, 1, 2, 3), dweight, None, None, None, None
+from reeltrace.models.groups import get_group
+from reeltrace.models.ways import Geometry, Way, clear, filled, fitting, frames_of, images, met
 
 
 class TimeReversal(Way):
@@ -126,14 +27,16 @@ class TimeReversal(Way):
     convolutions for each where a kernel of 3 frames has 2 * 3.
     """
 
-    buffer = 16 * 2**20
+    def __init__(self, buffer: int = 16 * 2**20, multiple: int = 1) -> None:
+        """The channels of the convolutions are filled up to a multiple."""
+        self.buffer, self.multiple = buffer, multiple
 
-    def gains(self, c_in: int, c_out: int, geometry: Geometry) -> bool:
+    def gains(self, geometry: Geometry) -> bool:
         _, _, h, w = geometry.after
-        return geometry.kernel[1] * geometry.kernel[2] > 1 and min(c_in, c_out) >= 32 and h * w >= 36
+        return geometry.kernel[1] * geometry.kernel[2] > 1 and min(geometry.channels) >= 32 and h * w >= 36
 
     def filters(self, weight: Tensor) -> Tensor:
-        """(2, C_out, kt*C_in, kh, kw): those of the sum of the outputs, and those of their difference."""
+        """(2, C_out, kt*C_in, kh, kw), filled up: those of the sum of the outputs, and those of their difference."""
         taps = weight.shape[3]
         even_of, odd_of = [], []
         for part in (weight[:, :, 0] + weight[:, :, 1], weight[:, :, 0] - weight[:, :, 1]):
@@ -142,18 +45,19 @@ class TimeReversal(Way):
             even_of.append(even)
             odd_of.append([(part[:, :, taps - 1 - k] - part[:, :, k]) / 2 for k in range(taps // 2)])
         banks = [torch.cat([*even_of[n], *odd_of[1 - n]], 1) for n in (0, 1)]
-        return torch.stack([bank.permute(0, 2, 3, 1) for bank in banks]).permute(0, 1, 4, 2, 3) / 2
+        inner = torch.stack([bank.permute(0, 2, 3, 1) for bank in banks])
+        return filled(inner, self.multiple, 1, 4).permute(0, 1, 4, 2, 3) / 2
 
     def forward(self, x: Tensor, filters: Tensor, geometry: Geometry) -> Tensor:
-        c_out = filters.shape[1]
+        c_out = geometry.channels[1]
         out = x.new_empty(*geometry.after, 2 * c_out)
         for samples, frames in self._pieces(x, geometry):
             both = self._sums(x[samples], frames, geometry)
             plus, minus = (
-                F.conv2d(_images(sums), bank, None, geometry.stride[1:], geometry.padding[1:])
+                F.conv2d(images(sums), bank, None, geometry.stride[1:], geometry.padding[1:])
                 for sums, bank in zip(both, filters, strict=True)
             )
-            plus, minus = _frames(plus, len(frames)), _frames(minus, len(frames))
+            plus, minus = (frames_of(part, len(frames))[..., :c_out] for part in (plus, minus))
             there = out[samples, frames.start : frames.stop]
             torch.add(plus, minus, out=there[..., :c_out])
             torch.sub(plus, minus, out=there[..., c_out:])
@@ -162,7 +66,7 @@ class TimeReversal(Way):
     def backward(
         self, x: Tensor, filters: Tensor, gradient: Tensor, geometry: Geometry, asked: tuple[bool, bool]
     ) -> tuple[Tensor | None, Tensor | None]:
-        c_out = filters.shape[1]
+        c_out = geometry.channels[1]
         dx = torch.zeros_like(x, memory_format=torch.contiguous_format) if asked[0] else None
         dfilters = torch.zeros_like(filters) if asked[1] else None
         for samples, frames in self._pieces(x, geometry):
@@ -171,8 +75,8 @@ class TimeReversal(Way):
             back = []
             for number, operation in enumerate((torch.add, torch.sub)):
                 dsums, dbank, _ = torch.ops.aten.convolution_backward(
-                    _images(operation(first, second)),
-                    _images(both.pop(0)),  # its memory serves the other
+                    images(filled(operation(first, second), self.multiple, 4)),
+                    images(both.pop(0)),  # its memory serves the other
                     filters[number],
                     None,
                     geometry.stride[1:],
@@ -186,7 +90,7 @@ class TimeReversal(Way):
                 if dfilters is not None:
                     dfilters[number] += dbank
                 if dx is not None:
-                    back.append(_frames(dsums, len(frames)))
+                    back.append(frames_of(dsums, len(frames)))
             if dx is not None:
                 self._unsum(back, dx[samples], frames, geometry)
         return dx, dfilters
@@ -196,7 +100,7 @@ class TimeReversal(Way):
         n, _, h, w, channels = x.shape
         frames = geometry.after[1]
         each = h * w * channels * geometry.kernel[0] * x.element_size()  # of both kinds of sums together
-        samples, most = _fitting(self.buffer, n, frames, each)
+        samples, most = fitting(self.buffer, n, frames, each)
         for start in range(0, n, samples):
             for first in range(0, frames, most):
                 yield slice(start, min(start + samples, n)), range(first, min(first + most, frames))
@@ -209,18 +113,21 @@ class TimeReversal(Way):
         n, _, h, w, channels = x.shape
         c, taps = channels // 2, geometry.kernel[0]
         first, second = x[..., :c], x[..., c:]
-        both = (x.new_empty(n, len(frames), h, w, taps * c), x.new_empty(n, len(frames), h, w, taps * c))
+        wide = taps * c + -(taps * c) % self.multiple
+        both = (x.new_empty(n, len(frames), h, w, wide), x.new_empty(n, len(frames), h, w, wide))
+        for sums in both:
+            sums[..., taps * c :] = 0
         middle = taps % 2
         if middle:
-            rows, there = _met(frames, taps // 2, geometry)
+            rows, there = met(frames, taps // 2, geometry)
             for sums, operation in zip(both, (torch.add, torch.sub), strict=True):
                 operation(first[:, there], second[:, there], out=sums[:, rows, ..., :c])
-                _clear(sums[..., :c], rows)
+                clear(sums[..., :c], rows)
         whole = _whole(frames, geometry)
         # Sum and difference of the orientations, by frames of the input: often they stand in the buffers already.
         u, v = (sums[..., :c] for sums in both) if whole else (first + second, first - second)
         for k in range(taps // 2):
-            early, late = _met(frames, k, geometry), _met(frames, taps - 1 - k, geometry)
+            early, late = met(frames, k, geometry), met(frames, taps - 1 - k, geometry)
             even, odd = (middle + k) * c, (middle + taps // 2 + k) * c
             for sums, same, other in ((both[0], u, v), (both[1], v, u)):
                 _pair(sums[..., even : even + c], same, early, late, 1)
@@ -234,11 +141,11 @@ class TimeReversal(Way):
         du, dv = (each[..., :c] if whole else torch.zeros_like(dx[..., :c]) for each in back)
         middle = taps % 2
         if middle and not whole:
-            rows, there = _met(frames, taps // 2, geometry)
+            rows, there = met(frames, taps // 2, geometry)
             du[:, there] += back[0][:, rows, ..., :c]
             dv[:, there] += back[1][:, rows, ..., :c]
         for k in range(taps // 2):
-            early, late = _met(frames, k, geometry), _met(frames, taps - 1 - k, geometry)
+            early, late = met(frames, k, geometry), met(frames, taps - 1 - k, geometry)
             even, odd = (middle + k) * c, (middle + taps // 2 + k) * c
             for inner, same, other in ((du, back[0], back[1]), (dv, back[1], back[0])):
                 even_part, odd_part = same[..., even : even + c], other[..., odd : odd + c]
@@ -264,9 +171,9 @@ class Rotations(Way):
 
     buffer = 4 * 2**20
 
-    def gains(self, c_in: int, c_out: int, geometry: Geometry) -> bool:
+    def gains(self, geometry: Geometry) -> bool:
         _, _, h, w = geometry.after
-        return geometry.kernel[1] > 1 and min(c_in, c_out) >= 32 and h * w >= 100
+        return geometry.kernel[1] > 1 and min(geometry.channels) >= 32 and h * w >= 100
 
     def filters(self, weight: Tensor) -> Tensor:
         """(5, kt, taps*C_in, C_out), the taps in the frame in the order of `_orbits`."""
@@ -341,7 +248,7 @@ class Rotations(Way):
         stride, padding, kernel = geometry.stride[0], geometry.padding[0], geometry.kernel[0]
         _, _, h, w = geometry.after
         each = 5 * geometry.kernel[1] ** 2 * (channels // 4) * h * w * x.element_size()
-        samples, most = _fitting(self.buffer, n, t, each)
+        samples, most = fitting(self.buffer, n, t, each)
         met = []
         for first in range(stride):  # with a stride, a frame meets every so many taps only
             frames, taps = range((first - padding) % stride, t, stride), range(first, kernel, stride)
@@ -385,9 +292,6 @@ class Rotations(Way):
         inside = wide[:, :, ph : ph + h, pw : pw + w]
         dx += inside[..., : 4 * c]
         dx[..., : 3 * c] += inside[..., 4 * c :]
-
-
-_WAYS: dict[str, Way] = {"t2": TimeReversal(), "p43d": Rotations()}
 
 
 @lru_cache(maxsize=8)
@@ -448,27 +352,6 @@ def _bank(filters: Tensor, taps: range) -> Tensor:
     return filters[:, _slice(taps)].transpose(1, 2).flatten(2)
 
 
-def _fitting(buffer: int, samples: int, frames: int, each: int) -> tuple[int, int]:
-    """How many samples and how many frames of them make a piece, where a frame takes `each` bytes of the buffer."""
-    if frames * each <= buffer:
-        return max(1, min(samples, buffer // (frames * each))), frames
-    return 1, max(1, buffer // each)
-
-
-def _met(frames: range, k: int, geometry: Geometry) -> tuple[slice, slice]:
-    """Which of some output frames have an input frame under tap k, as rows of `frames`, and which input frames."""
-    stride, shift, size = geometry.stride[0], k - geometry.padding[0], geometry.before[1]
-    first = max(frames.start, -(shift // stride))
-    last = min(frames.stop - 1, (size - 1 - shift) // stride)
-    if last < first:
-        return slice(0, 0), slice(0, 0)
-    start = first * stride + shift
-    return (
-        slice(first - frames.start, last + 1 - frames.start),
-        slice(start, start + (last - first) * stride + 1, stride),
-    )
-
-
 def _reached(frames: range, k: int, geometry: Geometry) -> tuple[slice, slice]:
     """Which of some input frames reach an output frame by tap k, as rows of `frames`, and which output frames."""
     stride = geometry.stride[0]
@@ -510,23 +393,6 @@ def _pair(out: Tensor, source: Tensor, early: tuple[slice, slice], late: tuple[s
             torch.mul(source[:, there][:, row - rows.start], sign, out=out[:, row])
         else:
             out[:, row] = 0
-
-
-def _clear(out: Tensor, rows: slice) -> None:
-    """Zeros in all rows but those."""
-    out[:, : rows.start] = 0
-    out[:, rows.stop :] = 0
-
-
-def _images(x: Tensor) -> Tensor:
-    """(n, t, H, W, C) as (n*t, C, H, W), channels-last."""
-    return x.flatten(0, 1).permute(0, 3, 1, 2)
-
-
-def _frames(x: Tensor, frames: int) -> Tensor:
-    """(n*t, C, H, W) as (n, t, H, W, C)."""
-    inner = x.permute(0, 2, 3, 1)
-    return inner.reshape(-1, frames, *inner.shape[1:])
 
 
 def _slice(numbers: range) -> slice:
