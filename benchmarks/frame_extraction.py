@@ -1,6 +1,7 @@
 """How fast frames are extracted, beside ffmpeg and PyAV on the same files, and how much memory that takes.
 
     python benchmarks/frame_extraction.py [--videos 48] [--copies 4] [--rounds 5] [--json figures.json]
+    python benchmarks/frame_extraction.py --brief
 
 Needs the program `ffmpeg` (Debian: `apt-get install ffmpeg`). Draws and encodes a set of videos as UCF-101 has them,
 and lists each several times under other names, so that starting a process counts as little as it does in a real set.
@@ -11,6 +12,11 @@ Ours are whole calls of `extract`: start of the worker, frames written and synce
 its documentation shows, which writes the same bytes into one file, unsynced, and survives nothing.
 "Busy" is frames per second of processor time, user and system, of all processes: what other work on the machine, and
 waiting for the disk, disturb least.
+
+`--files` takes real files instead of drawn ones; ffmpeg reads all as one input, so they must be of one kind. "ffmpeg,
+scaled as ours" scales and converts as we do, and throws the frames away.
+`--brief` compares with one ffmpeg for all files alone, takes less than a minute, and prints a JSON record for each row:
+{what, ours, peer, ratio, goal, met}, in frames per second of processor time.
 """
 
 import argparse
@@ -21,7 +27,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -29,11 +35,13 @@ from typing import Any
 import av
 
 from reeltrace.data import standin
-from reeltrace.data.decoding import scaled_size
+from reeltrace.data.decoding import read_header, scaled_size
 from reeltrace.data.frames import DECODERS, extract
+from reeltrace.machine import processor
 
 CORES = sorted(os.sched_getaffinity(0))
-HEIGHT, WIDTH = 240, 320
+GOAL = 0.9  # of the rate of one ffmpeg that decodes and does nothing else
+PATIENCE = 20.0  # seconds after which a brief run begins no further round
 PYAV = {"pyav": DECODERS["pyav"]}
 
 
@@ -41,9 +49,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--videos", type=int, default=48, help="different videos: a multiple of 4, 12 to 100")
     parser.add_argument("--copies", type=int, default=4, help="how often each is listed")
-    parser.add_argument("--frames", type=int, default=180, help="frames of a video")
+    parser.add_argument("--frames", type=int, default=180, help="frames of a drawn video")
+    parser.add_argument("--files", type=Path, nargs="+", help="these videos instead of drawn ones")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--short-sides", type=int, nargs="+", default=[128, 32])
+    parser.add_argument("--brief", action="store_true", help="a record for each goal, in less than a minute")
     parser.add_argument("--no-memory", action="store_true", help="leave the second table out")
     parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder)")
     parser.add_argument("--json", type=Path, help="write the figures there, too")
@@ -51,6 +61,9 @@ def main() -> None:
     if shutil.which("ffmpeg") is None:
         sys.exit("frame_extraction.py: the program ffmpeg is not installed; on Debian: apt-get install ffmpeg")
     with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
+        if asked.brief:
+            brief(Path(folder), asked)
+            return
         figures = {"speed": speed(Path(folder), asked)}
         if not asked.no_memory:
             figures["memory"] = memory(Path(folder), asked)
@@ -64,29 +77,24 @@ def main() -> None:
 def speed(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
     videos = folder / "videos"
     names = make_videos(videos, asked)
-    total = asked.videos * asked.copies * asked.frames
-    size = sum((videos / name).stat().st_size for name in names) / len(names) / asked.frames
-    print(f"{len(names)} videos of {asked.frames} frames, {WIDTH}x{HEIGHT}, MPEG-4, {size / 1000:.1f} kB a frame")
+    total, size, said = described(videos, names)
+    print(f"{about_machine()}\n{said}")
     contestants: dict[str, Callable[[], None]] = {
-        "ffmpeg, a process per file": lambda: ffmpeg_each(videos, names),
-        "ffmpeg, one process for all": lambda: ffmpeg_all(videos, names),
+        "ffmpeg, a process per file": on_one_core(lambda: ffmpeg_each(videos, names)),
+        "ffmpeg, one process for all": on_one_core(lambda: ffmpeg_all(videos, names)),
     }
     for side in asked.short_sides:
+        contestants[f"ffmpeg, scaled as ours {side}"] = on_one_core(
+            lambda side=side: ffmpeg_all(videos, names, scaled_size(*size, side))
+        )
         contestants[f"ours {side}"] = on_one_core(lambda side=side: ours(folder, names, side, 1))
         contestants[f"ours {side}, {len(CORES)} workers"] = lambda side=side: ours(folder, names, side, len(CORES))
         contestants[f"ours {side}, PyAV only"] = on_one_core(lambda side=side: ours(folder, names, side, 1, PYAV))
-        contestants[f"PyAV alone {side}"] = on_one_core(lambda side=side: pyav_alone(videos, names, side))
-    for name in list(contestants)[:2]:
-        contestants[name] = on_one_core(contestants[name])
-    seconds: dict[str, list[float]] = {name: [] for name in contestants}
-    busy: dict[str, list[float]] = {name: [] for name in contestants}
+        contestants[f"PyAV alone {side}"] = on_one_core(
+            lambda side=side: pyav_alone(videos, names, scaled_size(*size, side))
+        )
     order = list(contestants)
-    for number in range(asked.rounds):
-        for name in order[number % len(order) :] + order[: number % len(order)]:
-            began, used = time.perf_counter(), sum(os.times()[:4])
-            contestants[name]()
-            seconds[name].append(time.perf_counter() - began)
-            busy[name].append(sum(os.times()[:4]) - used)
+    seconds, busy = in_turns(contestants, asked.rounds)
     workers = {name: len(CORES) if name.endswith("workers") else 1 for name in order}
     rates = {name: [total / workers[name] / each for each in seconds[name]] for name in order}
     rates_busy = {name: [total / each for each in busy[name]] for name in order}
@@ -103,6 +111,8 @@ def speed(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
             (f"ours {side}", "ffmpeg, a process per file"),
             (f"ours {side}, {len(CORES)} workers", "ffmpeg, a process per file"),
             (f"ours {side}", "ffmpeg, one process for all"),
+            (f"ffmpeg, scaled as ours {side}", "ffmpeg, one process for all"),
+            (f"ours {side}", f"ffmpeg, scaled as ours {side}"),
             (f"ours {side}", f"PyAV alone {side}"),
             (f"ours {side}", f"ours {side}, PyAV only"),
         ):
@@ -123,19 +133,96 @@ def speed(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def brief(folder: Path, asked: argparse.Namespace) -> None:
+    """Few videos against one ffmpeg for all of them: a record per row."""
+    asked.videos = 12
+    asked.copies = max(1, 72 // len(asked.files or range(asked.videos)))
+    videos = folder / "videos"
+    names = make_videos(videos, asked)
+    total, size, said = described(videos, names)
+    print(f"{about_machine()}\n{said}", file=sys.stderr)
+    contestants = {"null": on_one_core(lambda: ffmpeg_all(videos, names))}
+    rows = []
+    for side in asked.short_sides:
+        height, width = scaled_size(*size, side)
+        contestants[f"ours {side}"] = on_one_core(lambda side=side: ours(folder, names, side, 1))
+        contestants[f"scaled {side}"] = on_one_core(
+            lambda height=height, width=width: ffmpeg_all(videos, names, (height, width))
+        )
+        what = f"frames extracted at {width}x{height}"
+        rows.append((f"{what} : ffmpeg -f null, which only decodes", f"ours {side}", "null"))
+        rows.append((f"{what} : ffmpeg that scales them as we do", f"ours {side}", f"scaled {side}"))
+    _, busy = in_turns(contestants, asked.rounds, PATIENCE)
+    for what, one, other in rows:
+        ratio = median(b / a for a, b in zip(busy[one], busy[other], strict=True))
+        record = {
+            "what": what,
+            "ours": round(total / median(busy[one])),
+            "peer": round(total / median(busy[other])),
+            "ratio": round(ratio, 3),
+            "goal": GOAL,
+            "met": ratio >= GOAL,
+        }
+        print(json.dumps(record), flush=True)
+
+
+def in_turns(
+    contestants: dict[str, Callable[[], None]], rounds: int, patience: float = float("inf")
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """Seconds, and seconds of processor time, of each contestant in each round; no round begins after `patience`."""
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    busy: dict[str, list[float]] = {name: [] for name in contestants}
+    order, start = list(contestants), time.perf_counter()
+    for number in range(rounds):
+        if number and time.perf_counter() - start > patience:
+            break
+        for name in order[number % len(order) :] + order[: number % len(order)]:
+            began, used = time.perf_counter(), sum(os.times()[:4])
+            contestants[name]()
+            seconds[name].append(time.perf_counter() - began)
+            busy[name].append(sum(os.times()[:4]) - used)
+    return seconds, busy
+
+
 def make_videos(folder: Path, asked: argparse.Namespace) -> list[str]:
-    """Encode the different videos, link their copies, and return all names."""
+    """Write the different videos, link their copies, and return all names."""
     folder.mkdir()
     names = []
-    drawn = standin.videos("ucf101", classes=4, groups=asked.videos // 4, clips_per_group=1)
-    for number, video in enumerate(drawn):
-        first = folder / f"{number:03d}.avi"
-        first.write_bytes(standin.encode(standin.render("ucf101", video, (asked.frames, asked.frames), 1), 25))
+    for number, (suffix, data) in enumerate(different_videos(asked)):
+        first = folder / f"{number:03d}{suffix}"
+        first.write_bytes(data)
         names.append(first.name)
         for copy in range(1, asked.copies):
-            os.link(first, folder / f"{number:03d}-{copy}.avi")
-            names.append(f"{number:03d}-{copy}.avi")
+            names.append(f"{number:03d}-{copy}{suffix}")
+            os.link(first, folder / names[-1])
     return sorted(names)
+
+
+def different_videos(asked: argparse.Namespace) -> Iterator[tuple[str, bytes]]:
+    """Suffix and bytes of the videos that were given, or of drawn ones."""
+    for path in asked.files or ():
+        yield path.suffix, path.read_bytes()
+    drawn = standin.videos("ucf101", classes=4, groups=asked.videos // 4, clips_per_group=1)
+    for video in () if asked.files else drawn:
+        yield ".avi", standin.encode(standin.render("ucf101", video, (asked.frames, asked.frames), 1), 25)
+
+
+def described(videos: Path, names: list[str]) -> tuple[int, tuple[int, int], str]:
+    """Frames of all videos, height and width of the first, and what they are in words."""
+    headers = [read_header(videos / name) for name in names]
+    total, first = sum(header.packets for header in headers), headers[0]
+    with av.open(str(videos / names[0])) as container:
+        codec = container.streams.video[0].codec_context.name
+    size = sum((videos / name).stat().st_size for name in names) / total
+    said = f"{len(names)} videos, {total} frames, {first.width}x{first.height}, {codec}, {size / 1000:.1f} kB a frame"
+    return total, (first.height, first.width), said
+
+
+def about_machine() -> str:
+    """The processor, what it can do, and the versions that decode."""
+    version = subprocess.run(["ffmpeg", "-version"], capture_output=True, text=True, check=True).stdout.split()[2]
+    can = " ".join(processor.features() or ())
+    return f"{processor.name()}, {len(CORES)} cores ({can}); PyAV {av.__version__}, ffmpeg {version}"
 
 
 def on_one_core(what: Callable[[], None]) -> Callable[[], None]:
@@ -160,9 +247,9 @@ def ours(folder: Path, names: list[str], side: int, workers: int, decoders: dict
         raise RuntimeError(f"{done.broken} videos could not be decoded")
 
 
-def pyav_alone(videos: Path, names: list[str], side: int) -> None:
+def pyav_alone(videos: Path, names: list[str], size: tuple[int, int]) -> None:
     """Decode and scale as PyAV's documentation does, one thread, into one file."""
-    height, width = scaled_size(HEIGHT, WIDTH, side)
+    height, width = size
     with tempfile.TemporaryFile(dir=videos.parent) as file:
         for name in names:
             with av.open(str(videos / name)) as container:
@@ -173,7 +260,8 @@ def pyav_alone(videos: Path, names: list[str], side: int) -> None:
 
 
 def ffmpeg(*arguments: str) -> None:
-    subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-threads", "1", *arguments, "-f", "null", "-"], check=True)
+    end = "-an", "-f", "null", "-"
+    subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-threads", "1", *arguments, *end], check=True)
 
 
 def ffmpeg_each(videos: Path, names: list[str]) -> None:
@@ -181,11 +269,12 @@ def ffmpeg_each(videos: Path, names: list[str]) -> None:
         ffmpeg("-i", str(videos / name))
 
 
-def ffmpeg_all(videos: Path, names: list[str]) -> None:
-    """All files as one input: one start, one decoder."""
+def ffmpeg_all(videos: Path, names: list[str], size: tuple[int, int] | None = None) -> None:
+    """All files as one input: one start, one decoder. With a height and width frames are scaled as ours are."""
+    scale = f"scale={size[1]}:{size[0]}:flags=bilinear,format=rgb24" if size else "null"
     listed = videos.parent / "files.txt"
     listed.write_text("".join(f"file '{videos / name}'\n" for name in names))
-    ffmpeg("-f", "concat", "-safe", "0", "-i", str(listed))
+    ffmpeg("-f", "concat", "-safe", "0", "-i", str(listed), "-vf", scale)
 
 
 # --- memory ---
@@ -196,15 +285,15 @@ def memory(folder: Path, asked: argparse.Namespace) -> dict[str, float]:
     side = asked.short_sides[0]
     videos = folder / "videos"
     names = sorted(path.name for path in videos.iterdir())
-    few = names[: max(1, len(names) // 10)]
+    few, each = names[: max(1, len(names) // 10)], "" if asked.files else f" of {asked.frames} frames"
     action = standin.videos("ucf101", classes=2, groups=3, clips_per_group=1)[0]
     lengths = {f"1 video of {n} frames": n for n in (asked.frames, 5 * asked.frames, 10 * asked.frames)}
     for n in lengths.values():
         pictures = standin.render("ucf101", action, (n, n), 1)
         (folder / f"{n}.avi").write_bytes(standin.encode(pictures, 25))
     cases: dict[str, tuple[Path, list[str]]] = {
-        f"{len(few)} videos of {asked.frames} frames": (videos, few),
-        f"{len(names)} videos of {asked.frames} frames": (videos, names),
+        f"{len(few)} videos{each}": (videos, few),
+        f"{len(names)} videos{each}": (videos, names),
         **{title: (folder, [f"{n}.avi"]) for title, n in lengths.items()},
     }
     print(f"\n{f'peak memory of a worker, short side {side}':50}{'MiB':>6}{'frames, MiB':>14}  decoders")

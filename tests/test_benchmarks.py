@@ -1,10 +1,14 @@
 """The benchmarks can be run as they say; what they measure belongs to a quiet machine, and is not looked at here."""
 
+import json
+import os
+import shutil
+import subprocess
 import sys
 
 import pytest
 
-from conftest import PROJECT, run_in
+from conftest import PROJECT, environment, run_in
 from reeltrace.registry.reading import load
 
 BENCHMARKS = sorted(path.name for path in (PROJECT / "benchmarks").glob("*.py"))
@@ -27,3 +31,36 @@ def test_a_step_of_training_is_timed() -> None:
     ).stdout
     assert said.splitlines()[-1].split()[0] == next(iter(runs))
     assert all(float(ms) > 0 for ms in said.splitlines()[-1].split()[-4:])
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="the program ffmpeg is not installed")
+def test_a_brief_look_at_extraction_gives_a_record_for_each_row() -> None:
+    few = "--brief", "--frames", "20", "--rounds", "1"
+    said = run_in(PROJECT, sys.executable, "benchmarks/frame_extraction.py", *few).stdout
+    records = [json.loads(line) for line in said.splitlines()]
+    assert len({record["what"] for record in records}) == 4
+    for record in records:
+        assert list(record) == ["what", "ours", "peer", "ratio", "goal", "met"]
+        assert record["ratio"] == pytest.approx(record["ours"] / record["peer"], rel=0.02)
+        assert record["met"] == (record["ratio"] >= record["goal"])
+
+
+def test_without_ffmpeg_extraction_is_not_compared() -> None:
+    done = subprocess.run(
+        [sys.executable, "benchmarks/frame_extraction.py", "--brief"],
+        cwd=PROJECT,
+        env={**environment(PROJECT), "PATH": os.devnull},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert "ffmpeg is not installed" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the times of threads are read from /proc")
+def test_the_parts_of_a_frame_are_timed() -> None:
+    said = run_in(PROJECT, sys.executable, "benchmarks/frame_parts.py", "--turns", "1", "--short-sides", "32").stdout
+    chosen = next(line for line in said.splitlines() if line.startswith("bilinear, to rgb24 "))
+    assert chosen.split()[-3:] == ["0", "0.00", "0.00%"]

@@ -96,6 +96,33 @@ def test_decord_itself_does_repeat_frames(tmp_path: Path, whole: bytes) -> None:
     assert (len(frames), len(set(frames))) == (40, 37)
 
 
+@pytest.mark.parametrize("count", [1, 64, 65, 150])
+def test_batches_hold_the_frames_that_decord_gives_one_by_one(tmp_path: Path, count: int) -> None:
+    import decord
+
+    path = saved(tmp_path, standin.encode(pictures(count), RATE))
+    reader = decord.VideoReader(str(path), width=42, height=32, num_threads=1)
+    singly = [reader.next().asnumpy().tobytes() for _ in range(len(reader))]
+    frames = list(decord_frames(path, 32, 42))
+    assert [frame.tobytes() for frame in frames] == singly
+    kept = frames[0]
+    del frames
+    again = [frame.tobytes() for frame in decord_frames(path, 32, 42)]  # takes memory anew
+    assert again == singly
+    assert kept.tobytes() == singly[0]
+
+
+def test_frames_to_which_decord_adds_channels_are_not_stored(tmp_path: Path, whole: bytes) -> None:
+    """It takes a padded row of 64 bytes for 16 pixels of four."""
+    import decord
+
+    path = saved(tmp_path, whole)
+    assert decord.VideoReader(str(path), width=16, height=12, num_threads=1).next().shape != (12, 16, 3)
+    with pytest.raises(DecodingError, match="decord cannot read it"):
+        list(decord_frames(path, 12, 16))
+    assert {frame.shape for frame in pyav_frames(path, 12, 16)} == {(12, 16, 3)}
+
+
 def test_a_video_that_stands_still_at_its_end_is_stored_whole(tmp_path: Path) -> None:
     moving = list(pictures(20))
     row = rows_of(tmp_path, standin.encode(iter(moving + [moving[-1]] * 30), RATE))

@@ -40,6 +40,7 @@ SCHEMA = 2
 SHARD_BYTES = 4 * 2**20  # of encoded video in one shard, unless a single video has more
 TIME_LIMIT = 60.0  # seconds that a decoder may take for the next HEARTBEAT frames
 HEARTBEAT = 64
+BUFFER = 2**20  # bytes that are written at once: by single frames it takes half as long again
 DECODERS: dict[str, str] = {
     "decord": "reeltrace.data.decoding:decord_frames",
     "pyav": "reeltrace.data.decoding:pyav_frames",
@@ -331,7 +332,7 @@ def _do(connection: Connection, setup: _Setup, shard: _Shard) -> None:
     part = final.with_name(f".{shard.name}.part")
     rows: list[Row] = []
     broken: list[Broken] = []
-    with writing(part, None), part.open("wb") as file:
+    with writing(part, None), part.open("wb", buffering=BUFFER) as file:
         for video in shard.videos:
             start = file.tell()
             try:
