@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 FAST := tests/analysis tests/documents tests/report/test_binding.py tests/report/test_report.py \
 	tests/artifacts tests/registry tests/kinds/test_document_code.py tests/test_project.py
 
-.PHONY: report test test-fast test-gpu lint format clean lock schema system FORCE
+.PHONY: report test test-fast test-gpu bench lint format clean lock schema system FORCE
 
 report: $(VENV)/.ready
 	snakemake --cores $(CORES)
@@ -29,6 +29,14 @@ test-gpu: $(VENV)/.ready
 		3) echo "no GPU: nothing was tested" ;; \
 		*) exit 1 ;; \
 	esac
+
+# Every goal of speed, side by side with what it is compared with, in at most ten minutes.
+bench: $(VENV)/.ready build/peers/.ready
+	python benchmarks/bench.py
+
+build/peers/.ready: benchmarks/peers.txt
+	python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target build/peers -r $<
+	touch $@
 
 lint: $(VENV)/.ready
 	ruff check .

@@ -153,6 +153,7 @@ def brief(folder: Path, asked: argparse.Namespace) -> None:
         rows.append((f"{what} : ffmpeg -f null, which only decodes", f"ours {side}", "null"))
         rows.append((f"{what} : ffmpeg that scales them as we do", f"ours {side}", f"scaled {side}"))
     _, busy = in_turns(contestants, asked.rounds, PATIENCE)
+    records = []
     for what, one, other in rows:
         ratio = median(b / a for a, b in zip(busy[one], busy[other], strict=True))
         record = {
@@ -160,10 +161,13 @@ def brief(folder: Path, asked: argparse.Namespace) -> None:
             "ours": round(total / median(busy[one])),
             "peer": round(total / median(busy[other])),
             "ratio": round(ratio, 3),
-            "goal": GOAL,
+            "goal": f">= {GOAL:g}",
             "met": ratio >= GOAL,
         }
         print(json.dumps(record), flush=True)
+        records.append(record)
+    if asked.json is not None:
+        asked.json.write_text(json.dumps({"rows": records}, indent=2) + "\n")
 
 
 def in_turns(
