@@ -97,6 +97,9 @@ def reproduce(
     minutes: Annotated[
         float | None, typer.Option("--minutes", help="End before these are over; the same command goes on later.")
     ] = None,
+    bring: Annotated[
+        Path | None, typer.Option("--bring", metavar="FOLDER", help="Copy what is made there, to be carried elsewhere.")
+    ] = None,
 ) -> None:
     """Make tables, with all that they need, in this one process; exit 75 where the time is over first."""
     from reeltrace.pipeline.plan import scale_named
@@ -110,7 +113,7 @@ def reproduce(
             os.write(stream, f"{_printable(line)}\n".encode(errors="backslashreplace"))
 
     named = None if scale is None else scale_named(scale)
-    outcome = make_tables(tables, scale=named, seeds=seeds or (), minutes=minutes, root=ROOT, say=say)
+    outcome = make_tables(tables, scale=named, seeds=seeds or (), minutes=minutes, bring=bring, root=ROOT, say=say)
     raise typer.Exit(outcome.code)
 
 

@@ -11,6 +11,7 @@ import hashlib
 import importlib
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,9 +25,9 @@ from types import FrameType
 from typing import Any, TextIO
 
 from reeltrace.analysis.cross_checks import check_texts
-from reeltrace.artifacts.files import in_one_line
+from reeltrace.artifacts.files import in_one_line, sha256_file
 from reeltrace.artifacts.formats import HISTORY
-from reeltrace.artifacts.names import DOCUMENTS
+from reeltrace.artifacts.names import DOCUMENTS, MANIFEST
 from reeltrace.errors import CheckFailed, UserError, known_names
 from reeltrace.kinds.dataset import decoded_of
 from reeltrace.machine.memory import LOADING, explaining_memory, try_import
@@ -134,6 +135,7 @@ def reproduce(
     scale: Scale | None = None,
     seeds: Sequence[int] = (),
     minutes: float | None = None,
+    bring: Path | None = None,
     root: Path = Path(),
     say: Say = print,
     clock: Clock = time.monotonic,
@@ -142,7 +144,8 @@ def reproduce(
 
     Ends before `minutes` are over: no epoch begins that is not expected to end in time, and what takes longer all the
     same is broken off; a training keeps its last whole epoch, and the next call goes on from there. SIGINT and SIGTERM
-    break off likewise. A task that fails is told by `say` in one line, and the others go on.
+    break off likewise. A task that fails is told by `say` in one line, and the others go on. What is there of the asked
+    for is copied into the folder `bring`, as it is made, and what is half done at the end.
 
     Raises `UserError` before anything is made where what is asked for cannot be.
     """
@@ -155,10 +158,12 @@ def reproduce(
     check_texts(plan.registry, root)
     check_sources(plan)
     refuse_unreadable(plan)
+    if bring is not None and bring.exists() and not bring.is_dir():
+        raise UserError(f"--bring: {bring} is no folder; expected one, or a place for a new one")
     tasks = in_order(plan, dict.fromkeys(tables), seeds)
     found = standings(plan)
     _check_folders(plan, [task for task in tasks if found[task.name].state != "current"])
-    work = _Work(plan, until, say, clock)
+    work = _Work(plan, until, say, clock, bring)
     with work.signals():
         work.make(tasks)
         work.report()
@@ -170,8 +175,8 @@ def reproduce(
 class _Work:
     """One call of `reproduce`: what is made, how fast it goes, and why it ends."""
 
-    def __init__(self, plan: Plan, until: float, say: Say, clock: Clock) -> None:
-        self.plan, self.until, self.say, self.clock = plan, until, say, clock
+    def __init__(self, plan: Plan, until: float, say: Say, clock: Clock, bring: Path | None) -> None:
+        self.plan, self.until, self.say, self.clock, self.bring = plan, until, say, clock, bring
         self.outcome, self.pace = Outcome(), Pace()
         found = standings(plan)
         self.current = {name for name, standing in found.items() if standing.state == "current"}
@@ -246,6 +251,8 @@ class _Work:
         self.outcome.there = [task.name for task in tasks if task.name in self.current]
         there = f"; {len(self.outcome.there)} are there" if self.outcome.there else ""
         self.say(f"scale {self.plan.registry.scale}: {_count(waiting)} to make{there}")
+        for name in self.outcome.there:
+            self._bring(self.plan[name].folder)
         for number, task in enumerate(waiting, start=1):
             if self.over:
                 break
@@ -267,6 +274,7 @@ class _Work:
         if leaf.is_made(task, self.plan.root, self.plan):
             self.current.add(task.name)
             self.outcome.there.append(task.name)
+            self._bring(task.folder)
             return
         log = self.plan.root / task.folder.parents[1] / "logs" / f"{task.stage}-{task.key}.log"
         failure = ""
@@ -275,6 +283,7 @@ class _Work:
             self.task, self.done, self.ended = task, 0, None
             self._run(task, log)
         except Stopped:
+            self._bring(task.folder.with_name(f".{task.key}.work"))
             return
         except (UserError, CheckFailed, OSError) as error:
             failure = in_one_line(error)
@@ -293,6 +302,24 @@ class _Work:
         self.current.add(task.name)
         self.outcome.made.append(task.name)
         self.say(f"made {task.name} in {_long(now - self.began)} ({place})")
+        self._bring(task.folder)
+
+    def _bring(self, folder: Path) -> None:
+        """Copy a folder of results to where they are to be carried from, unless it is there."""
+        if self.bring is None or not (self.plan.root / folder).is_dir():
+            return
+        source, target = self.plan.root / folder, self.bring / folder
+        coming = target.with_name(f".{target.name}.coming")
+        try:
+            if (target / MANIFEST).is_file() and sha256_file(target / MANIFEST) == sha256_file(source / MANIFEST):
+                return
+            for older in (coming, target.with_name(f".{target.name}.work")):
+                shutil.rmtree(older, ignore_errors=True)
+            shutil.copytree(source, coming)
+            shutil.rmtree(target, ignore_errors=True)
+            coming.rename(target)
+        except (OSError, shutil.Error) as error:
+            self._fail(f"--bring {self.bring}", in_one_line(error))
 
     def _fail(self, name: str, why: str) -> None:
         self.outcome.failed[name] = why
