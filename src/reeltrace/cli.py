@@ -10,6 +10,7 @@ import math
 import os
 import re
 import sys
+import time
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -102,6 +103,8 @@ def reproduce(
     ] = None,
 ) -> None:
     """Make tables, with all that they need, in this one process; exit 75 where the time is over first."""
+    import psutil
+
     from reeltrace.pipeline.plan import scale_named
     from reeltrace.pipeline.reproduce import reproduce as make_tables
 
@@ -112,8 +115,9 @@ def reproduce(
         with contextlib.suppress(OSError):
             os.write(stream, f"{_printable(line)}\n".encode(errors="backslashreplace"))
 
-    named = None if scale is None else scale_named(scale)
-    outcome = make_tables(tables, scale=named, seeds=seeds or (), minutes=minutes, bring=bring, root=ROOT, say=say)
+    asked: dict[str, Any] = {"scale": None if scale is None else scale_named(scale), "seeds": seeds or ()}
+    spent = time.time() - psutil.Process().create_time()  # Python and this package were loaded in it
+    outcome = make_tables(tables, **asked, minutes=minutes, spent=spent, bring=bring, root=ROOT, say=say)
     raise typer.Exit(outcome.code)
 
 

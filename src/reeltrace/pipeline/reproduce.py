@@ -34,7 +34,7 @@ from reeltrace.machine.memory import LOADING, explaining_memory, try_import
 from reeltrace.machine.pauses import Stopped, telling
 from reeltrace.pipeline import leaf
 from reeltrace.pipeline.code import package_sha256
-from reeltrace.pipeline.engines import code_is_recorded, few, refuse_unreadable, standings, sync, unrecorded
+from reeltrace.pipeline.engines import code_is_recorded, refuse_unreadable, standings, sync, unrecorded
 from reeltrace.pipeline.pace import Pace, epochs_of, training_of
 from reeltrace.pipeline.plan import Plan, Task, check_sources, load_plan
 from reeltrace.pipeline.warm import STAGES as ON_TORCH
@@ -44,7 +44,7 @@ Say = Callable[[str], None]
 Clock = Callable[[], float]
 
 OUT_OF_TIME = 75  # the exit code where the same command goes on; as EX_TEMPFAIL of sysexits.h
-KEPT_BACK = 5.0  # seconds of the time given in which nothing is computed any more, or a tenth where that is less
+KEPT_BACK = 10.0  # seconds of the time given, or a tenth of it if that is less, for what ends when all else has
 OFTEN = 60.0  # seconds between two lines on the same task
 TO_CLEAN_UP = 10.0  # until a task that was broken off, and did not end, is broken off again
 TO_RECORD = 20.0  # seconds that must be left for recording with DVC
@@ -135,6 +135,7 @@ def reproduce(
     scale: Scale | None = None,
     seeds: Sequence[int] = (),
     minutes: float | None = None,
+    spent: float = 0.0,
     bring: Path | None = None,
     root: Path = Path(),
     say: Say = print,
@@ -142,16 +143,17 @@ def reproduce(
 ) -> Outcome:
     """Make `tables` with what they need, at `scale` as if params.yaml named it, with all of its seeds or some.
 
-    Ends before `minutes` are over: no epoch begins that is not expected to end in time, and what takes longer all the
-    same is broken off; a training keeps its last whole epoch, and the next call goes on from there. SIGINT and SIGTERM
-    break off likewise. A task that fails is told by `say` in one line, and the others go on. What is there of the asked
-    for is copied into the folder `bring`, as it is made, and what is half done at the end.
+    Ends before `minutes` are over, of which `spent` seconds are already: no epoch begins that is not expected to end in
+    time, and what takes longer all the same is broken off. A training keeps its last whole epoch, and the next call
+    goes on from there. SIGINT and SIGTERM break off likewise. A task that fails is told by `say` in one line, and the
+    others go on. What is there of the asked for is copied into the folder `bring`, as it is made, and what is half done
+    at the end.
 
     Raises `UserError` before anything is made where what is asked for cannot be.
     """
     until = math.inf
     if minutes is not None and math.isfinite(minutes):
-        until = clock() + 60 * minutes - min(KEPT_BACK, 6 * minutes)
+        until = clock() - spent + 60 * minutes - min(KEPT_BACK, 6 * minutes)
     plan = load_plan(root, scale)
     seeds = seeds or plan.registry.params.seeds
     check_asked(plan, tables, seeds, minutes)
@@ -206,7 +208,9 @@ class _Work:
         own, before = os.getpid(), dict[int, Any]()
 
         def stop(number: int, frame: FrameType | None) -> None:
-            if os.getpid() != own:  # a process that a task forked
+            if os.getpid() != own:  # in a process that a task forked
+                if number == signal.SIGINT:
+                    raise KeyboardInterrupt
                 os._exit(128 + number)
             for each, handler in before.items():
                 signal.signal(each, handler)
@@ -277,14 +281,13 @@ class _Work:
             self._bring(task.folder)
             return
         log = self.plan.root / task.folder.parents[1] / "logs" / f"{task.stage}-{task.key}.log"
-        failure = ""
+        failure, broken_off = "", False
         try:
             self.began = self.said = self.clock()
             self.task, self.done, self.ended = task, 0, None
             self._run(task, log)
         except Stopped:
-            self._bring(task.folder.with_name(f".{task.key}.work"))
-            return
+            broken_off = True
         except (UserError, CheckFailed, OSError) as error:
             failure = in_one_line(error)
         except Exception as error:
@@ -293,6 +296,9 @@ class _Work:
         finally:
             self.task = None
         gc.collect()
+        if broken_off or (failure and self.outcome.stopped):  # which a loader may have met as a failure
+            self._bring(task.folder.with_name(f".{task.key}.work"))
+            return
         if failure:
             self._fail(task.name, failure)
             return
@@ -473,13 +479,12 @@ class _Work:
 
     def _say_who_waits(self, tables: Iterable[Task], asked: set[str]) -> None:
         """Tables that need what was not asked for, and the report where it does."""
-        for table in tables:
-            others = [each.name for each in self.plan.behind(table) if each.name not in asked | self.current]
-            if others:
-                self.say(f"{table.key} waits for trainings with other seeds of params.yaml: {few(others)}")
+        known = asked | self.current
+        if waits := [each.key for each in tables if not known.issuperset(of.name for of in self.plan.behind(each))]:
+            self.say(f"wait for trainings with other seeds of params.yaml: {', '.join(waits)}")
         report = self.plan["report/all"]
-        others = [name for name in report.inputs if name not in asked | self.current]
-        if report.name not in self.current and others:
+        others = [name for name in report.inputs if name not in known]
+        if report.name not in self.current and others and not self.outcome.stopped:
             self.say(
                 f"the report waits for {len(others)} artifacts of other tables or seeds; `documents:` in params.yaml "
                 "makes one of these tables alone"
