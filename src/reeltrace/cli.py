@@ -1,6 +1,6 @@
-"""The command line: run, status, verify, explain, sync, new.
+"""The command line: run, reproduce, status, verify, explain, sync, new.
 
-Errors are one line; exit 2 for bad input, 1 for a failed check.
+Errors are one line; exit 2 for bad input, 1 for a failed check, and 75 where the time given to `reproduce` is over.
 """
 
 import contextlib
@@ -10,10 +10,12 @@ import math
 import os
 import re
 import sys
+import time
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperCommand
 
 from reeltrace.artifacts.files import reason_of
 from reeltrace.artifacts.formats import HTML
@@ -48,21 +50,75 @@ def run(
         str, typer.Argument(help="data, frames, pretrain, features, measure, train, timing, aggregate or report")
     ],
     key: Annotated[str, typer.Argument(help="the key of the artifact, as `reeltrace status` lists it")],
+    scale: Annotated[str | None, typer.Option("--scale", help="Another scale than params.yaml names.")] = None,
 ) -> None:
     """Run one stage for one key: the leaf command that both engines call."""
     from reeltrace.analysis.cross_checks import check_texts
     from reeltrace.pipeline.engines import refuse_outdated_dvc, refuse_unrecordable_results
     from reeltrace.pipeline.leaf import run as run_stage
-    from reeltrace.pipeline.plan import load_plan
+    from reeltrace.pipeline.plan import load_plan, scale_named
 
-    plan = load_plan(ROOT)
+    asked = None if scale is None else scale_named(scale)
+    plan = load_plan(ROOT, asked)
     refuse_outdated_dvc(plan)
     refuse_unrecordable_results(plan)
     if "DVC_STAGE" in os.environ or stage == "report":  # Snakemake has checked them for the others
         check_texts(plan.registry, ROOT)
-    folder = run_stage(stage, key, ROOT, wait=-1)
+    folder = run_stage(stage, key, ROOT, wait=-1, scale=asked)
     if sys.stdout.isatty():
         print(folder)
+
+
+class _OfLists(TyperCommand):
+    """A command some of whose options take several values, as in `--tables A B`; click wants the option before each."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        several = {name for each in self.params if each.multiple for name in each.opts}
+        spread, option = [], ""
+        for argument in args:
+            name, given, value = argument.partition("=")
+            if name in several:
+                option = name
+                spread += [option, value] if given else []
+            elif argument.startswith("-") or not option:
+                option = ""
+                spread.append(argument)
+            else:
+                spread += [option, argument]
+        return super().parse_args(ctx, spread)
+
+
+@app.command(cls=_OfLists)
+def reproduce(
+    tables: Annotated[list[str], typer.Option("--tables", metavar="TABLE...", help="The tables, in their order.")],
+    scale: Annotated[str | None, typer.Option("--scale", help="Another scale than params.yaml names.")] = None,
+    seeds: Annotated[
+        list[int] | None, typer.Option("--seeds", metavar="SEED...", help="Of the seeds in params.yaml these alone.")
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option("--minutes", help="End before these are over; the same command goes on later.")
+    ] = None,
+    bring: Annotated[
+        Path | None, typer.Option("--bring", metavar="FOLDER", help="Copy what is made there, to be carried elsewhere.")
+    ] = None,
+) -> None:
+    """Make tables, with all that they need, in this one process; exit 75 where the time is over first."""
+    import psutil
+
+    from reeltrace.pipeline.plan import scale_named
+    from reeltrace.pipeline.reproduce import reproduce as make_tables
+
+    warm.fill_streams()
+    stream = os.dup(sys.stdout.fileno() if isinstance(sys.stdout, io.TextIOWrapper) else 1)
+
+    def say(line: str) -> None:  # from a signal's handler too, where a buffered stream would refuse
+        with contextlib.suppress(OSError):
+            os.write(stream, f"{_printable(line)}\n".encode(errors="backslashreplace"))
+
+    asked: dict[str, Any] = {"scale": None if scale is None else scale_named(scale), "seeds": seeds or ()}
+    spent = time.time() - psutil.Process().create_time()  # Python and this package were loaded in it
+    outcome = make_tables(tables, **asked, minutes=minutes, spent=spent, bring=bring, root=ROOT, say=say)
+    raise typer.Exit(outcome.code)
 
 
 @app.command(hidden=True)

@@ -230,3 +230,17 @@ def test_sizes_are_shown_for_people() -> None:
         "3 GiB",
         "2.5 PiB",
     ]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux counts the peak anew when it is told to")
+def test_the_peak_counts_from_where_it_is_told_to() -> None:
+    code = """
+from reeltrace.machine import process_memory
+held = b"x" * 2**28
+before = process_memory.peak()
+del held
+process_memory.count_anew()
+print(before - process_memory.peak())
+"""
+    done = run_in(PROJECT, sys.executable, "-c", code)
+    assert int(done.stdout) > 2**27

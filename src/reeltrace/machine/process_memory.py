@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 
 STATUS = Path("/proc/self/status")
+CLEAR = Path("/proc/self/clear_refs")
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # of glibc's mallopt
 AS_MUCH_AS_MAY_BE = 2**30
 
@@ -29,6 +30,12 @@ def peak() -> int:
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def count_anew() -> None:
+    """Let `peak` count from what is held now. Where this is no Linux, or is not allowed, it stays as it was."""
+    with contextlib.suppress(OSError):
+        CLEAR.write_text("5", encoding="ascii")
 
 
 def keep_what_is_freed() -> bool:

@@ -13,7 +13,6 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 import psutil
@@ -164,9 +163,7 @@ def _restart_peak(device: torch.device) -> dict[str, int]:
     gc.collect()
     with contextlib.suppress(AttributeError, OSError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)  # what earlier networks left behind goes back to the system
-    # Where this is no Linux, or is not allowed, the peak is that of the whole process: an upper bound.
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # to the kernel: count the peak from here
+    process_memory.count_anew()  # where that cannot be, the peak is that of the whole process: an upper bound
     found = {"process": process_memory.resident()}
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)

@@ -29,6 +29,7 @@ from reeltrace.machine import process_memory, processor
 from reeltrace.machine.memory import LOADING, explaining_memory, try_import
 from reeltrace.pipeline.named import module_of
 from reeltrace.pipeline.plan import Plan, Task, code_sha256, load_plan, texts_sha256
+from reeltrace.registry.fields import Scale
 from reeltrace.registry.reading import spec_json
 from reeltrace.registry.sizes import refuse_beyond
 
@@ -48,8 +49,8 @@ PACKAGES = (
 StageFunction = Callable[[Any, dict[str, Path], Path], dict[str, Any]]
 
 
-def run(stage: str, key: str, root: Path = Path(), wait: float = 0.0) -> Path:
-    """Run one stage and return the folder of its artifact.
+def run(stage: str, key: str, root: Path = Path(), wait: float = 0.0, scale: Scale | None = None) -> Path:
+    """Run one stage and return the folder of its artifact; `scale` replaces the one that params.yaml names.
 
     Where another process is at the same work (the other engine's, or one that a killed run left behind), wait for it
     up to `wait` seconds, below zero without end; what it has made is then taken as it is, if it is what was asked for.
@@ -57,7 +58,7 @@ def run(stage: str, key: str, root: Path = Path(), wait: float = 0.0) -> Path:
     Raises `UserError` for an unknown stage or key, an input that is not there or another process at the same work, and
     `CheckFailed` when an input was altered or the spec changed meanwhile.
     """
-    plan = load_plan(root)
+    plan = load_plan(root, scale)
     task = plan[f"{stage}/{key}"]
     target = root / task.folder
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -77,7 +78,7 @@ def run(stage: str, key: str, root: Path = Path(), wait: float = 0.0) -> Path:
                 "wait until it ends, or end it, and try again"
             ) from None
     try:
-        return target if met and _is_made(task, root, plan) else _run(plan, task, root)
+        return target if met and is_made(task, root, plan) else _run(plan, task, root)
     finally:
         lock.release()
 
@@ -133,7 +134,7 @@ def _run(plan: Plan, task: Task, root: Path) -> Path:
     return target
 
 
-def _is_made(task: Task, root: Path, plan: Plan) -> bool:
+def is_made(task: Task, root: Path, plan: Plan) -> bool:
     """Whether the artifact stands there, whole, as made from the spec, the code and the inputs of now."""
     target = root / task.folder
     try:
@@ -198,7 +199,7 @@ def _check_input(task: Task, reader: Task, root: Path) -> None:
 
 def _check_unchanged(task: Task, code: str, root: Path) -> None:
     """The spec and the code are still what the stage started with."""
-    now = load_plan(root)
+    now = load_plan(root, task.spec.scale)
     same = task.name in now.tasks and spec_json(now[task.name].spec) == spec_json(task.spec)
     if not same:
         raise CheckFailed(

@@ -23,7 +23,7 @@ from reeltrace.kinds.measurement import MEASUREMENTS
 from reeltrace.kinds.table import kind_of, measurements_of
 from reeltrace.pipeline.code import check_readable, code_of, files_sha256, imports
 from reeltrace.pipeline.named import documents_of_kinds, module_of, named_by_kinds, own_module
-from reeltrace.registry.fields import Spec
+from reeltrace.registry.fields import SCALES, Scale, Spec
 from reeltrace.registry.header import HEADER
 from reeltrace.registry.reading import Registry, load
 from reeltrace.registry.specs import MeasureSpec
@@ -437,9 +437,20 @@ def check_given(task: Task, root: Path = Path()) -> None:
             raise UserError(f"{path}: {what}; {task.name} needs it. Put it there, or correct {key}")
 
 
-def load_plan(root: Path = Path()) -> Plan:
-    """The plan of the project below `root`. Raises `UserError` where its results can lie nowhere."""
-    registry = load(root)
+def load_plan(root: Path = Path(), scale: Scale | None = None) -> Plan:
+    """The plan of the project below `root`, at the scale that params.yaml names or at `scale` as if it named that.
+
+    Raises `UserError` where its results can lie nowhere.
+    """
+    registry = load(root, scale)
     if found := not_a_folder(root / RESULTS / registry.scale / "logs" / "any.log"):
         raise UserError(found)
     return Plan(registry, root)
+
+
+def scale_named(name: str) -> Scale:
+    """The scale of that name. Raises `UserError` where there is none."""
+    for scale in SCALES:
+        if scale == name:
+            return scale
+    raise UserError(f"--scale: no scale is named {name!r}; {known_names(name, SCALES)}")

@@ -84,6 +84,15 @@ def _end_with(parent: int) -> None:
         os._exit(1)
 
 
+def fill_streams() -> None:
+    """Open what is closed of the standard streams, or another file would get its number and pass for a stream."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+
+
 def hand_over(arguments: Sequence[str]) -> int | None:
     """Let a fork of the server do `reeltrace ARGUMENTS...` and return its exit code; None where there is no server.
 
@@ -92,11 +101,7 @@ def hand_over(arguments: Sequence[str]) -> int | None:
     """
     if len(arguments) < 2 or arguments[0] != "run" or arguments[1] not in STAGES:
         return None
-    for number in range(3):  # a closed one would be the number of the socket, and be handed over as a stream
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)
+    fill_streams()
     try:
         found = json.loads(os.environ[VARIABLE])
         if found["python"] != _python():

@@ -23,6 +23,7 @@ from reeltrace.artifacts.json_values import sha256_json
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.kinds.architecture import ARCHITECTURES
 from reeltrace.kinds.points import load
+from reeltrace.machine import pauses
 from reeltrace.machine.process_memory import keep_what_is_freed
 from reeltrace.models import weights
 from reeltrace.models.float32 import tf32_in_use, use_tf32
@@ -120,6 +121,7 @@ def train(
     step = step_of(model, parameters, clips, precision == "bfloat16", spec.key)
     with watch(spec.key, total=protocol.epochs * len(clips), done=finished * len(clips)) as watching:
         for epoch in range(finished + 1, protocol.epochs + 1):
+            pauses.between(epoch - 1, protocol.epochs)
             rate = learning_rate(protocol, epoch)
             began = time.perf_counter()
             model.train()
@@ -178,6 +180,7 @@ def train(
             resume.save(checkpoint, identity, now)
             write_history(work, now["history"])
 
+    pauses.between(protocol.epochs, protocol.epochs)
     assert now is not None  # a protocol has at least one epoch
     return Trained(
         model,

@@ -1,0 +1,526 @@
+"""Tables made one artifact after another in this process, as far as the time goes: for who has a machine for a while.
+
+Python, torch and CUDA start once. What is made goes through the leaf (`leaf.run`), so artifacts, locks and receipts are
+those of the engines, and so are the logs. Each task finds the process as a new one would be: environment, threads,
+generators and flags of torch are put back (`training.fresh`). What is measured of the process itself has its own.
+"""
+
+import contextlib
+import gc
+import hashlib
+import importlib
+import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any, TextIO
+
+from reeltrace.analysis.cross_checks import check_texts
+from reeltrace.artifacts.files import in_one_line, sha256_file
+from reeltrace.artifacts.formats import HISTORY
+from reeltrace.artifacts.names import DOCUMENTS, MANIFEST
+from reeltrace.errors import CheckFailed, UserError, known_names
+from reeltrace.kinds.dataset import decoded_of
+from reeltrace.machine.memory import LOADING, explaining_memory, try_import
+from reeltrace.machine.pauses import Stopped, telling
+from reeltrace.pipeline import leaf
+from reeltrace.pipeline.code import package_sha256
+from reeltrace.pipeline.engines import code_is_recorded, refuse_unreadable, standings, sync, unrecorded
+from reeltrace.pipeline.pace import Pace, epochs_of, training_of
+from reeltrace.pipeline.plan import Plan, Task, check_sources, load_plan
+from reeltrace.pipeline.warm import STAGES as ON_TORCH
+from reeltrace.registry.fields import Scale
+
+Say = Callable[[str], None]
+Clock = Callable[[], float]
+
+OUT_OF_TIME = 75  # the exit code where the same command goes on; as EX_TEMPFAIL of sysexits.h
+KEPT_BACK = 10.0  # seconds of the time given, or a tenth of it if that is less, for what ends when all else has
+OFTEN = 60.0  # seconds between two lines on the same task
+TO_CLEAN_UP = 10.0  # until a task that was broken off, and did not end, is broken off again
+TO_RECORD = 20.0  # seconds that must be left for recording with DVC
+
+
+@dataclass
+class Outcome:
+    """What came of it, by names of tasks: made now, there before, failed and why, and left to be made.
+
+    `stopped` says what ended it early: "the time is over", or a signal; "" where nothing did.
+    """
+
+    made: list[str] = field(default_factory=list)
+    there: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    left: list[str] = field(default_factory=list)
+    stopped: str = ""
+
+    @property
+    def code(self) -> int:
+        """The exit code."""
+        return 1 if self.failed else OUT_OF_TIME if self.stopped and self.left else 0
+
+
+# --- what is asked for ---
+
+
+def in_order(plan: Plan, tables: Iterable[str], seeds: Iterable[int]) -> list[Task]:
+    """The tasks behind some tables, each once, in the order in which these are complete soonest.
+
+    Table by table as they are given; of one its first seed in all runs, then the next; before a training what it needs.
+    A table comes after its last training. Trainings with other seeds than `seeds` are left out, the table stays.
+    """
+    found: dict[str, Task] = {}
+
+    def add(task: Task) -> None:
+        found.update({each.name: each for each in plan.behind(task) if each.name not in found})
+
+    for table in tables:
+        aggregate = plan[f"aggregate/{table}"]
+        trainings = [plan[name] for name in aggregate.inputs if plan[name].stage == "train"]
+        for seed in seeds:
+            for task in trainings:
+                if (training := training_of(task)) is not None and training.seed == seed:
+                    add(task)
+        for each in plan.behind(aggregate):
+            if each.stage != "train" and each.name not in found:
+                found[each.name] = each
+    return list(found.values())
+
+
+def check_asked(plan: Plan, tables: Sequence[str], seeds: Sequence[int], minutes: float | None) -> None:
+    """Raises `UserError` for a table or a seed that there is not, and for a number of minutes that is none."""
+    known = plan.registry.params
+    if not tables:
+        raise UserError("--tables: names no table; expected one or more, as `reeltrace status` lists them")
+    for table in tables:
+        if table not in known.tables:
+            raise UserError(f"--tables: no table is named {table!r}; {known_names(table, known.tables)}")
+    for seed in seeds:
+        if seed not in known.seeds:
+            raise UserError(f"--seeds: {seed} is not among seeds in params.yaml; {_names(seed, known.seeds)}")
+    if minutes is not None and not (math.isfinite(minutes) and minutes > 0):
+        raise UserError(f"--minutes: found {minutes:g}; expected a number of minutes above 0")
+
+
+def _names(seed: int, seeds: Iterable[int]) -> str:
+    return known_names(str(seed), map(str, seeds))
+
+
+def _check_folders(plan: Plan, tasks: Iterable[Task]) -> None:
+    """Raises `UserError` for a set of videos whose folder, which the user names, is not there."""
+    for task in tasks:
+        dataset = plan.registry.params.datasets.get(task.key) if task.stage == "data" else None
+        decoded = None if dataset is None else decoded_of(dataset)
+        folder = None if decoded is None else decoded.folder(dataset)
+        if folder is not None and not (plan.root / Path(folder).expanduser()).is_dir():
+            place = plan.registry.files.place(f"datasets.{task.key}.folder")
+            raise UserError(f"{place}: {folder} is no folder; name the one that holds the videos and their lists")
+
+
+# --- the work ---
+
+
+def reproduce(
+    tables: Sequence[str],
+    *,
+    scale: Scale | None = None,
+    seeds: Sequence[int] = (),
+    minutes: float | None = None,
+    spent: float = 0.0,
+    bring: Path | None = None,
+    root: Path = Path(),
+    say: Say = print,
+    clock: Clock = time.monotonic,
+) -> Outcome:
+    """Make `tables` with what they need, at `scale` as if params.yaml named it, with all of its seeds or some.
+
+    Ends before `minutes` are over, of which `spent` seconds are already: no epoch begins that is not expected to end in
+    time, and what takes longer all the same is broken off. A training keeps its last whole epoch, and the next call
+    goes on from there. SIGINT and SIGTERM break off likewise. A task that fails is told by `say` in one line, and the
+    others go on. What is there of the asked for is copied into the folder `bring`, as it is made, and what is half done
+    at the end.
+
+    Raises `UserError` before anything is made where what is asked for cannot be.
+    """
+    until = math.inf
+    if minutes is not None and math.isfinite(minutes):
+        until = clock() - spent + 60 * minutes - min(KEPT_BACK, 6 * minutes)
+    plan = load_plan(root, scale)
+    seeds = seeds or plan.registry.params.seeds
+    check_asked(plan, tables, seeds, minutes)
+    check_texts(plan.registry, root)
+    check_sources(plan)
+    refuse_unreadable(plan)
+    if bring is not None and bring.exists() and not bring.is_dir():
+        raise UserError(f"--bring: {bring} is no folder; expected one, or a place for a new one")
+    tasks = in_order(plan, dict.fromkeys(tables), seeds)
+    found = standings(plan)
+    _check_folders(plan, [task for task in tasks if found[task.name].state != "current"])
+    work = _Work(plan, until, say, clock, bring)
+    with work.signals():
+        work.make(tasks)
+        work.report()
+        work.record()
+    work.summarise(tasks)
+    return work.outcome
+
+
+class _Work:
+    """One call of `reproduce`: what is made, how fast it goes, and why it ends."""
+
+    def __init__(self, plan: Plan, until: float, say: Say, clock: Clock, bring: Path | None) -> None:
+        self.plan, self.until, self.say, self.clock, self.bring = plan, until, say, clock, bring
+        self.outcome, self.pace = Outcome(), Pace()
+        found = standings(plan)
+        self.current = {name for name, standing in found.items() if standing.state == "current"}
+        self.code, self.environment = _code(plan.root), dict(os.environ)
+        self.fresh: Any = None
+        self.streams = [_stream(1), _stream(2)]
+        self.task: Task | None = None  # that is being made
+        self.began = self.said = clock()
+        self.done = 0  # epochs of the task
+        self.ended: float | None = None  # when its last epoch did
+
+    # --- time and signals ---
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more is to begin."""
+        if not self.outcome.stopped and self.clock() >= self.until:
+            self.outcome.stopped = "the time is over"
+        return bool(self.outcome.stopped)
+
+    @contextlib.contextmanager
+    def signals(self) -> Iterator[None]:
+        """Within, SIGINT, SIGTERM and the end of the time break off the task that is being made; a second one ends."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        own, before = os.getpid(), dict[int, Any]()
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            if os.getpid() != own:  # in a process that a task forked
+                if number == signal.SIGINT:
+                    raise KeyboardInterrupt
+                os._exit(128 + number)
+            for each, handler in before.items():
+                signal.signal(each, handler)
+            self.outcome.stopped = f"ended by {signal.Signals(number).name}"
+            self._break_off()
+
+        def look(number: int, frame: FrameType | None) -> None:
+            if os.getpid() != own:
+                return
+            if self.over:
+                self._break_off()
+            else:
+                self._tell()
+                self._set_alarm()
+
+        for each in (signal.SIGINT, signal.SIGTERM):
+            before[each] = signal.signal(each, stop)
+        alarm = signal.signal(signal.SIGALRM, look)
+        try:
+            self._set_alarm()
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, alarm)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _set_alarm(self) -> None:
+        if self.clock is time.monotonic:  # another clock's time the system does not know
+            signal.setitimer(signal.ITIMER_REAL, max(0.01, min(OFTEN, self.until - self.clock())))
+
+    def _break_off(self) -> None:
+        if self.task is not None:
+            signal.setitimer(signal.ITIMER_REAL, TO_CLEAN_UP)  # what is raised where an object dies, Python drops
+            raise Stopped(self.outcome.stopped)
+
+    # --- one task after another ---
+
+    def make(self, tasks: Sequence[Task]) -> None:
+        """Make what is not current, in order; what rests on something that is not there waits for another call."""
+        waiting = [task for task in tasks if task.name not in self.current]
+        self.outcome.there = [task.name for task in tasks if task.name in self.current]
+        there = f"; {len(self.outcome.there)} are there" if self.outcome.there else ""
+        self.say(f"scale {self.plan.registry.scale}: {_count(waiting)} to make{there}")
+        for name in self.outcome.there:
+            self._bring(self.plan[name].folder)
+        for number, task in enumerate(waiting, start=1):
+            if self.over:
+                break
+            if _code(self.plan.root) != self.code:
+                why = "the code changed since this began, which goes on with what it has loaded; run it again"
+                self._fail("src", why)
+                break
+            if self._ready(task):
+                self._make(task, f"{number} of {len(waiting)}")
+        asked = self.current.union(task.name for task in tasks)
+        behind = {task.name: {each.name for each in self.plan.behind(task)} for task in waiting}
+        self.outcome.left = [name for name, needed in behind.items() if name not in self.current and needed <= asked]
+
+    def _ready(self, task: Task) -> bool:
+        return self.current.issuperset(task.inputs)
+
+    def _make(self, task: Task, place: str) -> None:
+        """Make one task, or take what another process has made; its failure is told, and no more."""
+        if leaf.is_made(task, self.plan.root, self.plan):
+            self.current.add(task.name)
+            self.outcome.there.append(task.name)
+            self._bring(task.folder)
+            return
+        log = self.plan.root / task.folder.parents[1] / "logs" / f"{task.stage}-{task.key}.log"
+        failure, broken_off = "", False
+        try:
+            self.began = self.said = self.clock()
+            self.task, self.done, self.ended = task, 0, None
+            self._run(task, log)
+        except Stopped:
+            broken_off = True
+        except (UserError, CheckFailed, OSError) as error:
+            failure = in_one_line(error)
+        except Exception as error:
+            said = str(error).strip().splitlines()
+            failure = f"{type(error).__name__}: {said[0] if said else 'no message'} (log: {log})"
+        finally:
+            self.task = None
+        gc.collect()
+        if broken_off or (failure and self.outcome.stopped):  # which a loader may have met as a failure
+            self._bring(task.folder.with_name(f".{task.key}.work"))
+            return
+        if failure:
+            self._fail(task.name, failure)
+            return
+        now = self.clock()
+        if self.ended is not None:
+            self.pace.end_took(task, now - self.ended)
+        self.current.add(task.name)
+        self.outcome.made.append(task.name)
+        self.say(f"made {task.name} in {_long(now - self.began)} ({place})")
+        self._bring(task.folder)
+
+    def _bring(self, folder: Path) -> None:
+        """Copy a folder of results to where they are to be carried from, unless it is there."""
+        if self.bring is None or not (self.plan.root / folder).is_dir():
+            return
+        source, target = self.plan.root / folder, self.bring / folder
+        coming = target.with_name(f".{target.name}.coming")
+        try:
+            if (target / MANIFEST).is_file() and sha256_file(target / MANIFEST) == sha256_file(source / MANIFEST):
+                return
+            for older in (coming, target.with_name(f".{target.name}.work")):
+                shutil.rmtree(older, ignore_errors=True)
+            shutil.copytree(source, coming)
+            shutil.rmtree(target, ignore_errors=True)
+            coming.rename(target)
+        except (OSError, shutil.Error) as error:
+            self._fail(f"--bring {self.bring}", in_one_line(error))
+
+    def _fail(self, name: str, why: str) -> None:
+        self.outcome.failed[name] = why
+        self.say(f"failed {name}: {why}")
+
+    def _run(self, task: Task, log: Path) -> None:
+        """The leaf, with its words in the log."""
+        root, scale = self.plan.root, self.plan.registry.scale
+        if load_plan(root, scale)[task.name].spec != task.spec:
+            raise CheckFailed("its parameters changed since this began; run it again")
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with self._words_to(log):
+            try:
+                if task.observes:
+                    self._run_apart(task)
+                    return
+                if task.stage in ON_TORCH:
+                    self._make_fresh()
+                with telling(self._between):
+                    leaf.run(task.stage, task.key, root, wait=-1, scale=scale)
+            except (UserError, CheckFailed, OSError) as error:
+                print(f"reeltrace: {in_one_line(error)}", file=sys.stderr)
+                raise
+            except Exception:
+                traceback.print_exc()
+                raise
+            finally:
+                if os.environ != self.environment:
+                    os.environ.clear()
+                    os.environ.update(self.environment)
+
+    @contextlib.contextmanager
+    def _words_to(self, log: Path) -> Iterator[None]:
+        """What this process and those that it starts say goes into a file within."""
+        kept = [os.dup(1), os.dup(2)]
+        try:
+            with log.open("wb") as file:
+                os.dup2(file.fileno(), 1)
+                os.dup2(file.fileno(), 2)
+            with contextlib.redirect_stdout(self.streams[0]), contextlib.redirect_stderr(self.streams[1]):
+                yield
+        finally:
+            for number, stream in enumerate(kept, start=1):
+                os.dup2(stream, number)
+                os.close(stream)
+
+    def _run_apart(self, task: Task) -> None:
+        """In a process of its own: how much memory a process holds, and how long it takes, is what is measured."""
+        command = [sys.executable, "-P", "-m", "reeltrace.cli", "run", task.stage, task.key]
+        command += ["--scale", self.plan.registry.scale]
+        code = subprocess.run(command, cwd=self.plan.root, check=False).returncode
+        if code:
+            how = f"signal {-code}" if code < 0 else f"exit code {code}"
+            raise CheckFailed(f"ended with {how}; its log says why: {task.stage}-{task.key}.log")
+
+    def _make_fresh(self) -> None:
+        if self.fresh is None:
+            loading = "reeltrace reproduce, while its libraries are loaded"
+            with explaining_memory(loading, LOADING):
+                try_import("torch", loading)
+                self.fresh = importlib.import_module("reeltrace.training.fresh").Fresh()
+        self.fresh.restore()
+
+    # --- within a training ---
+
+    def _between(self, done: int, total: int) -> None:
+        """Before an epoch, and after the last: go on, if that is expected to end in time."""
+        assert self.task is not None
+        now = self.clock()
+        if done > self.done and self.ended is not None:
+            self.pace.epoch_took(self.task, now - self.ended)
+        self.done, self.ended = done, now
+        self._tell()
+        needed = self.pace.epoch(self.task) if done < total else self.pace.end(self.task)
+        if now + (needed or 0) >= self.until:
+            self.outcome.stopped = self.outcome.stopped or "the time is over"
+            raise Stopped(self.outcome.stopped)
+
+    def _tell(self) -> None:
+        """About one line a minute on a task that takes long."""
+        now = self.clock()
+        if self.task is None or now - self.said < OFTEN:
+            return
+        self.said = now
+        epochs, epoch = epochs_of(self.task), self.pace.epoch(self.task)
+        how = f"epoch {self.done} of {epochs}" if self.done else f"since {_long(now - self.began)}"
+        rate = f", {epoch:.1f} s each" if self.done and epoch is not None else ""
+        self.say(f"at work on {self.task.name}: {how}{rate}")
+
+    # --- after the last ---
+
+    def report(self) -> None:
+        """Make the report, where all that it shows is there."""
+        task = self.plan["report/all"]
+        if self.over or self.outcome.failed or not self.outcome.made or task.name in self.current:
+            return
+        if self._ready(task):
+            self._make(task, "the report")
+
+    def record(self) -> None:
+        """Record with DVC what is made, as after a run of Snakemake, where dvc.yaml is of this scale."""
+        root, scale = self.plan.root, self.plan.registry.scale
+        if self.outcome.stopped:
+            self.say("not recorded with DVC for now; the next call that ends in time, or `reeltrace sync`, does it")
+            return
+        plan = load_plan(root)
+        if plan.registry.scale != scale:
+            self.say(
+                f"not recorded with DVC: dvc.yaml is of the scale {plan.registry.scale}, which params.yaml names; "
+                f"after `scale: {scale}` there, `reeltrace sync` records this one"
+            )
+            return
+        found = standings(plan)
+        if not unrecorded(plan, found) and code_is_recorded(plan):
+            return
+        if self.clock() + TO_RECORD >= self.until:
+            self.say("not recorded with DVC: too little time is left; the next call, or `reeltrace sync`, does it")
+            return
+        try:
+            self.task = plan["report/all"]  # what a signal breaks off
+            result = sync(plan, wait=min(60.0, self.until - self.clock()))
+        except Stopped:
+            self.say("not recorded with DVC; the next call, or `reeltrace sync`, does it")
+        except (CheckFailed, UserError, OSError) as error:
+            self._fail("sync", in_one_line(error))
+        else:
+            why = result["reason"]
+            self.say(
+                f"made, but not recorded with DVC: {why}" if why else f"recorded {len(result['recorded'])} with DVC"
+            )
+        finally:
+            self.task = None
+
+    def summarise(self, tasks: Sequence[Task]) -> None:
+        """A few lines: which tables are made, what is half done, what is left, and how long that takes."""
+        asked = [task for task in tasks if task.stage == "aggregate"]
+        made = [task.key for task in asked if task.name in self.current]
+        self.say(f"made {len(self.outcome.made)} now; tables: {', '.join(made) or 'none yet'}")
+        self._say_who_waits(asked, {task.name for task in tasks})
+        left = [self.plan[name] for name in self.outcome.left if name not in self.outcome.failed]
+        if not self.outcome.stopped or not left:
+            return
+        done = {task.name: epochs_done(task, self.plan.root) for task in left if epochs_of(task)}
+        for task in left:
+            if done.get(task.name):
+                self.say(f"half done: {task.name} (epoch {done[task.name]} of {epochs_of(task)})")
+        rests = [self.pace.rest(self.plan[name], epochs) for name, epochs in done.items()]
+        seen = [seconds for seconds in rests if seconds is not None]
+        long = f", about {_long(sum(seen))} at the rate seen" if seen and len(seen) == len(rests) else ""
+        self.say(f"{self.outcome.stopped}; left: {_count(left)}{long}. The same command goes on")
+
+    def _say_who_waits(self, tables: Iterable[Task], asked: set[str]) -> None:
+        """Tables that need what was not asked for, and the report where it does."""
+        known = asked | self.current
+        if waits := [each.key for each in tables if not known.issuperset(of.name for of in self.plan.behind(each))]:
+            self.say(f"wait for trainings with other seeds of params.yaml: {', '.join(waits)}")
+        report = self.plan["report/all"]
+        others = [name for name in report.inputs if name not in known]
+        if report.name not in self.current and others and not self.outcome.stopped:
+            self.say(
+                f"the report waits for {len(others)} artifacts of other tables or seeds; `documents:` in params.yaml "
+                "makes one of these tables alone"
+            )
+
+
+def epochs_done(task: Task, root: Path) -> int:
+    """How many epochs of a training that is not finished are kept in its work folder."""
+    try:
+        text = (root / task.folder.with_name(f".{task.key}.work") / HISTORY).read_bytes()
+    except OSError:
+        return 0
+    return text.count(b"\n")
+
+
+def _code(root: Path) -> str:
+    """One hash over the Python files of the package and of documents."""
+    found = hashlib.sha256(package_sha256(root).encode())
+    for path in sorted((root / DOCUMENTS).rglob("*.py")):
+        found.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
+    return found.hexdigest()
+
+
+def _stream(number: int) -> TextIO:
+    """What is written goes where that file descriptor leads, line by line."""
+    return open(number, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)
+
+
+def _count(tasks: Sequence[Task]) -> str:
+    """How many artifacts, and how many of them are trainings."""
+    trainings = sum(task.stage == "train" for task in tasks)
+    among = f", {trainings} of them trainings" if trainings else ""
+    return f"{len(tasks)} artifact{'' if len(tasks) == 1 else 's'}{among}"
+
+
+def _long(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
