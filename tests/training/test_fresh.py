@@ -20,7 +20,10 @@ def as_before() -> Iterator[None]:
 CHANGES: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
     "threads": (lambda: torch.set_num_threads(torch.get_num_threads() + 1), torch.get_num_threads),
     "type": (lambda: torch.set_default_dtype(torch.float64), torch.get_default_dtype),
-    "deterministic": (lambda: torch.set_deterministic_debug_mode("error"), torch.get_deterministic_debug_mode),
+    "deterministic": (
+        lambda: torch.set_deterministic_debug_mode("default" if torch.get_deterministic_debug_mode() else "error"),
+        torch.get_deterministic_debug_mode,
+    ),
     "generator": (lambda: torch.manual_seed(3), lambda: torch.get_rng_state().tolist()),
     "drawn": (lambda: torch.rand(4), lambda: torch.get_rng_state().tolist()),
 }
