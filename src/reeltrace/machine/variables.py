@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from reeltrace.errors import UserError
+from reeltrace.machine import cuda_graphs
 
 WAIT = "REELTRACE_WAIT"  # seconds to wait while another process works with DVC
 WORKERS = "REELTRACE_WORKERS"  # processes that decode videos
 DOWNLOADS = "REELTRACE_DOWNLOADS"  # the folder of downloads
 PYTHON = "REELTRACE_PYTHON"  # the interpreter of the stages
-GRAPHS = "REELTRACE_CUDA_GRAPHS"  # 0: a training on a GPU launches each kernel by itself
 
 
 def check(environment: Mapping[str, str] = os.environ) -> None:
@@ -26,8 +26,8 @@ def check(environment: Mapping[str, str] = os.environ) -> None:
         workers(found)
     if (found := environment.get(DOWNLOADS)) and Path(found).exists() and not Path(found).is_dir():
         raise UserError(f"{DOWNLOADS}: found {found!r}, which is no folder; expected one, or a place for a new one")
-    if (found := environment.get(GRAPHS)) and found not in ("0", "1"):
-        raise UserError(f"{GRAPHS}: found {found!r}; expected 0 or 1")
+    if (found := environment.get(cuda_graphs.NAME)) and found not in ("0", "1"):
+        raise UserError(f"{cuda_graphs.NAME}: found {found!r}; expected 0 or 1")
     if (found := environment.get(PYTHON)) and shutil.which(found) is None:
         raise UserError(f"{PYTHON}: found {found!r}, which is no program; expected the path of a Python interpreter")
 

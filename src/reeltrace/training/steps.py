@@ -7,7 +7,6 @@ stored clips an epoch has two at most.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reeltrace.machine import variables
+from reeltrace.machine import cuda_graphs
 from reeltrace.training.evaluation import Clips, channels_last, to_input
 from reeltrace.training.residence import Resident
 
@@ -99,7 +98,7 @@ def step_of(model: nn.Module, parameters: list[Tensor], clips: Clips, bfloat16: 
     """The step of a net on `clips`: captured where they lie on a GPU and nothing is drawn within the net."""
     step = Computed(model, parameters, clips, bfloat16)
     draws = any(isinstance(module, nn.Dropout) and module.p > 0 for module in model.modules())
-    if not isinstance(clips, Resident) or draws or os.environ.get(variables.GRAPHS) == "0":
+    if not isinstance(clips, Resident) or draws or not cuda_graphs.are_wanted():
         return step
     return Captured(step, lambda function: _record(function, model), who)
 
