@@ -26,7 +26,7 @@ from reeltrace.artifacts.files import atomic_write, read_whole, reason_of, sha25
 from reeltrace.artifacts.formats import CURVES, SCORES
 from reeltrace.artifacts.json_values import read_json, sha256_json, write_json_if_changed
 from reeltrace.artifacts.names import DOCUMENTS, RECEIPT
-from reeltrace.artifacts.protocol import absent, check_outputs
+from reeltrace.artifacts.protocol import absent, check_outputs, hash_large
 from reeltrace.errors import CheckFailed, Problem, UserError
 from reeltrace.kinds.brought import module_file
 from reeltrace.pipeline.code import PACKAGE, files_sha256, of_documents, package_sha256
@@ -34,6 +34,11 @@ from reeltrace.pipeline.named import STAGE_MODULES, module_of, named_by_kinds, o
 from reeltrace.pipeline.plan import RESULTS, TEMPLATES, Plan, Task, code_sha256, texts_sha256
 from reeltrace.registry.documents import PARAMS
 from reeltrace.registry.reading import spec_json
+
+try:  # libyaml's, which writes the same several times as quick
+    from yaml import CSafeDumper as SafeDumper
+except ImportError:
+    from yaml import SafeDumper  # type: ignore[assignment]
 
 DVC_YAML = Path("dvc.yaml")
 DVC_LOCK = Path("dvc.lock")
@@ -71,7 +76,7 @@ class InLine(list[Any]):
     """A list that YAML writes in brackets, with what is in it."""
 
 
-class InLines(yaml.SafeDumper):
+class InLines(SafeDumper):
     """PyYAML's safe dumper, which knows such lists."""
 
 
@@ -451,7 +456,9 @@ def sync(plan: Plan, wait: float = 0.0) -> dict[str, Any]:
 
 
 def _problems(plan: Plan, found: dict[str, Standing]) -> list[Problem]:
-    return [p for task in plan if found[task.name].state == "current" for p in check_outputs(plan.root / task.folder)]
+    current = [plan.root / task.folder for task in plan if found[task.name].state == "current"]
+    sha256_of = hash_large(current)
+    return [problem for folder in current for problem in check_outputs(folder, sha256_of=sha256_of)]
 
 
 def _is_writable(root: Path) -> bool:
