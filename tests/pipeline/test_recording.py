@@ -25,8 +25,8 @@ from invented import make_workspace
 from reeltrace.artifacts.files import sha256_file
 from reeltrace.artifacts.json_values import sha256_json
 from reeltrace.pipeline import workflow_run
-from reeltrace.pipeline.engines import MISMATCH, looks_current, standings, unrecorded
 from reeltrace.pipeline.plan import code_sha256, load_plan
+from reeltrace.pipeline.standings import MISMATCH, looks_current, standings, unrecorded
 from reeltrace.registry.reading import spec_json
 
 pytestmark = pytest.mark.slow
