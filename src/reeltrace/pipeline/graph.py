@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
@@ -65,7 +66,7 @@ class Node:
         """The sha256 of `spec_text`."""
         return sha256_bytes(self.spec_text().encode())
 
-    @property
+    @cached_property
     def sources(self) -> tuple[Path, ...]:
         """The code, found when it is asked for, the texts, and the files that the user gives."""
         return tuple(dict.fromkeys((*self.code(), *self.read)))
@@ -75,11 +76,11 @@ class Node:
         """The sources that are no code: the texts, and the files that the user gives."""
         return tuple(dict.fromkeys((*self.texts, *(path for path, _ in self.given))))
 
-    @property
+    @cached_property
     def name(self) -> str:
         return f"{self.stage}/{self.key}"
 
-    @property
+    @cached_property
     def folder(self) -> Path:
         return RESULTS / self.scale / self.stage / self.key
 
@@ -87,7 +88,7 @@ class Node:
     def spec_path(self) -> Path:
         return self.folder / SPEC
 
-    @property
+    @cached_property
     def manifest(self) -> Path:
         return self.folder / MANIFEST
 

@@ -22,7 +22,7 @@ from reeltrace.kinds.dataset import DATASETS
 from reeltrace.kinds.measurement import MEASUREMENTS
 from reeltrace.kinds.table import kind_of, measurements_of
 from reeltrace.pipeline.code import code_of, imports
-from reeltrace.pipeline.graph import RESULTS, TEMPLATES, Graph, Job, Node
+from reeltrace.pipeline.graph import RESULTS, STAGES, TEMPLATES, Graph, Job, Node, code_sha256
 from reeltrace.pipeline.named import documents_of_kinds, module_of, named_by_kinds, own_module
 from reeltrace.registry.fields import Spec
 from reeltrace.registry.header import HEADER

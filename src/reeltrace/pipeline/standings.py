@@ -23,6 +23,8 @@ from reeltrace.pipeline.graph import RESULTS, Graph, Node, check_given, files_sh
 DVC_YAML = Path("dvc.yaml")
 DVC_LOCK = Path("dvc.lock")
 DVC_CACHE = Path(".dvc/cache")
+# A folder in an entry of dvc.lock, where a long path is wrapped.
+OUTPUT = re.compile(r"^    - path:\s+(\S+)\n      hash: md5\n      md5: (\w\w)(\w+\.dir)$", re.MULTILINE)
 NOT_MADE = "not made yet"
 MISMATCH = 3  # the exit code of `reeltrace sync --later` where an artifact is not what its manifest says
 State = Literal["current", "stale", "missing"]
@@ -298,10 +300,10 @@ def md5(data: bytes) -> str:
 def recorded_in(graph: Graph[Any], folder: Path, entry: str) -> dict[str, str]:
     """The md5 of each file in a folder that DVC recorded, by name; empty where it has none, or lost the list."""
     outs = entry.partition("\n    outs:\n")[2]
-    pattern = rf"^    - path:\s+{re.escape(folder.as_posix())}\n      hash: md5\n      md5: (\w\w)(\w+\.dir)$"
-    if (seen := re.search(pattern, outs, re.MULTILINE)) is None:  # a long path is wrapped
+    seen = next((each for each in OUTPUT.finditer(outs) if each[1] == folder.as_posix()), None)
+    if seen is None:
         return {}
-    name = Path("files", "md5", seen[1], seen[2])
+    name = Path("files", "md5", seen[2], seen[3])
     path = graph.root / DVC_CACHE / name
     if not path.is_file():
         path = _configured_cache(graph.root.resolve()) / name
