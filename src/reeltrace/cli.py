@@ -106,7 +106,7 @@ def status(
             print(format_costs(paid))
         return
     from reeltrace.pipeline.kept import load
-    from reeltrace.pipeline.standings import dvc_is_current, standings, table_standings, unrecorded
+    from reeltrace.pipeline.standings import standings, table_standings, unrecorded
 
     graph = load(ROOT)
     found = standings(graph)
@@ -117,7 +117,7 @@ def status(
                 "scale": graph.scale,
                 "tables": tables,
                 "artifacts": {name: {"state": s.state, "reason": s.reason} for name, s in found.items()},
-                "dvc_yaml": "current" if dvc_is_current(graph) else "stale",
+                "dvc_yaml": "current" if graph.dvc_is_current() else "stale",
                 "unrecorded": unrecorded(graph, found),
             }
         )
@@ -132,7 +132,7 @@ def status(
             print(f"  {name:<{width}}  {standing.state:<8} {standing.reason}".rstrip())
     standing = found["report/all"]
     print(f"  {'report':<{width}}  {standing.state:<8} {standing.reason}".rstrip())
-    if not dvc_is_current(graph):
+    if not graph.dvc_is_current():
         print("dvc.yaml does not match params.yaml and documents/; run: reeltrace sync")
     elif waiting := unrecorded(graph, found):
         print(f"{len(waiting)} current artifacts are not recorded with DVC; snakemake or `reeltrace sync` records them")

@@ -37,8 +37,11 @@ def tree_entry(folder: Path, sha256_of: Hash = sha256_file) -> dict[str, Any]:
 
 
 def _tree(folder: Path) -> list[Path]:
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return sorted(p for p in files if not any(part.startswith(".") for part in p.relative_to(folder).parts))
+    files: list[Path] = []
+    for inside, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        files += [path for name in names if not name.startswith(".") and (path := Path(inside, name)).is_file()]
+    return sorted(files)
 
 
 def outputs_in(folder: Path) -> list[str]:

@@ -31,7 +31,6 @@ from reeltrace.pipeline.standings import (
     DVC_LOCK,
     DVC_YAML,
     Standing,
-    dvc_is_current,
     lock_entries,
     md5,
     order_times,
@@ -184,6 +183,12 @@ def write_code(plan: Plan) -> None:
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             with atomic_write(path, "w") as handle:
                 handle.write(text)
+
+
+def dvc_is_current(plan: Plan) -> bool:
+    """Whether the dvc.yaml on disk is the one the registry compiles to."""
+    path = plan.root / DVC_YAML
+    return path.is_file() and path.read_bytes() == compile_dvc(plan).encode()
 
 
 def write_dvc(plan: Plan) -> bool:

@@ -11,14 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from reeltrace.artifacts.files import reason_of, sha256_bytes, sha256_file
 from reeltrace.artifacts.names import DOCUMENTS, MANIFEST, RECEIPT, SPEC
 from reeltrace.errors import UserError, known_names
-
-if TYPE_CHECKING:
-    from reeltrace.pipeline.plan import Plan
 
 Stage = Literal["data", "frames", "pretrain", "features", "measure", "train", "timing", "aggregate", "report"]
 STAGES: tuple[Stage, ...] = (
@@ -118,18 +115,6 @@ class Graph(Generic[N]):
     scale: str
     tasks: Mapping[str, N]
     tables: Mapping[str, tuple[str, str]]
-
-    def whole(self) -> Plan:
-        """The plan with its registry and specs, which takes longer to have."""
-        raise NotImplementedError
-
-    def jobs(self) -> Mapping[str, Job]:
-        """By name of the task, how it is to be started."""
-        raise NotImplementedError
-
-    def dvc_sha256(self) -> str:
-        """The sha256 of the dvc.yaml that this compiles to."""
-        raise NotImplementedError
 
     def sha256_of(self, path: Path) -> str:
         """The sha256 of a file of the project, its path from the root."""

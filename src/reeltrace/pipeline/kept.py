@@ -9,21 +9,25 @@ no part of it and are looked at each time. `verify`, `sync` and the leaf command
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import stat
 import sys
 import sysconfig
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import reeltrace
-from reeltrace.artifacts.files import atomic_write, not_a_folder, sha256_bytes
+from reeltrace.artifacts.files import LARGEST_TEXT, atomic_write, not_a_folder, sha256_bytes, sha256_file
 from reeltrace.artifacts.names import DOCUMENTS
 from reeltrace.errors import UserError
 from reeltrace.pipeline.graph import PACKAGE, RESULTS, TEMPLATES, Graph, Job, Node
+from reeltrace.pipeline.standings import DVC_YAML
 
 if TYPE_CHECKING:
     from reeltrace.pipeline.plan import Plan
@@ -44,55 +48,36 @@ class KeptNode(Node):
         return self.spec
 
 
-class KeptGraph(Graph[KeptNode]):
-    """A graph from what `keep` has written; `hashes` are those of the files that it was looked up by."""
+class KeptGraph(Graph[Node]):
+    """Tasks with what is said of all of them; `hashes` are those of the files that it was looked up by.
 
-    def __init__(self, root: Path, kept: Mapping[str, Any], hashes: Mapping[str, str]) -> None:
+    `brings_kinds` says whether documents bring kinds of their own.
+    """
+
+    def __init__(self, root: Path, said: Mapping[str, Any], tasks: Iterable[Node], hashes: Mapping[str, str]) -> None:
         self.root, self._hashes = root, hashes
-        self.scale = kept["scale"]
-        self.tables = {key: (document, table) for key, (document, table) in kept["tables"].items()}
-        self._jobs = {name: Job(*job) for name, job in kept["jobs"].items()}
-        self._dvc_sha256: str = kept["dvc"]
-        self._whole: Plan | None = None
-        codes = [tuple(map(Path, paths)) for paths in kept["codes"]]
-        nodes = [
-            KeptNode(
-                stage=stage,
-                key=key,
-                scale=self.scale,
-                inputs=tuple(inputs),
-                outputs=tuple(outputs),
-                texts=tuple(map(Path, texts)),
-                given=tuple((Path(path), place) for path, place in given),
-                code=lambda code=codes[code]: code,  # type: ignore[misc]
-                spec=spec,
-            )
-            for stage, key, inputs, outputs, texts, given, code, spec in kept["tasks"]
-        ]
-        self.tasks = {node.name: node for node in nodes}
-
-    def whole(self) -> Plan:
-        """The plan, read from the registry."""
-        from reeltrace.pipeline.plan import load_plan
-
-        if self._whole is None:
-            self._whole = load_plan(self.root)
-        return self._whole
+        self.scale = said["scale"]
+        self.tables = {key: (document, table) for key, (document, table) in said["tables"].items()}
+        self.tasks = {task.name: task for task in tasks}
+        self._jobs = {name: Job(*job) for name, job in said["jobs"].items()}
+        self.brings_kinds: bool = said["kinds"]
+        self._dvc_sha256: str = said["dvc"]
 
     def jobs(self) -> Mapping[str, Job]:
         """By name of the task, how it is to be started."""
         return self._jobs
 
-    def dvc_sha256(self) -> str:
-        """The sha256 of the dvc.yaml that this compiles to."""
-        return self._dvc_sha256
+    def dvc_is_current(self) -> bool:
+        """Whether the dvc.yaml on disk is the one the registry compiles to."""
+        path = self.root / DVC_YAML
+        return path.is_file() and sha256_file(path) == self._dvc_sha256
 
     def sha256_of(self, path: Path) -> str:
         """The sha256 of a file of the project, its path from the root."""
         return self._hashes.get(str(path)) or super().sha256_of(path)
 
 
-def load(root: Path = Path()) -> Graph[Any]:
+def load(root: Path = Path()) -> KeptGraph:
     """The graph of the project below `root`, kept or made now; its texts are checked. Raises `UserError` as both do."""
     found = read(root)
     if found is not None:
@@ -100,13 +85,16 @@ def load(root: Path = Path()) -> Graph[Any]:
     from reeltrace.analysis.cross_checks import check_texts
     from reeltrace.pipeline.plan import load_plan
 
-    made_from = contents(root)  # before it is read: an edit in between is seen by the next call
+    hashes = contents(root)  # before it is read: an edit in between is seen by the next call
     plan = load_plan(root)
     named = check_texts(plan.registry, root)
-    if made_from is not None and (root / RESULTS).is_dir():
-        with contextlib.suppress(OSError, UserError):  # who cannot keep it makes it again
-            keep(plan, made_from, named)
-    return plan
+    said = _said_of(plan)
+    if hashes is not None and (root / RESULTS).is_dir():
+        with contextlib.suppress(OSError, UserError):  # code that cannot be read, a disk that refuses
+            kept = {"of": _of(hashes), "named": named, **said, **_kept_of(plan)}
+            with atomic_write(root / KEPT, "w") as handle:
+                json.dump(kept, handle, ensure_ascii=False)
+    return KeptGraph(root, said, plan, {})
 
 
 def read(root: Path = Path()) -> KeptGraph | None:
@@ -120,7 +108,7 @@ def read(root: Path = Path()) -> KeptGraph | None:
         kept = json.loads((root / KEPT).read_bytes())
         if kept["of"] != _of(hashes) or not all(_is_there(path, root) for path in kept["named"]):
             return None
-        found = KeptGraph(root, kept, hashes)
+        found = KeptGraph(root, kept, _nodes(kept), hashes)
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
     if refused := not_a_folder(root / RESULTS / found.scale / "logs" / "any.log"):
@@ -135,15 +123,30 @@ def with_kinds(root: Path = Path()) -> Graph[Any]:
         from reeltrace.pipeline.plan import load_plan
 
         return load_plan(root)
-    from reeltrace.kinds.brought import bring
-    from reeltrace.registry import documents
+    if found.brings_kinds:
+        from reeltrace.kinds.brought import bring
+        from reeltrace.registry import documents
 
-    bring(documents.read(root), root)
+        bring(documents.read(root), root)
     return found
 
 
-def keep(plan: Plan, hashes: Mapping[str, str], named: tuple[str, ...]) -> None:
-    """Write what `read` finds, of a plan that was made from these files and whose texts name these paths."""
+def _said_of(plan: Plan) -> dict[str, Any]:
+    """What is said of all tasks of a plan."""
+    from reeltrace.pipeline.engines import compile_dvc
+    from reeltrace.pipeline.order import jobs
+
+    return {
+        "scale": plan.scale,
+        "tables": plan.tables,
+        "jobs": {name: (job.priority, job.threads, job.gpus, job.small) for name, job in jobs(plan).items()},
+        "kinds": bool(plan.registry.files.kinds),
+        "dvc": sha256_bytes(compile_dvc(plan).encode()),
+    }
+
+
+def _kept_of(plan: Plan) -> dict[str, Any]:
+    """The tasks as they are kept; code, which many share, by its number. Raises `UserError` where it cannot be read."""
     codes: dict[tuple[Path, ...], int] = {}
     tasks = [
         (
@@ -158,18 +161,25 @@ def keep(plan: Plan, hashes: Mapping[str, str], named: tuple[str, ...]) -> None:
         )
         for task in plan
     ]
-    kept = {
-        "of": _of(hashes),
-        "scale": plan.scale,
-        "tables": plan.tables,
-        "named": named,
-        "jobs": {name: (job.priority, job.threads, job.gpus, job.small) for name, job in plan.jobs().items()},
-        "dvc": plan.dvc_sha256(),
-        "codes": [[str(path) for path in code] for code in codes],
-        "tasks": tasks,
-    }
-    with atomic_write(plan.root / KEPT, "w") as handle:
-        json.dump(kept, handle, ensure_ascii=False)
+    return {"codes": [[str(path) for path in code] for code in codes], "tasks": tasks}
+
+
+def _nodes(kept: Mapping[str, Any]) -> list[KeptNode]:
+    codes = [tuple(map(Path, paths)) for paths in kept["codes"]]
+    return [
+        KeptNode(
+            stage=stage,
+            key=key,
+            scale=kept["scale"],
+            inputs=tuple(inputs),
+            outputs=tuple(outputs),
+            texts=tuple(map(Path, texts)),
+            given=tuple((Path(path), place) for path, place in given),
+            code=partial(codes.__getitem__, code),
+            spec=spec,
+        )
+        for stage, key, inputs, outputs, texts, given, code, spec in kept["tasks"]
+    ]
 
 
 def contents(root: Path) -> dict[str, str] | None:
@@ -182,13 +192,13 @@ def contents(root: Path) -> dict[str, str] | None:
     try:
         if not (root / PACKAGE).samefile(Path(reeltrace.__file__).parent):
             return None
-        found[PARAMS] = _sha256(above + PARAMS)
+        found[PARAMS] = _sha256(above + PARAMS, os.lstat(above + PARAMS))
         waiting = [f"{above}{folder}" for folder in (PACKAGE, DOCUMENTS, TEMPLATES)]
         while waiting:
             with os.scandir(waiting.pop()) as entries:
                 for entry in entries:
                     if entry.is_file(follow_symlinks=False):
-                        found[entry.path.removeprefix(above)] = _sha256(entry.path)
+                        found[entry.path.removeprefix(above)] = _sha256(entry.path, entry.stat(follow_symlinks=False))
                     elif not entry.is_dir(follow_symlinks=False):
                         return None
                     elif entry.name != "__pycache__":
@@ -198,7 +208,10 @@ def contents(root: Path) -> dict[str, str] | None:
     return found
 
 
-def _sha256(path: str) -> str:
+def _sha256(path: str, found: os.stat_result) -> str:
+    """The sha256 of a file. Raises `OSError` for what is none, as a pipe that would never end, and for a huge one."""
+    if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST_TEXT:
+        raise OSError(errno.EINVAL, "not a text", path)
     with open(path, "rb") as handle:  # noqa: PTH123 - half the time of a Path, of hundreds of files
         return sha256_bytes(handle.read())
 

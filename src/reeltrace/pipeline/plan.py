@@ -13,7 +13,7 @@ from pathlib import Path
 from grimp import ImportGraph
 
 from reeltrace.artifacts import formats
-from reeltrace.artifacts.files import not_a_folder, sha256_bytes
+from reeltrace.artifacts.files import not_a_folder
 from reeltrace.artifacts.json_values import canonical_json
 from reeltrace.artifacts.names import DOCUMENTS
 from reeltrace.errors import UserError
@@ -22,7 +22,7 @@ from reeltrace.kinds.dataset import DATASETS
 from reeltrace.kinds.measurement import MEASUREMENTS
 from reeltrace.kinds.table import kind_of, measurements_of
 from reeltrace.pipeline.code import code_of, imports
-from reeltrace.pipeline.graph import RESULTS, STAGES, TEMPLATES, Graph, Job, Node, code_sha256
+from reeltrace.pipeline.graph import RESULTS, STAGES, TEMPLATES, Graph, Node, code_sha256
 from reeltrace.pipeline.named import documents_of_kinds, module_of, named_by_kinds, own_module
 from reeltrace.registry.fields import Spec
 from reeltrace.registry.header import HEADER
@@ -84,22 +84,6 @@ class Plan(Graph[Task]):
         self._sources: dict[tuple[str, tuple[str, ...], Path | None], tuple[Path, ...]] = {}
         self._imports: ImportGraph | None = None
         self.tasks: dict[str, Task] = {task.name: task for task in self._tasks()}
-
-    def whole(self) -> "Plan":
-        """Itself."""
-        return self
-
-    def jobs(self) -> dict[str, Job]:
-        """By name of the task, how it is to be started."""
-        from reeltrace.pipeline.order import jobs
-
-        return jobs(self)
-
-    def dvc_sha256(self) -> str:
-        """The sha256 of the dvc.yaml that this compiles to."""
-        from reeltrace.pipeline.engines import compile_dvc
-
-        return sha256_bytes(compile_dvc(self).encode())
 
     def _tasks(self) -> Iterator[Task]:
         registry, params = self.registry, self.registry.params

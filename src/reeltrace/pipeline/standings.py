@@ -341,9 +341,3 @@ def refresh_specs(graph: Graph[Any]) -> list[Path]:
 def stage_name(task: Node) -> str:
     """The name of a task's stage in dvc.yaml, where punctuation other than - and _ is not allowed."""
     return f"{task.stage}-{task.key}"
-
-
-def dvc_is_current(graph: Graph[Any]) -> bool:
-    """Whether the dvc.yaml on disk is the one the registry compiles to."""
-    path = graph.root / DVC_YAML
-    return path.is_file() and sha256_file(path) == graph.dvc_sha256()

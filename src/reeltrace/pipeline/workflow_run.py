@@ -174,9 +174,10 @@ class WorkflowRun:
         alone = self.presence is not None and self.presence.alone()
         if ran and alone and not self.recorded and not workflow.execution_settings.no_hooks:
             from reeltrace.pipeline.engines import code_is_recorded
+            from reeltrace.pipeline.plan import load_plan
 
             found = standings(self.plan)
-            if unrecorded(self.plan, found) or not code_is_recorded(self.plan.whole()):
+            if unrecorded(self.plan, found) or not code_is_recorded(load_plan(self.plan.root)):
                 _sync("--wait", os.environ.get(variables.WAIT) or str(WAIT_AT_END))
 
 
