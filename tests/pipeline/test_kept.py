@@ -52,6 +52,10 @@ def test_what_is_kept_is_the_plan(known: Path) -> None:
     }
     for path in {path for task in plan for path in task.sources}:
         assert graph.sha256_of(path) == plan.sha256_of(path)
+    edit(known / CLAIMS, "left: [", "left:  [")
+    assert graph.sha256_of(Path(CLAIMS)) != plan.sha256_of(Path(CLAIMS))  # that of the contents it was looked up by
+    graph.read_anew()
+    assert graph.sha256_of(Path(CLAIMS)) == plan.sha256_of(Path(CLAIMS))
 
 
 def test_what_it_says_of_artifacts_is_what_the_plan_says(known: Path) -> None:

@@ -477,8 +477,8 @@ def test_a_source_that_is_dated_in_the_future_fails_no_job(made: Path) -> None:
     assert "1 of 1 steps (100%) done" in output
     assert NOTHING in snakemake(made, "-n")
     hours_ahead(made / source)
-    engines = made / "src/reeltrace/pipeline/engines.py"  # a system's refusal stands for another owner's file
-    edit(engines, "os.utime(plan.root / path, ns=(now, now))", "raise PermissionError")
+    module = made / "src/reeltrace/pipeline/standings.py"  # a system's refusal stands for another owner's file
+    edit(module, "os.utime(graph.root / path, ns=(now, now))", "raise PermissionError")
     assert f"owner run: touch {source}" in line_with("dated in the future", snakemake(made, "-n", code=1))
 
 

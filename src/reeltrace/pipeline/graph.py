@@ -120,6 +120,9 @@ class Graph(Generic[N]):
         """The sha256 of a file of the project, its path from the root."""
         return sha256_file(self.root / path)
 
+    def read_anew(self) -> None:
+        """Forget what was read of files before, as after a run that may have taken hours."""
+
     def __getitem__(self, name: str) -> N:
         """The task "stage/key". Raises `UserError` naming what there is."""
         try:

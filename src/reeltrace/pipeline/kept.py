@@ -76,6 +76,10 @@ class KeptGraph(Graph[Node]):
         """The sha256 of a file of the project, its path from the root."""
         return self._hashes.get(str(path)) or super().sha256_of(path)
 
+    def read_anew(self) -> None:
+        """As in `Graph`."""
+        self._hashes = {}
+
 
 def load(root: Path = Path()) -> KeptGraph:
     """The graph of the project below `root`, kept or made now; its texts are checked. Raises `UserError` as both do."""

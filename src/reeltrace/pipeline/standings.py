@@ -7,7 +7,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -43,7 +43,7 @@ def standings(graph: Graph[Any]) -> dict[str, Standing]:
     """The standing of every task, judged by the small files alone: specs, manifests, source code."""
     found: dict[str, Standing] = {}
     manifests: dict[str, str] = {}
-    digests: dict[tuple[Path, ...], str] = {}  # of code, which many tasks share
+    code_of = _codes(graph)
     for task in graph:
         path = graph.root / task.manifest
         try:
@@ -54,7 +54,7 @@ def standings(graph: Graph[Any]) -> dict[str, Standing]:
                     found[task.name] = Standing("stale", reason)
                 continue
             manifests[task.name] = sha256_file(path)
-            found[task.name] = _standing(graph, task, found, manifests, digests)
+            found[task.name] = _standing(graph, task, found, manifests, code_of)
         except OSError as error:  # one file that cannot be read says nothing about the others
             found[task.name] = Standing("stale", f"{error.filename or path}: cannot be read ({reason_of(error)})")
     return found
@@ -65,7 +65,7 @@ def _standing(
     task: Node,
     found: dict[str, Standing],
     manifests: dict[str, str],
-    digests: dict[tuple[Path, ...], str],
+    code_of: Callable[[Node], str],
 ) -> Standing:
     try:
         manifest = read_json(graph.root / task.manifest)
@@ -75,10 +75,7 @@ def _standing(
     if spec != task.spec_sha256:
         return Standing("stale", "its parameters changed")
     try:
-        if (sources := task.sources) not in digests:
-            check_given(task, graph.root)
-            digests[sources] = files_sha256(sources, graph.root, task.name, graph.sha256_of)
-        same = code == digests[sources]
+        same = code == code_of(task)
     except UserError as error:  # a file of the user's, or of the project's, is not there
         return Standing("stale", str(error))
     if not same:
@@ -90,6 +87,20 @@ def _standing(
             return Standing("stale", f"{name} was made again")
     missing = _absent(graph, task)
     return Standing("missing", missing) if missing else Standing("current", "")
+
+
+def _codes(graph: Graph[Any]) -> Callable[[Node], str]:
+    """A function that gives the hash of a task's sources: many tasks share them, and these share files."""
+    of_files = cache(graph.sha256_of)
+    known: dict[tuple[Path, ...], str] = {}
+
+    def code_of(task: Node) -> str:
+        if (sources := task.sources) not in known:
+            check_given(task, graph.root)
+            known[sources] = files_sha256(sources, graph.root, task.name, of_files)
+        return known[sources]
+
+    return code_of
 
 
 def _changed_texts(manifest: Any, now: dict[str, str]) -> str:

@@ -176,6 +176,7 @@ class WorkflowRun:
             from reeltrace.pipeline.engines import code_is_recorded
             from reeltrace.pipeline.plan import load_plan
 
+            self.plan.read_anew()
             found = standings(self.plan)
             if unrecorded(self.plan, found) or not code_is_recorded(load_plan(self.plan.root)):
                 _sync("--wait", os.environ.get(variables.WAIT) or str(WAIT_AT_END))
