@@ -97,7 +97,7 @@ def load(root: Path = Path()) -> KeptGraph:
         with contextlib.suppress(OSError, UserError):  # code that cannot be read, a disk that refuses
             kept = {"of": _of(hashes), "named": named, **said, **_kept_of(plan)}
             with atomic_write(root / KEPT, "w") as handle:
-                json.dump(kept, handle, ensure_ascii=False)
+                json.dump(kept, handle)
     return KeptGraph(root, said, plan, {})
 
 
