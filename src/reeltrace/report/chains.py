@@ -11,7 +11,6 @@ from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.names import MANIFEST, RECEIPT, SPEC
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.kinds.architecture import ARCHITECTURES
-from reeltrace.kinds.brought import module_file
 from reeltrace.kinds.dataset import DATASETS
 from reeltrace.kinds.measurement import MEASUREMENTS
 from reeltrace.kinds.points import Point
@@ -72,6 +71,8 @@ def _said_by(point: Point[Any], name: str, entry: Mapping[str, Any]) -> Any:
     except Exception as error:
         if name not in point.brought():
             raise
+        from reeltrace.kinds.brought import module_file  # here, for it reads YAML
+
         file = module_file(point.home(name))
         raise UserError(f"{file}: words of {name!r} fails ({type(error).__name__}: {error}); correct it") from None
 
