@@ -10,7 +10,6 @@ import pytest
 
 import reeltrace
 from conftest import edit, run_in
-from invented import lay
 from reeltrace.analysis import cross_checks
 from reeltrace.errors import UserError
 from reeltrace.kinds.unit import UNITS
@@ -21,18 +20,17 @@ from reeltrace.pipeline.order import jobs
 from reeltrace.pipeline.plan import load_plan
 from reeltrace.pipeline.standings import refresh_specs, standings, table_standings
 
-CLAIMS = "documents/basu2021/claims.yaml"
-LEDGER = "documents/basu2021/assumptions.yaml"
+CLAIMS = "documents/nobody2024/claims.yaml"
 
 
 @pytest.fixture
-def known(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def known(invented: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A workspace whose own code runs, and of whose contents a graph is kept."""
-    monkeypatch.setattr(reeltrace, "__file__", str(workspace / "src/reeltrace/__init__.py"))
-    (workspace / RESULTS).mkdir()
-    kept.load(workspace)
-    assert kept.read(workspace) is not None
-    return workspace
+    monkeypatch.setattr(reeltrace, "__file__", str(invented / "src/reeltrace/__init__.py"))
+    (invented / RESULTS).mkdir()
+    kept.load(invented)
+    assert kept.read(invented) is not None
+    return invented
 
 
 def test_what_is_kept_is_the_plan(known: Path) -> None:
@@ -87,12 +85,12 @@ def appended(name: str) -> Callable[[Path], object]:
     "change",
     [
         appended("params.yaml"),
-        appended("documents/basu2021/quick.yaml"),
+        appended("documents/nobody2024/quick.yaml"),
         appended("src/reeltrace/models/cnn4.py"),
         appended("reports/templates/chains.html.j2"),
         lambda folder: (folder / "reports/templates/more.html.j2").touch(),
-        lambda folder: (folder / "documents/basu2021/README.md").unlink(),
-        lambda folder: shutil.rmtree(folder / "documents/singh2019supp"),
+        lambda folder: (folder / "documents/someone2025/smoke.yaml").unlink(),
+        lambda folder: shutil.rmtree(folder / "documents/someone2025"),
         lambda folder: (folder / "src/reeltrace/linked.py").symlink_to("cli.py"),
         lambda folder: (folder / "documents/elsewhere").symlink_to(folder / "documents/common"),
         lambda folder: os.mkfifo(folder / "documents/pipe"),
@@ -198,17 +196,16 @@ def test_kinds_that_documents_bring_are_at_hand_too(known: Path) -> None:
         UNITS.forget()
 
 
-def test_the_second_call_answers_as_the_first(workspace: Path) -> None:
-    lay(workspace)
-    (workspace / RESULTS).mkdir()
-    first = run_in(workspace, "reeltrace", "status", "--artifacts")
-    assert (workspace / kept.KEPT).is_file()
-    second = run_in(workspace, "reeltrace", "status", "--artifacts")
+def test_the_second_call_answers_as_the_first(invented: Path) -> None:
+    (invented / RESULTS).mkdir()
+    first = run_in(invented, "reeltrace", "status", "--artifacts")
+    assert (invented / kept.KEPT).is_file()
+    second = run_in(invented, "reeltrace", "status", "--artifacts")
     assert (second.stdout, second.stderr) == (first.stdout, first.stderr)
     asked = ("reeltrace", "explain", "nobody2024/3/x/y")
-    said = run_in(workspace, *asked, code=2).stderr
-    (workspace / kept.KEPT).unlink()
-    assert run_in(workspace, *asked, code=2).stderr == said
+    said = run_in(invented, *asked, code=2).stderr
+    (invented / kept.KEPT).unlink()
+    assert run_in(invented, *asked, code=2).stderr == said
 
 
 def test_status_from_what_is_kept_loads_no_registry(known: Path) -> None:
