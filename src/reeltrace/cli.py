@@ -4,6 +4,7 @@ Errors are one line; exit 2 for bad input, 1 for a failed check, and 75 where th
 """
 
 import contextlib
+import gc
 import io
 import json
 import math
@@ -141,21 +142,19 @@ def status(
     timing: Annotated[bool, typer.Option("--timing", help="Print what each stage cost, dearest first.")] = False,
 ) -> None:
     """Say what is current, stale or missing, per table."""
-    from reeltrace.analysis.cross_checks import check_texts
-    from reeltrace.pipeline.engines import dvc_is_current, standings, table_standings, unrecorded
-    from reeltrace.pipeline.plan import load_plan
-
-    plan = load_plan(ROOT)
-    report = plan["report/all"]
     if where:
-        path = report.folder / HTML
+        from reeltrace.pipeline.plan import load_plan
+
+        path = load_plan(ROOT)["report/all"].folder / HTML
         if not path.is_file():
             raise CheckFailed(f"{path}: not made yet; run: snakemake --cores all")
         print(f"The report: {path}")
         return
     if timing:
         from reeltrace.pipeline.costs import costs, format_costs
+        from reeltrace.pipeline.plan import load_plan
 
+        plan = load_plan(ROOT)
         paid = costs(plan)
         if as_json:
             _print_json({"scale": plan.registry.scale, **paid.as_json()})
@@ -163,22 +162,25 @@ def status(
             print(f"scale {plan.registry.scale}: {paid.seconds:.1f} s in {len(paid.artifacts)} artifacts")
             print(format_costs(paid))
         return
-    check_texts(plan.registry, ROOT)
-    found = standings(plan)
-    tables = table_standings(plan, found)
+    from reeltrace.pipeline.kept import load
+    from reeltrace.pipeline.standings import standings, table_standings, unrecorded
+
+    graph = load(ROOT)
+    found = standings(graph)
+    tables = table_standings(graph, found)
     if as_json:
         _print_json(
             {
-                "scale": plan.registry.scale,
+                "scale": graph.scale,
                 "tables": tables,
                 "artifacts": {name: {"state": s.state, "reason": s.reason} for name, s in found.items()},
-                "dvc_yaml": "current" if dvc_is_current(plan) else "stale",
-                "unrecorded": unrecorded(plan, found),
+                "dvc_yaml": "current" if graph.dvc_is_current() else "stale",
+                "unrecorded": unrecorded(graph, found),
             }
         )
         return
     width = max(map(len, ("report", *(found if artifacts else tables))))
-    print(f"scale {plan.registry.scale}")
+    print(f"scale {graph.scale}")
     for key, table in tables.items():
         total = table["current"] + table["stale"] + table["missing"]
         print(f"  {key:<{width}}  {table['state']:<8} {table['current']}/{total} current  {table['why']}".rstrip())
@@ -187,9 +189,9 @@ def status(
             print(f"  {name:<{width}}  {standing.state:<8} {standing.reason}".rstrip())
     standing = found["report/all"]
     print(f"  {'report':<{width}}  {standing.state:<8} {standing.reason}".rstrip())
-    if not dvc_is_current(plan):
+    if not graph.dvc_is_current():
         print("dvc.yaml does not match params.yaml and documents/; run: reeltrace sync")
-    elif waiting := unrecorded(plan, found):
+    elif waiting := unrecorded(graph, found):
         print(f"{len(waiting)} current artifacts are not recorded with DVC; snakemake or `reeltrace sync` records them")
 
 
@@ -199,8 +201,8 @@ def verify(
     data: Annotated[bool, typer.Option("--data", help="Hash the bulk data too, not only small files.")] = False,
 ) -> None:
     """Recompute every hash and every printed cell; exit 1 and name each failure by its kind."""
-    from reeltrace.pipeline.engines import standings
     from reeltrace.pipeline.plan import load_plan
+    from reeltrace.pipeline.standings import standings
     from reeltrace.verify.verify import verify as verify_all
 
     plan = load_plan(ROOT)
@@ -252,15 +254,15 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Print the chain of one number: cell, value, artifact and hash, command, code, data, seed, machine."""
-    from reeltrace.pipeline.engines import progress, standings
-    from reeltrace.pipeline.plan import load_plan
+    from reeltrace.pipeline import kept
+    from reeltrace.pipeline.standings import progress, standings
     from reeltrace.report.explain import explain as explain_cell
     from reeltrace.report.explain import format_explanation
 
-    plan = load_plan(ROOT)
-    found = standings(plan)
+    graph = kept.with_kinds(ROOT)
+    found = standings(graph)
     not_current = {name: of.reason for name, of in found.items() if of.state != "current"}
-    chain = explain_cell(ROOT, cell, plan.registry.scale, not_current, progress(plan, found))
+    chain = explain_cell(ROOT, cell, graph.scale, not_current, progress(graph, found))
     if as_json:
         _print_json(chain)
     else:
@@ -278,7 +280,7 @@ def document(
     year: Annotated[str, typer.Option("--year", help="its year")] = "not given",
 ) -> None:
     """Write the folder of a new document, documents/KEY, to be filled in."""
-    from reeltrace.pipeline.plan import TARGETS
+    from reeltrace.pipeline.graph import TARGETS
     from reeltrace.skeleton import new_document
 
     if key in TARGETS:
@@ -300,9 +302,9 @@ def sync(
     ] = False,
 ) -> None:
     """Compile dvc.yaml, check every artifact against its manifest, and record what matches with DVC."""
-    from reeltrace.pipeline.engines import MISMATCH, few
     from reeltrace.pipeline.engines import sync as sync_engines
     from reeltrace.pipeline.plan import load_plan
+    from reeltrace.pipeline.standings import MISMATCH, few
 
     if not math.isfinite(wait):
         raise UserError(f"--wait: found {wait}; expected a number of seconds")
@@ -346,6 +348,8 @@ def main() -> None:
     warm.share_fate()
     if (code := warm.hand_over(sys.argv[1:])) is not None:
         sys.exit(code)
+    if sys.argv[1:2] in (["status"], ["explain"]):  # they end soon, and keep what they read until then
+        gc.disable()
     try:
         try:
             app()

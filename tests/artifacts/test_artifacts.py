@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from reeltrace.artifacts.files import atomic_write, sha256_bytes, sha256_file
 from reeltrace.artifacts.json_values import canonical_json, parse_json, read_json, write_json, write_json_if_changed
 from reeltrace.artifacts.pointers import escape_pointer, pointer
-from reeltrace.artifacts.protocol import absent, check_outputs, make_manifest, outputs_in, swap_in
+from reeltrace.artifacts.protocol import LARGE, absent, check_outputs, hash_large, make_manifest, outputs_in, swap_in
 from reeltrace.errors import CheckFailed, UserError
 
 VALUES = st.recursive(
@@ -211,6 +211,31 @@ def test_large_outputs_are_compared_by_size_under_a_limit(artifact: Path) -> Non
     (artifact / "frames" / "0.bin").write_bytes(b"abd")
     assert check_outputs(artifact, limit=2) == []
     assert [p.kind for p in check_outputs(artifact, limit=3)] == ["tampered artifact"]
+
+
+def test_large_files_hashed_ahead_are_checked_as_strictly(artifact: Path) -> None:
+    names = [f"frames/{number}" for number in range(3)]
+    for name in names:
+        (artifact / name).write_bytes(name.encode() * LARGE)
+    (artifact / "manifest.json").write_text(json.dumps(make_manifest(artifact, "data", "x", "0" * 64, {})))
+    assert check_outputs(artifact, sha256_of=hash_large([artifact])) == []
+    with (artifact / names[2]).open("r+b") as handle:
+        handle.write(b"F")
+    (problem,) = check_outputs(artifact, sha256_of=hash_large([artifact]))
+    assert problem.where == str(artifact / "frames")
+
+
+def test_large_files_are_hashed_once_and_pipes_are_not_opened(artifact: Path) -> None:
+    large, small = artifact / "large", artifact / "small"
+    large.write_bytes(b"a" * (LARGE + 1))
+    small.write_bytes(b"a" * LARGE)
+    os.mkfifo(artifact / "pipe")
+    sha256_of = hash_large([artifact])
+    expected = {path: sha256_bytes(path.read_bytes()) for path in (large, small)}
+    for path in (large, small):
+        path.write_bytes(b"b")
+    assert sha256_of(large) == expected[large]
+    assert sha256_of(small) == sha256_bytes(b"b")
 
 
 def test_a_manifest_of_another_schema_is_stale(artifact: Path) -> None:

@@ -314,7 +314,7 @@ def test_a_change_in_a_module_makes_exactly_those_stages_stale_that_load_it(
         ("registry/reading.py", 'return f"{run}-s{seed}"', 'return f"{run}-{seed}"', ""),
         ("registry/specs.py", "class FramesSpec(Spec)", "class FramesSpec(  Spec)", ""),
         ("artifacts/protocol.py", "MANIFEST_SCHEMA = 1", "MANIFEST_SCHEMA = 2", ""),
-        ("pipeline/plan.py", "RESULTS = Path(", "RESULTS = Path( ", ""),
+        ("pipeline/graph.py", "RESULTS = Path(", "RESULTS = Path( ", ""),
     ],
 )
 def test_a_changed_behaviour_changes_the_code_of_the_stages_that_call_it(

@@ -25,8 +25,8 @@ from invented import make_workspace
 from reeltrace.artifacts.files import sha256_file
 from reeltrace.artifacts.json_values import sha256_json
 from reeltrace.pipeline import workflow_run
-from reeltrace.pipeline.engines import MISMATCH, looks_current, standings, unrecorded
 from reeltrace.pipeline.plan import code_sha256, load_plan
+from reeltrace.pipeline.standings import MISMATCH, looks_current, standings, unrecorded
 from reeltrace.registry.reading import spec_json
 
 pytestmark = pytest.mark.slow
@@ -477,8 +477,8 @@ def test_a_source_that_is_dated_in_the_future_fails_no_job(made: Path) -> None:
     assert "1 of 1 steps (100%) done" in output
     assert NOTHING in snakemake(made, "-n")
     hours_ahead(made / source)
-    engines = made / "src/reeltrace/pipeline/engines.py"  # a system's refusal stands for another owner's file
-    edit(engines, "os.utime(plan.root / path, ns=(now, now))", "raise PermissionError")
+    module = made / "src/reeltrace/pipeline/standings.py"  # a system's refusal stands for another owner's file
+    edit(module, "os.utime(graph.root / path, ns=(now, now))", "raise PermissionError")
     assert f"owner run: touch {source}" in line_with("dated in the future", snakemake(made, "-n", code=1))
 
 

@@ -19,30 +19,27 @@ sys.path.insert(0, str(PROJECT / "src"))
 try:
     from reeltrace.machine import processor, variables
     from reeltrace.pipeline import launching, warm
-    from reeltrace.analysis.cross_checks import check_texts
     from reeltrace.artifacts.files import in_one_line
-    from reeltrace.pipeline.engines import refresh_specs, refuse_unreadable
     from reeltrace.errors import CheckFailed, UserError
-    from reeltrace.pipeline.order import gpus, is_small, priorities, threads
-    from reeltrace.pipeline.plan import check_sources, load_plan
+    from reeltrace.pipeline.graph import check_sources
+    from reeltrace.pipeline.kept import load
+    from reeltrace.pipeline.standings import refresh_specs, refuse_unreadable
     from reeltrace.pipeline.workflow_run import WorkflowRun
-except ModuleNotFoundError as error:
-    raise WorkflowError(
-        f"{sys.executable}: has Snakemake but not {error.name}, which this workflow reads its plan with; "
-        "run `make report`, or install what requirements.lock names beside this Snakemake"
-    ) from None
 
-try:
     launching.refuse_place(PROJECT)
     variables.check()
     processor.check_limits()
-    PLAN = load_plan()
-    check_texts(PLAN.registry, PLAN.root)
+    PLAN = load()
     check_sources(PLAN)
     refuse_unreadable(PLAN)
     refresh_specs(PLAN)
     TARGETS = PLAN.named()
     RUN = WorkflowRun(PLAN, workflow)
+except ModuleNotFoundError as error:
+    raise WorkflowError(
+        f"{sys.executable}: has Snakemake but not {error.name}, which this workflow reads its plan with; "
+        "run `make report`, or install what requirements.lock names beside this Snakemake"
+    ) from None
 except (UserError, CheckFailed, OSError) as error:
     raise WorkflowError(in_one_line(error)) from None
 
@@ -64,8 +61,8 @@ if workflow.is_main_process and workflow.local_exec:
     if "mem_mb" not in workflow.global_resources and LIMITS.memory_mb is not None:
         workflow.register_resource("mem_mb", LIMITS.memory_mb)
 
-FOLDER = f"results/{PLAN.registry.scale}"
-PRIORITIES = priorities(PLAN)
+FOLDER = f"results/{PLAN.scale}"
+JOBS = PLAN.jobs()
 
 
 def keys(stage):
@@ -98,28 +95,28 @@ def memory(stage):
     """What a job of this stage is given of the memory, in MB: a resource."""
 
     def of(wildcards, threads):
-        return launching.memory_mb(stage, PLAN.registry.scale, threads)
+        return launching.memory_mb(stage, PLAN.scale, threads)
 
     return of
 
 
 def threads_of(stage):
     """The processors of a job; a measurement of time gets those that it computes with, and no job beside it."""
-    return lambda wildcards: threads(PLAN[f"{stage}/{wildcards.key}"])
+    return lambda wildcards: JOBS[f"{stage}/{wildcards.key}"].threads
 
 
 def decoding_threads(wildcards):
     """All processors that there are, eight where a cluster decides; one for a small set, which is not worth waiting for all."""
-    if is_small(PLAN, wildcards.key):
+    if JOBS[f"frames/{wildcards.key}"].small:
         return 1
     return CORES or 8
 
 
 def priority_of(stage):
     """What the longest chains of work wait for comes first."""
-    return lambda wildcards: PRIORITIES[f"{stage}/{wildcards.key}"]
+    return lambda wildcards: JOBS[f"{stage}/{wildcards.key}"].priority
 
 
 def gpus_of(stage):
     """How many GPUs a job may use: a resource."""
-    return lambda wildcards: gpus(PLAN[f"{stage}/{wildcards.key}"])
+    return lambda wildcards: JOBS[f"{stage}/{wildcards.key}"].gpus

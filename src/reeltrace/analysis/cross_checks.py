@@ -20,8 +20,10 @@ from reeltrace.registry.fields import Place
 from reeltrace.registry.reading import Registry
 
 
-def check_texts(registry: Registry, root: Path = Path()) -> None:
+def check_texts(registry: Registry, root: Path = Path()) -> tuple[str, ...]:
     """Raises `UserError`, with the file, the place in it, what was found and what was expected, for the first mistake.
+
+    Returns the files and folders of the project that the texts name, which are there.
 
     A transcription that no table needs is read too. What the ledger says of a table that is not run is not held against
     its paths: somebody may keep a part of the experiments only.
@@ -42,11 +44,15 @@ def check_texts(registry: Registry, root: Path = Path()) -> None:
                     raise UserError(
                         f"{place}: found cells in {left.unit} and in {right.unit}; expected two numbers of one unit"
                     )
+    named: dict[str, None] = {}
     for ledger in assumptions.load(documents, root):
         path = DOCUMENTS / ledger.document / assumptions.FILE
         for assumption in ledger.assumptions:
             place = f"{path}: assumption {assumption.id!r}"
             _check_assumption(assumption, place, documents[ledger.document], registry, root)
+            if assumption.code is not None:
+                named[assumption.code] = None
+    return tuple(named)
 
 
 def _table(number: str, place: str, document: published.Document) -> published.Table:

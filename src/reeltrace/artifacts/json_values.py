@@ -56,6 +56,9 @@ def parse_json(text: bytes | str) -> Any:
         value = json.loads(text)
     except RecursionError:
         raise ValueError(too_deep) from None
+    opened = text.count("{") + text.count("[") if isinstance(text, str) else text.count(b"{") + text.count(b"[")
+    if opened < MOST_DEEP:  # then nothing can be that deep
+        return value
     level, depth = [value], 0
     while level := [
         item

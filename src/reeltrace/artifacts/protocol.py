@@ -1,9 +1,12 @@
 """Spec, manifest, receipt: how a work folder becomes an artifact, and how one is checked against its manifest."""
 
+import contextlib
 import hashlib
 import os
 import shutil
+import stat
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,8 @@ from reeltrace.artifacts.names import MANIFEST, PROTOCOL_FILES, SCRATCH, SPEC
 from reeltrace.errors import CheckFailed, Problem
 
 MANIFEST_SCHEMA = 1
+LARGE = 1_000_000  # bytes: of larger files, several are hashed at once
+Hash = Callable[[Path], str]
 
 
 def file_entry(path: Path) -> dict[str, Any]:
@@ -21,19 +26,22 @@ def file_entry(path: Path) -> dict[str, Any]:
     return {"sha256": sha256_file(path), "bytes": path.stat().st_size}
 
 
-def tree_entry(folder: Path) -> dict[str, Any]:
+def tree_entry(folder: Path, sha256_of: Hash = sha256_file) -> dict[str, Any]:
     """One entry for a whole folder: a hash over names, sizes and hashes of its files; dot files do not count."""
     digest, total, count = hashlib.sha256(), 0, 0
     for path in _tree(folder):
         size = path.stat().st_size
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{size}\0{sha256_file(path)}\n".encode())
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{size}\0{sha256_of(path)}\n".encode())
         total, count = total + size, count + 1
     return {"sha256": digest.hexdigest(), "bytes": total, "files": count}
 
 
 def _tree(folder: Path) -> list[Path]:
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return sorted(p for p in files if not any(part.startswith(".") for part in p.relative_to(folder).parts))
+    files: list[Path] = []
+    for inside, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        files += [path for name in names if not name.startswith(".") and (path := Path(inside, name)).is_file()]
+    return sorted(files)
 
 
 def outputs_in(folder: Path) -> list[str]:
@@ -74,8 +82,40 @@ def make_manifest(
     }
 
 
-def check_outputs(folder: Path, *, limit: int | None = None) -> list[Problem]:
-    """Compare every output of an artifact with its manifest; what is over `limit` bytes only by its size."""
+def hash_large(folders: Iterable[Path]) -> Hash:
+    """A function that gives the sha256 of a file; those of large files in these folders it knows already.
+
+    They are read here, as many at once as this process has processors, largest first. A file that cannot be read is
+    left to who asks for it.
+    """
+    sizes: dict[Path, int] = {}
+    for folder in folders:
+        for inside, _, names in os.walk(folder):
+            for name in names:
+                path = Path(inside, name)
+                with contextlib.suppress(OSError):
+                    found = path.stat()
+                    if stat.S_ISREG(found.st_mode) and found.st_size > LARGE:
+                        sizes[path] = found.st_size
+
+    def hashed(path: Path) -> str | None:
+        try:
+            return sha256_file(path)
+        except OSError:
+            return None
+
+    largest_first = sorted(sizes, key=lambda path: -sizes[path])
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    with ThreadPoolExecutor(processors) as threads:
+        known = dict(zip(largest_first, threads.map(hashed, largest_first), strict=True))
+    return lambda path: known.get(path) or sha256_file(path)
+
+
+def check_outputs(folder: Path, *, limit: int | None = None, sha256_of: Hash = sha256_file) -> list[Problem]:
+    """Compare every output of an artifact with its manifest; what is over `limit` bytes only by its size.
+
+    `sha256_of` gives the hash of a file, see `hash_large`.
+    """
     problems = []
     manifest = read_json(folder / MANIFEST)
     try:
@@ -92,9 +132,9 @@ def check_outputs(folder: Path, *, limit: int | None = None) -> list[Problem]:
     problems += _guarded_check(folder / SPEC, lambda: _check_spec(folder / SPEC, spec_sha256))
     for name, (sha256, size, count) in outputs.items():
         path = folder / name
-        check = partial(_check_tree, path, sha256, size, count, limit)
+        check = partial(_check_tree, path, sha256, size, count, limit, sha256_of)
         if not name.endswith("/"):
-            check = partial(_check_file, path, sha256, size, limit)
+            check = partial(_check_file, path, sha256, size, limit, sha256_of)
         problems += _guarded_check(path, check)
     return problems
 
@@ -136,12 +176,12 @@ def _check_spec(path: Path, sha256: Any) -> list[Problem]:
     return []
 
 
-def _check_file(path: Path, sha256: str, size: int, limit: int | None) -> list[Problem]:
+def _check_file(path: Path, sha256: str, size: int, limit: int | None, sha256_of: Hash) -> list[Problem]:
     if not path.is_file():
         return [Problem("broken chain", str(path), _absent(path))]
     if path.stat().st_size != size:
         return [Problem("tampered artifact", str(path), f"{path.stat().st_size} bytes, expected {size}")]
-    if (limit is None or size <= limit) and sha256_file(path) != sha256:
+    if (limit is None or size <= limit) and sha256_of(path) != sha256:
         return [Problem("tampered artifact", str(path), f"its sha256 is not {sha256[:12]}...")]
     return []
 
@@ -150,7 +190,7 @@ def _absent(path: Path) -> str:
     return "not a file" if os.path.lexists(path) else "missing"
 
 
-def _check_tree(path: Path, sha256: str, size: int, count: Any, limit: int | None) -> list[Problem]:
+def _check_tree(path: Path, sha256: str, size: int, count: Any, limit: int | None, sha256_of: Hash) -> list[Problem]:
     if not path.is_dir():
         return [Problem("broken chain", str(path), "missing")]
     files = _tree(path)
@@ -158,7 +198,7 @@ def _check_tree(path: Path, sha256: str, size: int, count: Any, limit: int | Non
     if (len(files), total) != (count, size):
         found = f"{len(files)} files of {total} bytes, expected {count} of {size}"
         return [Problem("tampered artifact", str(path), found)]
-    if (limit is None or size <= limit) and tree_entry(path)["sha256"] != sha256:
+    if (limit is None or size <= limit) and tree_entry(path, sha256_of)["sha256"] != sha256:
         return [Problem("tampered artifact", str(path), f"the sha256 of its files is not {sha256[:12]}...")]
     return []
 

@@ -10,8 +10,6 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
-
 from reeltrace.errors import UserError
 from reeltrace.machine import control_groups
 
@@ -120,6 +118,8 @@ def available_memory(system: Path | None = None) -> int | None:
 
 def _machine() -> tuple[int, int] | None:
     """What the machine has, swap included, and what is free, in bytes; None where the system does not say."""
+    import psutil  # here, for most commands do not ask
+
     try:
         with warnings.catch_warnings(action="ignore"):  # of figures that are not asked for
             memory = psutil.virtual_memory()

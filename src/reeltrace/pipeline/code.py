@@ -2,7 +2,6 @@
 
 import ast
 import contextlib
-import hashlib
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -14,13 +13,11 @@ import grimp
 from grimp import ImportGraph
 from grimp.exceptions import SourceSyntaxError
 
-from reeltrace.artifacts.files import reason_of, sha256_file
 from reeltrace.artifacts.names import DOCUMENTS
 from reeltrace.errors import UserError
 from reeltrace.kinds.brought import module_file
 from reeltrace.kinds.unit import UNITS, Unit
-
-PACKAGE = Path("src/reeltrace")
+from reeltrace.pipeline.graph import PACKAGE, check_readable, files_sha256
 
 
 def code_of(
@@ -149,29 +146,3 @@ def package_sha256(root: Path = Path()) -> str:
     """One hash over all files of this package, whether a stage imports them or not."""
     paths = (path.relative_to(root) for path in (root / PACKAGE).rglob("*") if path.is_file())
     return files_sha256(sorted(path for path in paths if "__pycache__" not in path.parts), root, "the package")
-
-
-def files_sha256(paths: Iterable[Path], root: Path, reader: str) -> str:
-    """One hash over files: paths and contents. Raises `UserError`, naming `reader`, where one is missing."""
-    digest = hashlib.sha256()
-    for path in paths:
-        try:
-            digest.update(f"{path.as_posix()}\0{sha256_file(root / path)}\n".encode())
-        except FileNotFoundError:
-            raise UserError(f"{path}: missing; {reader} needs it. Restore it with `git checkout {path}`") from None
-        except OSError as error:
-            raise _unreadable(path, error) from None
-    return digest.hexdigest()
-
-
-def check_readable(path: Path, root: Path = Path()) -> None:
-    """Raises `UserError` where a file cannot be opened."""
-    try:
-        with (root / path).open("rb"):
-            pass
-    except OSError as error:
-        raise _unreadable(path, error) from None
-
-
-def _unreadable(path: Path, error: OSError) -> UserError:
-    return UserError(f"{path}: cannot be read ({reason_of(error)}); correct that and run the same command again")

@@ -27,8 +27,9 @@ from reeltrace.artifacts.protocol import check_outputs, make_manifest, outputs_i
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.machine import process_memory, processor
 from reeltrace.machine.memory import LOADING, explaining_memory, try_import
+from reeltrace.pipeline.graph import code_sha256, texts_sha256
 from reeltrace.pipeline.named import module_of
-from reeltrace.pipeline.plan import Plan, Task, code_sha256, load_plan, texts_sha256
+from reeltrace.pipeline.plan import Plan, Task, load_plan
 from reeltrace.registry.fields import Scale
 from reeltrace.registry.reading import spec_json
 from reeltrace.registry.sizes import refuse_beyond

@@ -7,10 +7,18 @@ than one processor comes before all others, while they are idle; later it would 
 from reeltrace.kinds.architecture import ARCHITECTURES
 from reeltrace.kinds.dataset import DATASETS, DataSpec, decoded_of
 from reeltrace.kinds.measurement import MEASUREMENTS
+from reeltrace.pipeline.graph import Job
 from reeltrace.pipeline.plan import Plan, Task
 from reeltrace.registry.specs import FeaturesSpec, MeasureSpec, PretrainSpec, TrainSpec
 
 FIRST = 1_000_000
+
+
+def jobs(plan: Plan) -> dict[str, Job]:
+    """By name of the task, how an engine is to start it."""
+    ranks = priorities(plan)
+    decoded = {task.name for task in plan.of("frames") if is_small(plan, task.key)}
+    return {task.name: Job(ranks[task.name], threads(task), gpus(task), task.name in decoded) for task in plan}
 
 
 def priorities(plan: Plan) -> dict[str, int]:

@@ -5,99 +5,47 @@ stage or imports a room.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 from grimp import ImportGraph
 
 from reeltrace.artifacts import formats
-from reeltrace.artifacts.files import not_a_folder, sha256_file
-from reeltrace.artifacts.names import DOCUMENTS, MANIFEST, RECEIPT, SPEC
+from reeltrace.artifacts.files import not_a_folder
+from reeltrace.artifacts.json_values import canonical_json
+from reeltrace.artifacts.names import DOCUMENTS
 from reeltrace.errors import UserError, known_names
 from reeltrace.kinds.architecture import ARCHITECTURES, Architecture
 from reeltrace.kinds.dataset import DATASETS
 from reeltrace.kinds.measurement import MEASUREMENTS
 from reeltrace.kinds.table import kind_of, measurements_of
-from reeltrace.pipeline.code import check_readable, code_of, files_sha256, imports
+from reeltrace.pipeline.code import code_of, imports
+from reeltrace.pipeline.graph import RESULTS, STAGES, TEMPLATES, Graph, Node, code_sha256
 from reeltrace.pipeline.named import documents_of_kinds, module_of, named_by_kinds, own_module
 from reeltrace.registry.fields import SCALES, Scale, Spec
 from reeltrace.registry.header import HEADER
-from reeltrace.registry.reading import Registry, load
+from reeltrace.registry.reading import Registry, load, spec_json
 from reeltrace.registry.specs import MeasureSpec
 
-Stage = Literal["data", "frames", "pretrain", "features", "measure", "train", "timing", "aggregate", "report"]
-STAGES: tuple[Stage, ...] = (
-    "data",
-    "frames",
-    "pretrain",
-    "features",
-    "measure",
-    "train",
-    "timing",
-    "aggregate",
-    "report",
-)
-TARGETS = (*STAGES, "all")  # of Snakemake, besides documents and tables
-RESULTS = Path("results")
-TEMPLATES = Path("reports/templates")
+__all__ = ["STAGES", "Plan", "Task", "code_sha256", "load_plan", "report_texts"]
+
 PUBLISHED = "published.yaml"
 TEXTS = (HEADER, PUBLISHED, "claims.yaml", "assumptions.yaml")  # of a document, besides its templates
 TEMPLATE = ".html.j2"
 
 
 @dataclass(frozen=True)
-class Task:
-    """One node of the graph. Paths are relative to the project's root.
-
-    `inputs` are names "stage/key"; `outputs` the files (and folders, with a slash) beside spec, manifest and receipt;
-    `sources` the code and text files that its result depends on; `params` the keys of params.yaml behind its spec;
-    `given` those of the sources that the user names, with the key of params.yaml that does.
-    """
+class Task(Node):
+    """One node of the graph with its spec; `params` are the keys of params.yaml behind that."""
 
     spec: Spec
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
     params: tuple[str, ...]
-    texts: tuple[Path, ...]
-    code: Callable[[], tuple[Path, ...]] = field(repr=False, compare=False)
-    given: tuple[tuple[Path, str], ...] = ()
 
-    @property
-    def sources(self) -> tuple[Path, ...]:
-        """The code, found when it is asked for, the texts, and the files that the user gives."""
-        return tuple(dict.fromkeys((*self.code(), *self.read)))
-
-    @property
-    def read(self) -> tuple[Path, ...]:
-        """The sources that are no code: the texts, and the files that the user gives."""
-        return tuple(dict.fromkeys((*self.texts, *(path for path, _ in self.given))))
-
-    @property
-    def stage(self) -> str:
-        return self.spec.stage
-
-    @property
-    def key(self) -> str:
-        return self.spec.key
-
-    @property
-    def name(self) -> str:
-        return f"{self.stage}/{self.key}"
-
-    @property
-    def folder(self) -> Path:
-        return RESULTS / self.spec.scale / self.stage / self.key
-
-    @property
-    def spec_path(self) -> Path:
-        return self.folder / SPEC
-
-    @property
-    def manifest(self) -> Path:
-        return self.folder / MANIFEST
+    def spec_text(self) -> str:
+        """As in `Node`."""
+        return canonical_json(spec_json(self.spec))
 
     @property
     def observes(self) -> bool:
@@ -114,11 +62,6 @@ class Task:
         """The leaf command as both engines give it: `workflow/reeltrace` finds the interpreter, whatever PATH says."""
         return f"sh workflow/{self.command}"
 
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """Everything the task leaves behind except its spec: manifest first, receipt second."""
-        return (self.manifest, self.folder / RECEIPT, *(self.folder / name for name in self.outputs))
-
 
 FRAMES_OUTPUTS = (formats.ABOUT, formats.BROKEN_VIDEOS, formats.FRAMES.name, f"{formats.SHARDS}/")
 TRAIN_OUTPUTS = (formats.BEST, formats.HISTORY, formats.LAST, formats.METRICS, formats.PREDICTIONS, formats.SCORES)
@@ -130,68 +73,17 @@ AGGREGATE_OUTPUTS = (formats.CELLS, formats.CURVES)
 REPORT_OUTPUTS = (formats.HTML, formats.JSON)
 
 
-class Plan:
+class Plan(Graph[Task]):
     """All tasks of the active scale, in an order in which they can run."""
 
     def __init__(self, registry: Registry, root: Path = Path()) -> None:
         self.registry = registry
         self.root = root
+        self.scale = registry.scale
+        self.tables = {key: (table.document, table.table) for key, table in registry.params.tables.items()}
         self._sources: dict[tuple[str, tuple[str, ...], Path | None], tuple[Path, ...]] = {}
         self._imports: ImportGraph | None = None
         self.tasks: dict[str, Task] = {task.name: task for task in self._tasks()}
-
-    def __getitem__(self, name: str) -> Task:
-        """The task "stage/key". Raises `UserError` naming what there is."""
-        try:
-            return self.tasks[name]
-        except KeyError:
-            stage = name.partition("/")[0]
-            if stage not in STAGES:
-                raise UserError(f"no stage is named {stage!r}; expected one of {', '.join(STAGES)}") from None
-            key, keys = name.partition("/")[2], (task.key for task in self.of(stage))
-            raise UserError(f"no {stage} is named {key!r}; {known_names(key, keys)}") from None
-
-    def __iter__(self) -> Iterator[Task]:
-        return iter(self.tasks.values())
-
-    def of(self, stage: str) -> list[Task]:
-        """The tasks of one stage."""
-        return [task for task in self if task.stage == stage]
-
-    def inputs_of(self, task: Task) -> list[Task]:
-        """The tasks whose artifacts `task` reads."""
-        return [self.tasks[name] for name in task.inputs]
-
-    def before(self, task: Task) -> list[Path]:
-        """What Snakemake takes as the inputs of a task."""
-        return [task.spec_path, *task.sources, *(source.manifest for source in self.inputs_of(task))]
-
-    def behind(self, task: Task) -> list[Task]:
-        """`task` and everything that it is made of, in an order in which they can run."""
-        seen: dict[str, None] = {}
-        waiting = [task.name]
-        while waiting:
-            name = waiting.pop()
-            if name not in seen:
-                seen[name] = None
-                waiting.extend(self.tasks[name].inputs)
-        return [each for each in self if each.name in seen]
-
-    def named(self) -> dict[str, list[Task]]:
-        """What one may ask for by name: every document and every table, with everything that it is made of.
-
-        Raises `UserError` where the name of a document would mean something else.
-        """
-        asked: dict[str, dict[str, Task]] = {}
-        for task in self.of("aggregate"):
-            document = self.registry.params.tables[task.key].document
-            if document in TARGETS:
-                raise UserError(
-                    f"{DOCUMENTS / document}: {document!r} names a stage or everything; give the folder another name"
-                )
-            for name in (document, task.key):
-                asked.setdefault(name, {}).update({each.name: each for each in self.behind(task)})
-        return {name: list(tasks.values()) for name, tasks in asked.items()}
 
     def _tasks(self) -> Iterator[Task]:
         registry, params = self.registry, self.registry.params
@@ -372,6 +264,9 @@ class Plan:
         given: tuple[tuple[Path, str], ...] = (),
     ) -> Task:
         return Task(
+            stage=spec.stage,
+            key=spec.key,
+            scale=spec.scale,
             spec=spec,
             inputs=tuple(dict.fromkeys(inputs)),
             outputs=outputs,
@@ -402,39 +297,6 @@ def report_texts(root: Path, documents: Iterable[str], drawing: Iterable[str] = 
                 if folder == TEMPLATES or name.endswith(TEMPLATE) or (folder in whole and name in TEXTS):
                     found.append(Path(inside, name))
     return sorted(path.relative_to(root) for path in found if path.is_file() and not path.name.startswith("."))
-
-
-def code_sha256(task: Task, root: Path = Path()) -> str:
-    """One hash over the task's source files: their paths and their contents.
-
-    Raises `UserError` where a file is missing.
-    """
-    check_given(task, root)
-    return files_sha256(task.sources, root, task.name)
-
-
-def texts_sha256(task: Task, root: Path = Path()) -> dict[str, str]:
-    """By path, the hash of each text and given file of a task that is there."""
-    return {path.as_posix(): sha256_file(root / path) for path in task.read if (root / path).is_file()}
-
-
-def check_sources(plan: "Plan") -> None:
-    """Raises `UserError` for the first file that some task is made of and that is not there or cannot be read."""
-    for task in plan:
-        check_given(task, plan.root)
-    readers = {path: task.name for task in plan for path in task.sources}
-    for path, reader in readers.items():
-        if not (plan.root / path).exists():
-            raise UserError(f"{path}: missing; {reader} needs it. Restore it with `git checkout {path}`")
-        check_readable(path, plan.root)
-
-
-def check_given(task: Task, root: Path = Path()) -> None:
-    """Raises `UserError`, naming the key of params.yaml, where a file that the user names is not there."""
-    for path, key in task.given:
-        if not (root / path).is_file():
-            what = "not a file" if (root / path).exists() else "missing"
-            raise UserError(f"{path}: {what}; {task.name} needs it. Put it there, or correct {key}")
 
 
 def load_plan(root: Path = Path(), scale: Scale | None = None) -> Plan:

@@ -34,9 +34,11 @@ from reeltrace.machine.memory import LOADING, explaining_memory, try_import
 from reeltrace.machine.pauses import Stopped, telling
 from reeltrace.pipeline import leaf
 from reeltrace.pipeline.code import package_sha256
-from reeltrace.pipeline.engines import code_is_recorded, refuse_unreadable, standings, sync, unrecorded
+from reeltrace.pipeline.engines import code_is_recorded, sync
+from reeltrace.pipeline.graph import check_sources
 from reeltrace.pipeline.pace import Pace, epochs_of, training_of
-from reeltrace.pipeline.plan import Plan, Task, check_sources, load_plan
+from reeltrace.pipeline.plan import Plan, Task, load_plan
+from reeltrace.pipeline.standings import refuse_unreadable, standings, unrecorded
 from reeltrace.pipeline.warm import STAGES as ON_TORCH
 from reeltrace.registry.fields import Scale
 

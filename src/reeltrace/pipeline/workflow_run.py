@@ -26,17 +26,16 @@ from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.protocol import check_outputs
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.machine import variables
-from reeltrace.pipeline.engines import (
+from reeltrace.pipeline.graph import RESULTS, Graph, Node
+from reeltrace.pipeline.standings import (
     MISMATCH,
     bring_back_times,
-    code_is_recorded,
     incomplete,
     looks_current,
     order_times,
     standings,
     unrecorded,
 )
-from reeltrace.pipeline.plan import RESULTS, Plan, Task
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 KILLED = "a run was killed here and left its lock behind"
@@ -51,7 +50,7 @@ class WorkflowRun:
     `folder` is Snakemake's own, `.snakemake`. Everything happens in the main process alone, nothing in those of jobs.
     """
 
-    def __init__(self, plan: Plan, workflow: Any, folder: Path = Path(".snakemake")) -> None:
+    def __init__(self, plan: Graph[Any], workflow: Any, folder: Path = Path(".snakemake")) -> None:
         self.plan, self.workflow = plan, workflow
         self.recorded = False
         self.presence: Presence | None = None
@@ -140,7 +139,7 @@ class WorkflowRun:
             if self._put_back(task):
                 _say(f"{task.folder}: {missing}; it has to be made again")
 
-    def _put_back(self, task: Task) -> bool:
+    def _put_back(self, task: Node) -> bool:
         """Give a manifest a time before that of its inputs, and say whether that could be done."""
         try:
             os.utime(self.plan.root / task.manifest, ns=(LONG_AGO, LONG_AGO))
@@ -174,8 +173,12 @@ class WorkflowRun:
         ran = workflow.execution_settings is not None and not (workflow.dryrun or workflow.touch)
         alone = self.presence is not None and self.presence.alone()
         if ran and alone and not self.recorded and not workflow.execution_settings.no_hooks:
+            from reeltrace.pipeline.engines import code_is_recorded
+            from reeltrace.pipeline.plan import load_plan
+
+            self.plan.read_anew()
             found = standings(self.plan)
-            if unrecorded(self.plan, found) or not code_is_recorded(self.plan):
+            if unrecorded(self.plan, found) or not code_is_recorded(load_plan(self.plan.root)):
                 _sync("--wait", os.environ.get(variables.WAIT) or str(WAIT_AT_END))
 
 

@@ -11,13 +11,11 @@ from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.names import MANIFEST, RECEIPT, SPEC
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.kinds.architecture import ARCHITECTURES
-from reeltrace.kinds.brought import module_file
 from reeltrace.kinds.dataset import DATASETS
 from reeltrace.kinds.measurement import MEASUREMENTS
 from reeltrace.kinds.points import Point
 from reeltrace.kinds.words import listed
 from reeltrace.registry.table_names import is_numbered
-from reeltrace.report.frame_nets import backbone_settings
 
 
 def describe(name: str, folder: Path, scale: str) -> dict[str, Any]:
@@ -73,6 +71,8 @@ def _said_by(point: Point[Any], name: str, entry: Mapping[str, Any]) -> Any:
     except Exception as error:
         if name not in point.brought():
             raise
+        from reeltrace.kinds.brought import module_file  # here, for it reads YAML
+
         file = module_file(point.home(name))
         raise UserError(f"{file}: words of {name!r} fails ({type(error).__name__}: {error}); correct it") from None
 
@@ -87,7 +87,7 @@ def settings(spec: Mapping[str, Any]) -> dict[str, str]:
             "seed": str(spec["seed"]),
             "dataset": f"{spec['dataset']}, {spec['classes']} classes",
             "model": _said_by(ARCHITECTURES, model["architecture"], model) + _sequences(spec.get("sequences")),
-            **(backbone_settings(spec["backbone"]) if on_frames else {}),
+            **(_backbone(spec["backbone"]) if on_frames else {}),
             "protocol": _protocol(spec["protocol"]),
             "augmentation": f"{augment['kind']}, p = {augment['probability']}" if augment else "none",
             "device": f"{spec['device']['kind']}, {spec['device']['threads']} thread(s), {spec['device']['precision']}",
@@ -98,10 +98,10 @@ def settings(spec: Mapping[str, Any]) -> dict[str, str]:
         return said
     if stage == "pretrain":
         training = {} if spec["training"] is None else {"protocol": _protocol(spec["training"]["protocol"])}
-        return {**backbone_settings(spec["backbone"]), **training}
+        return {**_backbone(spec["backbone"]), **training}
     if stage == "features":
         square = f"{spec['crop']} x {spec['crop']} pixels from the middle, seen as {spec['size']} x {spec['size']}"
-        return {"dataset": spec["dataset"], "frames": square, **backbone_settings(spec["backbone"])}
+        return {"dataset": spec["dataset"], "frames": square, **_backbone(spec["backbone"])}
     if stage == "frames":
         return {"stored frames": f"short side of {spec['short_side']} pixels"}
     if stage == "measure":
@@ -114,6 +114,20 @@ def settings(spec: Mapping[str, Any]) -> dict[str, str]:
             "seeds": listed(spec["seeds"]),
         }
     return {}
+
+
+def _backbone(backbone: Mapping[str, Any]) -> dict[str, str]:
+    """A backbone as the report lists it."""
+    stem = f"stem {backbone['stem_kernel']} x {backbone['stem_kernel']} with stride {backbone['stem_stride']}"
+    pool = "with" if backbone["max_pool"] else "without"
+    origin = f"declared download {backbone['weights']}"
+    if (stills := backbone["stills"]) is not None:
+        origin = f"trained on every {stills['every']} frames of {stills['dataset']}, split {stills['split']}"
+        origin += f", from {backbone['initial']}" if backbone["initial"] else ""
+    return {
+        "backbone": f"{backbone['architecture']}, width {backbone['width']}, {stem}, {pool} max-pool",
+        "weights": origin,
+    }
 
 
 def _protocol(protocol: Mapping[str, Any]) -> str:
@@ -154,3 +168,9 @@ def artifact_name(path: str) -> str:
 def table_words(table: str) -> str:
     """ "Table 7.2" for a numbered table, its name for another."""
     return f"Table {table}" if is_numbered(table) else table
+
+
+def derivation_words(derivation: Mapping[str, Any]) -> str:
+    """`7020 (section 7.1.1, Table 7.2, SlowFast, GFLOPS per run) / 13450 (...)`."""
+    sign = " / " if derivation["operation"] == "quotient" else " x "
+    return sign.join(f"{of['printed']} ({of['place']}, {of['row']}, {of['column']})" for of in derivation["of"])

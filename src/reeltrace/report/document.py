@@ -35,7 +35,7 @@ from reeltrace.registry.fields import replaced
 from reeltrace.registry.header import read_header
 from reeltrace.report import chance, figures, frame_nets, measured_tables
 from reeltrace.report.binding import Binder, Number
-from reeltrace.report.chains import artifact_name, describe, table_words
+from reeltrace.report.chains import artifact_name, derivation_words, describe, table_words
 from reeltrace.report.content import SCHEMA
 
 if TYPE_CHECKING:
@@ -300,7 +300,7 @@ def _cell_facts(cell: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     if print_["note"]:
         facts.append(("Contradiction" if print_["contradicted_by"] else "Note", print_["note"]))
     if cell["derivation"]:
-        facts.append(("Derived", measured_tables.derivation_words(cell["derivation"])))
+        facts.append(("Derived", derivation_words(cell["derivation"])))
     facts.append(("Verdict", f"{cell['verdict']} ({cell['circumstances']}): {cell['reason']}"))
     return tuple(facts)
 

@@ -12,8 +12,7 @@ from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.names import MANIFEST, RECEIPT
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.kinds.words import span
-from reeltrace.report.chains import artifact_name, describe, processor_words
-from reeltrace.report.measured_tables import derivation_words
+from reeltrace.report.chains import artifact_name, derivation_words, describe, processor_words
 
 
 def explain(

@@ -1,4 +1,4 @@
-"""What the report says of nets on frames: backbones, ratios of training times, and what an RCN carries in time."""
+"""What the report says of nets on frames: ratios of training times, and what an RCN carries in time."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,20 +17,6 @@ QUANTITIES = {
     "diagonal_mean": "mean of the diagonal",
     "diagonal_std": "its deviation",
 }
-
-
-def backbone_settings(backbone: Mapping[str, Any]) -> dict[str, str]:
-    """A backbone as the report lists it."""
-    stem = f"stem {backbone['stem_kernel']} x {backbone['stem_kernel']} with stride {backbone['stem_stride']}"
-    pool = "with" if backbone["max_pool"] else "without"
-    origin = f"declared download {backbone['weights']}"
-    if (stills := backbone["stills"]) is not None:
-        origin = f"trained on every {stills['every']} frames of {stills['dataset']}, split {stills['split']}"
-        origin += f", from {backbone['initial']}" if backbone["initial"] else ""
-    return {
-        "backbone": f"{backbone['architecture']}, width {backbone['width']}, {stem}, {pool} max-pool",
-        "weights": origin,
-    }
 
 
 def bind_ratio(binder: Binder, identity: str, title: str, trace: Mapping[str, str], cell: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Tables of quantities in the report: measurements below them, derivations in words, figures drawn again."""
+"""Tables of quantities in the report: measurements below them, figures drawn again."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,12 +7,6 @@ from markupsafe import Markup
 
 from reeltrace.report import figures
 from reeltrace.report.binding import Binder, Number
-
-
-def derivation_words(derivation: Mapping[str, Any]) -> str:
-    """`7020 (section 7.1.1, Table 7.2, SlowFast, GFLOPS per run) / 13450 (...)`."""
-    sign = " / " if derivation["operation"] == "quotient" else " x "
-    return sign.join(f"{of['printed']} ({of['place']}, {of['row']}, {of['column']})" for of in derivation["of"])
 
 
 def bind_beside(binder: Binder, table: dict[str, Any]) -> None:

@@ -33,7 +33,7 @@ from reeltrace.artifacts.formats import (
 )
 from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.names import MANIFEST, RECEIPT, SPEC
-from reeltrace.artifacts.protocol import check_outputs, file_entry
+from reeltrace.artifacts.protocol import check_outputs, file_entry, hash_large
 from reeltrace.artifacts.runs import CHECKPOINTS, CLIP_LABEL, LABEL, VIDEO, on_test, predicted, score_for_dvc
 from reeltrace.errors import CheckFailed, Problem, UserError
 from reeltrace.kinds.architecture import ARCHITECTURES
@@ -73,9 +73,10 @@ def verify(root: Path, *, scale: str, data: bool = False, standing: Mapping[str,
         raise UserError(f"{results}: no artifacts to verify; run `reeltrace run` or `snakemake --cores all` first")
     found: dict[str, list[Problem]] = {}
     limit = None if data else SMALL
+    sha256_of = hash_large(folders.values() if data else ())
     for name, folder in folders.items():
         small = None if name == REPORT else limit  # the report is read whole anyway
-        found[name] = _guarded(folder / MANIFEST, partial(check_outputs, folder, limit=small))
+        found[name] = _guarded(folder / MANIFEST, partial(check_outputs, folder, limit=small, sha256_of=sha256_of))
         found[name] += _guarded(folder / MANIFEST, partial(_links, name, folder, results))
         if not found[name] and standing and (why := standing.get(name)):
             found[name] = [Problem(STALE, str(folder), why if ";" in why else f"{why}; {REMADE}")]
