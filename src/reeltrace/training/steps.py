@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -83,6 +83,7 @@ class Captured:
                 self._recorded[key] = (*given, *self.record(lambda: self.step(*given, share)))
             except RuntimeError as error:
                 self._can = False
+                self._recorded.clear()
                 why = str(error).splitlines()[0]
                 print(f"{self.who}: its steps cannot be captured ({why}); each is launched by itself", file=sys.stderr)
         if not self._can:
@@ -100,21 +101,33 @@ def step_of(model: nn.Module, parameters: list[Tensor], clips: Clips, bfloat16: 
     draws = any(isinstance(module, nn.Dropout) and module.p > 0 for module in model.modules())
     if not isinstance(clips, Resident) or draws or not cuda_graphs.are_wanted():
         return step
-    return Captured(step, lambda function: _record(function, model), who)
+    return Captured(step, _Graphs(model), who)
 
 
-def _record(function: Callable[[], Found], model: nn.Module) -> tuple[Callable[[], None], Found]:
-    """Capture a function as a CUDA graph; what its first runs do to the running statistics of `model` is undone."""
-    before = [(buffer, buffer.clone()) for buffer in model.buffers()]
-    apart = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-    apart.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(apart):
-        for _ in range(WARM_UP):
-            function()
-    torch.cuda.current_stream().wait_stream(apart)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        found = function()
-    for buffer, value in before:
-        buffer.copy_(value)
-    return graph.replay, found
+class _Graphs:
+    """Records functions as CUDA graphs that share their memory, for they are played one after another.
+
+    What the first runs of a function do to the running statistics of `model` is undone.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        self.pool: Any = None
+
+    def __call__(self, function: Callable[[], Found]) -> tuple[Callable[[], None], Found]:
+        before = [(buffer, buffer.clone()) for buffer in self.model.buffers()]
+        try:
+            apart = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+            apart.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(apart):
+                for _ in range(WARM_UP):
+                    function()
+            torch.cuda.current_stream().wait_stream(apart)
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph, pool=self.pool):
+                found = function()
+        finally:
+            for buffer, value in before:
+                buffer.copy_(value)
+        self.pool = graph.pool()
+        return graph.replay, found
