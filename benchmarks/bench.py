@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -66,19 +67,24 @@ def run(name: str, seconds: float) -> tuple[list[dict[str, Any]], str]:
         command = [sys.executable, str(HERE / f"{name}.py"), *BENCHMARKS[name], "--json", str(file)]
         paths = [*filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)), str(PEERS)]
         try:
-            done = subprocess.run(
+            process = subprocess.Popen(
                 command,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-                capture_output=True,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "TMPDIR": folder},
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
                 text=True,
-                timeout=max(seconds, 0.1),
-                check=False,
+                start_new_session=True,
             )
+            _, errors = process.communicate(timeout=max(seconds, 0.1))
         except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # with all that it started
+            process.wait()
             return [], "the time is over"
         rows = json.loads(file.read_text())["rows"] if file.exists() else []
-        said = done.stderr.strip().splitlines()
-        return rows, "" if done.returncode == 0 else said[-1] if said else f"ended with {done.returncode}"
+        said = errors.strip().splitlines()
+        if process.returncode:
+            return rows, said[-1] if said else f"ended with {process.returncode}"
+        return rows, "; ".join(note.removeprefix("note: ") for note in said if note.startswith("note: "))
 
 
 def line(row: dict[str, Any]) -> str:

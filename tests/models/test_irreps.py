@@ -135,6 +135,15 @@ def test_elsewhere_the_expanded_filters_are_taken(name: str, how: str, monkeypat
         assert conv(x).shape[1] == 2 * conv.group.order
 
 
+def test_what_conv3d_refuses_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    gains(monkeypatch, name, True)
+    conv = GroupConv3d(GROUPS[name], 2, 2, 3, padding=0)
+    with pytest.raises(RuntimeError, match=r"[Kk]ernel size"):
+        conv(channels_last(1, 2 * conv.group.order, 2, 4, 4, dtype=torch.float32))
+    with pytest.raises(RuntimeError, match=r"type|dtype"):
+        conv(channels_last(1, 2 * conv.group.order, 4, 4, 4))
+
+
 def test_the_choice_follows_from_the_shape_alone() -> None:
     def at(channels: int, kernel: int, size: int) -> dict[str, bool]:
         geometry = Geometry((channels, channels), (kernel,) * 3, (1, 1, 1), (kernel // 2,) * 3, (2, size, size, size))

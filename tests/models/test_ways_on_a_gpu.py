@@ -72,8 +72,10 @@ def test_gradients_of_gradients(way: tuple[str, Way]) -> None:
 def test_weights_keep_their_type_under_autocast(way: tuple[str, Way]) -> None:
     conv = layer(way[0], 3, 1, 1).float()
     x = channels_last(2, 3 * conv.group.order, 5, 6, 6, dtype=torch.float32)
+    biased = GroupConv3d(GROUPS[way[0]], 3, 2, 3, padding=1)
     with torch.autocast("cpu", torch.bfloat16):
         out = conv(x)
+        assert biased(x).dtype == torch.bfloat16
     assert out.dtype == torch.bfloat16
     dx, dweight = torch.autograd.grad(out.float().square().sum(), (x, conv.weight))
     exact = F.conv3d(x, conv.expanded_filters(), None, 1, 1)

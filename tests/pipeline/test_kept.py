@@ -5,12 +5,14 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import reeltrace
 from conftest import edit, run_in
 from reeltrace.analysis import cross_checks
+from reeltrace.artifacts.files import sha256_bytes
 from reeltrace.errors import UserError
 from reeltrace.kinds.unit import UNITS
 from reeltrace.pipeline import kept
@@ -97,6 +99,10 @@ def appended(name: str) -> Callable[[Path], object]:
         lambda folder: ((folder / "params.yaml").unlink(), os.mkfifo(folder / "params.yaml")),
         lambda folder: (folder / kept.KEPT).write_text((folder / kept.KEPT).read_text()[:-2]),
         lambda folder: (folder / kept.KEPT).write_text("[]"),
+        lambda folder: (folder / kept.KEPT).write_text("[" * 200_000),
+        lambda folder: edit(folder / kept.KEPT, '"kinds": ', '"kind": '),
+        lambda folder: (folder / "documents/empty").mkdir(),
+        lambda folder: (folder / "documents/compiled/__pycache__").mkdir(parents=True),
     ],
 )
 def test_of_other_contents_nothing_is_kept(known: Path, change: Callable[[Path], object]) -> None:
@@ -128,14 +134,28 @@ def test_a_mistaken_text_is_said_each_time_and_not_kept(known: Path) -> None:
     assert kept.read(known) is None
 
 
+def test_what_was_edited_while_it_was_read_is_not_kept(known: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (known / kept.KEPT).unlink()
+    real = cross_checks.check_texts
+
+    def editing(registry: Any, root: Path) -> Any:
+        edit(known / CLAIMS, "left: [", "left:  [")
+        return real(registry, root)
+
+    monkeypatch.setattr(cross_checks, "check_texts", editing)
+    kept.load(known)
+    assert not (known / kept.KEPT).exists()
+
+
 def test_what_the_ledger_names_must_still_be_there(known: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     named = cross_checks.check_texts(load_plan(known).registry, known)
     assert named and all((known / path).exists() for path in named)
     (outside,) = {path for path in named if not path.startswith(("src/", "documents/"))} or {None}
     if outside is None:  # then what it names is among the contents; let it name something else
-        found = json.loads((known / kept.KEPT).read_text())
+        found = json.loads((known / kept.KEPT).read_text().partition("\n")[2])
         found["named"].append("pyproject.toml")
-        (known / kept.KEPT).write_text(json.dumps(found))
+        text = json.dumps(found)
+        (known / kept.KEPT).write_text(f"{sha256_bytes(text.encode())}\n{text}")
         outside = "pyproject.toml"
     assert kept.read(known) is not None
     (known / outside).unlink()

@@ -16,7 +16,7 @@ from invented import lay
 from reeltrace.artifacts.json_values import read_json
 from reeltrace.pipeline import leaf
 from reeltrace.pipeline.plan import Plan, load_plan
-from reeltrace.pipeline.reproduce import OUT_OF_TIME, Outcome, in_order, reproduce
+from reeltrace.pipeline.reproduce import OUT_OF_TIME, Outcome, _Work, in_order, reproduce
 from reeltrace.registry.reading import load
 
 TABLE, OTHER, STRUCTURE = "nobody2024-table3", "nobody2024-table4", "nobody2024-table1"
@@ -243,6 +243,73 @@ def test_a_change_of_the_code_ends_it(workspace: Path) -> None:
     assert outcome.made == ["data/digits"]
     assert list(outcome.failed) == ["src"]
     assert outcome.code == 1
+
+
+def test_a_change_of_the_code_while_it_waits_makes_nothing(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the look at the code and the hash of an artifact: another holds the lock, or libraries load."""
+    real = _Work._make_fresh
+
+    def editing(work: _Work) -> None:
+        real(work)
+        edit(workspace / "src/reeltrace/training/evaluation.py", '"""', '"""Changed. ')
+
+    monkeypatch.setattr(_Work, "_make_fresh", editing)
+    outcome, _ = called(workspace)
+    assert "the code changed since this began" in outcome.failed[PLAIN]
+    assert not (workspace / "results/smoke" / PLAIN / "manifest.json").exists()
+    assert outcome.code == 1
+
+
+def test_what_an_editor_puts_beside_a_source_is_no_change(workspace: Path) -> None:
+    def say(line: str) -> None:
+        if line.startswith("made measure"):
+            (workspace / "src/reeltrace/.cli.py.swp").touch()
+            (workspace / "src/reeltrace/4913").touch()
+
+    assert reproduce([STRUCTURE], root=workspace, say=say).code == 0
+
+
+def test_parameters_that_are_mistaken_in_the_end_are_a_line_after_the_work(recorded: Path) -> None:
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        if line.startswith(f"made aggregate/{STRUCTURE}"):
+            edit(recorded / "params.yaml", "scale: smoke", "scale: smok")
+
+    outcome = reproduce([STRUCTURE], root=recorded, say=say)
+    assert outcome.made[-1] == f"aggregate/{STRUCTURE}"
+    assert any(line.startswith("failed not recorded with DVC: params.yaml") for line in said)
+    assert any(line.startswith("made 2 now") for line in said)
+
+
+def test_a_report_that_waited_for_time_is_made_by_the_next_call(workspace: Path) -> None:
+    edit(workspace / "params.yaml", "documents: all", f"documents: [{STRUCTURE}]")
+    called(workspace, STRUCTURE)
+    report = workspace / "results/smoke/report/all"
+    report.rename(workspace / "results/smoke/report/old")
+    assert called(workspace, STRUCTURE)[0].made == ["report/all"]
+
+
+@pytest.mark.parametrize("place", ["_receipt", "swap_in"])
+def test_a_signal_after_the_work_loses_nothing(workspace: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    """While the receipt is written the last epoch is kept; once that goes, the artifact takes its place."""
+    real = getattr(leaf, place)
+
+    def ending(*given: Any) -> Any:
+        if "drift-plain-s0" in str(given):
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.1)
+        return real(*given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(leaf, place, ending)
+        outcome, _ = called(workspace)
+    assert outcome.code == OUT_OF_TIME
+    assert (PLAIN in outcome.made) == (place == "swap_in")
+    assert called(workspace)[0].code == 0
+    receipt = read_json(workspace / "results/smoke" / PLAIN / "receipt.json")
+    assert receipt["facts"]["resumed_after_epoch"] == (2 if place == "_receipt" else None)
 
 
 def test_a_change_of_its_parameters_fails_a_task(workspace: Path) -> None:

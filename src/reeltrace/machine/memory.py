@@ -23,6 +23,7 @@ SAID = (
     "cannot apply additional memory protection",
     "unable to mmap",
     "can't start new thread",
+    "pthread_create failed",
 )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 Told = Callable[[int, int], None]
 
 _told: Told | None = None
+_finishing = False
 
 
 class Stopped(BaseException):
@@ -20,6 +21,22 @@ def between(done: int, total: int) -> None:
     """`done` of `total` parts are done and kept, and what follows begins; may raise `Stopped`."""
     if _told is not None:
         _told(done, total)
+
+
+@contextlib.contextmanager
+def finishing() -> Iterator[None]:
+    """The work is done and takes its place within: there is no part of it to go on from, so nothing is to end it."""
+    global _finishing
+    _finishing = True
+    try:
+        yield
+    finally:
+        _finishing = False
+
+
+def is_finishing() -> bool:
+    """Whether a work takes its place just now."""
+    return _finishing
 
 
 @contextlib.contextmanager

@@ -118,7 +118,7 @@ class GroupConv3d(nn.Module):
         way, geometry = other
         filters = self._filters_for(x, dtype, way).detach()
         out = convolve(way, x.to(dtype), self.weight, filters, self._plain, geometry)
-        return out if bias is None else out + bias.view(1, -1, 1, 1, 1)
+        return out if bias is None else out + bias.to(out.dtype).view(1, -1, 1, 1, 1)
 
     def expanded_filters(
         self, dtype: torch.dtype | None = None, memory_format: torch.memory_format = torch.contiguous_format
@@ -160,9 +160,13 @@ class GroupConv3d(nn.Module):
         """The first way that is quicker than `conv3d`, if any. All of them want the channels innermost in memory."""
         if memory_format_of(x) is not torch.channels_last_3d:
             return None
+        if x.dtype != dtype and not _autocasts(x.device.type):  # `conv3d` refuses it
+            return None
         n, _, t, h, w = x.shape
         channels = (self.in_channels, self.out_channels)
         geometry = Geometry(channels, self.kernel_size, self.stride, self.padding, (n, t, h, w))
+        if min(geometry.after) < 1:  # so it does a kernel that is larger than the padded input
+            return None
         for way in _ways(self.group, self.lifting, x.device.type, dtype):
             if way.gains(geometry):
                 return way, geometry
@@ -270,6 +274,7 @@ class _KeptFilters:
             weight.data_ptr() == self.source.data_ptr()
             and weight._version == self.version
             and weight.dtype == self.source.dtype
+            and weight.stride() == self.source.stride()
             and weight.device == self.source.device
             and form == self.form
         )

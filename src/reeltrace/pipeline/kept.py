@@ -95,9 +95,10 @@ def load(root: Path = Path()) -> KeptGraph:
     said = _said_of(plan)
     if hashes is not None and (root / RESULTS).is_dir():
         with contextlib.suppress(OSError, UserError):  # code that cannot be read, a disk that refuses
-            kept = {"of": _of(hashes), "named": named, **said, **_kept_of(plan)}
-            with atomic_write(root / KEPT, "w") as handle:
-                json.dump(kept, handle)
+            text = json.dumps({"of": _of(hashes), "named": named, **said, **_kept_of(plan)})
+            if contents(root) == hashes:  # or something was edited while it was read
+                with atomic_write(root / KEPT, "w") as handle:
+                    handle.write(f"{sha256_bytes(text.encode())}\n{text}")
     return KeptGraph(root, said, plan, {})
 
 
@@ -109,7 +110,10 @@ def read(root: Path = Path()) -> KeptGraph | None:
     if not (root / KEPT).is_file() or (hashes := contents(root)) is None:
         return None
     try:
-        kept = json.loads((root / KEPT).read_bytes())
+        sha256, _, text = (root / KEPT).read_bytes().partition(b"\n")
+        if sha256 != sha256_bytes(text).encode():  # damaged
+            return None
+        kept = json.loads(text)
         if kept["of"] != _of(hashes) or not all(_is_there(path, root) for path in kept["named"]):
             return None
         found = KeptGraph(root, kept, _nodes(kept), hashes)
@@ -206,6 +210,7 @@ def contents(root: Path) -> dict[str, str] | None:
                     elif not entry.is_dir(follow_symlinks=False):
                         return None
                     elif entry.name != "__pycache__":
+                        found[f"{entry.path.removeprefix(above)}/"] = ""  # a folder without files is seen, too
                         waiting.append(entry.path)
     except OSError:
         return None

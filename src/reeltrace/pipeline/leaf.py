@@ -25,7 +25,7 @@ from reeltrace.artifacts.json_values import read_json, sha256_json, write_json, 
 from reeltrace.artifacts.names import MANIFEST, RECEIPT, SCRATCH, SPEC
 from reeltrace.artifacts.protocol import check_outputs, make_manifest, outputs_in, swap_in
 from reeltrace.errors import CheckFailed, UserError
-from reeltrace.machine import process_memory, processor
+from reeltrace.machine import pauses, process_memory, processor
 from reeltrace.machine.memory import LOADING, explaining_memory, try_import
 from reeltrace.pipeline.graph import code_sha256, texts_sha256
 from reeltrace.pipeline.named import module_of
@@ -50,11 +50,19 @@ PACKAGES = (
 StageFunction = Callable[[Any, dict[str, Path], Path], dict[str, Any]]
 
 
-def run(stage: str, key: str, root: Path = Path(), wait: float = 0.0, scale: Scale | None = None) -> Path:
+def run(
+    stage: str,
+    key: str,
+    root: Path = Path(),
+    wait: float = 0.0,
+    scale: Scale | None = None,
+    check: Callable[[], None] = lambda: None,
+) -> Path:
     """Run one stage and return the folder of its artifact; `scale` replaces the one that params.yaml names.
 
     Where another process is at the same work (the other engine's, or one that a killed run left behind), wait for it
     up to `wait` seconds, below zero without end; what it has made is then taken as it is, if it is what was asked for.
+    `check` is called once the code of now has been read, and may raise where this process has loaded another.
 
     Raises `UserError` for an unknown stage or key, an input that is not there or another process at the same work, and
     `CheckFailed` when an input was altered or the spec changed meanwhile.
@@ -79,12 +87,12 @@ def run(stage: str, key: str, root: Path = Path(), wait: float = 0.0, scale: Sca
                 "wait until it ends, or end it, and try again"
             ) from None
     try:
-        return target if met and is_made(task, root, plan) else _run(plan, task, root)
+        return target if met and is_made(task, root, plan) else _run(plan, task, root, check)
     finally:
         lock.release()
 
 
-def _run(plan: Plan, task: Task, root: Path) -> Path:
+def _run(plan: Plan, task: Task, root: Path, check: Callable[[], None]) -> Path:
     target = root / task.folder
     work = target.with_name(f".{task.key}.work")
     inputs = {name: root / plan[name].folder for name in task.inputs}
@@ -92,6 +100,7 @@ def _run(plan: Plan, task: Task, root: Path) -> Path:
         _check_input(plan[name], task, root)
     spec = spec_json(task.spec)
     code = code_sha256(task, root)
+    check()
     refuse_beyond(task.spec, plan.registry.params, target.parent)
     _remove_leftovers(target)
     with explain_full_disk(work):
@@ -125,13 +134,14 @@ def _run(plan: Plan, task: Task, root: Path) -> Path:
             f"{task.name}: wrote {sorted(found)}, expected {sorted(task.outputs)}; correct the stage or what the plan "
             "expects of it"
         )
-    shutil.rmtree(work / SCRATCH, ignore_errors=True)
-    (work / RESUME).unlink()
     texts = texts_sha256(task, root)
     with explain_full_disk(target):
         write_json(work / RECEIPT, _receipt(task, root, started, time.monotonic() - clock, used, facts))
         write_json(work / MANIFEST, make_manifest(work, task.stage, task.key, code, inputs, texts))
-        swap_in(work, target)
+        with pauses.finishing():  # what a killed run goes on from stays until now
+            shutil.rmtree(work / SCRATCH, ignore_errors=True)
+            (work / RESUME).unlink()
+            swap_in(work, target)
     return target
 
 

@@ -30,12 +30,12 @@ from reeltrace.artifacts.formats import HISTORY
 from reeltrace.artifacts.names import DOCUMENTS, MANIFEST
 from reeltrace.errors import CheckFailed, UserError, known_names
 from reeltrace.kinds.dataset import decoded_of
+from reeltrace.machine import pauses
 from reeltrace.machine.memory import LOADING, explaining_memory, try_import
 from reeltrace.machine.pauses import Stopped, telling
 from reeltrace.pipeline import leaf
-from reeltrace.pipeline.code import package_sha256
 from reeltrace.pipeline.engines import code_is_recorded, sync
-from reeltrace.pipeline.graph import check_sources
+from reeltrace.pipeline.graph import PACKAGE, check_sources
 from reeltrace.pipeline.pace import Pace, epochs_of, training_of
 from reeltrace.pipeline.plan import Plan, Task, load_plan
 from reeltrace.pipeline.standings import refuse_unreadable, standings, unrecorded
@@ -49,6 +49,7 @@ OUT_OF_TIME = 75  # the exit code where the same command goes on; as EX_TEMPFAIL
 KEPT_BACK = 10.0  # seconds of the time given, or a tenth of it if that is less, for what ends when all else has
 OFTEN = 60.0  # seconds between two lines on the same task
 TO_CLEAN_UP = 10.0  # until a task that was broken off, and did not end, is broken off again
+CHANGED = "the code changed since this began, and this process has loaded what it was; run it again"
 TO_RECORD = 20.0  # seconds that must be left for recording with DVC
 
 
@@ -245,7 +246,7 @@ class _Work:
             signal.setitimer(signal.ITIMER_REAL, max(0.01, min(OFTEN, self.until - self.clock())))
 
     def _break_off(self) -> None:
-        if self.task is not None:
+        if self.task is not None and not pauses.is_finishing():
             signal.setitimer(signal.ITIMER_REAL, TO_CLEAN_UP)  # what is raised where an object dies, Python drops
             raise Stopped(self.outcome.stopped)
 
@@ -263,8 +264,7 @@ class _Work:
             if self.over:
                 break
             if _code(self.plan.root) != self.code:
-                why = "the code changed since this began, which goes on with what it has loaded; run it again"
-                self._fail("src", why)
+                self._fail("src", CHANGED)
                 break
             if self._ready(task):
                 self._make(task, f"{number} of {len(waiting)}")
@@ -347,7 +347,7 @@ class _Work:
                 if task.stage in ON_TORCH:
                     self._make_fresh()
                 with telling(self._between):
-                    leaf.run(task.stage, task.key, root, wait=-1, scale=scale)
+                    leaf.run(task.stage, task.key, root, wait=-1, scale=scale, check=self._check_code)
             except (UserError, CheckFailed, OSError) as error:
                 print(f"reeltrace: {in_one_line(error)}", file=sys.stderr)
                 raise
@@ -358,6 +358,11 @@ class _Work:
                 if os.environ != self.environment:
                     os.environ.clear()
                     os.environ.update(self.environment)
+
+    def _check_code(self) -> None:
+        """Raises `CheckFailed` where the code is no longer what this process has loaded, or may load yet."""
+        if _code(self.plan.root) != self.code:
+            raise CheckFailed(CHANGED)
 
     @contextlib.contextmanager
     def _words_to(self, log: Path) -> Iterator[None]:
@@ -422,7 +427,7 @@ class _Work:
     def report(self) -> None:
         """Make the report, where all that it shows is there."""
         task = self.plan["report/all"]
-        if self.over or self.outcome.failed or not self.outcome.made or task.name in self.current:
+        if self.over or self.outcome.failed or task.name in self.current:
             return
         if self._ready(task):
             self._make(task, "the report")
@@ -433,7 +438,11 @@ class _Work:
         if self.outcome.stopped:
             self.say("not recorded with DVC for now; the next call that ends in time, or `reeltrace sync`, does it")
             return
-        plan = load_plan(root)
+        try:
+            plan = load_plan(root)
+        except UserError as error:  # of what was edited meanwhile; what is made is made
+            self._fail("not recorded with DVC", in_one_line(error))
+            return
         if plan.registry.scale != scale:
             self.say(
                 f"not recorded with DVC: dvc.yaml is of the scale {plan.registry.scale}, which params.yaml names; "
@@ -503,10 +512,14 @@ def epochs_done(task: Task, root: Path) -> int:
 
 
 def _code(root: Path) -> str:
-    """One hash over the Python files of the package and of documents."""
-    found = hashlib.sha256(package_sha256(root).encode())
-    for path in sorted((root / DOCUMENTS).rglob("*.py")):
-        found.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
+    """One hash over the Python files of the package and of documents, but for what editors put beside them."""
+    found = hashlib.sha256()
+    for folder in (PACKAGE, DOCUMENTS):
+        for path in sorted((root / folder).rglob("*.py")):
+            if not path.name.startswith("."):
+                found.update(path.relative_to(root).as_posix().encode() + b"\0")
+                with contextlib.suppress(FileNotFoundError):  # put in another's place just now
+                    found.update(path.read_bytes())
     return found.hexdigest()
 
 
