@@ -51,6 +51,7 @@ def test_a_training_within_too_little_memory_is_refused_in_one_line(invented: Pa
         (RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: 8 bytes"), True),
         (RuntimeError("CUDA out of memory. Tried to allocate 20 GiB.\nSee documentation"), True),
         (RuntimeError("can't start new thread"), True),
+        (SystemError("<function _find_and_load> returned NULL without setting an exception"), True),
         (RuntimeError("OpenBLAS blas_thread_init: pthread_create failed for thread 1 of 2"), True),
         (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
         (ImportError("No module named 'av'"), False),

@@ -24,6 +24,7 @@ SAID = (
     "unable to mmap",
     "can't start new thread",
     "pthread_create failed",
+    "returned null without setting an exception",
 )
 
 
