@@ -116,7 +116,7 @@ class GroupConv3d(nn.Module):
         if other is None:
             return F.conv3d(x, self._filters_for(x, dtype, None), bias, self.stride, self.padding)
         way, geometry = other
-        filters = self._filters_for(x, dtype, way).detach()
+        filters = self._filters_for(x, dtype, way)
         out = convolve(way, x.to(dtype), self.weight, filters, self._plain, geometry)
         return out if bias is None else out + bias.to(out.dtype).view(1, -1, 1, 1, 1)
 
@@ -128,10 +128,7 @@ class GroupConv3d(nn.Module):
         Differentiable. `dtype` is the type to compute in, by default the weight's own; gradients arrive in
         the weight's own type.
         """
-        dtype = dtype or self.weight.dtype
-        if self.group.order == 1:
-            return self.weight.squeeze(2).to(dtype)
-        return _expand(self.weight, self.group, dtype, memory_format)
+        return _filters(self.weight, self.group, dtype, memory_format)
 
     def extra_repr(self) -> str:
         """The settings, for printing the module."""
@@ -174,7 +171,7 @@ class GroupConv3d(nn.Module):
 
     def _plain(self, x: Tensor, weight: Tensor) -> Tensor:
         """The convolution without bias, of a weight of this layer's shape."""
-        return F.conv3d(x, _filters(weight, self.group).to(x.dtype), None, self.stride, self.padding)
+        return F.conv3d(x, _filters(weight, self.group, x.dtype), None, self.stride, self.padding)
 
     def _filters_for(self, x: Tensor, dtype: torch.dtype, way: Way | None) -> Tensor:
         """The filters as `way` takes them, or the expanded ones."""
@@ -191,7 +188,8 @@ class GroupConv3d(nn.Module):
 
     def _filters_in(self, form: Way | torch.memory_format, dtype: torch.dtype) -> Tensor:
         if isinstance(form, Way):
-            return form.filters(self.weight).to(dtype)
+            with torch.no_grad():  # their gradient is the way's own matter
+                return form.filters(self.weight).to(dtype)
         return self.expanded_filters(dtype, form)
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:
@@ -297,9 +295,15 @@ def _ways(group: Group, lifting: bool, device: str, dtype: torch.dtype) -> tuple
     return tuple(way for way in (None if lifting else irreps, stacked) if way is not None)
 
 
-def _filters(weight: Tensor, group: Group) -> Tensor:
-    """The filters (S*C_out, S_in*C_in, kt, kh, kw) of all orientations, in the weight's own type."""
-    return weight.squeeze(2) if group.order == 1 else _expand(weight, group, weight.dtype, torch.contiguous_format)
+def _filters(
+    weight: Tensor,
+    group: Group,
+    dtype: torch.dtype | None = None,
+    memory_format: torch.memory_format = torch.contiguous_format,
+) -> Tensor:
+    """The filters (S*C_out, S_in*C_in, kt, kh, kw) of all orientations, by default in the weight's own type."""
+    dtype = dtype or weight.dtype
+    return weight.squeeze(2).to(dtype) if group.order == 1 else _expand(weight, group, dtype, memory_format)
 
 
 def _expand(weight: Tensor, group: Group, dtype: torch.dtype, memory_format: torch.memory_format) -> Tensor:

@@ -12,11 +12,10 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from reeltrace.models.groups import get_group
-from reeltrace.models.ways import Geometry, Way, clear, filled, fitting, frames_of, images, met
+from reeltrace.models.ways import Geometry, Way, clear, conv2d, conv2d_backward, filled, fitting, met, pieces, up_to
 
 
 class TimeReversal(Way):
@@ -51,13 +50,9 @@ class TimeReversal(Way):
     def forward(self, x: Tensor, filters: Tensor, geometry: Geometry) -> Tensor:
         c_out = geometry.channels[1]
         out = x.new_empty(*geometry.after, 2 * c_out)
-        for samples, frames in self._pieces(x, geometry):
+        for samples, frames in pieces(self.buffer, x, geometry):
             both = self._sums(x[samples], frames, geometry)
-            plus, minus = (
-                F.conv2d(images(sums), bank, None, geometry.stride[1:], geometry.padding[1:])
-                for sums, bank in zip(both, filters, strict=True)
-            )
-            plus, minus = (frames_of(part, len(frames))[..., :c_out] for part in (plus, minus))
+            plus, minus = (conv2d(sums, bank, geometry)[..., :c_out] for sums, bank in zip(both, filters, strict=True))
             there = out[samples, frames.start : frames.stop]
             torch.add(plus, minus, out=there[..., :c_out])
             torch.sub(plus, minus, out=there[..., c_out:])
@@ -69,41 +64,22 @@ class TimeReversal(Way):
         c_out = geometry.channels[1]
         dx = torch.zeros_like(x, memory_format=torch.contiguous_format) if asked[0] else None
         dfilters = torch.zeros_like(filters) if asked[1] else None
-        for samples, frames in self._pieces(x, geometry):
+        for samples, frames in pieces(self.buffer, x, geometry):
             both = list(self._sums(x[samples], frames, geometry))
             first, second = torch.split(gradient[samples, frames.start : frames.stop], c_out, -1)
             back = []
             for number, operation in enumerate((torch.add, torch.sub)):
-                dsums, dbank, _ = torch.ops.aten.convolution_backward(
-                    images(filled(operation(first, second), self.multiple, 4)),
-                    images(both.pop(0)),  # its memory serves the other
-                    filters[number],
-                    None,
-                    geometry.stride[1:],
-                    geometry.padding[1:],
-                    (1, 1),
-                    False,
-                    (0, 0),
-                    1,
-                    (*asked, False),
-                )
-                if dfilters is not None:
+                outer = filled(operation(first, second), self.multiple, 4)
+                sums = both.pop(0)  # its memory serves the other
+                dsums, dbank = conv2d_backward(outer, sums, filters[number], geometry, asked)
+                del sums
+                if dfilters is not None and dbank is not None:
                     dfilters[number] += dbank
-                if dx is not None:
-                    back.append(frames_of(dsums, len(frames)))
+                if dsums is not None:
+                    back.append(dsums)
             if dx is not None:
                 self._unsum(back, dx[samples], frames, geometry)
         return dx, dfilters
-
-    def _pieces(self, x: Tensor, geometry: Geometry) -> Iterator[tuple[slice, range]]:
-        """Whole samples where some of them fit into the buffer, else a part of the output's frames of each."""
-        n, _, h, w, channels = x.shape
-        frames = geometry.after[1]
-        each = h * w * channels * geometry.kernel[0] * x.element_size()  # of both kinds of sums together
-        samples, most = fitting(self.buffer, n, frames, each)
-        for start in range(0, n, samples):
-            for first in range(0, frames, most):
-                yield slice(start, min(start + samples, n)), range(first, min(first + most, frames))
 
     def _sums(self, x: Tensor, frames: range, geometry: Geometry) -> tuple[Tensor, Tensor]:
         """Of samples (n, T, H, W, 2C) what the filters of the sum and of the difference meet, (n, t, H, W, kt*C) each.
@@ -113,7 +89,7 @@ class TimeReversal(Way):
         n, _, h, w, channels = x.shape
         c, taps = channels // 2, geometry.kernel[0]
         first, second = x[..., :c], x[..., c:]
-        wide = taps * c + -(taps * c) % self.multiple
+        wide = up_to(self.multiple, taps * c)
         both = (x.new_empty(n, len(frames), h, w, wide), x.new_empty(n, len(frames), h, w, wide))
         for sums in both:
             sums[..., taps * c :] = 0
@@ -192,10 +168,10 @@ class Rotations(Way):
         n, t, h, w = geometry.after
         c_out = filters.shape[3]
         out = x.new_empty(n, t, h, w, 4 * c_out)
-        for samples, pieces in self._pieces(x, geometry):
+        for samples, parts in self._pieces(x, geometry):
             to = out[samples]
             y = x.new_zeros(5, len(to), t, h, w, c_out)
-            for frames, taps in pieces:
+            for frames, taps in parts:
                 sums = self._sums(x[samples, _slice(frames)], geometry)
                 products = torch.bmm(sums.flatten(1, -2), _bank(filters, taps))
                 products = products.view(*sums.shape[:-1], len(taps), c_out)
@@ -216,7 +192,7 @@ class Rotations(Way):
         c_out = filters.shape[3]
         dx = torch.zeros_like(x, memory_format=torch.contiguous_format) if asked[0] else None
         dfilters = torch.zeros_like(filters) if asked[1] else None
-        for samples, pieces in self._pieces(x, geometry):
+        for samples, parts in self._pieces(x, geometry):
             first, second, third, fourth = torch.split(gradient[samples], c_out, -1)
             dy = x.new_empty(5, *first.shape)
             even, odd = first + third, second + fourth
@@ -225,7 +201,7 @@ class Rotations(Way):
             torch.sub(first, third, out=dy[2])
             torch.sub(fourth, second, out=dy[3])
             torch.add(dy[2], dy[3], out=dy[4])
-            for frames, taps in pieces:
+            for frames, taps in parts:
                 count, h, w = len(first), *geometry.after[2:]
                 dproducts = x.new_zeros(5, count, len(frames), h, w, len(taps), c_out)
                 for number, k in enumerate(taps):

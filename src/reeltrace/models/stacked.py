@@ -6,13 +6,12 @@ fraction of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from reeltrace.models.ways import Geometry, Way, clear, filled, fitting, frames_of, images, met
+from reeltrace.models.ways import Geometry, Way, clear, conv2d, conv2d_backward, filled, met, pieces, up_to
 
 
 class StackedFrames(Way):
@@ -34,10 +33,8 @@ class StackedFrames(Way):
 
     def forward(self, x: Tensor, filters: Tensor, geometry: Geometry) -> Tensor:
         parts = []
-        for samples, frames in self._pieces(x, geometry):
-            stack = images(self._stack(x[samples], frames, geometry))
-            part = F.conv2d(stack, filters, None, geometry.stride[1:], geometry.padding[1:])
-            parts.append(frames_of(part, len(frames)))
+        for samples, frames in pieces(self.buffer, x, geometry):
+            parts.append(conv2d(self._stack(x[samples], frames, geometry), filters, geometry))
         n, t, h, w = geometry.after
         out = parts[0] if len(parts) == 1 else torch.cat([part.flatten(0, 1) for part in parts]).view(n, t, h, w, -1)
         return out[..., : self.orientations * geometry.channels[1]].contiguous()
@@ -48,44 +45,22 @@ class StackedFrames(Way):
         c = x.shape[-1]
         dx = torch.zeros_like(x, memory_format=torch.contiguous_format) if asked[0] else None
         dfilters: Tensor | None = None
-        for samples, frames in self._pieces(x, geometry):
-            dstack, part, _ = torch.ops.aten.convolution_backward(
-                images(filled(gradient[samples, frames.start : frames.stop], self.multiple, 4)),
-                images(self._stack(x[samples], frames, geometry)),
-                filters,
-                None,
-                geometry.stride[1:],
-                geometry.padding[1:],
-                (1, 1),
-                False,
-                (0, 0),
-                1,
-                (*asked, False),
-            )
-            if asked[1]:
+        for samples, frames in pieces(self.buffer, x, geometry):
+            outer = filled(gradient[samples, frames.start : frames.stop], self.multiple, 4)
+            dstack, part = conv2d_backward(outer, self._stack(x[samples], frames, geometry), filters, geometry, asked)
+            if part is not None:
                 dfilters = part if dfilters is None else dfilters + part
-            if dx is not None:
-                dstack = frames_of(dstack, len(frames))
+            if dx is not None and dstack is not None:
                 for k in range(geometry.kernel[0]):
                     rows, there = met(frames, k, geometry)
                     dx[samples, there] += dstack[:, rows, ..., k * c : (k + 1) * c]
         return dx, dfilters
 
-    def _pieces(self, x: Tensor, geometry: Geometry) -> Iterator[tuple[slice, range]]:
-        """Whole samples where some of them fit into the buffer, else a part of the output's frames of each."""
-        n, _, h, w, channels = x.shape
-        frames = geometry.after[1]
-        each = h * w * channels * geometry.kernel[0] * x.element_size()
-        samples, most = fitting(self.buffer, n, frames, each)
-        for start in range(0, n, samples):
-            for first in range(0, frames, most):
-                yield slice(start, min(start + samples, n)), range(first, min(first + most, frames))
-
     def _stack(self, x: Tensor, frames: range, geometry: Geometry) -> Tensor:
         """Of samples (n, T, H, W, C) what some output frames meet: (n, t, H, W, kt*C), filled up."""
         n, _, h, w, c = x.shape
         taps = geometry.kernel[0]
-        stack = x.new_empty(n, len(frames), h, w, taps * c + -(taps * c) % self.multiple)
+        stack = x.new_empty(n, len(frames), h, w, up_to(self.multiple, taps * c))
         stack[..., taps * c :] = 0
         for k in range(taps):
             rows, there = met(frames, k, geometry)

@@ -7,7 +7,7 @@ not kept for the backward pass.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,6 +117,44 @@ def fitting(buffer: int, samples: int, frames: int, each: int) -> tuple[int, int
     return 1, max(1, buffer // each)
 
 
+def pieces(buffer: int, x: Tensor, geometry: Geometry) -> Iterator[tuple[slice, range]]:
+    """Samples of (N, T, H, W, C) with output frames, of which the frames under all taps in time fit into a buffer.
+
+    Whole samples where some of them fit, else a part of the frames of each.
+    """
+    n, _, h, w, channels = x.shape
+    frames = geometry.after[1]
+    samples, most = fitting(buffer, n, frames, h * w * channels * geometry.kernel[0] * x.element_size())
+    for start in range(0, n, samples):
+        for first in range(0, frames, most):
+            yield slice(start, min(start + samples, n)), range(first, min(first + most, frames))
+
+
+def conv2d(x: Tensor, filters: Tensor, geometry: Geometry) -> Tensor:
+    """A convolution in the frame, (n, t, H, W, K) to (n, t, H', W', C_out)."""
+    return frames_of(F.conv2d(images(x), filters, None, geometry.stride[1:], geometry.padding[1:]), x.shape[1])
+
+
+def conv2d_backward(
+    gradient: Tensor, x: Tensor, filters: Tensor, geometry: Geometry, asked: tuple[bool, bool]
+) -> tuple[Tensor | None, Tensor | None]:
+    """The gradients of its input, (n, t, H, W, K), and of its filters, each where it is asked for."""
+    dx, dfilters, _ = torch.ops.aten.convolution_backward(
+        images(gradient),
+        images(x),
+        filters,
+        None,
+        geometry.stride[1:],
+        geometry.padding[1:],
+        (1, 1),
+        False,
+        (0, 0),
+        1,
+        (*asked, False),
+    )
+    return None if dx is None else frames_of(dx, x.shape[1]), dfilters
+
+
 def met(frames: range, k: int, geometry: Geometry) -> tuple[slice, slice]:
     """Which of some output frames have an input frame under tap k, as rows of `frames`, and which input frames."""
     stride, shift, size = geometry.stride[0], k - geometry.padding[0], geometry.before[1]
@@ -148,9 +186,14 @@ def frames_of(x: Tensor, frames: int) -> Tensor:
     return inner.reshape(-1, frames, *inner.shape[1:])
 
 
+def up_to(multiple: int, count: int) -> int:
+    """The next multiple, from `count` on."""
+    return count + -count % multiple
+
+
 def filled(x: Tensor, multiple: int, *axes: int) -> Tensor:
     """A tensor with zeros behind its axes, up to the next multiple along each."""
     more = [0] * (2 * x.dim())
     for axis in axes:
-        more[2 * (x.dim() - 1 - axis) + 1] = -x.shape[axis] % multiple
+        more[2 * (x.dim() - 1 - axis) + 1] = up_to(multiple, x.shape[axis]) - x.shape[axis]
     return F.pad(x, more) if any(more) else x
