@@ -21,6 +21,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from cold_report import machine
+
 HERE = Path(__file__).resolve().parent
 PEERS = HERE.parent / "build" / "peers"  # packages that are compared with, and that the project does not need
 BENCHMARKS: dict[str, list[str]] = {
@@ -31,6 +33,7 @@ BENCHMARKS: dict[str, list[str]] = {
     "frame_extraction": ["--brief"],
     "engines": [],
 }
+HEAD = f"{'what : peer':72}{'ours':>11}{'peer':>11}{'ratio':>8}  {'goal':9}met"
 
 
 def main() -> None:
@@ -43,7 +46,7 @@ def main() -> None:
         if name not in BENCHMARKS:
             parser.error(f"unknown benchmark {name!r}: expected one of {', '.join(BENCHMARKS)}")
     print(machine(), flush=True)
-    print(f"{'what : peer':72}{'ours':>11}{'peer':>11}{'ratio':>8}  {'goal':9}met", flush=True)
+    print(HEAD, flush=True)
     until, rows = time.monotonic() + 60 * asked.minutes, []
     for name in asked.names or BENCHMARKS:
         began = time.monotonic()
@@ -96,17 +99,6 @@ def line(row: dict[str, Any]) -> str:
     ratio = "-" if row["ratio"] is None else f"{row['ratio']:.3f}"
     met = {True: "yes", False: "no", None: ""}[row["met"]]
     return f"{row['what']:72}{number(row['ours']):>11}{number(row['peer']):>11}{ratio:>8}  {row['goal']:9}{met}"
-
-
-def machine() -> str:
-    """The processor, how many of them, and what limits it."""
-    from cold_report import OLDER
-
-    from reeltrace.machine import processor
-
-    limits = " ".join(f"{key}={os.environ[key]}" for key in OLDER if key in os.environ)
-    features = " ".join(sorted(processor.features() or ()))
-    return f"{processor.name()}, {os.cpu_count()} processors, {features}; {limits or 'as it is'}"
 
 
 if __name__ == "__main__":

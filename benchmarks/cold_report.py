@@ -84,10 +84,22 @@ def measure(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def machine(older: bool) -> str:
+def machine(older: bool | None = None) -> str:
+    """The processor, what it can do, and whether it is held to less; as this process is, where that is not said."""
     flags = [flag for flag in FLAGS if flag in (processor.features() or ())]
-    emulated = ", held to AVX2" if older else ""
+    emulated = ", held to AVX2" if (is_held() if older is None else older) else ""
     return f"{processor.name()} ({', '.join(flags)}{emulated})"
+
+
+def is_held() -> bool:
+    """Whether this process emulates a processor with AVX2 and nothing newer."""
+    return OLDER.items() <= os.environ.items()
+
+
+def hold_to_older() -> None:
+    """Begin this process anew so that it does, unless it does: torch reads that when it is loaded."""
+    if not is_held():
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **OLDER})
 
 
 def table(found: dict[str, Any]) -> str:

@@ -34,13 +34,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from bench import HEAD, line
+from cold_report import machine
 
 from reeltrace.analysis import published
 from reeltrace.artifacts.formats import CELLS
 from reeltrace.artifacts.json_values import write_json
 from reeltrace.artifacts.names import MANIFEST, RECEIPT
 from reeltrace.artifacts.protocol import make_manifest
-from reeltrace.machine import processor
 from reeltrace.pipeline.graph import code_sha256, texts_sha256
 from reeltrace.pipeline.plan import Plan, Task, load_plan
 from reeltrace.pipeline.standings import DVC_YAML, refresh_specs
@@ -48,7 +49,6 @@ from reeltrace.verify.verify import verify
 
 PROJECT = Path(__file__).resolve().parents[1]
 TOOLS = Path(sys.executable).parent
-FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
 ENGINE, RATE, ANSWER, REPORT = 1.2, 0.8, 0.3, 10.0  # the goals
 BARE_RULE = """
 rule {stage}:
@@ -96,7 +96,7 @@ def main() -> None:
     results = (asked.results or PROJECT / "results" / asked.scale).resolve()
     with tempfile.TemporaryDirectory() as folder:
         rows = measure(Path(folder), asked.scale, asked.turns, asked.megabytes, results)
-    print(table(rows))
+    print("\n".join((machine(), HEAD, *map(line, rows))))
     if asked.json:
         asked.json.write_text(json.dumps({"machine": machine(), "rows": rows}, indent=2) + "\n", encoding="utf-8")
 
@@ -344,23 +344,6 @@ def limited(what: str, ours: float, goal: float) -> dict[str, Any]:
         "goal": f"< {goal:g}",
         "met": ours < goal,
     }
-
-
-def machine() -> str:
-    flags = [flag for flag in FLAGS if flag in (processor.features() or ())]
-    return f"{len(os.sched_getaffinity(0))} processors of {processor.name()} ({', '.join(flags)})"
-
-
-def table(rows: list[dict[str, Any]]) -> str:
-    lines = [machine(), f"{'':<58}{'ours':>9}{'peer':>9}{'ratio':>8}  {'goal':<8}met"]
-    for row in rows:
-        figures = "".join(
-            f"{'-' if row[key] is None else format(row[key], '.3f' if row[key] < 100 else '.0f'):>{width}}"
-            for key, width in (("ours", 9), ("peer", 9), ("ratio", 8))
-        )
-        met = {True: "yes", False: "no", None: "-"}[row["met"]]
-        lines.append(f"{row['what']:<58}{figures}  {row['goal']:<8}{met}")
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

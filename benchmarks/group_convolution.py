@@ -14,9 +14,7 @@ import argparse
 import ctypes
 import json
 import multiprocessing
-import os
 import statistics
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -25,7 +23,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cold_report import OLDER
+from cold_report import hold_to_older, machine
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -75,15 +73,13 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.brief:
         asked.least, asked.turns = max(asked.least, 0.2), min(asked.turns, 5)
-    if asked.older and not OLDER.items() <= os.environ.items():
-        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **OLDER})  # read when torch starts
+    if asked.older:
+        hold_to_older()
     import torch
-
-    from reeltrace.machine.processor import name
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    print(f"{name()}; {' '.join(f'{key}={os.environ[key]}' for key in OLDER if key in os.environ) or 'as it is'}")
+    print(machine())
     print(
         f"{'layer':42}{'precision':>10}{'way':>10}{'layer ms':>10}{'conv3d ms':>11}{'ratio':>7}{'quartiles':>13}"
         f"{'goal':>8}{'memory':>8}"

@@ -9,12 +9,10 @@ the first costs as a multiple of the second. `--older` emulates a processor with
 """
 
 import argparse
-import os
 import statistics
-import sys
 import time
 
-from cold_report import OLDER
+from cold_report import hold_to_older, machine
 
 RUNS = ("dir-cnn4-z3", "digit-cnn4-p43d", "digit-resnet18-z3")
 WAYS = {
@@ -32,13 +30,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=3, help="of each arithmetic in a turn")
     parser.add_argument("--older", action="store_true")
     asked = parser.parse_args()
-    if asked.older and not OLDER.items() <= os.environ.items():
-        os.execve(
-            sys.executable, [sys.executable, *sys.argv], {**os.environ, **OLDER}
-        )  # torch reads them when it starts
-    from reeltrace.machine.processor import name
-
-    print(f"{name()}; {' '.join(f'{key}={os.environ[key]}' for key in OLDER if key in os.environ) or 'as it is'}")
+    if asked.older:
+        hold_to_older()
+    print(machine())
     print(
         f"{'milliseconds per clip':22}{'clip':>15}{'batch':>7}"
         + "".join(f"{way:>26}" for way in WAYS)

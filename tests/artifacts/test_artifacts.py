@@ -218,10 +218,10 @@ def test_large_files_hashed_ahead_are_checked_as_strictly(artifact: Path) -> Non
     for name in names:
         (artifact / name).write_bytes(name.encode() * LARGE)
     (artifact / "manifest.json").write_text(json.dumps(make_manifest(artifact, "data", "x", "0" * 64, {})))
-    assert check_outputs(artifact, sha256_of=hash_large([artifact])) == []
+    assert check_outputs(artifact, sha256_of=hash_large([artifact], 2)) == []
     with (artifact / names[2]).open("r+b") as handle:
         handle.write(b"F")
-    (problem,) = check_outputs(artifact, sha256_of=hash_large([artifact]))
+    (problem,) = check_outputs(artifact, sha256_of=hash_large([artifact], 2))
     assert problem.where == str(artifact / "frames")
 
 
@@ -230,7 +230,7 @@ def test_large_files_are_hashed_once_and_pipes_are_not_opened(artifact: Path) ->
     large.write_bytes(b"a" * (LARGE + 1))
     small.write_bytes(b"a" * LARGE)
     os.mkfifo(artifact / "pipe")
-    sha256_of = hash_large([artifact])
+    sha256_of = hash_large([artifact], 2)
     expected = {path: sha256_bytes(path.read_bytes()) for path in (large, small)}
     for path in (large, small):
         path.write_bytes(b"b")

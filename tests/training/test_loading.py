@@ -150,7 +150,7 @@ def fake_memory(monkeypatch: pytest.MonkeyPatch, memory: int | None, shared: int
 def test_a_container_with_little_shared_memory_is_no_hindrance_or_is_told(
     sets: dict[str, Any], spec_of: SpecOf, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(loading, "_processors", lambda: 2)
+    monkeypatch.setattr(loading, "processors", lambda: 2)
     clips, spec = sets["videos"], spec_of(protocol={"batch_size": 4}, device={"loaders": 2})
     batch = 4 * 3 * 7 * 15 * 15
     fake_memory(monkeypatch, memory=10**9, shared=4096)
@@ -178,7 +178,7 @@ def test_a_container_with_little_shared_memory_is_no_hindrance_or_is_told(
 def test_more_loaders_than_processors_are_told_in_one_line(
     sets: dict[str, Any], spec_of: SpecOf, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(loading, "_processors", lambda: 2)
+    monkeypatch.setattr(loading, "processors", lambda: 2)
     spec = spec_of(protocol={"batch_size": 4}, device={"loaders": 64})
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)

@@ -82,11 +82,10 @@ def make_manifest(
     }
 
 
-def hash_large(folders: Iterable[Path]) -> Hash:
+def hash_large(folders: Iterable[Path], at_once: int) -> Hash:
     """A function that gives the sha256 of a file; those of large files in these folders it knows already.
 
-    They are read here, as many at once as this process has processors, largest first. A file that cannot be read is
-    left to who asks for it.
+    They are read here, several at once, largest first. A file that cannot be read is left to who asks for it.
     """
     sizes: dict[Path, int] = {}
     for folder in folders:
@@ -105,8 +104,7 @@ def hash_large(folders: Iterable[Path]) -> Hash:
             return None
 
     largest_first = sorted(sizes, key=lambda path: -sizes[path])
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    with ThreadPoolExecutor(processors) as threads:
+    with ThreadPoolExecutor(at_once) as threads:
         known = dict(zip(largest_first, threads.map(hashed, largest_first), strict=True))
     return lambda path: known.get(path) or sha256_file(path)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from reeltrace.artifacts.formats import VIDEO_INDEX
 from reeltrace.data.frames import extract
 from reeltrace.machine import variables
+from reeltrace.machine.affinity import processors
 
 if TYPE_CHECKING:
     from reeltrace.registry.specs import FramesSpec
@@ -41,7 +42,7 @@ def workers() -> int:
     """How many processes decode: REELTRACE_WORKERS, or the cores that this process may use."""
     if asked := os.environ.get(variables.WORKERS):
         return variables.workers(asked)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return processors()
 
 
 def read_names(folder: Path) -> list[str]:

@@ -19,6 +19,7 @@ from reeltrace.data.archives import unpack
 from reeltrace.data.downloads import Source, UnreachableError
 from reeltrace.data.official_splits import UCF_FOLDER, Layout, Splits, by_spelling, read_splits
 from reeltrace.errors import UserError
+from reeltrace.machine.affinity import processors
 
 if TYPE_CHECKING:
     from reeltrace.kinds.datasets.videos import VideosSpec
@@ -87,7 +88,7 @@ def drawing_threads() -> int:
     asked = os.environ.get("OMP_NUM_THREADS", "")
     if asked.isdigit() and int(asked):
         return int(asked)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return processors()
 
 
 def _bring(layout: Layout, work: Path) -> tuple[dict[str, Any], Source]:

@@ -23,6 +23,7 @@ from reeltrace.artifacts.names import DOCUMENTS
 from reeltrace.artifacts.protocol import check_outputs, hash_large
 from reeltrace.errors import CheckFailed, Problem, UserError
 from reeltrace.kinds.brought import module_file
+from reeltrace.machine.affinity import processors
 from reeltrace.pipeline.code import of_documents, package_sha256
 from reeltrace.pipeline.graph import PACKAGE, RESULTS, TEMPLATES, files_sha256
 from reeltrace.pipeline.named import STAGE_MODULES, module_of, named_by_kinds, own_module
@@ -279,7 +280,7 @@ def sync(plan: Plan, wait: float = 0.0) -> dict[str, Any]:
 
 def _problems(plan: Plan, found: dict[str, Standing]) -> list[Problem]:
     current = [plan.root / task.folder for task in plan if found[task.name].state == "current"]
-    sha256_of = hash_large(current)
+    sha256_of = hash_large(current, processors())
     return [problem for folder in current for problem in check_outputs(folder, sha256_of=sha256_of)]
 
 

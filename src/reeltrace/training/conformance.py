@@ -39,6 +39,7 @@ from reeltrace.kinds.architectures.stills import describe_backbone
 from reeltrace.kinds.dataset import trained_on
 from reeltrace.kinds.network import build_video, video_config
 from reeltrace.machine import processor
+from reeltrace.machine.affinity import processors
 from reeltrace.models.backbones import build
 from reeltrace.models.conv3d import Conv3d
 from reeltrace.models.group_conv import GroupConv3d
@@ -598,7 +599,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--write", type=Path, default=TABLE, help=f"where the table goes (default: {TABLE})")
     parser.add_argument("--shapes", type=Path, help="a table written before: its convolutions, and not those of params")
     parser.add_argument("--project", type=Path, default=Path(), help="folder of params.yaml and documents/")
-    parser.add_argument("--processes", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--processes", type=int, default=processors())
     asked = parser.parse_args(arguments)
     try:
         if asked.device == "cuda" and not torch.cuda.is_available():

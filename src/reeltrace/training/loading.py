@@ -25,6 +25,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 from reeltrace.data.store import one_channel
 from reeltrace.data.transforms import changed, draw_changes
 from reeltrace.errors import UserError
+from reeltrace.machine.affinity import processors
 from reeltrace.machine.memory import available_memory
 from reeltrace.training.residence import Resident
 
@@ -124,16 +125,16 @@ def read_ahead(loaders: int, batch: int, free: int | None) -> tuple[int, int]:
 
 def _plan(spec: TrainSpec, clips: Clips, anonymous: bool) -> tuple[int, int]:
     """`read_ahead` for a run on this machine; where it is less than what the spec asks for, stderr says why."""
-    loaders, processors = spec.device.loaders, _processors()
+    loaders, most = spec.device.loaders, processors()
     if not loaders:
         return 0, READ_AHEAD
-    if loaders > processors:
+    if loaders > most:
         print(
             f"run {spec.key}: device.loaders in params.yaml asks for {loaders} processes, this one may use "
-            f"{processors} processors; used are {processors}",
+            f"{most} processors; used are {most}",
             file=sys.stderr,
         )
-        loaders = processors
+        loaders = most
     batch = clips.clip_bytes * min(spec.protocol.batch_size, len(clips))
     memory = available_memory()
     free, what, remedy = memory, "memory", "free some memory"
@@ -152,10 +153,6 @@ def _plan(spec: TrainSpec, clips: Clips, anonymous: bool) -> tuple[int, int]:
             file=sys.stderr,
         )
     return processes, ahead
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _mb(count: int) -> str:

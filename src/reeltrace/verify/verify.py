@@ -40,6 +40,7 @@ from reeltrace.kinds.architecture import ARCHITECTURES
 from reeltrace.kinds.dataset import DATASETS
 from reeltrace.kinds.measurement import MEASUREMENTS
 from reeltrace.kinds.points import load
+from reeltrace.machine.affinity import processors
 from reeltrace.registry.specs import AggregateSpec, ReportSpec
 from reeltrace.report.document import build
 from reeltrace.verify.nets_on_frames import times
@@ -73,7 +74,7 @@ def verify(root: Path, *, scale: str, data: bool = False, standing: Mapping[str,
         raise UserError(f"{results}: no artifacts to verify; run `reeltrace run` or `snakemake --cores all` first")
     found: dict[str, list[Problem]] = {}
     limit = None if data else SMALL
-    sha256_of = hash_large(folders.values() if data else ())
+    sha256_of = hash_large(folders.values() if data else (), processors())
     for name, folder in folders.items():
         small = None if name == REPORT else limit  # the report is read whole anyway
         found[name] = _guarded(folder / MANIFEST, partial(check_outputs, folder, limit=small, sha256_of=sha256_of))
