@@ -52,6 +52,8 @@ def test_a_training_within_too_little_memory_is_refused_in_one_line(invented: Pa
         (RuntimeError("CUDA out of memory. Tried to allocate 20 GiB.\nSee documentation"), True),
         (RuntimeError("can't start new thread"), True),
         (SystemError("<function _find_and_load> returned NULL without setting an exception"), True),
+        (SystemError("error return without exception set"), True),
+        (SystemError("Objects/dictobject.c:1: bad argument to internal function"), False),
         (RuntimeError("OpenBLAS blas_thread_init: pthread_create failed for thread 1 of 2"), True),
         (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
         (ImportError("No module named 'av'"), False),

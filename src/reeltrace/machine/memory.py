@@ -24,7 +24,8 @@ SAID = (
     "unable to mmap",
     "can't start new thread",
     "pthread_create failed",
-    "returned null without setting an exception",
+    "returned null without setting an exception",  # so Python says it where it could not even make a MemoryError
+    "error return without exception set",
 )
 
 
