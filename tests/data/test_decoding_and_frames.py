@@ -361,14 +361,16 @@ def test_a_video_that_is_listed_and_not_there_is_named(tmp_path: Path) -> None:
         run(tmp_path / "videos", ["missing.avi"], tmp_path / "work")
 
 
-def test_memory_does_not_grow_with_the_length_or_number_of_videos(tmp_path: Path) -> None:
+def test_memory_holds_the_bytes_of_one_video_not_its_frames_nor_other_videos(tmp_path: Path) -> None:
+    """decord keeps the packets of the video that it reads (see DECORD_BYTES); nothing keeps frames."""
     names = make(tmp_path / "short", {"a.avi": encoded(30)})
     small = run(tmp_path / "short", names, tmp_path / "one").peak_worker_bytes
-    loop = encoded(30)
-    names = make(tmp_path / "long", {"a.avi": encoded(1500), **{f"b{number}.avi": loop for number in range(40)}})
+    loop, long = encoded(30), encoded(1500)
+    names = make(tmp_path / "long", {"a.avi": long, **{f"b{number}.avi": loop for number in range(40)}})
     large = run(tmp_path / "long", names, tmp_path / "two").peak_worker_bytes
+    allowed = len(long) + 5 * 2**20
     frames = 2700 * 32 * 42 * 3
-    assert large - small < 6 * 2**20 < frames, (small, large)
+    assert large - small < allowed < frames, (small, large, len(long))
 
 
 # --- the store ---
