@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from reeltrace.artifacts.cuts import clip_frames, last_start, span, uniform_starts
+from reeltrace.artifacts.cuts import clip_frames, last_start, rising, span, uniform_starts
 from reeltrace.data.clips import Video, VideoClips, group_of, hold_out, read_index
 from reeltrace.errors import UserError
 from reeltrace.registry.datasets import Clip
@@ -30,11 +30,19 @@ class Store:
             self.videos.append(np.stack([t, y, x], axis=3).astype(np.uint8))
 
     def read(
-        self, video: int, frames: NDArray[np.int64], top: int, left: int, height: int, width: int
+        self,
+        video: int,
+        frames: NDArray[np.int64] | range,
+        top: int,
+        left: int,
+        height: int,
+        width: int,
+        out: NDArray[np.uint8],
     ) -> NDArray[np.uint8]:
         assert 0 <= top <= self.heights[video] - height
         assert 0 <= left <= self.widths[video] - width
-        return self.videos[video][frames, top : top + height, left : left + width].copy()
+        out[...] = self.videos[video][np.asarray(frames), top : top + height, left : left + width]
+        return out
 
 
 def clip_of(**changes: object) -> Clip:
@@ -128,6 +136,7 @@ def test_uniform_clips_begin_at_the_beginning_and_end_at_the_end(
         assert clip_frames(count, starts[-1], clip)[-1] <= count - 1
         assert all((np.diff(clip_frames(count, start, clip)) == stride).all() for start in starts)
     assert all(0 <= frame < count for start in starts for frame in clip_frames(count, start, clip))
+    assert all(list(rising(count, start, clip)) == clip_frames(count, start, clip).tolist() for start in starts)
 
 
 def test_a_video_shorter_than_a_clip_begins_again() -> None:

@@ -388,6 +388,11 @@ def test_a_store_cuts_what_was_asked(store: FrameStore) -> None:
     full = store.read(1, np.arange(12), 0, 0, 32, 42)
     cut = store.read(1, np.array([11, 0, 0]), 3, 5, 20, 24)
     assert np.array_equal(cut, full[[11, 0, 0], 3:23, 5:29])
+    for rising in (range(2, 11, 3), range(9, 12), range(4, 4)):
+        out = np.zeros((len(rising), 20, 24, 3), dtype=np.uint8)
+        assert store.read(1, rising, 3, 5, 20, 24, out) is out
+        assert np.array_equal(out, full[list(rising), 3:23, 5:29])
+        store.read(1, rising, 3, 5, 20, 24)[:] = 0
     cut[:] = 0  # a copy: the store is not touched
     assert np.array_equal(store.read(1, np.arange(12), 0, 0, 32, 42), full)
     assert np.array_equal(pickle.loads(pickle.dumps(store)).read(1, np.arange(12), 0, 0, 32, 42), full)
@@ -399,6 +404,8 @@ def test_a_store_cuts_what_was_asked(store: FrameStore) -> None:
 def test_what_a_video_does_not_have_is_refused(store: FrameStore, frames: list[int], top: int, left: int) -> None:
     with pytest.raises(IndexError, match=r"b\.avi"):
         store.read(1, np.array(frames), top, left, 32, 42)
+    with pytest.raises(IndexError, match=r"b\.avi"):
+        store.read(1, range(frames[0], frames[0] + 1), top, left, 32, 42)
 
 
 def test_a_store_that_does_not_hold_what_it_says_is_refused(store: FrameStore) -> None:

@@ -40,6 +40,12 @@ def clip_frames(count: int, start: int, clip: Cut) -> NDArray[np.int64]:
     return (start + np.arange(clip.frames, dtype=np.int64) * clip.stride) % count
 
 
+def rising(count: int, start: int, clip: Cut) -> NDArray[np.int64] | range:
+    """The same numbers, as a range where the video does not begin again: that is read faster."""
+    end = start + span(clip)
+    return range(start, end, clip.stride) if end <= count else clip_frames(count, start, clip)
+
+
 def middle(height: int, width: int, clip: Cut) -> tuple[int, int]:
     """The first row and column of the square in the middle of a video's frames."""
     return (height - clip.crop) // 2, (width - clip.crop) // 2

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reeltrace.artifacts.cuts import clip_frames, last_start, middle, uniform_starts
+from reeltrace.artifacts.cuts import last_start, middle, rising, uniform_starts
 from reeltrace.artifacts.formats import VIDEO_INDEX
 from reeltrace.artifacts.video_sets import SIDES
 from reeltrace.data.frame_store import FrameStore
@@ -100,7 +100,7 @@ class VideoClips:
 
         Each clip takes three numbers from the generator, whatever comes of them.
         """
-        draws = torch.rand(len(indices), 3, generator=generator, dtype=torch.float64).numpy()
+        draws = torch.rand(len(indices), 3, generator=generator, dtype=torch.float64).tolist()
         cuts = []
         for index, (time, down, right) in zip(indices.tolist(), draws, strict=True):
             video = int(self.chosen[index // self.per_video])
@@ -119,25 +119,30 @@ class VideoClips:
         height, width = int(self.store.heights[video]), int(self.store.widths[video])
         return int(down * (height - self.clip.crop + 1)), int(right * (width - self.clip.crop + 1))
 
-    def cut(self, cuts: Sequence[tuple[K, int, int]], frames: Callable[[K], tuple[int, NDArray[np.int64]]]) -> Tensor:
+    def cut(
+        self, cuts: Sequence[tuple[K, int, int]], frames: Callable[[K], tuple[int, NDArray[np.int64] | range]]
+    ) -> Tensor:
         """Squares out of videos: uint8 (B, 3, T, H, W).
 
-        Each cut is a key, the first row and the first column; `frames` gives a key's video and frame numbers (T,).
+        Each cut is a key, the first row and the first column; `frames` gives a key's video and frame numbers (T,), as
+        many for each.
         """
-        side, squares = self.clip.crop, []
-        for key, top, left in cuts:
+        side, squares = self.clip.crop, np.empty(0, dtype=np.uint8)
+        for at, (key, top, left) in enumerate(cuts):
             video, numbers = frames(key)
-            squares.append(self.store.read(video, numbers, top, left, side, side))
-        pixels = torch.from_numpy(np.stack(squares)).permute(0, 4, 1, 2, 3)  # (B, T, H, W, 3) seen as (B, 3, T, H, W)
+            if not at:
+                squares = np.empty((len(cuts), len(numbers), side, side, 3), dtype=np.uint8)
+            self.store.read(video, numbers, top, left, side, side, squares[at])
+        pixels = torch.from_numpy(squares).permute(0, 4, 1, 2, 3)  # (B, T, H, W, 3) seen as (B, 3, T, H, W)
         if self.clip.size == side:
             return pixels
         flat = pixels.transpose(1, 2).flatten(0, 1)
         small = F.interpolate(flat, size=(self.clip.size, self.clip.size), mode="bilinear", antialias=True)
         return small.reshape(len(cuts), -1, *small.shape[1:]).transpose(1, 2)
 
-    def _clip(self, key: tuple[int, int]) -> tuple[int, NDArray[np.int64]]:
+    def _clip(self, key: tuple[int, int]) -> tuple[int, NDArray[np.int64] | range]:
         video, start = key
-        return video, clip_frames(int(self.store.counts[video]), start, self.clip)
+        return video, rising(int(self.store.counts[video]), start, self.clip)
 
 
 def open_splits(spec: "TrainSpec", inputs: Mapping[str, Path]) -> tuple[VideoClips, VideoClips, VideoClips]:

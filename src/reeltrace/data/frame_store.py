@@ -1,5 +1,6 @@
 """Reading packed frames: memory-mapped shards and their index. See `frames` for how they are made."""
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ class FrameStore:
     shards: tuple[str, ...]
     offsets: NDArray[np.int64]
     _maps: dict[str, NDArray[np.uint8]] = field(default_factory=dict, repr=False, compare=False)
+    _videos: dict[int, NDArray[np.uint8]] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def open(cls, folder: Path) -> "FrameStore":
@@ -60,34 +62,58 @@ class FrameStore:
         return len(self.names)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_maps": {}}
+        return {**self.__dict__, "_maps": {}, "_videos": {}}
 
     def read(
-        self, video: int, frames: NDArray[np.int64], top: int, left: int, height: int, width: int
+        self,
+        video: int,
+        frames: NDArray[np.int64] | range,
+        top: int,
+        left: int,
+        height: int,
+        width: int,
+        out: NDArray[np.uint8] | None = None,
     ) -> NDArray[np.uint8]:
-        """A copy of some frames of a video, cut out: (T, height, width, 3).
+        """A copy of some frames of a video, cut out: (T, height, width, 3), in `out` where that is given.
 
-        `frames` (T,) are frame numbers. Raises IndexError for a frame or a place that the video does not have.
+        `frames` (T,) are frame numbers; those of a range, which must rise, are read faster. Raises IndexError for a
+        frame or a place that the video does not have.
         """
-        count, rows, columns = int(self.counts[video]), int(self.heights[video]), int(self.widths[video])
-        if len(frames) and (frames.min() < 0 or frames.max() >= count):
-            raise IndexError(f"{self.names[video]}: frames must lie in 0..{count - 1}")
+        pixels = self._pixels(video)
+        count, rows, columns, _ = pixels.shape
+        which: NDArray[np.int64] | slice = (
+            frames if isinstance(frames, np.ndarray) else slice(frames.start, frames.stop, frames.step)
+        )
+        if len(frames):
+            first, last = (frames.min(), frames.max()) if isinstance(frames, np.ndarray) else (frames[0], frames[-1])
+            if first < 0 or last >= count:
+                raise IndexError(f"{self.names[video]}: frames must lie in 0..{count - 1}")
         if top < 0 or left < 0 or top + height > rows or left + width > columns:
             raise IndexError(
                 f"{self.names[video]}: a cut of {height} x {width} at {top}, {left} leaves {rows} x {columns}"
             )
-        start, size = int(self.offsets[video]), rows * columns * CHANNELS
-        pixels = self._map(self.shards[video])[start : start + count * size].reshape(count, rows, columns, CHANNELS)
-        return pixels[frames, top : top + height, left : left + width]
+        found = pixels[which, top : top + height, left : left + width]
+        if out is None:
+            return found.copy() if isinstance(which, slice) else found  # numbers as index have copied
+        out[...] = found
+        return out
 
-    def _map(self, shard: str) -> NDArray[np.uint8]:
-        found = self._maps.pop(shard, None)
-        if found is None:
+    def _pixels(self, video: int) -> NDArray[np.uint8]:
+        """All frames of a video, mapped: (T, H, W, 3)."""
+        shard = self.shards[video]
+        mapped = self._maps.pop(shard, None)
+        if mapped is None:
             if len(self._maps) >= MOST_MAPS:
                 del self._maps[next(iter(self._maps))]
+                self._videos.clear()  # they hold maps, and with them files, open
             # as a plain array: a view of a memmap costs microseconds more, and a clip takes many
-            found = np.memmap(self.folder / "shards" / shard, dtype=np.uint8, mode="r").view(np.ndarray)
-        self._maps[shard] = found  # at the end: the first is the one that was not read for longest
+            mapped = np.memmap(self.folder / "shards" / shard, dtype=np.uint8, mode="r").view(np.ndarray)
+        self._maps[shard] = mapped  # at the end: the first is the one that was not read for longest
+        found = self._videos.get(video)
+        if found is None:
+            shape = int(self.counts[video]), int(self.heights[video]), int(self.widths[video]), CHANNELS
+            start = int(self.offsets[video])
+            found = self._videos[video] = mapped[start : start + math.prod(shape)].reshape(shape)
         return found
 
     def _check(self) -> None:

@@ -91,7 +91,7 @@ class FrameSequences:
 
         Each sequence takes three numbers from the generator, as clips do.
         """
-        draws = torch.rand(len(indices), 3, generator=generator, dtype=torch.float64).numpy()
+        draws = torch.rand(len(indices), 3, generator=generator, dtype=torch.float64).tolist()
         cuts = [
             (index, *self.of.drawn(self._video(index), down, right))
             for index, (_, down, right) in zip(indices.tolist(), draws, strict=True)

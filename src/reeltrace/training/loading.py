@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from reeltrace.registry.specs import TrainSpec
     from reeltrace.training.evaluation import Clips
 
+AT_ONCE = 4_000_000  # bytes of batches that the trainer reads in a row: after a step its caches hold nothing of it
 READ_AHEAD = 4  # batches that each loader process may have ready
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where torch puts what one process gives to another
 SHARE = 0.5  # of the free memory that the batches of one job may take: others run beside it, and the net is in it too
@@ -175,7 +176,8 @@ class _Batches(Dataset[Tensor]):
         epoch, number = at
         place = self.of(epoch)[number]
         draws = generator(self.seed, "cuts", epoch, place.update)
-        torch.rand(place.before, 3, generator=draws, dtype=torch.float64)  # those of the update's earlier clips
+        if place.before:
+            torch.rand(place.before, 3, generator=draws, dtype=torch.float64)  # those of the update's earlier clips
         batch = one_channel(self.clips.draw(place.clips, draws))
         return _to_pass(batch) if self.anonymous and get_worker_info() is not None else batch
 
@@ -211,6 +213,7 @@ class Loader:
         self._labels = self._batches.labels.to(self._device)
         self._resident = clips if isinstance(clips, Resident) else None
         loaders, ahead = _plan(spec, clips, anonymous) if self._resident is None else (0, READ_AHEAD)
+        self._at_once = max(1, AT_ONCE // (clips.clip_bytes * spec.protocol.batch_size))
         self._sampler = _Places(self._batches)
         self._loader: DataLoader[Tensor] | None = None
         if loaders:
@@ -241,15 +244,16 @@ class Loader:
             draws = generator(self._spec.seed, "augmentation", epoch)
             drawn = [draw_changes(len(place.clips), change.kind, change.probability, draws) for place in places]
             which = torch.cat(drawn).to(self._device)
-        start = 0
-        for place, batch in zip(places, self._read(epoch, order), strict=True):
-            now = slice(start, start + len(place.clips))
+        sizes = [len(place.clips) for place in places]
+        labels, start = torch.split(self._labels[order], sizes), 0
+        for size, of_batch, batch in zip(sizes, labels, self._read(epoch, order), strict=True):
+            now = slice(start, start + size)
             start = now.stop
             # pinned memory that is still being copied stays alive: torch gives it out again only after the copy
             pixels = batch.to(self._device, non_blocking=True)
             if change is not None and which is not None:
                 pixels = changed(pixels, change.kind, which[now])
-            yield pixels, self._labels[order[now]]
+            yield pixels, of_batch
 
     def _read(self, epoch: int, order: Tensor) -> Iterator[Tensor]:
         """The clips of the epoch's batches; `order` are their numbers on the device, one batch after the other."""
@@ -258,9 +262,10 @@ class Loader:
                 yield one_channel(self._resident.pick(numbers))
             return
         if self._loader is None:
-            for number in range(len(self.places(epoch))):
-                batch = self._batches[epoch, number]
-                yield batch.pin_memory() if self._device.type == "cuda" else batch
+            count = len(self.places(epoch))
+            for first in range(0, count, self._at_once):
+                for batch in [self._batches[epoch, number] for number in range(first, count)[: self._at_once]]:
+                    yield batch.pin_memory() if self._device.type == "cuda" else batch
             return
         self._sampler.epoch = epoch
         try:
