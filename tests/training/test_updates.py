@@ -100,6 +100,7 @@ def test_an_update_is_the_mean_over_its_clips(spec_of: SpecOf, datasets: dict[st
 def test_what_is_drawn_for_a_clip_does_not_depend_on_the_batch_size(spec_of: SpecOf, datasets: dict[str, Path]) -> None:
     class Drawing:
         labels = ClipStore.open(datasets["direction"], "train").labels
+        clip_bytes = 24
 
         def draw(self, indices: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
             return torch.rand(len(indices), 3, generator=generator, dtype=torch.float64)
