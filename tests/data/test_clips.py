@@ -2,47 +2,38 @@
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from reeltrace.artifacts.cuts import clip_frames, last_start, rising, span, uniform_starts
 from reeltrace.data.clips import Video, VideoClips, group_of, hold_out, read_index
+from reeltrace.data.frame_store import FrameStore
 from reeltrace.errors import UserError
 from reeltrace.registry.datasets import Clip
 
 HEADER = "video,class,label,split1,split2,split3,bytes,sha256\n"
 
 
-class Store:
-    """A frame store in memory: the pixel at (t, y, x) of video v tells v, t, y and x."""
+class InMemory(FrameStore):
+    """A frame store whose shards are no files; a copy in another process has them, too."""
 
-    def __init__(self, sizes: list[tuple[int, int, int]]) -> None:
-        self.counts, self.heights, self.widths = (np.array(values) for values in zip(*sizes, strict=True))
-        self.names = tuple(f"{number}.avi" for number in range(len(sizes)))
-        self.videos = []
-        for count, height, width in sizes:
-            t, y, x = np.meshgrid(np.arange(count), np.arange(height), np.arange(width), indexing="ij")
-            self.videos.append(np.stack([t, y, x], axis=3).astype(np.uint8))
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__
 
-    def read(
-        self,
-        video: int,
-        frames: NDArray[np.int64] | range,
-        top: int,
-        left: int,
-        height: int,
-        width: int,
-        out: NDArray[np.uint8],
-    ) -> NDArray[np.uint8]:
-        assert 0 <= top <= self.heights[video] - height
-        assert 0 <= left <= self.widths[video] - width
-        out[...] = self.videos[video][np.asarray(frames), top : top + height, left : left + width]
-        return out
+
+def store_of(sizes: list[tuple[int, int, int]]) -> FrameStore:
+    """The pixel at (t, y, x) of a video tells t, y and x."""
+    videos = [np.stack(np.indices(size), axis=3).astype(np.uint8) for size in sizes]
+    counts, heights, widths = (np.array(values) for values in zip(*sizes, strict=True))
+    names = tuple(f"{number}.avi" for number in range(len(sizes)))
+    offsets = np.cumsum([0, *(video.size for video in videos[:-1])])
+    shard = np.concatenate([video.ravel() for video in videos])
+    return InMemory(Path(), names, counts, heights, widths, ("0.bin",) * len(sizes), offsets, {"0.bin": shard})
 
 
 def clip_of(**changes: object) -> Clip:
@@ -51,7 +42,7 @@ def clip_of(**changes: object) -> Clip:
 
 def clips_of(sizes: list[tuple[int, int, int]], per_video: int = 1, **changes: object) -> VideoClips:
     number = np.arange(len(sizes))
-    return VideoClips(Store(sizes), "test", ("a", "b"), number, number % 2, clip_of(**changes), per_video, None, 0)  # type: ignore[arg-type]
+    return VideoClips(store_of(sizes), "test", ("a", "b"), number, number % 2, clip_of(**changes), per_video, None, 0)
 
 
 @pytest.mark.parametrize(

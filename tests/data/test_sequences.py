@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.test_clips import Store, clip_of
+from data.test_clips import clip_of, store_of
 from reeltrace.data.clips import VideoClips
 from reeltrace.data.sequences import FrameSequences, sequence_starts
 
@@ -14,7 +14,7 @@ from reeltrace.data.sequences import FrameSequences, sequence_starts
 def sequences_of(counts: list[int], frames: int, every: int, **changes: object) -> FrameSequences:
     sizes = [(count, 8, 9) for count in counts]
     number = np.arange(len(sizes))
-    videos = VideoClips(Store(sizes), "test", ("a", "b"), number, number % 2, clip_of(**changes), 3, None, 0)  # type: ignore[arg-type]
+    videos = VideoClips(store_of(sizes), "test", ("a", "b"), number, number % 2, clip_of(**changes), 3, None, 0)
     return FrameSequences.cut(videos, frames, every)
 
 

@@ -102,6 +102,9 @@ def test_what_is_drawn_for_a_clip_does_not_depend_on_the_batch_size(spec_of: Spe
         labels = ClipStore.open(datasets["direction"], "train").labels
         clip_bytes = 24
 
+        def __len__(self) -> int:
+            return len(self.labels)
+
         def draw(self, indices: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
             return torch.rand(len(indices), 3, generator=generator, dtype=torch.float64)
 

@@ -81,21 +81,22 @@ class FrameStore:
         """
         pixels = self._pixels(video)
         count, rows, columns, _ = pixels.shape
-        which: NDArray[np.int64] | slice = (
-            frames if isinstance(frames, np.ndarray) else slice(frames.start, frames.stop, frames.step)
-        )
-        if len(frames):
-            first, last = (frames.min(), frames.max()) if isinstance(frames, np.ndarray) else (frames[0], frames[-1])
-            if first < 0 or last >= count:
-                raise IndexError(f"{self.names[video]}: frames must lie in 0..{count - 1}")
+        which: NDArray[np.int64] | slice
+        if isinstance(frames, range):
+            which = slice(frames.start, frames.stop, frames.step)
+            ends = (frames[0], frames[-1]) if frames else ()
+        else:
+            which = frames
+            ends = (frames.min(), frames.max()) if len(frames) else ()
+        if ends and (ends[0] < 0 or ends[-1] >= count):
+            raise IndexError(f"{self.names[video]}: frames must lie in 0..{count - 1}")
         if top < 0 or left < 0 or top + height > rows or left + width > columns:
             raise IndexError(
                 f"{self.names[video]}: a cut of {height} x {width} at {top}, {left} leaves {rows} x {columns}"
             )
-        found = pixels[which, top : top + height, left : left + width]
         if out is None:
-            return found.copy() if isinstance(which, slice) else found  # numbers as index have copied
-        out[...] = found
+            out = np.empty((len(frames), height, width, CHANNELS), dtype=np.uint8)
+        out[...] = pixels[which, top : top + height, left : left + width]
         return out
 
     def _pixels(self, video: int) -> NDArray[np.uint8]:

@@ -13,7 +13,7 @@ import math
 import multiprocessing
 import os
 import sys
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator, Sequence, Sized
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -136,7 +136,7 @@ def _plan(spec: TrainSpec, clips: Clips, anonymous: bool) -> tuple[int, int]:
             file=sys.stderr,
         )
         loaders = most
-    batch = clips.clip_bytes * min(spec.protocol.batch_size, len(clips))
+    batch = _batch_bytes(spec, clips)
     memory = available_memory()
     free, what, remedy = memory, "memory", "free some memory"
     if not anonymous and SHARED_MEMORY.is_dir():
@@ -154,6 +154,10 @@ def _plan(spec: TrainSpec, clips: Clips, anonymous: bool) -> tuple[int, int]:
             file=sys.stderr,
         )
     return processes, ahead
+
+
+def _batch_bytes(spec: TrainSpec, clips: Clips) -> int:
+    return clips.clip_bytes * min(spec.protocol.batch_size, len(clips))
 
 
 def _mb(count: int) -> str:
@@ -213,7 +217,7 @@ class Loader:
         self._labels = self._batches.labels.to(self._device)
         self._resident = clips if isinstance(clips, Resident) else None
         loaders, ahead = _plan(spec, clips, anonymous) if self._resident is None else (0, READ_AHEAD)
-        self._at_once = max(1, AT_ONCE // (clips.clip_bytes * spec.protocol.batch_size))
+        self._at_once = max(1, AT_ONCE // _batch_bytes(spec, clips))
         self._sampler = _Places(self._batches)
         self._loader: DataLoader[Tensor] | None = None
         if loaders:
@@ -239,20 +243,18 @@ class Loader:
         places, change = self.places(epoch), self._spec.augment
         # what an epoch draws goes to the device at once: no batch waits for it there
         order = torch.cat([place.clips for place in places]).to(self._device)
-        which = None
+        sizes = [len(place.clips) for place in places]
+        labels = torch.split(self._labels[order], sizes)
+        turned: Sequence[Tensor | None] = [None] * len(places)
         if change is not None:
             draws = generator(self._spec.seed, "augmentation", epoch)
-            drawn = [draw_changes(len(place.clips), change.kind, change.probability, draws) for place in places]
-            which = torch.cat(drawn).to(self._device)
-        sizes = [len(place.clips) for place in places]
-        labels, start = torch.split(self._labels[order], sizes), 0
-        for size, of_batch, batch in zip(sizes, labels, self._read(epoch, order), strict=True):
-            now = slice(start, start + size)
-            start = now.stop
+            drawn = [draw_changes(size, change.kind, change.probability, draws) for size in sizes]
+            turned = torch.split(torch.cat(drawn).to(self._device), sizes)
+        for batch, of_batch, which in zip(self._read(epoch, order), labels, turned, strict=True):
             # pinned memory that is still being copied stays alive: torch gives it out again only after the copy
             pixels = batch.to(self._device, non_blocking=True)
             if change is not None and which is not None:
-                pixels = changed(pixels, change.kind, which[now])
+                pixels = changed(pixels, change.kind, which)
             yield pixels, of_batch
 
     def _read(self, epoch: int, order: Tensor) -> Iterator[Tensor]:
