@@ -86,6 +86,21 @@ def test_batches_own_their_memory(
     assert any(batch.any() for batch in seen[0])
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_batches_are_the_same_however_many_are_read_in_a_row(
+    kind: str, clips_of: Callable[[str], Clips], spec_of: SpecOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clips, spec = clips_of(kind), spec_of(protocol={"batch_size": 3})
+    seen = []
+    for batches in (0, 1, 2, 1000):
+        monkeypatch.setattr(loading, "AT_ONCE", batches * 3 * clips.clip_bytes)
+        seen.append(list(Loader(spec, clips).epoch(1)))
+    assert len(seen[0]) > 2
+    for other in seen[1:]:
+        for (one, its_labels), (two, labels) in zip(seen[0], other, strict=True):
+            assert torch.equal(one, two) and torch.equal(its_labels, labels)
+
+
 def test_an_expanded_clip_is_what_pinning_refuses(datasets: dict[str, Path]) -> None:
     with pytest.raises(RuntimeError, match="single memory location"):
         pinned(ClipStore.open(datasets["direction"], "train").batch([0, 1]))
