@@ -33,19 +33,20 @@ from reeltrace.kinds.dataset import decoded_of
 from reeltrace.machine import pauses
 from reeltrace.machine.memory import LOADING, explaining_memory, try_import
 from reeltrace.machine.pauses import Stopped, telling
-from reeltrace.pipeline import leaf
+from reeltrace.pipeline import early, leaf
+from reeltrace.pipeline.early import OUT_OF_TIME
 from reeltrace.pipeline.engines import code_is_recorded, sync
 from reeltrace.pipeline.graph import PACKAGE, check_sources
 from reeltrace.pipeline.pace import Pace, epochs_of, training_of
 from reeltrace.pipeline.plan import Plan, Task, load_plan
 from reeltrace.pipeline.standings import refuse_unreadable, standings, unrecorded
+from reeltrace.pipeline.unbroken import when_it_may
 from reeltrace.pipeline.warm import STAGES as ON_TORCH
 from reeltrace.registry.fields import Scale
 
 Say = Callable[[str], None]
 Clock = Callable[[], float]
 
-OUT_OF_TIME = 75  # the exit code where the same command goes on; as EX_TEMPFAIL of sysexits.h
 KEPT_BACK = 10.0  # seconds of the time given, or a tenth of it if that is less, for what ends when all else has
 OFTEN = 60.0  # seconds between two lines on the same task
 TO_CLEAN_UP = 10.0  # until a task that was broken off, and did not end, is broken off again
@@ -173,7 +174,7 @@ def reproduce(
         work.make(tasks)
         work.report()
         work.record()
-    work.summarise(tasks)
+        work.summarise(tasks)
     return work.outcome
 
 
@@ -218,19 +219,20 @@ class _Work:
             for each, handler in before.items():
                 signal.signal(each, handler)
             self.outcome.stopped = f"ended by {signal.Signals(number).name}"
-            self._break_off()
+            when_it_may(self._break_off)
 
         def look(number: int, frame: FrameType | None) -> None:
             if os.getpid() != own:
                 return
             if self.over:
-                self._break_off()
+                when_it_may(self._break_off)
             else:
                 self._tell()
                 self._set_alarm()
 
         for each in (signal.SIGINT, signal.SIGTERM):
-            before[each] = signal.signal(each, stop)
+            found = signal.signal(each, stop)
+            before[each] = early.FORMER.get(each, found)  # a second signal is not early
         alarm = signal.signal(signal.SIGALRM, look)
         try:
             self._set_alarm()
@@ -295,6 +297,10 @@ class _Work:
         except Exception as error:
             said = str(error).strip().splitlines()
             failure = f"{type(error).__name__}: {said[0] if said else 'no message'} (log: {log})"
+        except BaseException as error:  # what became of `Stopped` in the code of others
+            if not self.outcome.stopped or isinstance(error, KeyboardInterrupt | SystemExit):
+                raise
+            broken_off = True
         finally:
             self.task = None
         gc.collect()
