@@ -33,6 +33,41 @@ def test_a_step_of_training_is_timed() -> None:
     assert all(float(ms) > 0 for ms in said.splitlines()[-1].split()[-4:])
 
 
+@pytest.mark.parametrize(
+    ("called", "words"),
+    [
+        (("group_convolution.py", "dir-cnn4-t3"), "unknown run 'dir-cnn4-t3'; nearest of "),
+        (("group_convolution.py", "--turns", "1"), "argument --turns: found '1'; expected a whole number, 2 or more"),
+        (("group_convolution.py", "rcn-random-random"), "rcn-random-random has no convolution over a group"),
+        (("gpu_step.py", "--device", "cpu", "nosuch"), "unknown run 'nosuch'"),
+        (("gpu_step.py", "--device", "cpu", "rcn-random-random"), "rcn-random-random has no convolution over a group"),
+        (("gpu_step.py", "--steps", "0"), "argument --steps: found '0'; expected a whole number, 1 or more"),
+        (("training_step.py", "nosuch"), "unknown run 'nosuch'"),
+        (("video_networks.py", "--device", "cuda"), "no GPU here; --device cpu measures on the processor"),
+        (("loading.py", "--epochs", "x"), "argument --epochs: found 'x'"),
+    ],
+)
+def test_what_cannot_be_measured_is_a_line(called: tuple[str, ...], words: str) -> None:
+    done = subprocess.run(
+        [sys.executable, f"benchmarks/{called[0]}", *called[1:]],
+        cwd=PROJECT,
+        env={**environment(PROJECT), "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert words in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert done.returncode in (1, 2)
+
+
+def test_a_step_on_a_processor_is_not_tried_as_a_graph() -> None:
+    few = "--scale", "smoke", "--device", "cpu", "--batch", "1", "--steps", "1"
+    done = run_in(PROJECT, sys.executable, "benchmarks/gpu_step.py", "dir-cnn4-z3", *few)
+    assert done.stdout.splitlines()[-1].split()[0] == "dir-cnn4-z3"
+    assert "captured" not in done.stdout + done.stderr
+
+
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="the program ffmpeg is not installed")
 def test_a_brief_look_at_extraction_gives_a_record_for_each_row() -> None:
     few = "--brief", "--frames", "20", "--rounds", "1"
