@@ -17,15 +17,38 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from reeltrace.errors import known_names
 from reeltrace.machine import processor
 
 PROJECT = Path(__file__).resolve().parents[1]
 OLDER = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
 FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """A whole number for an option, from `least` on."""
+
+    def number(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"found {text!r}; expected a whole number, {least} or more")
+        return int(text)
+
+    return number
+
+
+def check_runs(parser: argparse.ArgumentParser, names: Iterable[str], scale: str) -> None:
+    """End with one line where params.yaml and documents/ have no run of such a name."""
+    from reeltrace.registry.reading import load
+
+    known = load(scale=scale).params.runs  # type: ignore[arg-type]
+    for name in names:
+        if name not in known:
+            parser.error(f"unknown run {name!r}; {known_names(name, known)}")
 
 
 def main() -> None:

@@ -35,7 +35,7 @@ from typing import Any
 
 import yaml
 from bench import HEAD, line
-from cold_report import machine
+from cold_report import at_least, machine
 
 from reeltrace.analysis import published
 from reeltrace.artifacts.formats import CELLS
@@ -88,8 +88,8 @@ build(task.spec, {name: results / name for name in task.inputs}, plan.root)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scale", default="quick", choices=("quick", "smoke"))
-    parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--megabytes", type=int, default=512, help="of the files that are hashed")
+    parser.add_argument("--turns", type=at_least(1), default=3)
+    parser.add_argument("--megabytes", type=at_least(1), default=512, help="of the files that are hashed")
     parser.add_argument("--results", type=Path, help="a folder with the artifacts of a scale, for the report")
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()

@@ -33,6 +33,7 @@ from statistics import median
 from typing import Any
 
 import av
+from cold_report import at_least
 
 from reeltrace.data import standin
 from reeltrace.data.decoding import read_header, scaled_size
@@ -48,10 +49,10 @@ PYAV = {"pyav": DECODERS["pyav"]}
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--videos", type=int, default=48, help="different videos: a multiple of 4, 12 to 100")
-    parser.add_argument("--copies", type=int, default=4, help="how often each is listed")
+    parser.add_argument("--copies", type=at_least(1), default=4, help="how often each is listed")
     parser.add_argument("--frames", type=int, default=180, help="frames of a drawn video")
     parser.add_argument("--files", type=Path, nargs="+", help="these videos instead of drawn ones")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=at_least(1), default=5)
     parser.add_argument("--short-sides", type=int, nargs="+", default=[128, 32])
     parser.add_argument("--brief", action="store_true", help="a record for each goal, in less than a minute")
     parser.add_argument("--no-memory", action="store_true", help="leave the second table out")

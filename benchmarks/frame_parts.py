@@ -23,6 +23,7 @@ import av
 import decord
 import numpy as np
 from av.filter import Graph
+from cold_report import at_least
 from numpy.typing import NDArray
 
 from reeltrace.data import standin
@@ -39,7 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("videos", nargs="*", type=Path, metavar="VIDEO")
     parser.add_argument("--short-sides", type=int, nargs="+", default=[128, 32])
-    parser.add_argument("--turns", type=int, default=7)
+    parser.add_argument("--turns", type=at_least(1), default=7)
     asked = parser.parse_args()
     if sys.platform != "linux":
         sys.exit("frame_parts.py: the times of threads are read from /proc, which only Linux has")

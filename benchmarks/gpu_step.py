@@ -1,6 +1,7 @@
 """A step of training at the published scale on a GPU, and which of its parts make it fast.
 
-    python benchmarks/gpu_step.py [RUN ...] [--batch 64] [--steps 50] [--json figures.json]
+    python benchmarks/gpu_step.py [RUN ...] [--scale paper] [--device cuda] [--batch 64] [--steps 50]
+                                  [--json figures.json]
 
 Trains the nets of Tables 3 to 5 on random clips that lie on the device, in bfloat16, channels-last: steps as they are
 (captured, each convolution in its quickest way), launched one by one, and with `conv3d` throughout. Milliseconds of a
@@ -19,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from cold_report import at_least, check_runs
 from torch import nn
 
 from reeltrace.models import group_conv
@@ -46,10 +48,11 @@ def main() -> None:
     parser.add_argument("runs", nargs="*", default=RUNS, metavar="RUN", help=f"runs of params.yaml: {', '.join(RUNS)}")
     parser.add_argument("--scale", default="paper", choices=("paper", "quick", "smoke"))
     parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--batch", type=at_least(1), default=64)
+    parser.add_argument("--steps", type=at_least(1), default=50)
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
+    check_runs(parser, asked.runs, asked.scale)
     if asked.device == "cuda" and not torch.cuda.is_available():
         sys.exit("no GPU here; --device cpu tries the script without one")
     device = torch.device(asked.device)
@@ -58,11 +61,13 @@ def main() -> None:
     print(f"{'milliseconds a step':22}" + "".join(f"{way:>12}" for way in WAYS) + f"{'goal':>9}  met")
     rows, plain = [], None
     for run in asked.runs:
-        group, times = measure(run, asked, device)
+        if (found := measure(run, asked, device)) is None:
+            parser.error(f"{run} has no convolution over a group; expected a run such as {', '.join(RUNS[:3])}")
+        group, times = found
         if group == "z3":
             plain = times["as it is"]
         goal = PLAIN if group == "z3" else None if plain is None else GOALS[group] * plain
-        met = goal is not None and times["as it is"] <= goal
+        met = None if goal is None else times["as it is"] <= goal
         ours, peer = times["as it is"], times["conv3d"]
         rows.append(
             {"what": f"a step of {run}: conv3d, launched one by one, ms", "ours": ours, "peer": peer}
@@ -78,15 +83,17 @@ def main() -> None:
         asked.json.write_text(json.dumps({"torch": torch.__version__, "rows": rows}, indent=2) + "\n")
 
 
-def measure(run: str, asked: argparse.Namespace, device: torch.device) -> tuple[str, dict[str, float]]:
-    """The group of a net, and the milliseconds of its step by way."""
+def measure(run: str, asked: argparse.Namespace, device: torch.device) -> tuple[str, dict[str, float]] | None:
+    """The group of a net, and the milliseconds of its step by way; None where it has none."""
     spec = load(scale=asked.scale).train_spec(run, 0)
+    if group_of(loop.new_model(spec)) is None:
+        return None
     clips = random_clips(spec.classes, asked, device)
     times = {}
     for way in WAYS:
         net = loop.new_model(spec).to(device).train()
         parameters = list(net.parameters())
-        if way == "as it is":
+        if way == "as it is" and device.type == "cuda":  # nothing is captured elsewhere
             step: Step = step_of(net, parameters, clips, True, run)
         else:
             step = Computed(net, parameters, clips, True)
@@ -128,8 +135,9 @@ def random_clips(classes: int, asked: argparse.Namespace, device: torch.device) 
 
 
 def group_of(net: nn.Module) -> Any:
-    """The name of the group that a net's convolutions are over."""
-    return next(module.group.name for module in net.modules() if isinstance(module, group_conv.GroupConv3d))
+    """The name of the group that a net's convolutions are over; None where it has none."""
+    found = (module.group.name for module in net.modules() if isinstance(module, group_conv.GroupConv3d))
+    return next(found, None)
 
 
 if __name__ == "__main__":

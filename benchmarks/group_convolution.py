@@ -1,6 +1,7 @@
 """What equivariance costs: `GroupConv3d` against `F.conv3d` whose weight already has the expanded shape.
 
-    python benchmarks/group_convolution.py [RUN ...] [--scales paper quick] [--turns 11] [--older] [--json figures.json]
+    python benchmarks/group_convolution.py [RUN ...] [--scales paper quick] [--clips N] [--turns 11] [--least 0.0]
+                                           [--brief] [--bfloat16] [--older] [--json figures.json]
 
 Forward and backward of every layer of the group nets of the named runs, at the shapes that it meets there, measured in
 turns in one process, in processor time of one thread, so that a noisy machine troubles both alike. `way` says what the
@@ -15,6 +16,7 @@ import ctypes
 import json
 import multiprocessing
 import statistics
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -23,7 +25,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cold_report import hold_to_older, machine
+from cold_report import at_least, check_runs, hold_to_older, machine
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -62,15 +64,17 @@ def main() -> None:
     parser.add_argument("runs", nargs="*", default=RUNS, metavar="RUN", help=f"runs of params.yaml: {', '.join(RUNS)}")
     parser.add_argument("--scales", nargs="+", default=["paper", "quick"], choices=("paper", "quick", "smoke"))
     parser.add_argument(
-        "--clips", type=int, help="per step (default: the batch, or as many of it as take about a second)"
+        "--clips", type=at_least(1), help="per step (default: the batch, or as many of it as take about a second)"
     )
-    parser.add_argument("--turns", type=int, default=11, help="turns per layer (default %(default)s)")
+    parser.add_argument("--turns", type=at_least(2), default=11, help="turns per layer (default %(default)s)")
     parser.add_argument("--least", type=float, default=0.0, help="leave out layers with a smaller share of their net")
     parser.add_argument("--brief", action="store_true", help="the layers with most of the work, in fewer turns")
     parser.add_argument("--bfloat16", action="store_true", help="under autocast to bfloat16, too")
     parser.add_argument("--older", action="store_true", help="emulate a processor with AVX2 and nothing newer")
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
     asked = parser.parse_args()
+    for scale in asked.scales:
+        check_runs(parser, asked.runs, scale)
     if asked.brief:
         asked.least, asked.turns = max(asked.least, 0.2), min(asked.turns, 5)
     if asked.older:
@@ -82,7 +86,7 @@ def main() -> None:
     print(machine())
     print(
         f"{'layer':42}{'precision':>10}{'way':>10}{'layer ms':>10}{'conv3d ms':>11}{'ratio':>7}{'quartiles':>13}"
-        f"{'goal':>8}{'memory':>8}"
+        f"{'goal':>8}{'met':>5}{'memory':>8}"
     )
     rows = []
     for scale in asked.scales:
@@ -93,7 +97,8 @@ def main() -> None:
                 low, high = row["quartiles"]
                 print(
                     f"{layer!s:42}{row['precision']:>10}{row['way']:>10}{row['ours']:>10.1f}{row['peer']:>11.1f}"
-                    f"{row['ratio']:>7.3f}{f'{low:.3f}-{high:.3f}':>13}{row['goal']:>8}{row['memory']:>8.2f}",
+                    f"{row['ratio']:>7.3f}{f'{low:.3f}-{high:.3f}':>13}{row['goal']:>8}"
+                    f"{'yes' if row['met'] else 'no':>5}{row['memory']:>8.2f}",
                     flush=True,
                 )
     if asked.json:
@@ -119,6 +124,8 @@ def layers(runs: list[str], scale: str, least: float) -> dict[Layer, int]:
         dataset = registry.params.datasets[spec.dataset]
         seen = trained_on(dataset).clips(dataset)
         net = loop.new_model(spec).eval()
+        if not any(isinstance(module, GroupConv3d) for module in net.modules()):
+            sys.exit(f"{run} has no convolution over a group; expected a run such as {', '.join(RUNS[:3])}")
         work: Counter[Layer] = Counter()
 
         def met(module: GroupConv3d, inputs: tuple[Tensor, ...], out: Tensor, work: Counter[Layer] = work) -> None:

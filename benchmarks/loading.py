@@ -1,6 +1,6 @@
 """How long a trainer waits for its batches, and how many clips a second can be read.
 
-    python benchmarks/loading.py [--videos 48] [--frames 180] [--epochs 3]
+    python benchmarks/loading.py [--videos 48] [--frames 180] [--epochs 3] [--brief] [--json figures.json]
 
 Draws and encodes a set of videos, extracts its frames with a short side of 32 and of 128 pixels, and trains the 4-layer
 net on them as the `quick` and the `paper` scale do (the latter with small batches: on a CPU a step is long). Printed
@@ -14,6 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from cold_report import at_least
 
 from reeltrace.data import frames_stage, videos_stage
 from reeltrace.data.clips import open_videos
@@ -29,9 +31,9 @@ WAITED = 1.0  # percent of the time of training, at most
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--videos", type=int, default=48, help="videos in the set, a multiple of 48")
-    parser.add_argument("--frames", type=int, default=180, help="frames of a video")
-    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--videos", type=at_least(1), default=48, help="videos in the set, a multiple of 48")
+    parser.add_argument("--frames", type=at_least(2), default=180, help="frames of a video")
+    parser.add_argument("--epochs", type=at_least(1), default=3)
     parser.add_argument("--brief", action="store_true", help="the quick scale without loader processes alone")
     parser.add_argument("--json", type=Path, help="write the figures there, too")
     asked = parser.parse_args()

@@ -12,7 +12,7 @@ import argparse
 import statistics
 import time
 
-from cold_report import hold_to_older, machine
+from cold_report import at_least, check_runs, hold_to_older, machine
 
 RUNS = ("dir-cnn4-z3", "digit-cnn4-p43d", "digit-resnet18-z3")
 WAYS = {
@@ -26,10 +26,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="*", default=RUNS, metavar="RUN", help=f"runs of params.yaml: {', '.join(RUNS)}")
     parser.add_argument("--scale", default="quick", choices=("quick", "smoke", "paper"))
-    parser.add_argument("--turns", type=int, default=7)
-    parser.add_argument("--steps", type=int, default=3, help="of each arithmetic in a turn")
+    parser.add_argument("--turns", type=at_least(1), default=7)
+    parser.add_argument("--steps", type=at_least(1), default=3, help="of each arithmetic in a turn")
     parser.add_argument("--older", action="store_true")
     asked = parser.parse_args()
+    check_runs(parser, asked.runs, asked.scale)
     if asked.older:
         hold_to_older()
     print(machine())

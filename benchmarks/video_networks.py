@@ -175,12 +175,14 @@ def compare(pair: str, python: str, turns: int, *arguments: str) -> dict[str, An
 
 
 def main() -> None:
+    from cold_report import at_least  # another interpreter, which serves, has none of what it imports
+
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pairs", nargs="*", help=f"which of {', '.join(PAIRS)} (default: all that --python allows)")
     parser.add_argument("--python", help="interpreter that has pytorchvideo, for the pairs that need it")
-    parser.add_argument("--turns", type=int, default=15, help="turns per pair (default %(default)s)")
+    parser.add_argument("--turns", type=at_least(2), default=15, help="turns per pair (default %(default)s)")
     parser.add_argument("--brief", action="store_true", help="few turns")
-    parser.add_argument("--threads", type=int, default=1, help="threads of PyTorch (default %(default)s)")
+    parser.add_argument("--threads", type=at_least(1), default=1, help="threads of PyTorch (default %(default)s)")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
@@ -190,6 +192,8 @@ def main() -> None:
     for pair in asked.pairs:
         if pair not in PAIRS:
             parser.error(f"unknown pair {pair!r}: expected one of {', '.join(PAIRS)}")
+    if asked.device == "cuda" and not torch.cuda.is_available():
+        sys.exit("no GPU here; --device cpu measures on the processor")
     there = asked.python or importlib.util.find_spec("pytorchvideo")
     pairs = asked.pairs or (list(PAIRS) if there else ["r2plus1d_18"])
     if not there:

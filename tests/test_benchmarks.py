@@ -11,6 +11,10 @@ import pytest
 from conftest import PROJECT, environment, run_in
 from reeltrace.registry.reading import load
 
+PARAMS = load(PROJECT, "paper").params
+GROUPS = {run: getattr(PARAMS.models[of.model], "group", None) for run, of in PARAMS.runs.items()}
+PLAIN = next(run for run, group in GROUPS.items() if group is None)
+OVER_A_GROUP = next(run for run, group in GROUPS.items() if group == "z3")
 BENCHMARKS = sorted(path.name for path in (PROJECT / "benchmarks").glob("*.py"))
 
 
@@ -31,6 +35,41 @@ def test_a_step_of_training_is_timed() -> None:
     ).stdout
     assert said.splitlines()[-1].split()[0] == next(iter(runs))
     assert all(float(ms) > 0 for ms in said.splitlines()[-1].split()[-4:])
+
+
+@pytest.mark.parametrize(
+    ("called", "words"),
+    [
+        (("group_convolution.py", "nosuch"), "unknown run 'nosuch'; nearest of "),
+        (("group_convolution.py", "--turns", "1"), "argument --turns: found '1'; expected a whole number, 2 or more"),
+        (("group_convolution.py", PLAIN), f"{PLAIN} has no convolution over a group"),
+        (("gpu_step.py", "--device", "cpu", "nosuch"), "unknown run 'nosuch'"),
+        (("gpu_step.py", "--device", "cpu", PLAIN), f"{PLAIN} has no convolution over a group"),
+        (("gpu_step.py", "--steps", "0"), "argument --steps: found '0'; expected a whole number, 1 or more"),
+        (("training_step.py", "nosuch"), "unknown run 'nosuch'"),
+        (("video_networks.py", "--device", "cuda"), "no GPU here; --device cpu measures on the processor"),
+        (("loading.py", "--epochs", "x"), "argument --epochs: found 'x'"),
+    ],
+)
+def test_what_cannot_be_measured_is_a_line(called: tuple[str, ...], words: str) -> None:
+    done = subprocess.run(
+        [sys.executable, f"benchmarks/{called[0]}", *called[1:]],
+        cwd=PROJECT,
+        env={**environment(PROJECT), "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert words in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert done.returncode in (1, 2)
+
+
+def test_a_step_on_a_processor_is_not_tried_as_a_graph() -> None:
+    few = "--scale", "smoke", "--device", "cpu", "--batch", "1", "--steps", "1"
+    done = run_in(PROJECT, sys.executable, "benchmarks/gpu_step.py", OVER_A_GROUP, *few)
+    assert done.stdout.splitlines()[-1].split()[0] == OVER_A_GROUP
+    assert "captured" not in done.stdout + done.stderr
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="the program ffmpeg is not installed")

@@ -3,6 +3,9 @@
 Errors are one line; exit 2 for bad input, 1 for a failed check, and 75 where the time given to `reproduce` is over.
 """
 
+from reeltrace.pipeline import early  # noqa: F401  # a signal is met from here on
+
+# isort: split
 import contextlib
 import gc
 import io
@@ -86,7 +89,10 @@ class _OfLists(TyperCommand):
                 spread.append(argument)
             else:
                 spread += [option, argument]
-        return super().parse_args(ctx, spread)
+        try:
+            return super().parse_args(ctx, spread)
+        except typer.BadParameter as error:
+            raise UserError(f"{error.format_message().rstrip('.')}; see: {ctx.command_path} --help") from None
 
 
 @app.command(cls=_OfLists)

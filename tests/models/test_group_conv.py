@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -12,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from conftest import PROJECT
 from reeltrace.errors import UserError
 from reeltrace.models.group_conv import GroupBatchNorm3d, GroupConv3d, GroupPool, _row_tables
 from reeltrace.models.groups import GROUPS, Group
@@ -379,3 +383,34 @@ def test_gradients_under_autocast_are_summed_in_full_precision(group: Group) -> 
     assert conv.weight.grad is not None
     assert conv.weight.grad.dtype == torch.float32
     assert conv.weight.grad.item() == 256 + group.order - 1
+
+
+@pytest.mark.parametrize("layer", [lambda g: GroupConv3d(g, 2, 3, 3), GroupPool, lambda g: GroupBatchNorm3d(g, 4)])
+def test_a_group_may_be_named(layer: Callable[[Group | str], nn.Module]) -> None:
+    assert layer("t2").group is GROUPS["t2"]
+    with pytest.raises(UserError, match=r"^unknown group 't3': expected one of p43d, t2, z3$"):
+        layer("t3")
+
+
+@pytest.mark.parametrize(
+    ("lifting", "shape", "words"),
+    [
+        (False, (1, 2, 3, 5, 5), r"C = 8: 2 in each of 4 orientations$"),
+        (False, (8, 3, 5, 5), r"found an input of shape \(8, 3, 5, 5\)"),
+        (True, (1, 8, 3, 5, 5), r"C = 2$"),
+    ],
+)
+def test_other_channels_are_said_in_those_of_one_orientation(lifting: bool, shape: tuple[int, ...], words: str) -> None:
+    conv = GroupConv3d("p43d", 2, 3, 3, lifting=lifting)
+    with pytest.raises(UserError, match=words):
+        conv(torch.zeros(shape))
+
+
+def test_the_page_on_the_layers_shows_what_runs() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (PROJECT / "docs/group-convolution.md").read_text(), re.DOTALL)
+    names: dict[str, Any] = {}
+    for block in blocks:
+        exec(block, names)
+    said = re.search(r"shape  # (.*)", blocks[0])
+    assert said is not None and str(tuple(names["net"].float()(names["clip"].float()).shape)) == said[1]
+    assert names["net"][3].way(names["net"][:3](names["clip"].float())) is not None

@@ -3,18 +3,21 @@
 import fcntl
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
-from conftest import Command, edit, git, refusal, run_in, snakemake
+from conftest import PROJECT, Command, edit, environment, git, refusal, run_in, snakemake
 from invented import lay
 from reeltrace.artifacts.json_values import read_json
-from reeltrace.pipeline import leaf
+from reeltrace.data import reach
+from reeltrace.pipeline import code, leaf
 from reeltrace.pipeline.plan import Plan, load_plan
 from reeltrace.pipeline.reproduce import OUT_OF_TIME, Outcome, _Work, in_order, reproduce
 from reeltrace.registry.reading import load
@@ -91,6 +94,8 @@ def test_what_is_learned_before_a_run_comes_right_before_it(workspace: Path) -> 
     names = [task.name for task in in_order(at_paper(workspace), [TABLE, "someone2025-table1-2"], [0])]
     backbone, run = names.index("pretrain/tuned-resnet50"), names.index("train/tuned-net-z-s0")
     assert names.index("train/mean-net-s0") < backbone < run
+    assert names.index("data/ucf101") < names.index(PLAIN)
+    assert names.index("pretrain/imagenet-resnet50") < names.index(PLAIN)
     assert set(names[backbone:run]) <= {"pretrain/tuned-resnet50", "features/ucf101-tuned-resnet50"}
 
 
@@ -115,6 +120,10 @@ def test_other_seeds_are_left_out(workspace: Path) -> None:
         ({"minutes": float("inf")}, "--minutes: found inf"),
         ({"tables": ["someone2025-beginnings"], "scale": "paper"}, "datasets.streets.folder: streets is no folder"),
         ({"bring": Path(__file__)}, "is no folder; expected one, or a place for a new one"),
+        ({"bring": Path()}, "--bring: . is the project itself, where results is made; name another folder"),
+        ({"bring": Path("results")}, "--bring: results lies among the results; name a folder outside of results"),
+        ({"bring": Path("results/bag")}, "--bring: results/bag lies among the results"),
+        ({"bring": Path("/proc/foo")}, "--bring: /proc/foo: No such file or directory; name a folder that can"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_made(workspace: Path, asked: dict[str, Any], words: str) -> None:
@@ -122,6 +131,43 @@ def test_what_cannot_be_is_refused_before_anything_is_made(workspace: Path, aske
     said = refusal(lambda: reproduce(tables, root=workspace, say=pytest.fail, **asked))
     assert words in said
     assert not (workspace / "results").exists()
+
+
+def test_a_table_that_params_yaml_leaves_out_is_not_unknown(workspace: Path) -> None:
+    edit(workspace / "params.yaml", "documents: all", f"documents: [{STRUCTURE}]")
+    said = refusal(lambda: called(workspace, TABLE))
+    assert said == f"--tables: params.yaml: documents: leaves out {TABLE} of nobody2024; name it there"
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (("--tables", TABLE, "--minutes", "abc"), "Invalid value for '--minutes'"),
+        (("--tables", TABLE, "--seeds", "0", "x"), "Invalid value for '--seeds'"),
+        ((), "Missing option '--tables'"),
+    ],
+)
+def test_what_is_no_number_is_one_line(workspace: Path, command: Command, asked: tuple[str, ...], words: str) -> None:
+    done = command("reeltrace", "reproduce", *asked, code=2)
+    assert done.stderr.startswith(f"reeltrace: {words}")
+    assert done.stderr.endswith("; see: reeltrace reproduce --help\n")
+    assert done.stderr.count("\n") == 1
+
+
+def test_data_that_cannot_be_had_is_refused_where_nothing_else_can_be_made(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def out_of_reach(specs: Mapping[str, Any]) -> dict[str, str]:
+        return {name: "no answer; bring it by hand" for name in specs if name == "data/digits"}
+
+    monkeypatch.setattr(reach, "out_of_reach", out_of_reach)
+    said = refusal(lambda: reproduce([TABLE, OTHER], root=workspace, say=pytest.fail))
+    assert said == "data/digits: no answer; bring it by hand"
+    assert not (workspace / "results").exists()
+    outcome, lines = called(workspace, TABLE, STRUCTURE)
+    assert lines[1] == f"failed {said}"
+    assert outcome.made == ["measure/nobody2024-structure", f"aggregate/{STRUCTURE}"]
+    assert outcome.code == 1
 
 
 def test_the_command_line_takes_lists_and_ends_with_the_code_of_what_came(workspace: Path, command: Command) -> None:
@@ -195,6 +241,20 @@ def test_what_is_there_is_taken_and_the_report_is_made_once_it_has_all(workspace
     assert manifest(workspace, f"aggregate/{STRUCTURE}") == before
     assert not any("waits" in line for line in said)
     assert called(workspace, TABLE, STRUCTURE)[0].made == []
+
+
+def test_a_report_that_rests_on_what_is_made_again_waits_for_nothing(workspace: Path) -> None:
+    """Two tables share trainings: with those of the one the other is current again, and so is the report."""
+    edit(workspace / "params.yaml", "documents: all", f"documents: [{TABLE}, {STRUCTURE}]")
+    _, said = called(workspace, TABLE)
+    assert any("the report waits for 2 artifacts of other tables or seeds" in line for line in said)
+    edit(workspace / "params.yaml", STRUCTURE, OTHER)
+    assert called(workspace, TABLE, OTHER)[0].made[-1] == "report/all"
+    (workspace / "results/smoke" / PLAIN).rename(workspace / "plain")
+    (workspace / "results/smoke" / DEEP).rename(workspace / "deep")
+    outcome, said = called(workspace, OTHER)
+    assert outcome.made == [PLAIN, DEEP]
+    assert not any("the report waits" in line for line in said)
 
 
 def test_a_table_waits_for_the_seeds_that_were_not_asked_for(workspace: Path) -> None:
@@ -356,14 +416,32 @@ def test_what_is_measured_of_a_process_has_one_of_its_own(workspace: Path, monke
 def test_who_works_on_an_artifact_is_waited_for(workspace: Path) -> None:
     folder = workspace / "results/smoke/measure"
     folder.mkdir(parents=True)
+    log = workspace / "results/smoke/logs/measure-nobody2024-structure.log"
+
+    def release(lock: IO[bytes]) -> None:
+        until = time.monotonic() + 60
+        while not (log.is_file() and log.read_text()) and time.monotonic() < until:
+            time.sleep(0.05)
+        fcntl.flock(lock, fcntl.LOCK_UN)
+
     with (folder / ".nobody2024-structure.lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        began = time.monotonic()
-        threading.Timer(1, fcntl.flock, (lock, fcntl.LOCK_UN)).start()
+        threading.Thread(target=release, args=(lock,)).start()
         assert called(workspace, STRUCTURE)[0].code == 0
-    assert time.monotonic() - began > 0.9
-    said = (workspace / "results/smoke/logs/measure-nobody2024-structure.log").read_text()
-    assert said == "waiting: another process is working on measure/nobody2024-structure\n"
+    assert log.read_text() == "waiting: another process is working on measure/nobody2024-structure\n"
+
+
+def test_what_cannot_be_brought_along_is_said_once(workspace: Path, tmp_path: Path) -> None:
+    def say(line: str) -> None:
+        said.append(line)
+        (bag / "results").touch()  # where a folder is to be
+
+    bag, said = tmp_path / "bag", list[str]()
+    outcome = reproduce([STRUCTURE], root=workspace, bring=bag, say=say)
+    assert [line for line in said if line.startswith("failed")] == [
+        f"failed --bring {bag}: {outcome.failed[f'--bring {bag}']}"
+    ]
+    assert outcome.code == 1
 
 
 def test_what_is_made_is_brought_along_and_what_is_half_done(workspace: Path, tmp_path: Path) -> None:
@@ -455,6 +533,74 @@ def test_a_signal_breaks_off_and_the_last_whole_epoch_is_kept(
     assert called(workspace)[0].code == 0
     receipt = read_json(workspace / "results/smoke" / PLAIN / "receipt.json")
     assert receipt["facts"]["resumed_after_epoch"] == 3
+
+
+def test_a_signal_waits_while_code_of_others_runs(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception that goes through grimp's Rust would come out as a panic."""
+    real, unhurt = code.grimp.build_graph, list[str]()
+
+    def ending(*given: Any, **named: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.1)
+        unhurt.append("here")
+        return real(*given, **named)
+
+    def say(line: str) -> None:
+        if line.startswith("made data/digits"):
+            monkeypatch.setattr(code.grimp, "build_graph", ending)
+
+    assert called(workspace)[0].made  # what the process has loaded is there
+    edit(workspace / SMOKE, "drift: {epochs: 2", "drift: {epochs: 3")
+    (workspace / "results/smoke/data/digits").rename(workspace / "digits")
+    outcome = reproduce([TABLE], root=workspace, say=say)
+    assert unhurt
+    assert (outcome.stopped, outcome.failed) == ("ended by SIGTERM", {})
+    assert outcome.code == OUT_OF_TIME
+
+
+def test_what_becomes_of_the_end_in_code_of_others_is_no_traceback(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from reeltrace.data import images_stage
+
+    class Panic(BaseException):
+        pass
+
+    def ending(*_: object) -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(1)
+        finally:
+            raise Panic
+
+    monkeypatch.setattr(images_stage, "run", ending)
+    outcome, _ = called(workspace)
+    assert (outcome.code, outcome.failed) == (OUT_OF_TIME, {})
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_command_is_imported_is_a_line(tmp_path: Path, number: signal.Signals) -> None:
+    """`typer` is the first of all that takes long."""
+    (tmp_path / "typer.py").write_text(f"import os\nos.kill(os.getpid(), {int(number)})\nwhile True: pass\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "reeltrace.cli", "reproduce", "--tables", TABLE],
+        cwd=tmp_path,
+        env=environment(PROJECT),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    said = f"reeltrace: ended by {number.name} before anything was made; the same command goes on\n"
+    assert (done.returncode, done.stdout, done.stderr) == (OUT_OF_TIME, "", said)
+
+
+@pytest.mark.parametrize("named", ["smoke", "quick"])
+def test_what_is_broken_off_says_who_records_it(workspace: Path, named: str) -> None:
+    edit(workspace / "params.yaml", "\nscale: smoke", f"\nscale: {named}")
+    _, said = called(workspace, scale="smoke", minutes=1e-4)
+    (line,) = (line for line in said if line.startswith("not recorded"))
+    assert line.endswith("does it" if named == "smoke" else "`scale: smoke` there, `reeltrace sync` records this one")
 
 
 def test_what_fails_as_it_is_broken_off_has_not_failed(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:

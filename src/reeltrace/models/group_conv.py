@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reeltrace.errors import UserError
-from reeltrace.models.groups import Group
+from reeltrace.models.groups import Group, as_group
 from reeltrace.models.irreps import Rotations, TimeReversal
 from reeltrace.models.layout import memory_format_of
 from reeltrace.models.stacked import StackedFrames
@@ -37,6 +37,12 @@ class GroupConv3d(nn.Module):
 
     `lifting=True` is the first layer: a plain clip (N, C_in, T, H, W) becomes a map over the group.
     Otherwise the input is a map over the group, (N, S*C_in, T, H, W). The output is (N, S*C_out, T', H', W').
+    `group` is a `Group` or the name of one; channels are those of one orientation.
+
+    How the input lies in memory decides how it is computed. With the channels innermost (`torch.channels_last_3d`)
+    there are quicker ways than `conv3d` of expanded filters, taken where the shape is large enough: on a CPU in float32
+    and float64, on a GPU in reduced precision. In the default layout there are none. `way` tells which is taken;
+    docs/group-convolution.md says more.
 
     Parameters: `weight` (C_out, C_in, S_in, kt, kh, kw), the filter shape of section 3.3.1, where S_in is 1
     in a lifting layer and the order of the group elsewhere; `bias` (C_out,), shared over orientations.
@@ -53,12 +59,13 @@ class GroupConv3d(nn.Module):
     Equivariance is exact where the sampling grid maps to itself: with an odd kernel, "same" padding and
     stride 2, on odd sizes along the axes that the group moves.
 
-    Raises UserError for a kernel, stride or padding that the group would not map to itself.
+    Raises UserError for an unknown group, for a kernel, stride or padding that the group would not map to itself, and
+    for an input of other channels.
     """
 
     def __init__(
         self,
-        group: Group,
+        group: Group | str,
         in_channels: int,
         out_channels: int,
         kernel_size: Size3,
@@ -68,7 +75,7 @@ class GroupConv3d(nn.Module):
         lifting: bool = False,
     ) -> None:
         super().__init__()
-        self.group = group
+        self.group = group = as_group(group)
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.kernel_size = _triple(kernel_size)
@@ -108,6 +115,13 @@ class GroupConv3d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve (N, C_in or S*C_in, T, H, W) to (N, S*C_out, T', H', W')."""
+        orientations = self.weight.shape[2]
+        if x.dim() != 5 or x.shape[1] != orientations * self.in_channels:
+            over = "" if orientations == 1 else f": {self.in_channels} in each of {orientations} orientations"
+            raise UserError(
+                f"{self.group.label} convolution: found an input of shape {tuple(x.shape)}; expected (N, C, T, H, W) "
+                f"with C = {orientations * self.in_channels}{over}"
+            )
         bias: Tensor | None = self.bias
         if bias is not None and self.group.order > 1:
             bias = bias.repeat(self.group.order)
@@ -213,9 +227,9 @@ class GroupBatchNorm3d(nn.BatchNorm3d):
     in training as in evaluation.
     """
 
-    def __init__(self, group: Group, channels: int) -> None:
+    def __init__(self, group: Group | str, channels: int) -> None:
         super().__init__(channels)
-        self.group = group
+        self.group = as_group(group)
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise over N, S, T, H and W; the shape stays."""
@@ -238,9 +252,9 @@ class GroupBatchNorm3d(nn.BatchNorm3d):
 class GroupPool(nn.Module):
     """Mean over orientations, (N, S*K, T, H, W) to (N, K, T, H, W); basu2021, section 4.1."""
 
-    def __init__(self, group: Group) -> None:
+    def __init__(self, group: Group | str) -> None:
         super().__init__()
-        self.group = group
+        self.group = as_group(group)
 
     def forward(self, x: Tensor) -> Tensor:
         """Average the orientations of each group channel."""

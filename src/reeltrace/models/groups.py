@@ -122,5 +122,10 @@ def get_group(name: str) -> Group:
     """The group of that name; UserError names the ones that exist."""
     try:
         return GROUPS[name]
-    except KeyError:
+    except (KeyError, TypeError):
         raise UserError(f"unknown group {name!r}: expected one of {', '.join(sorted(GROUPS))}") from None
+
+
+def as_group(group: Group | str) -> Group:
+    """A group, or the one of that name. Raises UserError for anything else."""
+    return group if isinstance(group, Group) else get_group(group)

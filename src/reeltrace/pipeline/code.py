@@ -18,6 +18,7 @@ from reeltrace.errors import UserError
 from reeltrace.kinds.brought import module_file
 from reeltrace.kinds.unit import UNITS, Unit
 from reeltrace.pipeline.graph import PACKAGE, check_readable, files_sha256
+from reeltrace.pipeline.unbroken import unbroken
 
 
 def code_of(
@@ -106,7 +107,7 @@ def imported_by(path: Path, root: Path) -> set[str]:
 
 def imports(root: Path = Path()) -> ImportGraph:
     """Which module of the package below `root` imports which. Raises `UserError` for one that is not Python."""
-    with _found_below(root):
+    with unbroken(), _found_below(root):
         try:
             return grimp.build_graph(PACKAGE.name, exclude_type_checking_imports=True, cache_dir=None)
         except SourceSyntaxError as error:

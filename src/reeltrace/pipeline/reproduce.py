@@ -15,17 +15,18 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
 from reeltrace.analysis.cross_checks import check_texts
-from reeltrace.artifacts.files import in_one_line, sha256_file
+from reeltrace.artifacts.files import in_one_line, reason_of, sha256_file
 from reeltrace.artifacts.formats import HISTORY
 from reeltrace.artifacts.names import DOCUMENTS, MANIFEST
 from reeltrace.errors import CheckFailed, UserError, known_names
@@ -33,19 +34,23 @@ from reeltrace.kinds.dataset import decoded_of
 from reeltrace.machine import pauses
 from reeltrace.machine.memory import LOADING, explaining_memory, try_import
 from reeltrace.machine.pauses import Stopped, telling
-from reeltrace.pipeline import leaf
+from reeltrace.pipeline import early, leaf
+from reeltrace.pipeline.early import OUT_OF_TIME
 from reeltrace.pipeline.engines import code_is_recorded, sync
-from reeltrace.pipeline.graph import PACKAGE, check_sources
+from reeltrace.pipeline.graph import PACKAGE, RESULTS, check_sources
 from reeltrace.pipeline.pace import Pace, epochs_of, training_of
 from reeltrace.pipeline.plan import Plan, Task, load_plan
 from reeltrace.pipeline.standings import refuse_unreadable, standings, unrecorded
+from reeltrace.pipeline.unbroken import when_it_may
 from reeltrace.pipeline.warm import STAGES as ON_TORCH
+from reeltrace.registry.documents import EXPERIMENTS, PARAMS, compose, read
 from reeltrace.registry.fields import Scale
+from reeltrace.registry.header import mapping
+from reeltrace.registry.specs import PretrainSpec
 
 Say = Callable[[str], None]
 Clock = Callable[[], float]
 
-OUT_OF_TIME = 75  # the exit code where the same command goes on; as EX_TEMPFAIL of sysexits.h
 KEPT_BACK = 10.0  # seconds of the time given, or a tenth of it if that is less, for what ends when all else has
 OFTEN = 60.0  # seconds between two lines on the same task
 TO_CLEAN_UP = 10.0  # until a task that was broken off, and did not end, is broken off again
@@ -78,16 +83,21 @@ class Outcome:
 def in_order(plan: Plan, tables: Iterable[str], seeds: Iterable[int]) -> list[Task]:
     """The tasks behind some tables, each once, in the order in which these are complete soonest.
 
-    Table by table as they are given; of one its first seed in all runs, then the next; before a training what it needs.
-    A table comes after its last training. Trainings with other seeds than `seeds` are left out, the table stays.
+    First the data of all, and what is downloaded: what cannot be had is known soon. Then table by table as they are
+    given; of one its first seed in all runs, then the next; before a training what it needs. A table comes after its
+    last training. Trainings with other seeds than `seeds` are left out, the table stays.
     """
     found: dict[str, Task] = {}
 
     def add(task: Task) -> None:
         found.update({each.name: each for each in plan.behind(task) if each.name not in found})
 
-    for table in tables:
-        aggregate = plan[f"aggregate/{table}"]
+    aggregates = [plan[f"aggregate/{table}"] for table in tables]
+    for aggregate in aggregates:
+        for each in plan.behind(aggregate):
+            if each.stage == "data" or (isinstance(each.spec, PretrainSpec) and each.spec.training is None):
+                add(each)
+    for aggregate in aggregates:
         trainings = [plan[name] for name in aggregate.inputs if plan[name].stage == "train"]
         for seed in seeds:
             for task in trainings:
@@ -99,6 +109,16 @@ def in_order(plan: Plan, tables: Iterable[str], seeds: Iterable[int]) -> list[Ta
     return list(found.values())
 
 
+def refuse_unreachable(plan: Plan, waiting: Sequence[Task]) -> dict[str, str]:
+    """By name, why tasks cannot be made whose sources do not answer. Raises `UserError` where nothing else can be."""
+    if not (specs := {task.name: task.spec for task in waiting if task.stage in ("data", "pretrain")}):
+        return {}
+    found: dict[str, str] = importlib.import_module("reeltrace.data.reach").out_of_reach(specs)
+    if found and all(found.keys() & {each.name for each in plan.behind(task)} for task in waiting):
+        raise UserError("; ".join(f"{name}: {why}" for name, why in found.items()))
+    return found
+
+
 def check_asked(plan: Plan, tables: Sequence[str], seeds: Sequence[int], minutes: float | None) -> None:
     """Raises `UserError` for a table or a seed that there is not, and for a number of minutes that is none."""
     known = plan.registry.params
@@ -106,12 +126,39 @@ def check_asked(plan: Plan, tables: Sequence[str], seeds: Sequence[int], minutes
         raise UserError("--tables: names no table; expected one or more, as `reeltrace status` lists them")
     for table in tables:
         if table not in known.tables:
+            if (document := _declaring(plan.root, table)) is not None:
+                raise UserError(f"--tables: {PARAMS}: documents: leaves out {table} of {document}; name it there")
             raise UserError(f"--tables: no table is named {table!r}; {known_names(table, known.tables)}")
     for seed in seeds:
         if seed not in known.seeds:
             raise UserError(f"--seeds: {seed} is not among seeds in params.yaml; {_names(seed, known.seeds)}")
     if minutes is not None and not (math.isfinite(minutes) and minutes > 0):
         raise UserError(f"--minutes: found {minutes:g}; expected a number of minutes above 0")
+
+
+def _declaring(root: Path, table: str) -> str | None:
+    """The document that declares a table, whether `documents:` in params.yaml asks for it or not."""
+    for path, text in read(root).items():
+        if Path(path).name == EXPERIMENTS and table in (mapping(path, text).get("tables") or {}):
+            return Path(path).parent.name
+    return None
+
+
+def check_bring(bring: Path, root: Path) -> None:
+    """Make the folder that artifacts are to be copied to. Raises `UserError` where they cannot be put there."""
+    results, target = (root / RESULTS).resolve(), (bring / RESULTS).resolve()
+    if bring.exists() and not bring.is_dir():
+        raise UserError(f"--bring: {bring} is no folder; expected one, or a place for a new one")
+    if target == results:
+        raise UserError(f"--bring: {bring} is the project itself, where {RESULTS} is made; name another folder")
+    if bring.resolve().is_relative_to(results):
+        raise UserError(f"--bring: {bring} lies among the results; name a folder outside of {RESULTS}")
+    try:
+        bring.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".reeltrace-", dir=bring):
+            pass
+    except OSError as error:
+        raise UserError(f"--bring: {bring}: {reason_of(error)}; name a folder that can be written") from None
 
 
 def _names(seed: int, seeds: Iterable[int]) -> str:
@@ -163,17 +210,19 @@ def reproduce(
     check_texts(plan.registry, root)
     check_sources(plan)
     refuse_unreadable(plan)
-    if bring is not None and bring.exists() and not bring.is_dir():
-        raise UserError(f"--bring: {bring} is no folder; expected one, or a place for a new one")
     tasks = in_order(plan, dict.fromkeys(tables), seeds)
     found = standings(plan)
-    _check_folders(plan, [task for task in tasks if found[task.name].state != "current"])
+    waiting = [task for task in tasks if found[task.name].state != "current"]
+    _check_folders(plan, waiting)
+    unreachable = refuse_unreachable(plan, waiting)
+    if bring is not None:
+        check_bring(bring, root)
     work = _Work(plan, until, say, clock, bring)
     with work.signals():
-        work.make(tasks)
+        work.make(tasks, unreachable)
         work.report()
         work.record()
-    work.summarise(tasks)
+        work.summarise(tasks)
     return work.outcome
 
 
@@ -183,6 +232,7 @@ class _Work:
     def __init__(self, plan: Plan, until: float, say: Say, clock: Clock, bring: Path | None) -> None:
         self.plan, self.until, self.say, self.clock, self.bring = plan, until, say, clock, bring
         self.outcome, self.pace = Outcome(), Pace()
+        self.named = compose(read(plan.root)).scale  # by params.yaml
         found = standings(plan)
         self.current = {name for name, standing in found.items() if standing.state == "current"}
         self.code, self.environment = _code(plan.root), dict(os.environ)
@@ -218,19 +268,20 @@ class _Work:
             for each, handler in before.items():
                 signal.signal(each, handler)
             self.outcome.stopped = f"ended by {signal.Signals(number).name}"
-            self._break_off()
+            when_it_may(self._break_off)
 
         def look(number: int, frame: FrameType | None) -> None:
             if os.getpid() != own:
                 return
             if self.over:
-                self._break_off()
+                when_it_may(self._break_off)
             else:
                 self._tell()
                 self._set_alarm()
 
         for each in (signal.SIGINT, signal.SIGTERM):
-            before[each] = signal.signal(each, stop)
+            found = signal.signal(each, stop)
+            before[each] = early.FORMER.get(each, found)  # a second signal is not early
         alarm = signal.signal(signal.SIGALRM, look)
         try:
             self._set_alarm()
@@ -252,12 +303,17 @@ class _Work:
 
     # --- one task after another ---
 
-    def make(self, tasks: Sequence[Task]) -> None:
-        """Make what is not current, in order; what rests on something that is not there waits for another call."""
+    def make(self, tasks: Sequence[Task], unreachable: Mapping[str, str]) -> None:
+        """Make what is not current, in order; what rests on something that is not there waits for another call.
+
+        Of `unreachable` tasks it is known beforehand why they fail.
+        """
         waiting = [task for task in tasks if task.name not in self.current]
         self.outcome.there = [task.name for task in tasks if task.name in self.current]
         there = f"; {len(self.outcome.there)} are there" if self.outcome.there else ""
         self.say(f"scale {self.plan.registry.scale}: {_count(waiting)} to make{there}")
+        for name, why in unreachable.items():
+            self._fail(name, why)
         for name in self.outcome.there:
             self._bring(self.plan[name].folder)
         for number, task in enumerate(waiting, start=1):
@@ -266,7 +322,7 @@ class _Work:
             if _code(self.plan.root) != self.code:
                 self._fail("src", CHANGED)
                 break
-            if self._ready(task):
+            if task.name not in unreachable and self._ready(task):
                 self._make(task, f"{number} of {len(waiting)}")
         asked = self.current.union(task.name for task in tasks)
         behind = {task.name: {each.name for each in self.plan.behind(task)} for task in waiting}
@@ -295,6 +351,10 @@ class _Work:
         except Exception as error:
             said = str(error).strip().splitlines()
             failure = f"{type(error).__name__}: {said[0] if said else 'no message'} (log: {log})"
+        except BaseException as error:  # what became of `Stopped` in the code of others
+            if not self.outcome.stopped or isinstance(error, KeyboardInterrupt | SystemExit):
+                raise
+            broken_off = True
         finally:
             self.task = None
         gc.collect()
@@ -330,6 +390,9 @@ class _Work:
             self._fail(f"--bring {self.bring}", in_one_line(error))
 
     def _fail(self, name: str, why: str) -> None:
+        """Say it, once, and go on."""
+        if self.outcome.failed.get(name) == why:
+            return
         self.outcome.failed[name] = why
         self.say(f"failed {name}: {why}")
 
@@ -427,6 +490,8 @@ class _Work:
     def report(self) -> None:
         """Make the report, where all that it shows is there."""
         task = self.plan["report/all"]
+        # what was made may be what others rest on: they are current again
+        self.current |= {name for name, of in standings(self.plan).items() if of.state == "current"}
         if self.over or self.outcome.failed or task.name in self.current:
             return
         if self._ready(task):
@@ -436,7 +501,10 @@ class _Work:
         """Record with DVC what is made, as after a run of Snakemake, where dvc.yaml is of this scale."""
         root, scale = self.plan.root, self.plan.registry.scale
         if self.outcome.stopped:
-            self.say("not recorded with DVC for now; the next call that ends in time, or `reeltrace sync`, does it")
+            if self.named == scale:
+                self.say("not recorded with DVC for now; the next call that ends in time, or `reeltrace sync`, does it")
+            else:
+                self._say_other_scale(self.named)
             return
         try:
             plan = load_plan(root)
@@ -444,10 +512,7 @@ class _Work:
             self._fail("not recorded with DVC", in_one_line(error))
             return
         if plan.registry.scale != scale:
-            self.say(
-                f"not recorded with DVC: dvc.yaml is of the scale {plan.registry.scale}, which params.yaml names; "
-                f"after `scale: {scale}` there, `reeltrace sync` records this one"
-            )
+            self._say_other_scale(plan.registry.scale)
             return
         found = standings(plan)
         if not unrecorded(plan, found) and code_is_recorded(plan):
@@ -469,6 +534,12 @@ class _Work:
             )
         finally:
             self.task = None
+
+    def _say_other_scale(self, named: Scale) -> None:
+        self.say(
+            f"not recorded with DVC: dvc.yaml is of the scale {named}, which params.yaml names; after "
+            f"`scale: {self.plan.registry.scale}` there, `reeltrace sync` records this one"
+        )
 
     def summarise(self, tasks: Sequence[Task]) -> None:
         """A few lines: which tables are made, what is half done, what is left, and how long that takes."""
@@ -497,8 +568,8 @@ class _Work:
         others = [name for name in report.inputs if name not in known]
         if report.name not in self.current and others and not self.outcome.stopped:
             self.say(
-                f"the report waits for {len(others)} artifacts of other tables or seeds; `documents:` in params.yaml "
-                "makes one of these tables alone"
+                f"the report waits for {len(others)} artifact{'' if len(others) == 1 else 's'} of other tables or "
+                "seeds; `documents:` in params.yaml makes one of these tables alone"
             )
 
 
