@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -41,14 +41,21 @@ def at_least(least: int) -> Callable[[str], int]:
     return number
 
 
-def check_runs(parser: argparse.ArgumentParser, names: Iterable[str], scale: str) -> None:
-    """End with one line where params.yaml and documents/ have no run of such a name."""
+def check_runs(
+    parser: argparse.ArgumentParser, names: Iterable[str], scale: str, groups: Sequence[str] | None = None
+) -> None:
+    """End with one line where params.yaml and documents/ have no run of such a name.
+
+    Where `groups` names some runs with convolutions over a group, one without them will not do either.
+    """
     from reeltrace.registry.reading import load
 
-    known = load(scale=scale).params.runs  # type: ignore[arg-type]
+    params = load(scale=scale).params  # type: ignore[arg-type]
     for name in names:
-        if name not in known:
-            parser.error(f"unknown run {name!r}; {known_names(name, known)}")
+        if name not in params.runs:
+            parser.error(f"unknown run {name!r}; {known_names(name, params.runs)}")
+        if groups is not None and not hasattr(params.models[params.runs[name].model], "group"):
+            parser.error(f"{name} has no convolution over a group; expected a run such as {', '.join(groups)}")
 
 
 def main() -> None:

@@ -263,13 +263,18 @@ def _transfer(
             with writing(part, source.bytes if source.bytes is not None else total):
                 got = _save(source, response.raw, part, start, advance)
     except requests.exceptions.SSLError as error:
-        raise _RefusedError(f"TLS certificate not accepted ({_short(error)})") from error
+        raise _RefusedError(f"TLS certificate not accepted ({innermost(error)})") from error
     except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
-        raise _PassingError(_short(error)) from error
+        raise _PassingError(innermost(error)) from error
     expected = source.bytes if source.bytes is not None else total
     if expected is not None and got < expected:
         raise _PassingError(f"the connection ended after {got:,} of {expected:,} bytes")
     return append
+
+
+def may_pass(status: int) -> bool:
+    """Whether a server that answers so may answer otherwise a little later."""
+    return status in _RETRY_STATUS or status >= 500
 
 
 def _judge(source: Source, response: requests.Response, part: Path, have: int) -> tuple[bool | None, int | None]:
@@ -283,7 +288,7 @@ def _judge(source: Source, response: requests.Response, part: Path, have: int) -
             return None, have
         part.unlink()
         raise _PassingError("the partial file does not fit what the server has")
-    if status in _RETRY_STATUS or status >= 500:
+    if may_pass(status):
         raise _PassingError(f"HTTP {status} {response.reason}")
     if status not in (200, 206):
         raise _RefusedError(f"HTTP {status} {response.reason}")
@@ -345,7 +350,7 @@ def _digest(path: Path, algorithm: str) -> str:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
 
-def _short(error: BaseException) -> str:
+def innermost(error: BaseException) -> str:
     """The innermost reason on one line: libraries wrap errors in errors in errors."""
     inner: BaseException = error
     while True:

@@ -85,9 +85,9 @@ def _why_not_url(url: str) -> str:
         with requests.get(url, headers={"Range": "bytes=0-0"}, stream=True, timeout=PATIENCE) as response:
             status = response.status_code
     except requests.exceptions.RequestException as error:
-        return _innermost(error).replace(f"'{urlsplit(url).hostname}' ", "")
-    passing = status in (408, 425, 429) or status >= 500  # a download tries again
-    return "" if passing or status < 400 else f"HTTP {status} {response.reason}"
+        return downloads.innermost(error).replace(f"'{urlsplit(url).hostname}' ", "")
+    # what may pass a download tries again
+    return "" if status < 400 or downloads.may_pass(status) else f"HTTP {status} {response.reason}"
 
 
 def _why_not_npm(package: str) -> str:
@@ -100,12 +100,3 @@ def _why_not_npm(package: str) -> str:
     except (OSError, subprocess.TimeoutExpired):
         return "npm does not answer"
     return "" if done.returncode == 0 else "npm does not reach its registry"
-
-
-def _innermost(error: BaseException) -> str:
-    """The reason that libraries have wrapped in errors of their own."""
-    inner: object = error
-    while isinstance(inner, BaseException):
-        error = inner
-        inner = getattr(error, "reason", None) or next(iter(error.args), None)
-    return " ".join(str(error).split()).rpartition("): ")[2] or type(error).__name__

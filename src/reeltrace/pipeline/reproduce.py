@@ -176,6 +176,11 @@ def _check_folders(plan: Plan, tasks: Iterable[Task]) -> None:
             raise UserError(f"{place}: {folder} is no folder; name the one that holds the videos and their lists")
 
 
+def _current(plan: Plan) -> set[str]:
+    """The names of all artifacts that are there and would be the same if they were made again."""
+    return {name for name, standing in standings(plan).items() if standing.state == "current"}
+
+
 # --- the work ---
 
 
@@ -211,13 +216,13 @@ def reproduce(
     check_sources(plan)
     refuse_unreadable(plan)
     tasks = in_order(plan, dict.fromkeys(tables), seeds)
-    found = standings(plan)
-    waiting = [task for task in tasks if found[task.name].state != "current"]
+    current = _current(plan)
+    waiting = [task for task in tasks if task.name not in current]
     _check_folders(plan, waiting)
     unreachable = refuse_unreachable(plan, waiting)
     if bring is not None:
         check_bring(bring, root)
-    work = _Work(plan, until, say, clock, bring)
+    work = _Work(plan, current, until, say, clock, bring)
     with work.signals():
         work.make(tasks, unreachable)
         work.report()
@@ -229,12 +234,11 @@ def reproduce(
 class _Work:
     """One call of `reproduce`: what is made, how fast it goes, and why it ends."""
 
-    def __init__(self, plan: Plan, until: float, say: Say, clock: Clock, bring: Path | None) -> None:
-        self.plan, self.until, self.say, self.clock, self.bring = plan, until, say, clock, bring
+    def __init__(self, plan: Plan, current: set[str], until: float, say: Say, clock: Clock, bring: Path | None) -> None:
+        self.plan, self.current = plan, current
+        self.until, self.say, self.clock, self.bring = until, say, clock, bring
         self.outcome, self.pace = Outcome(), Pace()
         self.named = compose(read(plan.root)).scale  # by params.yaml
-        found = standings(plan)
-        self.current = {name for name, standing in found.items() if standing.state == "current"}
         self.code, self.environment = _code(plan.root), dict(os.environ)
         self.fresh: Any = None
         self.streams = [_stream(1), _stream(2)]
@@ -491,7 +495,7 @@ class _Work:
         """Make the report, where all that it shows is there."""
         task = self.plan["report/all"]
         # what was made may be what others rest on: they are current again
-        self.current |= {name for name, of in standings(self.plan).items() if of.state == "current"}
+        self.current |= _current(self.plan)
         if self.over or self.outcome.failed or task.name in self.current:
             return
         if self._ready(task):
@@ -568,8 +572,8 @@ class _Work:
         others = [name for name in report.inputs if name not in known]
         if report.name not in self.current and others and not self.outcome.stopped:
             self.say(
-                f"the report waits for {len(others)} artifact{'' if len(others) == 1 else 's'} of other tables or "
-                "seeds; `documents:` in params.yaml makes one of these tables alone"
+                f"the report waits for {_artifacts(len(others))} of other tables or seeds; `documents:` in "
+                "params.yaml makes one of these tables alone"
             )
 
 
@@ -603,7 +607,11 @@ def _count(tasks: Sequence[Task]) -> str:
     """How many artifacts, and how many of them are trainings."""
     trainings = sum(task.stage == "train" for task in tasks)
     among = f", {trainings} of them trainings" if trainings else ""
-    return f"{len(tasks)} artifact{'' if len(tasks) == 1 else 's'}{among}"
+    return _artifacts(len(tasks)) + among
+
+
+def _artifacts(count: int) -> str:
+    return f"{count} artifact{'' if count == 1 else 's'}"
 
 
 def _long(seconds: float) -> str:
