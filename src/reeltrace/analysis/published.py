@@ -55,7 +55,10 @@ class Printed(_Strict):
 
 
 class Cell(_Strict):
-    """One cell of a published table. `unit` and `place` are those of its table unless it has its own."""
+    """One cell of a published table. `unit` and `place` are those of its table unless it has its own.
+
+    `after` and `before` are words of the text to which a value in a sentence is the next of the values, see `spans`.
+    """
 
     row: str
     column: str
@@ -64,6 +67,8 @@ class Cell(_Strict):
     place: str
     reason: str | None = None
     note: str | None = None
+    after: str | None = None
+    before: str | None = None
     also: tuple[Printed, ...] = ()
 
     @model_validator(mode="after")
