@@ -185,7 +185,7 @@ def test_selecting_a_number_opens_its_chain(browser: Browser, report: Path, widt
     assert not browser.js("document.getElementById('panel').open")
     browser.click(NUMBER)
     assert browser.js("document.getElementById('panel').open")
-    shown = browser.js("document.getElementById('panel').innerText")
+    shown = browser.js("document.getElementById('panel').textContent")
     for part in ("/best/test/treverse/top1", "train/drift-plain-s0", "reeltrace run train", "data/drifting-digits"):
         assert part in shown
     assert browser.js("document.getElementById('panel').scrollWidth <= window.innerWidth")
@@ -251,20 +251,81 @@ def test_without_scripts_a_number_leads_to_its_chain(browser: Browser, report: P
     browser.call("Emulation.setScriptExecutionDisabled", value=True)
     try:
         browser.open(report, 1280)
-        assert browser.js("document.querySelectorAll('details.appendix[open]').length") == 2
         browser.click(NUMBER)
-        assert browser.js("decodeURIComponent(location.hash)").startswith("#chain-nobody2024")
+        assert browser.js("location.hash") == f"#n={CELL}"
+        assert browser.js("document.querySelector(':target').closest('details').open")
         assert browser.js("document.querySelector(':target').innerText.includes('/best/test/treverse/top1')")
     finally:
         browser.call("Emulation.setScriptExecutionDisabled", value=False)
 
 
+def wait_for(browser: Browser, condition: str) -> None:
+    """History moves and loading end later than the call that starts them."""
+    end = time.monotonic() + TIMEOUT_S
+    while not browser.js(condition):
+        assert time.monotonic() < end, condition
+        time.sleep(0.05)
+
+
+def test_the_address_says_which_chain_is_open_and_back_closes_it(browser: Browser, report: Path) -> None:
+    browser.open(report, 1280)
+    browser.click(NUMBER)
+    assert browser.js("location.hash") == f"#n={CELL}"
+    browser.js("document.querySelector('#panel a[href^=\"#artifact-\"]').click()")
+    assert browser.js("location.hash").startswith("#artifact-aggregate-nobody2024-table3")
+    assert browser.js("document.getElementById('panel').innerText").count("manifest") > 0
+    browser.js("history.back()")
+    wait_for(browser, f"location.hash === '#n={CELL}'")
+    assert browser.js("document.getElementById('panel').open")
+    browser.js("history.back()")
+    wait_for(browser, "!document.getElementById('panel').open")
+    assert browser.js("location.href") == report.as_uri()
+
+
+def test_closing_leads_back_to_the_address_from_before(browser: Browser, report: Path) -> None:
+    browser.open(report, 1280)
+    browser.click(NUMBER)
+    browser.js("document.querySelector('#panel a[href^=\"#artifact-\"]').click()")
+    browser.key("Escape", 27)
+    wait_for(browser, "location.hash === ''")
+    assert not browser.js("document.getElementById('panel').open")
+
+
+def test_a_permanent_link_opens_the_panel_above_its_number(browser: Browser, report: Path) -> None:
+    browser.open(report, 1280)
+    browser.call("Page.navigate", url="about:blank")
+    browser.call("Page.navigate", url=f"{report.as_uri()}#n=nobody2024/8/plain/HMDB-51%20by%2090")
+    wait_for(browser, "document.getElementById('panel')?.open")
+    assert "HMDB-51" in browser.js("document.getElementById('panel-title').innerText")
+    wait_for(
+        browser,
+        "(() => { const box = document.querySelector('#nobody2024-table8').getBoundingClientRect();"
+        " return box.top < innerHeight && box.bottom > 0; })()",
+    )
+    assert not browser.js("document.querySelectorAll('details.traces[open]').length")
+    browser.key("Escape", 27)
+    wait_for(browser, "!document.getElementById('panel').open && location.hash === ''")
+
+
+def test_the_panel_has_the_path_to_the_source_and_the_commands_of_both_engines(browser: Browser, report: Path) -> None:
+    browser.open(report, 1280)
+    browser.click(NUMBER)
+    steps = browser.js("[...document.querySelectorAll('#panel .step')].map((step) => step.textContent)")
+    assert steps == ["Number", "Artifact", "Read from", "Code", "Data and weights", "Source"]
+    commands = browser.js("[...document.querySelectorAll('#panel .command code')].map((code) => code.textContent)")
+    assert commands[0] == "snakemake --cores all results/quick/aggregate/nobody2024-table3/manifest.json"
+    assert commands[1] == "dvc repro aggregate-nobody2024-table3"
+    assert commands[-1] == f"reeltrace explain '{CELL}'"
+    hashes = browser.js("[...document.querySelectorAll('#panel .route .hash')].map((code) => code.title)")
+    assert len(hashes) >= 4 and all(len(sha256) == len("sha256 ") + 64 for sha256 in hashes)
+
+
 def test_every_number_opens_a_chain(browser: Browser, report: Path) -> None:
     browser.open(report, 1280)
     opened = browser.js(
-        "[...document.querySelectorAll('main a[data-trace]')].map((number) => { number.click(); "
-        "const panel = document.getElementById('panel'); const ok = panel.open && panel.innerText.length > 20; "
-        "panel.close(); return ok; })"
+        "[...document.querySelectorAll('main a[data-trace], main a[data-published]')].map((number) => {"
+        " number.click(); const panel = document.getElementById('panel');"
+        " return panel.open && panel.innerText.length > 60; })"
     )
     assert len(opened) > 100 and all(opened)
 

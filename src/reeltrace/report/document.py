@@ -33,7 +33,7 @@ from reeltrace.kinds.unit import UNITS
 from reeltrace.kinds.words import span
 from reeltrace.registry.fields import replaced
 from reeltrace.registry.header import read_header
-from reeltrace.report import chance, figures, frame_nets, measured_tables
+from reeltrace.report import appendix, chance, figures, frame_nets, measured_tables
 from reeltrace.report.binding import Binder, Number
 from reeltrace.report.chains import artifact_name, derivation_words, describe, table_words
 from reeltrace.report.content import SCHEMA
@@ -139,7 +139,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         confidence=f"{CONFIDENCE:.0%}".replace("%", " %"),
         faithful=spec.scale == "paper" and not content["stand_in"] and not spec.overrides,
         has=lambda identity: identity in binder.numbers,
-        cell_ids={cell["id"] for cell in cells},
+        chain_groups=lambda: appendix.groups(binder, cells, [f"count/{verdict}" for verdict in MEANINGS]),
         example={
             "run": next((a for a in artifacts.values() if a["stage"] == "train"), None),
             "cell": next((c["id"] for c in cells if c["sources"] and UNITS.get(c["unit"]).share), None),
@@ -187,7 +187,9 @@ def _environment(root: Path) -> jinja2.Environment:
     environment.filters["show"] = _show
     environment.filters["table_words"] = table_words
     environment.filters["sentence"] = lambda text: text.rstrip(".") + "."
-    environment.filters["artifact"] = artifact_name
+    environment.filters.update(
+        lines=appendix.lines, commands=appendix.commands, hashes=appendix.hashes, files=appendix.files
+    )
     environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
     return environment
 
@@ -216,7 +218,7 @@ def check_templates(root: Path) -> list[str]:
             # An integer inside an argument is an index, as in place[0]; a string inside one is text that is shown.
             constants = [c for a in call.args for c in a.find_all(nodes.Const) if isinstance(c.value, str)]
             constants += [argument for argument in call.args if isinstance(argument, nodes.Const)]
-            if called == "name" and any(any(ch.isdigit() for ch in str(c.value)) for c in constants):
+            if called in ("name", "words") and any(any(ch.isdigit() for ch in str(c.value)) for c in constants):
                 problems.append(f"{path} line {call.lineno}: a numeral is written in the template")
     return problems
 
