@@ -323,11 +323,72 @@ def test_the_panel_has_the_path_to_the_source_and_the_commands_of_both_engines(b
 def test_every_number_opens_a_chain(browser: Browser, report: Path) -> None:
     browser.open(report, 1280)
     opened = browser.js(
-        "[...document.querySelectorAll('main a[data-trace], main a[data-published]')].map((number) => {"
+        "[...document.querySelectorAll('main a[data-trace]:not(.tile), main a[data-published]')].map((number) => {"
         " number.click(); const panel = document.getElementById('panel');"
         " return panel.open && panel.innerText.length > 60; })"
     )
     assert len(opened) > 100 and all(opened)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_tile_lists_the_cells_it_counts_and_again_none(browser: Browser, report: Path, width: int) -> None:
+    browser.open(report, width)
+    tile = '.tile[data-filter="v:not exact"]'
+    count = int(browser.js(f"document.querySelector('{tile} [data-trace]').textContent"))
+    browser.click(tile)
+    wait_for(browser, "document.getElementById('found-line').textContent !== ''")
+    assert browser.js("document.getElementById('found-line').textContent").startswith(f"{count} of ")
+    assert browser.js("document.querySelectorAll('#found tbody tr').length") == count > 0
+    assert browser.js(f"document.querySelector('{tile}').getAttribute('aria-pressed')") == "true"
+    browser.click("#found tbody a")
+    assert browser.js("document.getElementById('panel').innerText").count("not exact") > 0
+    browser.key("Escape", 27)
+    browser.click(tile)
+    wait_for(browser, "document.getElementById('found-line').textContent === ''")
+    assert browser.js("document.getElementById('found').hidden")
+
+
+def test_words_and_filters_narrow_the_list(browser: Browser, report: Path) -> None:
+    browser.open(report, 1280)
+    browser.js("document.getElementById('find-words').focus()")
+    for letter in "treverse plain":
+        browser.call("Input.dispatchKeyEvent", type="char", text=letter)
+    wait_for(browser, "document.querySelectorAll('#found tbody tr').length > 0")
+    all_ = browser.js("document.querySelectorAll('#found tbody tr').length")
+    shown = browser.js("[...document.querySelectorAll('#found tbody th')].map((cell) => cell.textContent)")
+    assert all("treverse" in text and "plain" in text.lower() for text in shown)
+    browser.js(
+        "(() => { const select = document.getElementById('find-table'); select.value = 'nobody2024, Table 3';"
+        " select.dispatchEvent(new Event('input', {bubbles: true})); })()"
+    )
+    wait_for(browser, f"document.querySelectorAll('#found tbody tr').length < {all_}")
+    tables = browser.js("[...document.querySelectorAll('#found tbody tr')].map((row) => row.cells[0].textContent)")
+    assert set(tables) == {"nobody2024, Table 3"}
+    assert browser.js("document.getElementById('find-scale').options.length") > 2
+
+
+def test_a_tile_of_claims_shows_those_claims_only(browser: Browser, report: Path) -> None:
+    browser.open(report, 1280)
+    rows = "[...document.querySelectorAll('#claims tr[data-here]')]"
+    if not browser.js(f"{rows}.length"):
+        pytest.skip("the claims do not say their outcomes yet")
+    outcome = browser.js("document.querySelector('.tile[data-filter^=\"here:\"]:not(.none)').dataset.filter.slice(5)")
+    browser.click(f'.tile[data-filter="here:{outcome}"]')
+    assert browser.js(f"{rows}.filter((row) => !row.hidden).every((row) => row.dataset.here === '{outcome}')")
+    browser.js("document.querySelector('#claims .shown-part button').click()")
+    assert browser.js(f"{rows}.every((row) => !row.hidden)")
+
+
+def test_the_table_of_tables_sorts_by_each_column(browser: Browser, report: Path) -> None:
+    browser.open(report, 1280)
+    values = "[...document.querySelectorAll('#statistics tbody tr')].map((row) => Number(row.cells[%d].dataset.sort))"
+    for column in range(4):
+        button = f"document.querySelectorAll('#statistics .sorter')[{column}]"
+        browser.js(f"{button}.click()")
+        first = browser.js(values % column)
+        browser.js(f"{button}.click()")
+        assert browser.js(values % column) == sorted(first, reverse=column == 0)
+        assert first == sorted(first, reverse=column != 0)
 
 
 def test_it_prints(browser: Browser, report: Path) -> None:

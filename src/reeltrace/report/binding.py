@@ -107,6 +107,14 @@ class Binder:
             css, number.anchor, identity, number.printed
         )
 
+    def tile(self, identity: str, words: str, css: str, to: str, filter_: str) -> Markup:
+        """A count over what it counts, as a link to the element `to`; the page's script takes it as a filter."""
+        number = self.numbers[identity]
+        self.shown.add(identity)
+        return Markup('<a class="{}" href="#{}" data-filter="{}"><span data-trace="{}">{}</span> {}</a>').format(
+            css, to or number.anchor, filter_, identity, number.printed, self.name(words)
+        )
+
     def value(self, identity: str) -> Markup:
         """The printed value without a link, for the entry of the chain itself."""
         number = self.numbers[identity]

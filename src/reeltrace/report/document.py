@@ -6,6 +6,7 @@ computes it again and compares.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from reeltrace.artifacts.files import sha256_file
 from reeltrace.artifacts.formats import CELLS, HISTORY, HTML
 from reeltrace.artifacts.json_values import canonical_json, read_json
 from reeltrace.artifacts.names import DOCUMENTS, SPEC
+from reeltrace.artifacts.root_hash import root_hash
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.kinds.architecture import ARCHITECTURES
 from reeltrace.kinds.dataset import DATASETS
@@ -34,6 +36,7 @@ from reeltrace.kinds.words import span
 from reeltrace.registry.fields import replaced
 from reeltrace.registry.header import read_header
 from reeltrace.report import appendix, chance, figures, frame_nets, measured_tables
+from reeltrace.report import summary as table_summary
 from reeltrace.report.binding import Binder, Number
 from reeltrace.report.chains import artifact_name, derivation_words, describe, table_words
 from reeltrace.report.content import SCHEMA
@@ -86,6 +89,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         )
     ]
     summary = _summary(binder, cells, judged)
+    statistics = table_summary.bind_tables(binder, tables, cells)
     shown = {k: v for header in documents.values() if header.clips for k, v in header.clips.classes.items()}
     datasets = [_dataset(binder, key, spec, inputs, artifacts, shown.get(key)) for key in spec.datasets]
     stand_in = {d["key"]: d["stand_in"] for d in datasets}
@@ -139,6 +143,11 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         confidence=f"{CONFIDENCE:.0%}".replace("%", " %"),
         faithful=spec.scale == "paper" and not content["stand_in"] and not spec.overrides,
         has=lambda identity: identity in binder.numbers,
+        tiles=table_summary.tiles(binder, MEANINGS),
+        statistics=statistics,
+        bar=table_summary.bar,
+        tones=table_summary.TONES,
+        root_hash=root_hash(inputs),
         chain_groups=lambda: appendix.groups(binder, cells, [f"count/{verdict}" for verdict in MEANINGS]),
         example={
             "run": next((a for a in artifacts.values() if a["stage"] == "train"), None),
@@ -186,6 +195,7 @@ def _environment(root: Path) -> jinja2.Environment:
     environment.filters["plain"] = lambda value: f"{value:g}"
     environment.filters["show"] = _show
     environment.filters["table_words"] = table_words
+    environment.filters["css"] = lambda text: re.sub(r"[^a-z0-9]+", "-", text)
     environment.filters["sentence"] = lambda text: text.rstrip(".") + "."
     environment.filters.update(
         lines=appendix.lines, commands=appendix.commands, hashes=appendix.hashes, files=appendix.files
