@@ -180,6 +180,8 @@ def _readings(body: Body, shares: Sequence[Share], test: TestSize) -> list[str]:
     for other in body.tests:
         if other.size != test.size and all(possible(s, other.size) for s in shares):
             rate = float(sum(base_rate(s, other.size) for s in shares)) / len(shares)
-            readings.append(f"another test set: all are shares of {_set(other)} (by chance {rate:.0%} of all prints are)")
+            readings.append(
+                f"another test set: all are shares of {_set(other)} (by chance {rate:.0%} of all prints are)"
+            )
     fewer = f"{test.of} that were left out, as those that could not be read"
     return [*readings, fewer, "a mean over classes or runs, which is no share of the whole set", "a slip in print"]

@@ -1,14 +1,15 @@
 """Derived rows and columns, found without being told: sums, means, products, ratios, percentages, multiples.
 
-For every row or column, every pair of others, every run of neighbours and every number printed in another table is tried
-as what it follows from. Whatever is tried often enough fits somewhere, so a relation counts only where the expected
-number of such relations in numbers without any, over all that were tried, is far below one. Then the cells that depart
+For every row or column, every pair of others, every run of neighbours and every number printed in another table is
+tried as what it follows from. Whatever is tried often enough fits somewhere, so a relation counts only where the
+expected number of such relations in numbers without any, over all that were tried, is far below one. Then the cells that depart
 from it are of interest.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -82,15 +83,15 @@ def find(body: Body, tally: Tally) -> list[Finding]:
         others = _constants(body, sheet)
         flagged: dict[tuple[str, str], tuple[float, Finding]] = {}
         notes: list[Finding] = []
-        for across in (False, True):
-            lines = _lines(sheet, across)
+        for across, shares in ((False, False), (True, False), (True, True)):
+            lines = _lines(sheet, across, shares)
             if len(lines) < 2:
                 continue
             search = _Search(lines, others, f"{sheet.document}, {sheet.name}: {'rows' if across else 'columns'}", tally)
             for relation in search.best():
                 tally.held += 1
                 tally.expected += relation.expected
-                for cell, each in _departures(sheet, lines, relation, tally):
+                for cell, each in _departures(sheet, lines, relation):
                     if cell not in flagged or relation.expected < flagged[cell][0]:
                         flagged[cell] = (relation.expected, each)
                 if isinstance(relation.constant, Printed):
@@ -100,15 +101,21 @@ def find(body: Body, tally: Tally) -> list[Finding]:
     return found
 
 
-def _lines(sheet: Sheet, across: bool) -> list[Line]:
-    """The columns, or across them the rows, in which enough different numbers are printed."""
+def _lines(sheet: Sheet, across: bool, shares: bool) -> list[Line]:
+    """The columns, or across them the rows, in which enough different numbers are printed.
+
+    Shares of a test set follow other rules than the costs beside them, so that of rows either these or those count.
+    """
     lines = []
     for name in sheet.rows if across else sheet.columns:
         if not across and name in sheet.added:
             continue
         cells = sheet.line(name) if across else sheet.of_column(name)
         if across:
-            cells = [c for c, column in zip(cells, sheet.columns, strict=True) if column not in sheet.added]
+            cells = [
+                None if column in sheet.added or (c is not None and (c.whole is None) is shares) else c
+                for c, column in zip(cells, sheet.columns, strict=True)
+            ]
         if len({c.value for c in cells if c is not None}) >= LEAST:
             lines.append(_line(name, cells))
     return lines
@@ -121,9 +128,9 @@ def _line(name: str, cells: Sequence[Printed | None]) -> Line:
     return Line(
         name,
         tuple(cells),
-        floats([c and c.value for c in cells]),
-        floats([c and c.wide[0] for c in cells]),
-        floats([c and c.wide[1] for c in cells]),
+        floats([None if c is None else c.value for c in cells]),
+        floats([None if c is None else c.wide[0] for c in cells]),
+        floats([None if c is None else c.wide[1] for c in cells]),
     )
 
 
@@ -166,12 +173,49 @@ class _Search:
                 self._runs(target)
                 self._factors(target)
         self._tally.tried += self._tried
+        believed = [
+            Relation(target, kind, operands, constant, chance * self._tried)
+            for target, kind, operands, constant, chance in self._candidates
+            if chance * self._tried < EXPECTED
+        ]
+        believed += self._families(believed)
         best: dict[int, Relation] = {}
-        for target, kind, operands, constant, chance in self._candidates:
-            expected = chance * self._tried
-            if expected < EXPECTED and (target not in best or expected < best[target].expected):
-                best[target] = Relation(target, kind, operands, constant, expected)
-        return list(_once(best.values()))
+        for relation in _once(believed):
+            if relation.target not in best or relation.expected < best[relation.target].expected:
+                best[relation.target] = relation
+        return list(best.values())
+
+    def _families(self, believed: Sequence[Relation]) -> list[Relation]:
+        """Where two lines follow from a third by numbers of one other table, the rest may by its other numbers.
+
+        Few relations are left to try then, so that one is believed in which more cells depart.
+        """
+        families: dict[tuple[Kind, tuple[int, ...], str], set[int]] = {}
+        for relation in believed:
+            if isinstance(relation.constant, Printed) and relation.constant.table:
+                key = relation.kind, relation.operands, relation.constant.table
+                families.setdefault(key, set()).add(relation.target)
+        found = []
+        for (kind, operands, table), targets in families.items():
+            units = {cell.unit for target in targets for cell in self._lines[target].cells if cell is not None}
+            tries = [
+                (target, constant, chance)
+                for target, one, of, constant, chance in self._candidates
+                if one == kind
+                and of == operands
+                and isinstance(constant, Printed)
+                and constant.table == table
+                and target not in targets
+                and {c.unit for c in self._lines[target].cells if c is not None} <= units
+            ]
+            possible = sum(c.table == table for c in self._constants) * (len(self._lines) - len(targets))
+            if len(targets) >= 2:
+                found += [
+                    Relation(target, kind, operands, constant, chance * possible)
+                    for target, constant, chance in tries
+                    if chance * possible < EXPECTED
+                ]
+        return found
 
     def _near(self, target: int) -> NDArray[np.intp]:
         others = np.array([i for i in range(len(self._lines)) if i != target], dtype=np.intp)
@@ -211,7 +255,8 @@ class _Search:
 
     def _factors(self, target: int) -> None:
         near = self._near(target)
-        for constant in (*MULTIPLES, *self._constants):
+        constants: tuple[Printed | int, ...] = (*MULTIPLES, *self._constants)
+        for constant in constants:
             low, high = (float(end) for end in (constant.bounds if isinstance(constant, Printed) else (constant,) * 2))
             kinds: tuple[Kind, ...] = ("times", "over") if isinstance(constant, Printed) else ("times",)
             for kind in kinds:
@@ -231,7 +276,13 @@ class _Search:
         return np.flatnonzero((many >= LEAST) & (many >= PART * all_))
 
     def _weigh(
-        self, target: int, kind: Kind, operands: tuple[int, ...], constant: Printed | int | None, low: Floats, high: Floats
+        self,
+        target: int,
+        kind: Kind,
+        operands: tuple[int, ...],
+        constant: Printed | int | None,
+        low: Floats,
+        high: Floats,
     ) -> None:
         chance = _chance(self._value[target], self._low[target], self._high[target], low, high)
         if chance is not None:
@@ -255,7 +306,8 @@ def _chance(value: Floats, low: Floats, high: Floats, found_low: Floats, found_h
     """How likely as many cells agree in numbers without a relation; None where too few different ones do.
 
     The chance of one cell is the larger of two estimates: the width of what agrees over the range of the line, and over
-    each number's own size; and how often what was computed for one cell agrees with another one. Equal cells count once.
+    each number's own size; and how often what was computed for one cell agrees with another one. Equal cells count
+    once.
     """
     there = ~np.isnan(value) & ~np.isnan(found_low)
     value, low, high, found_low, found_high = (x[there] for x in (value, low, high, found_low, found_high))
@@ -282,15 +334,14 @@ def _tail(least: int, count: int, chance: float) -> float:
     return min(1.0, math.fsum(ways))
 
 
-def _once(relations: Sequence[Relation] | object) -> Iterator[Relation]:
-    """Of relations between the same lines, as t = a + b and the same seen from a, the likeliest reading alone."""
-    seen: set[tuple[frozenset[int], object]] = set()
-    ordered = sorted(relations, key=lambda r: (r.expected, -r.target))  # type: ignore[call-overload]
-    for relation in ordered:
-        lines = frozenset((relation.target, *relation.operands))
-        if (lines, relation.constant) not in seen:
-            seen.add((lines, relation.constant))
-            yield relation
+def _once(relations: Sequence[Relation]) -> Iterator[Relation]:
+    """Of relations between the same lines, as b = 2 a and a = b / 2, the one that has the last line follow."""
+    groups: dict[frozenset[int], list[Relation]] = {}
+    for relation in relations:
+        groups.setdefault(frozenset((relation.target, *relation.operands)), []).append(relation)
+    for group in groups.values():
+        last = max(relation.target for relation in group)
+        yield min((r for r in group if r.target == last), key=lambda r: r.expected)
 
 
 # --- what departs ---
@@ -322,17 +373,22 @@ def _exactly(lines: Sequence[Line], relation: Relation, cell: int) -> tuple[Inte
     return combine("/", product, hundred) if product and relation.kind == "percent" else product, numbers
 
 
-def _departures(
-    sheet: Sheet, lines: Sequence[Line], relation: Relation, tally: Tally
-) -> Iterator[tuple[tuple[str, str], Finding]]:
+def _departures(sheet: Sheet, lines: Sequence[Line], relation: Relation) -> Iterator[tuple[tuple[str, str], Finding]]:
     target = lines[relation.target]
+    agreeing: Counter[str] = Counter()
+    departing = []
     for cell, number in enumerate(target.cells):
         found, numbers = _exactly(lines, relation, cell)
         if number is None or found is None:
             continue
         severity = apart(found, number)
         if severity is None:
-            continue
+            agreeing[number.unit] += 1
+        else:
+            departing.append((number, found, numbers, severity))
+    for number, found, numbers, severity in departing:
+        if agreeing[number.unit] < 2:
+            continue  # the rule is one of other quantities
         middle = (found[0] + found[1]) / 2
         cut = "rounding" if severity == "rounding" and number.value <= middle < number.value + number.step else ""
         yield (
@@ -343,8 +399,7 @@ def _departures(
                 f"{sheet.name} {number.row} {number.column}",
                 severity,
                 [number, *numbers],
-                f"{number.name} departs from what the other cells of {target.name!r} follow: "
-                f"{_rule(lines, relation)}",
+                f"{number.name} departs from what the other cells of {target.name!r} follow: {_rule(lines, relation)}",
                 f"{_sum(relation, numbers)} = {digits(middle, number.step)}, printed {number.printed}",
                 (["further digits were cut off instead of rounded"] if cut else [])
                 + ["it was computed from numbers with more digits than are printed, or from others", "a slip in print"],

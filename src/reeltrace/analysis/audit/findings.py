@@ -42,8 +42,8 @@ class Finding(BaseModel):
     document: str = Field(description="The key of the document, or the name of a file.")
     detector: Detector = Field(description="What found it.")
     severity: Severity = Field(
-        description="`decision` where printed values cannot all be right or do not bear what is said of them, `rounding` "
-        "where a last digit explains it, `note` where nothing need be wrong."
+        description="`decision` where printed values cannot all be right or do not bear what is said of them, "
+        "`rounding` where a last digit explains it, `note` where nothing need be wrong."
     )
     sources: list[Source] = Field(min_length=1, description="The printed values that it rests on.")
     computation: str = Field(description="What was computed, with its numbers.")

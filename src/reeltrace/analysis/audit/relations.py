@@ -39,16 +39,18 @@ class _Strict(BaseModel):
 
 
 class Reading(_Strict):
-    """Another way to come to the printed value, in words and as an expression."""
+    """Another way to come to the printed value, in words and as an expression; `mistake` where it explains a slip."""
 
     reads: str
     follows: Text
+    mistake: bool = False
 
 
 class Relation(_Strict):
     """`value` should be what `follows` comes to.
 
-    `loosely` is for words such as about and roughly: by which part of itself the value may be off.
+    `loosely` is for words such as about and roughly: by which part of itself the value may be off; up to twice that is
+    a note and no more.
     """
 
     id: str
@@ -62,11 +64,15 @@ class Relation(_Strict):
 
 
 class Same(_Strict):
-    """One quantity that is printed in several places, also of other documents."""
+    """One quantity that is printed in several places, also of other documents.
+
+    `weighs` is note where the places may well speak of two experiments.
+    """
 
     id: str
     what: str
     values: Annotated[tuple[Text, ...], Field(min_length=2)]
+    weighs: Literal["decision", "note"] = "decision"
     innocent: tuple[str, ...] = ()
 
 
@@ -78,11 +84,15 @@ class Gain(_Strict):
 
 
 class Gains(_Strict):
-    """Gains that the document speaks of, each held against what the test set's size leaves open."""
+    """Gains that the document speaks of, each held against what the test set's size leaves open.
+
+    `weighs` is note where the document itself calls them negligible.
+    """
 
     id: str
     says: str
     place: str
+    weighs: Literal["decision", "note"] = "decision"
     gains: Annotated[tuple[Gain, ...], Field(min_length=1)]
     innocent: tuple[str, ...] = ()
 
@@ -111,8 +121,10 @@ class Declared(_Strict):
         for relation in self.relations:
             yield from ((relation.id, text) for text in (relation.value, relation.follows))
             yield from ((relation.id, reading.follows) for reading in relation.otherwise)
-        for several in (*self.same, *self.monotone):
-            yield from ((several.id, text) for text in several.values)
+        for same in self.same:
+            yield from ((same.id, text) for text in same.values)
+        for claim in self.monotone:
+            yield from ((claim.id, text) for text in claim.values)
         for gains in self.gains:
             yield from ((gains.id, text) for gain in gains.gains for text in (gain.of, gain.over))
 
@@ -132,12 +144,15 @@ def load(document: str, library: Library, root: Path = Path()) -> Declared:
 
 def check(declared: Declared, document: str, library: Library, where: str) -> None:
     """Raises `UserError` where two ids are the same, or an expression names what does not exist or prints no number."""
-    ids = [each.id for part in (declared.relations, declared.same, declared.gains, declared.monotone) for each in part]
+    ids = [relation.id for relation in declared.relations] + [gains.id for gains in declared.gains]
+    ids += [same.id for same in declared.same] + [claim.id for claim in declared.monotone]
     for name in ids:
         if ids.count(name) > 1:
             raise UserError(f"{where}: id {name!r} stands twice; ids must differ")
     for name, text in declared.texts():
         for reference in parse(text).references:
+            if reference.document is not None and reference.document not in library.bodies:
+                continue  # a document that is not among those that are audited: what needs it is left out
             try:
                 printed = library.of(document, reference)
             except KeyError as error:
@@ -167,24 +182,28 @@ class Judge:
         numbers: dict[Reference, Printed] = {}
         for reference in of.references:
             for each in self._expand(reference) if reference.several else [reference]:
-                number = self._library.of(self._document, each)
+                number = self._of(each)
                 if number is not None:
                     numbers[each] = number
         return list(numbers.values())
+
+    def _of(self, reference: Reference) -> Printed | None:
+        there = reference.document is None or reference.document in self._library.bodies
+        return self._library.of(self._document, reference) if there else None
 
     def _expand(self, reference: Reference) -> list[Reference]:
         return list(self._library.expand(self._document, reference))
 
     def _value(self, of: Expression) -> Fraction | None:
         def look(reference: Reference) -> Fraction | None:
-            number = self._library.of(self._document, reference)
+            number = self._of(reference)
             return None if number is None else number.value
 
         return of.value(look, self._expand)
 
     def _bounds(self, of: Expression, wide: bool = False) -> Interval | None:
         def look(reference: Reference) -> Interval | None:
-            number = self._library.of(self._document, reference)
+            number = self._of(reference)
             return None if number is None else number.wide if wide else number.bounds
 
         return of.bounds(look, self._expand)
@@ -194,7 +213,7 @@ class Judge:
 
         def write(reference: Reference) -> str:
             several = self._expand(reference) if reference.several else [reference]
-            numbers = [self._library.of(self._document, each) for each in several]
+            numbers = [self._of(each) for each in several]
             return ", ".join(str(number.printed) if number else "nothing" for number in numbers)
 
         return of.shown(write)
@@ -203,15 +222,15 @@ class Judge:
 
     def _distance(self, value: Expression, follows: Expression, loosely: float | None) -> Severity | None:
         """How far apart the two are: None where they agree."""
-        severities: tuple[tuple[bool, Severity | None], ...] = ((False, None), (True, "rounding"))
-        for wide, severity in severities:
+        severities: tuple[tuple[bool, int, Severity | None], ...] = (
+            ((False, 1, None), (True, 1, "rounding")) if loosely is None else ((False, 1, None), (False, 2, "note"))
+        )
+        for wide, times, severity in severities:
             left, right = self._bounds(value, wide), self._bounds(follows)
             if left is None or right is None:
                 return None
-            if loosely is not None:
-                room = Fraction(str(loosely)) * max(map(abs, left))
-                left = left[0] - room, left[1] + room
-            if left[0] <= right[1] and right[0] <= left[1]:
+            room = times * Fraction(str(loosely or 0)) * max(map(abs, left))
+            if left[0] - room <= right[1] and right[0] <= left[1] + room:
                 return severity
         return "decision"
 
@@ -239,13 +258,19 @@ class Judge:
             self._document,
             "declared",
             relation.id,
-            "note" if explained else severity,
-            [*printed, *self._printed(follows)],
+            "note" if explained and not explained[0].mistake else severity,
+            [*printed, *self._printed(follows)] or [self._words(relation)],
             f"{relation.says} ({relation.place})"
             + (f"; it follows only as {explained[0].reads}" if explained else "; it does not follow from the print"),
-            f"{self._shown(follows)} = {digits(come, like)}, printed {self._shown(value)}" + (f"; {words}" if words else ""),
+            f"{self._shown(follows)} = {digits(come, like)}, printed {self._shown(value)}"
+            + (f"; {words}" if words else ""),
             relation.innocent,
         )
+
+    def _words(self, relation: Relation) -> Printed:
+        """What a relation says, where nothing of it is transcribed as a number."""
+        value = self._value(parse(relation.value)) or Fraction(0)
+        return Printed(self._document, relation.value, relation.place, "words", value, Fraction(0))
 
     def _same(self, same: Same) -> Finding | None:
         texts = [parse(text) for text in same.values]
@@ -254,14 +279,14 @@ class Judge:
             severity = self._distance(left, right, None)
             if severity == "decision" or (severity and worst is None):
                 worst = severity
-        if worst is None:
+        if worst is None or any(self._value(text) is None for text in texts):
             return None
         printed = [number for text in texts for number in self._printed(text)]
         return finding(
             self._document,
             "printed twice",
             same.id,
-            worst,
+            "note" if same.weighs == "note" else worst,
             printed,
             f"{same.what} is printed with different values",
             "; ".join(f"{self._shown(text)} in {self._where(text)}" for text in texts),
@@ -286,14 +311,14 @@ class Judge:
                 self._document,
                 "gain",
                 f"{gains.id} {of[0].table} {slug(name)}",
-                "decision",
+                gains.weighs,
                 [of[0], over[0]],
                 f"{gains.says} ({gains.place}); {of[0].name} against {over[0].name} lies within the chance of "
                 f"{size.size:,} {size.of}",
                 f"{of[0].printed} and {over[0].printed} differ by {float(gained):.2f} points; two such shares of "
                 f"{size.size:,} {size.of} differ by chance by up to {least:.2f} points (95 %, independent sets)",
                 [
-                    "both were tested on the same samples: a paired test, which needs the single predictions, sees less",
+                    "both were tested on the same samples: a paired test on single predictions sees less",
                     *gains.innocent,
                 ],
             )

@@ -11,12 +11,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import combinations
 
 from reeltrace.analysis.audit.findings import Finding, finding
 from reeltrace.analysis.audit.values import Body, Printed, Sheet
 
 EXPECTED = 1e-3  # of stretches by chance among all that were compared
 LEAST = 2  # different numbers of a stretch
+ROWS = 200  # of a table, beyond which rows are not compared place by place
 CELLS = 5000  # of a document, beyond which only stretches of three are compared
 
 
@@ -33,7 +35,8 @@ def find(body: Body) -> list[Finding]:
     chance = _chances(body)
     found = []
     taken: set[tuple[str, str, str]] = set()
-    for stretch in sorted(_stretches(lines, chance), key=lambda s: (s.expected, -len(s.first))):
+    everywhere = [*_stretches(lines, chance), *(s for sheet in body.sheets.values() for s in _in_part(sheet, chance))]
+    for stretch in sorted(everywhere, key=lambda s: (s.expected, -len(s.first))):
         places = {(n.table, n.row, n.column) for n in (*stretch.first, *stretch.second)}
         if len(places & taken) * 2 > len(places):
             continue
@@ -106,6 +109,21 @@ def _stretches(
                     yield stretch
 
 
+def _in_part(sheet: Sheet, chance: dict[tuple[str, str], dict[Fraction, float]]) -> Iterator[_Stretch]:
+    """Pairs of rows that agree in several places which are not neighbours."""
+    if not 2 <= len(sheet.rows) <= ROWS:
+        return
+    rows = [sheet.line(row) for row in sheet.rows]
+    total = max(1, len(rows) * (len(rows) - 1) // 2 * len(sheet.columns) ** 2)
+    for left, right in combinations(rows, 2):
+        pairs = [(a, b) for a, b in zip(left, right, strict=True) if a is not None and b is not None and _equal(a, b)]
+        there = sum(a is not None and b is not None for a, b in zip(left, right, strict=True))
+        if LEAST <= len(pairs) < there and 2 * len(pairs) > there:
+            stretch = _weigh([a for a, _ in pairs], [b for _, b in pairs], chance, total)
+            if stretch is not None:
+                yield stretch
+
+
 def _equal(left: Printed | None, right: Printed | None) -> bool:
     return left is not None and right is not None and left.value == right.value and left.unit == right.unit
 
@@ -158,7 +176,7 @@ def _finding(body: Body, stretch: _Stretch) -> Finding:
         body.document,
         "repeats",
         f"{first[0].table} {first[0].row} {first[0].column} {second[0].table} {second[0].row} {second[0].column}",
-        "decision" if shares and len(first) > LEAST else "note",
+        "decision" if shares and len({n.value for n in first}) > LEAST else "note",
         [*first, *second],
         f"the numbers of {_where(first)} are those of {_where(second)} again",
         f"{', '.join(number.printed for number in first)} twice; {stretch.expected:.1g} such stretches are expected by "

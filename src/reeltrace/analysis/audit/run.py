@@ -11,6 +11,12 @@ from reeltrace.analysis import prose, published
 from reeltrace.analysis.audit import counts, denominators, derived, relations, repeats, totals, twice
 from reeltrace.analysis.audit.findings import SEVERITIES, Finding, in_order
 from reeltrace.analysis.audit.values import Body, Library, of_document
+from reeltrace.artifacts.formats import CELLS
+from reeltrace.artifacts.json_values import read_json
+from reeltrace.artifacts.names import DOCUMENTS
+from reeltrace.errors import UserError
+from reeltrace.registry.documents import keys
+from reeltrace.registry.texts import parse_yaml, read_text
 
 
 @dataclass(frozen=True)
@@ -54,11 +60,27 @@ def audit(
     return Audit(tuple(in_order(found, library.bodies)), tally.tried, tally.expected, tuple(tally.limits))
 
 
-def of_documents(
-    documents: Iterable[str], root: Path = Path(), tables: Iterable[Mapping[str, Any]] = ()
-) -> Audit:
+def of_documents(documents: Iterable[str], root: Path = Path(), tables: Iterable[Mapping[str, Any]] = ()) -> Audit:
     """The audit of documents of the project below `root`. Raises `UserError` where a text is wrong."""
     bodies = [of_document(published.load(name, root), prose.load(name, root)) for name in documents]
     library = Library(bodies)
     declared = {body.document: relations.load(body.document, library, root) for body in bodies}
     return audit(bodies, declared, tables)
+
+
+def of_project(root: Path) -> Audit:
+    """The audit of all documents of a project. Raises `UserError` where there are none, or a text is wrong."""
+    documents = [name for name in keys(root) if (root / DOCUMENTS / name / published.FILE).exists()]
+    if not documents:
+        raise UserError(f"{DOCUMENTS}: no document with printed tables here; name a table file, as in: audit table.csv")
+    return of_documents(documents, root, _measured(root))
+
+
+def _measured(root: Path) -> list[Mapping[str, Any]]:
+    """The tables that are finished at the scale of params.yaml; none where that cannot be told."""
+    try:
+        scale = parse_yaml("params.yaml", read_text(root / "params.yaml", "params.yaml")).get("scale", "")
+    except (UserError, AttributeError):
+        return []
+    paths = sorted((root / "results" / str(scale) / "aggregate").glob(f"*/{CELLS}"))
+    return [read_json(path) for path in paths]

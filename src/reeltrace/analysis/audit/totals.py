@@ -1,6 +1,6 @@
 """Rows and columns that are called a total or a mean, held against the others of their table.
 
-A total of shares is no sum: it is the share of all, which lies between the smallest and the largest, unless it is 100 %.
+A total of shares is no sum: it is the share of all, between the smallest and the largest, unless it is 100 %.
 """
 
 from __future__ import annotations
@@ -46,14 +46,21 @@ def _named(sheet: Sheet) -> Iterator[tuple[Printed, list[Printed], What]]:
             if what is None:
                 continue
             before = [n for n in plain if names.index(n) < names.index(name)] or plain
-            lines = sheet.rows if across else sheet.columns
-            for line in lines:
-                at = (lambda n, line=line: (line, n)) if across else (lambda n, line=line: (n, line))  # type: ignore[misc]
-                number = sheet.cells.get(at(name))
-                others = [sheet.cells.get(at(n)) for n in before]
+            for line in sheet.rows if across else sheet.columns:
+                number = sheet.cells.get(_place(line, name, across))
+                others = [sheet.cells.get(_place(line, n, across)) for n in before]
                 there = [o for o in others if o is not None]
-                if number is not None and len(there) >= LEAST and len({(o.unit, o.whole) for o in (number, *there)}) == 1:
+                if (
+                    number is not None
+                    and len(there) >= LEAST
+                    and len({(o.unit, o.whole) for o in (number, *there)}) == 1
+                ):
                     yield number, there, what
+
+
+def _place(line: str, name: str, across: bool) -> tuple[str, str]:
+    """Row and column of a cell: `name` is that of a column where it is looked for across the columns."""
+    return (line, name) if across else (name, line)
 
 
 def _judge(sheet: Sheet, number: Printed, others: Sequence[Printed], what: What) -> Finding | None:
@@ -67,7 +74,9 @@ def _judge(sheet: Sheet, number: Printed, others: Sequence[Printed], what: What)
     if number.whole is not None and what == "total":
         if within or (number.value == number.whole and apart(total, number) != "decision"):
             return None
-        return _finding(sheet, number, others, "no share of all can lie outside of the shares that it is of", "decision")
+        return _finding(
+            sheet, number, others, "no share of all can lie outside of the shares that it is of", "decision"
+        )
     severity = apart(total if what == "total" else mean, number)
     if severity is None:
         return None
@@ -80,7 +89,11 @@ def _judge(sheet: Sheet, number: Printed, others: Sequence[Printed], what: What)
 
 
 def _finding(
-    sheet: Sheet, number: Printed, others: Sequence[Printed], words: str, severity: Literal["decision", "rounding", "note"]
+    sheet: Sheet,
+    number: Printed,
+    others: Sequence[Printed],
+    words: str,
+    severity: Literal["decision", "rounding", "note"],
 ) -> Finding:
     shown = ", ".join(o.printed for o in others[:8]) + (f" and {len(others) - 8} more" if len(others) > 8 else "")
     return finding(

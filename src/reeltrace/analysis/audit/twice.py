@@ -26,9 +26,7 @@ def find(body: Body) -> list[Finding]:
 
 def _finding(body: Body, cell: published.Cell, number: Printed) -> Finding:
     others = [
-        Source(
-            document=body.document, table="", row="", column="", prose="", printed=other.printed, place=other.place
-        )
+        Source(document=body.document, table="", row="", column="", prose="", printed=other.printed, place=other.place)
         for other in cell.also
     ]
     severity: Severity = "rounding"

@@ -12,7 +12,7 @@ from reeltrace.analysis.expressions import ALL, Interval, Reference
 from reeltrace.kinds.rounding import decimals_of
 from reeltrace.kinds.unit import UNITS
 
-EXACT = ("count",)  # units whose numbers are counted and printed whole
+EXACT = ("count", "words", "fraction")  # units whose numbers are printed whole
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:e[+-]?\d{1,2})?")
 
 
