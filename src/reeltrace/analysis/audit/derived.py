@@ -2,8 +2,8 @@
 
 For every row or column, every pair of others, every run of neighbours and every number printed in another table is
 tried as what it follows from. Whatever is tried often enough fits somewhere, so a relation counts only where the
-expected number of such relations in numbers without any, over all that were tried, is far below one. Then the cells that depart
-from it are of interest.
+expected number of such relations in numbers without any, over all that were tried, is far below one. Then the cells
+that depart from it are of interest.
 """
 
 from __future__ import annotations
