@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from reeltrace.analysis.audit.values import Body, Printed, TestSize
 TELLING = Fraction(9, 10)  # base rates above it tell nothing
 RUNS = 10  # means of up to so many runs are tried as an explanation
 LARGEST = 20_000  # the largest set that is tried as an explanation
+COUNTED = 200_000  # the largest set whose prints are counted one by one
 SEVERAL = 5  # impossible cells that are named in full
 
 
@@ -63,10 +65,18 @@ def possible(share: Share, size: int) -> bool:
 
 def base_rate(share: Share, size: int) -> Fraction:
     """Which part of all numbers with so many decimals are prints of a share of so many samples, rounded or cut off."""
-    if size >= share.per:
+    return _prints(share.per, size)
+
+
+@cache
+def _prints(per: int, size: int) -> Fraction:
+    if size >= per:
         return Fraction(1)
-    # Rounded and cut off a share gives two neighbouring prints in half of all cases, otherwise the same one.
-    return min(Fraction(1), Fraction(3 * size + 2, 2 * (share.per + 1)))
+    if size > COUNTED:  # rounded and cut off, half of all shares have two prints
+        return min(Fraction(1), Fraction(3 * size + 2, 2 * (per + 1)))
+    counts: NDArray[np.int64] = np.arange(size + 1, dtype=np.int64)
+    up, down = (2 * counts * per + size) // (2 * size), -((size - 2 * counts * per) // (2 * size))
+    return Fraction(int(np.unique(np.concatenate([counts * per // size, up, down])).size), per + 1)
 
 
 def telling(shares: Iterable[Share]) -> list[Share]:

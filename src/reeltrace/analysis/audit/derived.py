@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Literal, TypeAlias
 
@@ -29,7 +29,9 @@ COST = 8_000_000  # pairs times lines times cells of a table beyond which operan
 CONSTANTS = 200  # numbers of other tables that are tried as factors
 MULTIPLES = tuple(range(2, 13))
 Floats: TypeAlias = NDArray[np.float64]
-Kind = Literal["sum", "mean", "product", "percent", "gain", "run", "mean of a run", "times", "over"]
+Kind = Literal[
+    "sum", "mean", "product", "percent", "gain", "run", "mean of a run", "times", "over", "quotient", "percentage"
+]
 WORDS: dict[Kind, str] = {
     "sum": "the sum of",
     "mean": "the mean of",
@@ -40,6 +42,8 @@ WORDS: dict[Kind, str] = {
     "mean of a run": "the mean of",
     "times": "the multiple of",
     "over": "the quotient of",
+    "quotient": "the quotient of",
+    "percentage": "the quotient in percent of",
 }
 PAIRS: tuple[Kind, ...] = ("sum", "mean", "product", "percent", "gain")
 
@@ -340,8 +344,19 @@ def _once(relations: Sequence[Relation]) -> Iterator[Relation]:
     for relation in relations:
         groups.setdefault(frozenset((relation.target, *relation.operands)), []).append(relation)
     for group in groups.values():
-        last = max(relation.target for relation in group)
-        yield min((r for r in group if r.target == last), key=lambda r: r.expected)
+        solved = [_solved(relation) for relation in group]
+        last = max(relation.target for relation in solved)
+        yield min((r for r in solved if r.target == last), key=lambda r: r.expected)
+
+
+def _solved(relation: Relation) -> Relation:
+    """A product, of which the last line is a factor, as the quotient that this line then is."""
+    last = max(relation.operands)
+    if relation.kind not in ("product", "percent") or relation.target > last:
+        return relation
+    (other,) = (i for i in relation.operands if i != last)
+    kind: Kind = "quotient" if relation.kind == "product" else "percentage"
+    return replace(relation, target=last, kind=kind, operands=(relation.target, other))
 
 
 # --- what departs ---
@@ -369,6 +384,9 @@ def _exactly(lines: Sequence[Line], relation: Relation, cell: int) -> tuple[Inte
     if relation.kind == "gain":
         quotient = combine("/", ends[0], ends[1])
         return (100 * quotient[0] - 100, 100 * quotient[1] - 100) if quotient else None, numbers
+    if relation.kind in ("quotient", "percentage"):
+        quotient = combine("/", ends[0], ends[1])
+        return (combine("*", quotient, hundred) if quotient and relation.kind == "percentage" else quotient), numbers
     product = combine("*", ends[0], ends[1])
     return combine("/", product, hundred) if product and relation.kind == "percent" else product, numbers
 
@@ -425,8 +443,10 @@ def _sum(relation: Relation, numbers: Sequence[Printed]) -> str:
         return " + ".join(texts)
     if relation.kind in ("mean", "mean of a run"):
         return f"mean of {', '.join(texts)}"
-    if relation.kind == "over":
+    if relation.kind in ("over", "quotient"):
         return f"{texts[0]} / {texts[1]}"
+    if relation.kind == "percentage":
+        return f"100 x {texts[0]} / {texts[1]}"
     if relation.kind == "gain":
         return f"100 ({texts[0]} / {texts[1]} - 1)"
     return f"{texts[0]} x {texts[1]}" + (" / 100" if relation.kind == "percent" else "")

@@ -110,7 +110,7 @@ class _Reader:
 
     def __init__(self, path: Path, text: str, sizes: Sizes) -> None:
         self._path, self._sizes = path, sizes
-        first = text.partition("\n")[0]
+        first = text.lstrip().partition("\n")[0]
         self._separator = max(("\t", ";", ","), key=first.count) if path.suffix.lower() != ".tsv" else "\t"
         self._lines = self._split(text)
 
@@ -146,7 +146,8 @@ class _Reader:
     def _shape(self) -> tuple[list[str], dict[str, list[str]]]:
         """The names of the columns, and by the names of rows their cells; what has no name gets its number."""
         (_, head), *rest = self._lines
-        if all(self._number(cell, 1, "") is not None for cell in head):
+        named = any(self._number(cell, 1, "") is None for cell in head)
+        if not named:
             head, rest = [""] * len(head), self._lines
         while head and not head[-1] and all(len(cells) < len(head) or not cells[len(head) - 1] for _, cells in rest):
             head = head[:-1]
@@ -157,7 +158,8 @@ class _Reader:
                     f"give every line as many, separated by {self._separator!r}"
                 )
         labelled = bool(rest) and (
-            not head[0] or any(c[0].lower() not in MISSING and self._number(c[0], n, "") is None for n, c in rest)
+            (named and not head[0])
+            or any(c[0].lower() not in MISSING and self._number(c[0], n, "") is None for n, c in rest)
         )
         start = 1 if labelled else 0
         names = _each_once([name or f"column {i}" for i, name in enumerate(head[start:], start=start + 1)])
