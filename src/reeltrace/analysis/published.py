@@ -79,6 +79,7 @@ class Cell(_Strict):
 
     `test` names, among the `tests` of the document, the test set that a share is of: the cell's, or that of its row,
     its column or its table, the first that is said. None where the print is no share of a set.
+    `after` and `before` are words of the text to which a value in a sentence is the next of the values, see `spans`.
     """
 
     row: str
@@ -89,6 +90,8 @@ class Cell(_Strict):
     test: str | None = None
     reason: str | None = None
     note: str | None = None
+    after: str | None = None
+    before: str | None = None
     also: tuple[Printed, ...] = ()
 
     @model_validator(mode="after")
@@ -292,7 +295,7 @@ def load(document: str, root: Path = Path()) -> Document:
 def _check_tests(path: Path, found: Transcription) -> None:
     """Every test set that a table, a row, a column or a cell names is one of the document's."""
     for number, table in found.tables.items():
-        named = [(None, table.test)]
+        named: list[tuple[str | None, str | None]] = [(None, table.test)]
         named += [(f"row {row.key!r}", row.test) for row in table.rows]
         named += [(f"column {column.key!r}", column.test) for column in table.columns]
         named += [(f"row {cell.row!r}, column {cell.column!r}", cell.test) for cell in table.cells]
