@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
+from reeltrace.analysis.audit.findings import Finding
 from reeltrace.analysis.cells import Compared, Override, Part, Sha256, Source, Trace, first_mistake
 from reeltrace.analysis.claims import Operation
 from reeltrace.artifacts.formats import JSON
@@ -296,6 +297,7 @@ class Content(Part):
     cells: list[ReportCell] = Field(min_length=1, description="One entry per quantity of a published table.")
     equivariance: list[Equivariance] = Field(description="Each trained network under each transform.")
     claims: list[Claim] = Field(description="The documents' claims.")
+    audit: list[Finding] = Field(description="What the printed values of the documents imply about each other.")
     assumptions: list[Assumption] = Field(description="The ledger: what documents leave open, and what was chosen.")
     overrides: list[Override] = Field(description="Where the active scale departs from the documents.")
     datasets: list[Dataset] = Field(description="What the clips are.")

@@ -35,7 +35,7 @@ from reeltrace.kinds.unit import UNITS
 from reeltrace.kinds.words import span
 from reeltrace.registry.fields import replaced
 from reeltrace.registry.header import read_header
-from reeltrace.report import appendix, chance, figures, frame_nets, measured_tables
+from reeltrace.report import appendix, audit_page, chance, figures, frame_nets, measured_tables
 from reeltrace.report import summary as table_summary
 from reeltrace.report.binding import Binder, Number
 from reeltrace.report.chains import artifact_name, derivation_words, describe, table_words
@@ -89,6 +89,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         )
     ]
     summary = _summary(binder, cells, judged)
+    audited = audit_page.of_prints(prints, tables, root, binder)
     statistics = table_summary.bind_tables(binder, tables, cells)
     shown = {k: v for header in documents.values() if header.clips for k, v in header.clips.classes.items()}
     datasets = [_dataset(binder, key, spec, inputs, artifacts, shown.get(key)) for key in spec.datasets]
@@ -105,6 +106,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         "cells": cells,
         "equivariance": equivariance,
         "claims": judged,
+        "audit": [finding.model_dump(mode="json") for finding in audited.findings],
         "assumptions": [
             {"document": ledger.document, **a.model_dump(mode="json")} for ledger in ledgers for a in ledger.assumptions
         ],
@@ -143,6 +145,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         confidence=f"{CONFIDENCE:.0%}".replace("%", " %"),
         faithful=spec.scale == "paper" and not content["stand_in"] and not spec.overrides,
         has=lambda identity: identity in binder.numbers,
+        audit_view=audit_page.view(audited.findings),
         tiles=table_summary.tiles(binder, MEANINGS),
         statistics=statistics,
         bar=table_summary.bar,
