@@ -57,7 +57,7 @@ def _n(value: float) -> str:
 
 def learning_curves(title: str, curves: Sequence[Curve], attributes: Markup) -> Markup:
     """An SVG of 200 x 116 units: epochs to the right, validation top-1 in percent upwards, from 0 to 100."""
-    width, height, left, right, top, bottom = 200, 116, 32, 8, 8, 30
+    width, height, left, right, top, bottom = 200, 116, 38, 8, 8, 30
     last = max((epoch for curve in curves for epoch, _ in curve.points), default=1)
 
     def x(epoch: float) -> float:
@@ -144,7 +144,8 @@ def against(document: str, cells: Iterable[Mapping[str, Any]], binder: Binder) -
         parts.append(
             Markup(
                 '<a href="#{}" tabindex="-1"><title>{}</title>'
-                '<path class="interval" fill="none" stroke="#1d4f7c" d="M{} {}V{}"/><circle class="ours" fill="#1d4f7c" cx="{}" cy="{}" r="3.4"/></a>'
+                '<path class="interval" fill="none" stroke="#1d4f7c" d="M{} {}V{}"/>'
+                '<circle class="ours" fill="#1d4f7c" cx="{}" cy="{}" r="3.4"/></a>'
             ).format(anchor(cell["id"]), shown, _n(x(theirs)), _n(y(low)), _n(y(high)), _n(x(theirs)), _n(y(value)))
         )
     return Markup("").join([*parts, Markup("</svg>")])
