@@ -121,7 +121,8 @@ def against(document: str, cells: Iterable[Mapping[str, Any]], binder: Binder) -
         return top + (height - top - bottom) * (1 - value / 100)
 
     attributes = binder.figure(f"against/{document}", [cell["id"] for cell, *_ in dots])
-    parts = [_open(width, height, f"Shares of {document}: published to the right, here upwards", "dots", attributes)]
+    opening = _open(width, height, f"Shares of {document}: published to the right, here upwards", "dots", attributes)
+    parts = [opening.replace('role="img"', 'role="group"')]  # it holds links
     for tick in (0, 25, 50, 75, 100):
         parts.append(_grid(f"M{left} {_n(y(tick))}H{width - right}M{_n(x(tick))} {top}V{height - bottom}"))
         parts.append(_text(left - 6, y(tick) + 4, str(tick), "tick end"))
