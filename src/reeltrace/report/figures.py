@@ -121,8 +121,8 @@ def against(document: str, cells: Iterable[Mapping[str, Any]], binder: Binder) -
         return top + (height - top - bottom) * (1 - value / 100)
 
     attributes = binder.figure(f"against/{document}", [cell["id"] for cell, *_ in dots])
-    opening = _open(width, height, f"Shares of {document}: published to the right, here upwards", "dots", attributes)
-    parts = [opening.replace('role="img"', 'role="group"')]  # it holds links
+    title = f"Shares of {document}: published to the right, here upwards"
+    parts = [_open(width, height, title, "dots", attributes, role="group")]  # it holds links
     for tick in (0, 25, 50, 75, 100):
         parts.append(_grid(f"M{left} {_n(y(tick))}H{width - right}M{_n(x(tick))} {top}V{height - bottom}"))
         parts.append(_text(left - 6, y(tick) + 4, str(tick), "tick end"))
@@ -418,10 +418,10 @@ def scatter(title: str, across: str, up: str, points: Sequence[Point], attribute
     return Markup("").join([*parts, Markup("</svg>")])
 
 
-def _open(width: float, height: float, title: str, css: str, attributes: Markup) -> Markup:
+def _open(width: float, height: float, title: str, css: str, attributes: Markup, role: str = "img") -> Markup:
     return Markup(
-        '<svg width="{0}" height="{1}" viewBox="0 0 {0} {1}" role="img" aria-label="{2}" class="{3}" {4}>'
-    ).format(width, height, title, css, attributes)
+        '<svg width="{0}" height="{1}" viewBox="0 0 {0} {1}" role="{5}" aria-label="{2}" class="{3}" {4}>'
+    ).format(width, height, title, css, attributes, role)
 
 
 def _marks(theirs: tuple[float, float] | None, ours: tuple[float, float] | None, label: str) -> list[Markup]:
