@@ -11,16 +11,26 @@ of one table are looked at together (Holm).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
 
 from reeltrace.analysis import paired, published, yardstick
 from reeltrace.analysis.expressions import Expression, Reference, parse
+from reeltrace.analysis.hidden import QUANTITIES
 from reeltrace.analysis.intervals import Z, guessing
 from reeltrace.analysis.prose import ProseValue
 from reeltrace.analysis.published import read_lists
@@ -45,7 +55,7 @@ MEANS_HERE: Mapping[Here, str] = {
     "holds": "our numbers bear the claim out",
     "fails": "our numbers say otherwise",
     "cannot tell": "the tests and seeds that there are allow both",
-    "vacuous": "it holds, and no net of the comparison does better than guessing, or all get everything right",
+    "vacuous": "no net of the comparison does better than guessing, or it holds because all get everything right",
     "not run": "a number of ours is missing, or the claim rests on print alone",
 }
 
@@ -68,8 +78,16 @@ class Prose(BaseModel):
     prose: str
 
 
+def _sort(side: object) -> str:
+    """Which of the three a side is meant to be."""
+    return "expression" if isinstance(side, str) else "prose" if isinstance(side, dict | Prose) else "cell"
+
+
 Text = Annotated[str, AfterValidator(_parses)]
-Side = Place | Prose | Text
+Side = Annotated[
+    Annotated[Place, Tag("cell")] | Annotated[Prose, Tag("prose")] | Annotated[Text, Tag("expression")],
+    Discriminator(_sort),
+]
 
 
 class Comparison(BaseModel):
@@ -103,7 +121,7 @@ class Comparison(BaseModel):
         return tuple(dict.fromkeys(r for side in self.sides for r in side.references))
 
 
-def expression(side: Side) -> Expression:
+def expression(side: Place | Prose | str) -> Expression:
     """A side as an expression: a cell and a value of the prose are the shortest ones."""
     if isinstance(side, str):
         return parse(side)
@@ -172,6 +190,7 @@ class Value:
     sign: int = 1
     tests: str | None = None
     untested: str | None = None
+    timed: bool = False
     why: str = ""
 
 
@@ -250,7 +269,11 @@ def on_print(document: published.Document, prose: Mapping[str, ProseValue]) -> V
 
 def here(tables: Mapping[str, Mapping[str, Any]]) -> Values:
     """What was measured here: with the answers behind accuracies, the range of times, or exactly."""
-    cells = {(number, c["row"], c["column"]): c for number, table in tables.items() for c in table["cells"]}
+    cells = {
+        (number, c["row"], c["column"]): c
+        for number, table in tables.items()
+        for c in (*table["cells"], *_further(table))
+    }
     answers = {number: paired.read(table.get("paired") or {}) for number, table in tables.items()}
 
     def find(reference: Reference) -> Value:
@@ -275,9 +298,41 @@ def here(tables: Mapping[str, Mapping[str, Any]]) -> Values:
         low, high = (scale * Fraction(str(end)) for end in reproduced.get("range") or (raw, raw))
         interval = reproduced.get("interval")
         error = float(scale) * (interval[1] - interval[0]) / (2 * Z) if interval else 0.0
-        return Value(value, low, high, share=share, variance=error**2)
+        timed = "range" in reproduced or "ratio" in reproduced
+        return Value(value, low, high, share=share, variance=error**2, timed=timed)
 
     return find
+
+
+BEST_EPOCH = "best epoch"
+
+
+def further_columns() -> tuple[str, ...]:
+    """What claims may call a column besides those that are printed, as a pattern each: see `_further`."""
+    return (BEST_EPOCH, *(f"{name} of unit [1-9][0-9]*" for name in QUANTITIES))
+
+
+def _further(table: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """What cells.json holds besides cells that a claim may be about, as cells.
+
+    `std of unit 16` and its like of what a recurrent net carries, and `best epoch`, the mean over seeds of the epoch
+    that was best on validation.
+    """
+    for net in table.get("hidden") or ():
+        for number, unit in enumerate(net["units"], start=1):
+            for name in QUANTITIES:
+                yield _cell(net["row"], f"{name} of unit {number}", unit[name]["value"])
+    epochs: dict[str, list[int]] = {}
+    for cell in table["cells"]:
+        found = [one.get("epoch") for one in ((cell.get("reproduced") or {}).get("seeds") or {}).values()]
+        if found and all(isinstance(epoch, int) for epoch in found):
+            epochs.setdefault(cell["row"], found)
+    for row, found in epochs.items():
+        yield _cell(row, BEST_EPOCH, sum(found) / len(found))
+
+
+def _cell(row: str, column: str, value: float) -> dict[str, Any]:
+    return {"row": row, "column": column, "unit": "count", "reproduced": {"value": value}, "origin": "measured"}
 
 
 def _certain(value: Fraction) -> Value:
@@ -358,7 +413,8 @@ def compare(comparison: Comparison, values: Values, *, sampled: bool = True) -> 
     if not random:
         ends = _ends(comparison, found, relative)
         settled = ends is not None and not any(ends[0] < b < ends[1] for b in word.boundaries(difference))
-        return _with(part, settled=settled, how="no randomness")
+        timed = any(value.timed for value in found.values())
+        return _with(part, settled=settled, how="times of this machine" if timed else "no randomness")
     weights = _weights(comparison, found, relative)
     if paper:
         return _on_print(part, word, comparison, found, weights, relative)
@@ -471,19 +527,19 @@ def _on_answers(
         p=max(levels),
         interval=spread.interval(),
         how=" and ".join(sorted(how)) + ("" if spread.between_seeds is not None else ", one seed"),
-        vacuous=_vacuous(comparison, found) if part.holds else None,
+        vacuous=_vacuous(comparison, found, part.holds is True),
     )
 
 
-def _vacuous(comparison: Comparison, found: Mapping[Reference, Value]) -> str | None:
-    """Why a comparison that holds says nothing: no net does better than guessing, or two nets get everything right."""
+def _vacuous(comparison: Comparison, found: Mapping[Reference, Value], holds: bool) -> str | None:
+    """Why a comparison says nothing: no net does better than guessing, or it holds as two nets get everything right."""
     nets = [value.answers for value in found.values() if value.answers]
     if nets and all(_guessed(one) for of in nets for one in of):
         return "no net of the comparison does better than guessing"
     rows = {reference.row for reference in found}
-    if comparison.op in ("similar", "negligible") and len(rows) > 1:
-        if all(one.right.count(1.0) == len(one.right) for of in nets for one in of):
-            return "both nets get every test right"
+    ceiling = all(one.right.count(1.0) == len(one.right) for of in nets for one in of)
+    if holds and comparison.op in ("similar", "negligible") and len(rows) > 1 and ceiling:
+        return "both nets get every test right"
     return None
 
 
@@ -521,12 +577,25 @@ class Judged:
             return None
         if self.holds:
             return max(found.level for found in self.found)
-        failing = [found.level for found in self.found if found.holds is False]
-        return min(1.0, len(failing) * min(failing))
+        return min(1.0, len(self.failing) * min(found.level for found in self.failing))
+
+    @property
+    def failing(self) -> list[Found]:
+        """The comparisons that fail."""
+        return [found for found in self.found if found.holds is False]
+
+    @property
+    def vacuous(self) -> str | None:
+        """Why the outcome says nothing; a claim that fails does so only if all says nothing that settles it."""
+        of = self.found if self.holds else [f for f in self.failing if f.level <= paired.ALPHA] or self.failing
+        said = [found.vacuous for found in of]
+        return next((why for why in said if why), None) if self.holds or all(said) else None
 
     @property
     def random(self) -> bool:
-        """Whether anything of what it rests on is sampled."""
+        """Whether what settles it is sampled: of a claim that fails, that nothing fails which is not."""
+        if any(found.p is None and found.settled for found in self.failing):
+            return False
         return any(found.p is not None for found in self.found if found.holds is not None)
 
     @property
@@ -560,7 +629,7 @@ def judge_all(
     ours = here({number: tables[number] for number in how})
     theirs = on_print(document, prose)
     printed = [Judged(claim, tuple(compare(c, theirs) for c in claim.rule)) for claim in claims.claims]
-    made = [Judged(claim, tuple(_made(c, ours) for c in claim.rule)) for claim in claims.claims]
+    made = [Judged(claim, tuple(_made(c, ours, theirs) for c in claim.rule)) for claim in claims.claims]
     for number in dict.fromkeys(map(table_of, claims.claims)):
         family = {m.claim.id: m for m in made if table_of(m.claim) == number and m.random and m.p is not None}
         for name, p in paired.holm({name: m.p for name, m in family.items() if m.p is not None}).items():
@@ -568,10 +637,20 @@ def judge_all(
     return [_as_json(claims.document, p, m, tables, how) for p, m in zip(printed, made, strict=True)]
 
 
-def _made(comparison: Comparison, ours: Values) -> Found:
-    if not any(reference.table for reference in comparison.references):
+def _made(comparison: Comparison, ours: Values, theirs: Values) -> Found:
+    """What a comparison comes to here; a figure that the words name, on the right side, is the document's."""
+    left, right = comparison.sides
+    if not any(reference.table for reference in left.references):
         return Found(None, why="the claim rests on what the document prints alone")
-    return compare(comparison, ours)
+    figures = {r for r in right.references if r.prose}
+
+    def find(reference: Reference) -> Value:
+        if reference not in figures:
+            return ours(reference)
+        told = theirs(reference)
+        return Value(told.value, told.low, told.high, share=told.share, why=told.why)
+
+    return compare(comparison, find)
 
 
 def _as_json(
@@ -632,9 +711,9 @@ def outcome_here(judged: Judged) -> Here:
         return "not run"
     if not judged.sure:
         return "cannot tell"
-    if not judged.holds:
-        return "fails"
-    return "vacuous" if any(found.vacuous for found in judged.found) else "holds"
+    if judged.vacuous:
+        return "vacuous"
+    return "holds" if judged.holds else "fails"
 
 
 def why_on_print(judged: Judged) -> str | None:
@@ -654,7 +733,7 @@ def why_here(judged: Judged, outcome: Here) -> str | None:
     if outcome == "not run":
         return judged.why
     if outcome == "vacuous":
-        return next(found.vacuous for found in judged.found if found.vacuous)
+        return judged.vacuous
     if outcome != "cannot tell":
         return None
     if judged.random:
@@ -672,7 +751,7 @@ def _circumstances(tables: Mapping[str, Mapping[str, Any]], how: Mapping[str, An
     return str(table["circumstances"])
 
 
-def _side(side: Side) -> dict[str, Any]:
+def _side(side: Place | Prose | str) -> dict[str, Any]:
     """A side as report.json has it: `cell`, `prose` or `expression`."""
     if isinstance(side, str):
         return {"expression": side}

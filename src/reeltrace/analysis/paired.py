@@ -12,7 +12,6 @@ import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +48,7 @@ def answers(
     sets: dict[str, dict[str, Any]] = {}
     cells: dict[tuple[str, str], list[dict[str, Any]]] = {}
     columns = getattr(table, "columns", None)
+    stored: dict[str, Mapping[str, Any]] = {}
     for place in cell_sources(table):
         quantity = columns.get(place.column) if isinstance(columns, Mapping) else None
         if quantity == NO_SHARE:
@@ -56,7 +56,9 @@ def answers(
         for seed in seeds:
             key = f"train/{place.run}-s{seed}"
             spec = specs[key]
-            arrays = _read(inputs[key] / PREDICTIONS)
+            if key not in stored:
+                stored[key] = _read(inputs[key] / PREDICTIONS)
+            arrays = stored[key]
             label = arrays[LABEL]
             name = _name(spec, label)
             sets[name] = {"tests": len(label), "classes": int(spec["classes"])}
@@ -78,7 +80,6 @@ def answers(
     }
 
 
-@cache
 def _read(path: Path) -> Mapping[str, Any]:
     import numpy as np
 

@@ -61,9 +61,7 @@ class Word:
         """Whether a difference is one of those that the word means."""
         if self.low is not None and (difference < self.low or (self.open_low and difference == self.low)):
             return False
-        return not (
-            self.high is not None and (difference > self.high or (self.open_high and difference == self.high))
-        )
+        return not (self.high is not None and (difference > self.high or (self.open_high and difference == self.high)))
 
     def boundaries(self, difference: Fraction) -> tuple[Fraction, ...]:
         """What must be excluded before it is certain that the word applies, or that it does not.
@@ -160,7 +158,8 @@ def table() -> list[dict[str, str]]:
     for operation, said in _SAID.items():
         word = WORDS[operation]  # type: ignore[index]
         margin = "" if word.margin is None else f"{float(word.margin):g}"
-        of = f"{margin} percentage points ({margin} percent of other quantities)"
+        points = "percentage point" if word.margin == 1 else "percentage points"
+        of = f"{margin} {points} ({margin} percent of other quantities)"
         rows.append(
             {
                 "word": operation.replace(" above", ""),
