@@ -40,7 +40,7 @@ tables:
 # rates are shares of; without one no interval stands around a print, and a claim about it cannot be judged.
 
 # tests:
-#   the test set: {{size: 3000, of: videos, place: section 4.2}} # or ledger: an assumption's id, where no text prints it
+#   the test set: {{size: 3000, of: videos, place: section 4.2}} # or ledger: an assumption, where no text prints it
 
 tables:
 

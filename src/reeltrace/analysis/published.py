@@ -77,8 +77,8 @@ class Printed(_Strict):
 class Cell(_Strict):
     """One cell of a published table. `unit` and `place` are those of its table unless it has its own.
 
-    `test` names, among the `tests` of the document, the test set that a share is of: the cell's, or that of its row, its
-    column or its table, the first that is said. None where the print is no share of a set.
+    `test` names, among the `tests` of the document, the test set that a share is of: the cell's, or that of its row,
+    its column or its table, the first that is said. None where the print is no share of a set.
     """
 
     row: str
@@ -121,8 +121,9 @@ class Cell(_Strict):
 class Column(_Strict):
     """A column: its key in the registry, the printed heading, and the heading that spans it and its neighbours.
 
-    `unit` and `test` are those of its cells where they are not the table's. `added` marks a column that the document's table does not
-    have and that is set beside it here; it is the reason why a cell of it is null, and such cells need not be listed.
+    `unit` and `test` are those of its cells where they are not the table's. `added` marks a column that the document's
+    table does not have and that is set beside it here; it is the reason why a cell of it is null, and such cells need
+    not be listed.
     """
 
     key: str
@@ -134,7 +135,7 @@ class Column(_Strict):
 
 
 class Row(_Strict):
-    """A row: its key in the registry, the printed label and type, the layer's name in a measurement, and its test set."""
+    """A row: its key in the registry, the printed label and type, the layer's name in a measurement, its test set."""
 
     key: str
     label: str
@@ -263,7 +264,7 @@ def share_decimals() -> dict[str, int]:
 class Document:
     """A document by its key, with the tables transcribed from it; `path` is where they stand.
 
-    `decimals` says with how many it prints the shares of a unit, `tests` of which test sets, by the names that cells use.
+    `decimals` says with how many it prints the shares of a unit, `tests` of which test sets, by the names in its cells.
     """
 
     document: str
