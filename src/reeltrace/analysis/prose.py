@@ -17,7 +17,8 @@ class ProseValue(BaseModel):
     """One number of the prose.
 
     `note` says what is said around it ("almost") or what it is of. `test` names the test set of which it is a share, by
-    its name in `tests` of the document's tables.
+    its name in `tests` of the document's tables. `after` and `before` are words of the text to which it is the next of
+    the values, see `spans`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -28,6 +29,8 @@ class ProseValue(BaseModel):
     place: str
     note: str | None = None
     test: str | None = None
+    after: str | None = None
+    before: str | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
