@@ -49,16 +49,16 @@ def test_what_an_expression_comes_to(text: str, value: Fraction | None) -> None:
 
 
 def test_references_of_all_kinds() -> None:
-    cell = "{basu2021:3/Z3CNN/original}"
-    expression = parse(f"{cell} - {{prose:gain-ucf}} + {{7.2/R(2+1)D/2080Ti}} + {{o:prose:x}} + {cell}")
+    cell = "{someone2025:3/plain/original}"
+    expression = parse(f"{cell} - {{prose:gain-ucf}} + {{9.1/R(2+1)x/20Ti}} + {{o:prose:x}} + {cell}")
     assert expression.references == (
-        Reference("3", "Z3CNN", "original", document="basu2021"),
+        Reference("3", "plain", "original", document="someone2025"),
         Reference(prose="gain-ucf"),
-        Reference("7.2", "R(2+1)D", "2080Ti"),
+        Reference("9.1", "R(2+1)x", "20Ti"),
         Reference(prose="x", document="o"),
     )
     assert all(reference(str(each)) == each for each in expression.references)
-    assert expression.shown(lambda of: of.prose or of.row) == "Z3CNN - gain-ucf + R(2+1)D + x + Z3CNN"
+    assert expression.shown(lambda of: of.prose or of.row) == "plain - gain-ucf + R(2+1)x + x + plain"
 
 
 @pytest.mark.parametrize(

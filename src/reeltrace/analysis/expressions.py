@@ -1,8 +1,8 @@
-"""Expressions over printed values: `"{7.2/SlowFast/GFLOPS per run} / {7.1/GeForce RTX 2080Ti/GFLOPS}"`.
+"""Expressions over printed values: `"{7.2/row/cost} / {7.1/device/peak}"`.
 
 A small language, read by this module's own parser and never by Python's: decimal numbers, `+ - * / **`, parentheses,
 `mean`, `sum`, `min`, `max`, `abs`, and references in braces. A reference is a cell, `{table/row/column}`, a value of
-the prose, `{prose:id}`, or either of another document, `{basu2021:3/Z3CNN/original}`; `*` for a row or a column, inside
+the prose, `{prose:id}`, or either of another document, `{smith2020:3/row/original}`; `*` for a row or a column, inside
 mean, sum, min or max, stands for all of them. Values are exact fractions; `bounds` follows the rounding of the printed
 values through the expression by interval arithmetic.
 
