@@ -211,7 +211,13 @@ def test_a_column_does_not_follow_from_words(tmp_path: Path) -> None:
 
 def test_every_unit_reads_what_it_writes() -> None:
     values = {"blocks": "5x7^2, 8", "channels": [3, 64], "shape": [2, 8, 8], "filter": [3, 3, 3], "size": [8, 56, 56]}
-    values |= {"text": "conv", "hours": None, "parameters": None}  # printed otherwise than they are read
+    values |= {
+        "text": "conv",
+        "hours": None,
+        "parameters": None,
+        "words": None,
+        "fraction": None,
+    }  # printed otherwise than they are read
     for name, unit in UNITS.all().items():
         value = values.get(name, Fraction(1, 2) if not unit.whole else Fraction(700))
         if value is not None:
