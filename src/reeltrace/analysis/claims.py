@@ -746,7 +746,7 @@ def _circumstances(tables: Mapping[str, Mapping[str, Any]], how: Mapping[str, An
     table = tables[reference.table]
     if how[reference.table].by_cell:
         place = (reference.row, reference.column)
-        cell = next((c for c in table["cells"] if (c["row"], c["column"]) == place), {})
+        cell: Mapping[str, Any] = next((c for c in table["cells"] if (c["row"], c["column"]) == place), {})
         return str(cell.get("circumstances", table["circumstances"]))
     return str(table["circumstances"])
 

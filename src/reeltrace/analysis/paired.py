@@ -12,6 +12,7 @@ import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -176,7 +177,7 @@ def binomial_sign(first: int, second: int) -> float:
     for k in range(few + 1):
         tail += ways
         ways = ways * (total - k) // (k + 1)
-    return min(1.0, 2 * tail / 2**total)
+    return float(min(1, Fraction(2 * tail, 1 << total)))
 
 
 @dataclass(frozen=True)
