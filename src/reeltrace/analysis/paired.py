@@ -177,7 +177,7 @@ def binomial_sign(first: int, second: int) -> float:
     for k in range(few + 1):
         tail += ways
         ways = ways * (total - k) // (k + 1)
-    return float(min(1, Fraction(2 * tail, 1 << total)))
+    return float(min(Fraction(1), Fraction(2 * tail, 1 << total)))
 
 
 @dataclass(frozen=True)
