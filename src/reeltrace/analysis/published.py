@@ -79,7 +79,6 @@ class Cell(_Strict):
 
     `test` names, among the `tests` of the document, the test set that a share is of: the cell's, or that of its row,
     its column or its table, the first that is said. None where the print is no share of a set.
-
     `after` and `before` are words of the text to which a value in a sentence is the next of the values, see `spans`.
     """
 
