@@ -1,4 +1,4 @@
-"""Transcribed values against what was found in their documents' texts, and against these texts where they can be had."""
+"""Transcribed values against what was found in their documents' texts, and these texts."""
 
 import os
 from pathlib import Path
