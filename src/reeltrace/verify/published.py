@@ -1,4 +1,4 @@
-"""Transcribed values against what was found in their documents' texts, and these texts."""
+"""Transcribed values against what was found in their documents' texts, and against the texts themselves."""
 
 import os
 from pathlib import Path
