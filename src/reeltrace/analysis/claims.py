@@ -490,9 +490,17 @@ def _on_print(
     return _with(
         part,
         p=p,
-        interval=(value - Z * error - half, value + Z * error + half),
+        interval=_possible(comparison, found, value - Z * error - half, value + Z * error + half),
         how=f"two independent samples of {' and '.join(tests)}",
     )
+
+
+def _possible(comparison: Comparison, found: Mapping[Reference, Value], low: float, high: float) -> tuple[float, float]:
+    """An interval without what no difference of two shares can be."""
+    plain = comparison.by is None and all(isinstance(side.root, Reference) for side in comparison.sides)
+    if plain and all(value.share for value in found.values()):
+        return max(low, -100.0), min(high, 100.0)
+    return low, high
 
 
 def _on_answers(
@@ -508,7 +516,12 @@ def _on_answers(
     if unknown or not all(found[r].answers for r in weights):
         error = unknown**0.5
         p = max(paired.normal_p(abs(value - float(b)), error) for b in boundaries)
-        return _with(part, p=p, interval=(value - Z * error, value + Z * error), how="independent samples")
+        return _with(
+            part,
+            p=p,
+            interval=_possible(comparison, found, value - Z * error, value + Z * error),
+            how="independent samples",
+        )
     spread = paired.bootstrap(value, [(weights[r] * found[r].sign, found[r].answers) for r in weights])
     tested = [found[r].answers for r in weights]
     sets = {one.tests for of in tested for one in of}
@@ -525,7 +538,7 @@ def _on_answers(
     return _with(
         part,
         p=max(levels),
-        interval=spread.interval(),
+        interval=_possible(comparison, found, *spread.interval()),
         how=" and ".join(sorted(how)) + ("" if spread.between_seeds is not None else ", one seed"),
         vacuous=_vacuous(comparison, found, part.holds is True),
     )
@@ -724,7 +737,7 @@ def why_on_print(judged: Judged) -> str | None:
     if outcome != "not distinguishable":
         return None
     if judged.random:
-        return "the difference lies within the binomial uncertainty of the test set"
+        return "within the uncertainty of the test set"
     return "the rounding of what is printed allows both"
 
 
@@ -737,7 +750,7 @@ def why_here(judged: Judged, outcome: Here) -> str | None:
     if outcome != "cannot tell":
         return None
     if judged.random:
-        return "chance is not excluded on these tests, together with the other claims of the table"
+        return "chance is not excluded"
     return "the fastest and slowest passes allow both"
 
 
