@@ -52,7 +52,7 @@ def relation(value: str, follows: str, **more: object) -> dict[str, object]:
         ("{prose:gain}", f"{B} - {A} + 0.09", {}, "rounding"),
         ("{prose:gain}", f"{B} - {A} + 1", {}, "decision"),
         ("{prose:share}", f"100 * {B} / {A} - 100", {}, None),
-        ("{prose:gain}", f"{B} - {A} + 0.5", {"loosely": 0.3}, None),
+        ("{prose:gain}", f"{B} - {A} + 0.4", {"loosely": 0.3}, None),
         ("{prose:gain}", f"{B} - {A} + 0.7", {"loosely": 0.3}, "note"),
         ("{prose:gain}", f"{B} - {A} + 9", {"loosely": 0.3}, "decision"),
         (
