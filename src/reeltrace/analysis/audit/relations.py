@@ -315,8 +315,8 @@ class Judge:
                 f"{gains.id} {of[0].table} {slug(name)}",
                 gains.weighs,
                 [of[0], over[0]],
-                f"{gains.says} ({gains.place}); {of[0].name} against {over[0].name} lies within the chance of "
-                f"{size.size:,} {size.of}",
+                f"{of[0].name} against {over[0].name} lies within the chance of {size.size:,} {size.of}: "
+                f"{gains.says} ({gains.place})",
                 f"{of[0].printed} and {over[0].printed} differ by {float(gained):.2f} points; two such shares of "
                 f"{size.size:,} {size.of} differ by chance by up to {least:.2f} points (95 %, independent sets)",
                 [
