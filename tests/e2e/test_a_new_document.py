@@ -117,7 +117,7 @@ PUBLISHED = {
                 cell("plain", "per second", "5.000"),
             ],
         },
-    }
+    },
 }
 CLAIMS = {
     "claims": [
