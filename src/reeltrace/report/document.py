@@ -37,6 +37,7 @@ from reeltrace.report import chance, figures, frame_nets, measured_tables
 from reeltrace.report.binding import Binder, Number
 from reeltrace.report.chains import artifact_name, derivation_words, describe, table_words
 from reeltrace.report.content import SCHEMA
+from reeltrace.report.embedded import PLACE, embed
 
 if TYPE_CHECKING:
     from reeltrace.registry.specs import ReportSpec
@@ -139,6 +140,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         confidence=f"{CONFIDENCE:.0%}".replace("%", " %"),
         faithful=spec.scale == "paper" and not content["stand_in"] and not spec.overrides,
         has=lambda identity: identity in binder.numbers,
+        embedded=PLACE,
         cell_ids={cell["id"] for cell in cells},
         example={
             "run": next((a for a in artifacts.values() if a["stage"] == "train"), None),
@@ -163,7 +165,8 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         }
         for number in binder.numbers.values()
     ]
-    return Report(html=page, json=canonical_json(content), binder=binder)
+    report_json = canonical_json(content)
+    return Report(html=embed(page, report_json, content, inputs), json=report_json, binder=binder)
 
 
 def _joined(sentences: Iterable[str | None]) -> str | None:
