@@ -19,9 +19,10 @@ import stat
 import sys
 import zipfile
 import zlib
+from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Any
 
 MANIFEST, SPEC, RECEIPT = "manifest.json", "spec.json", "receipt.json"
 REPORT, HTML, JSON = "report/all", "report.html", "report.json"
@@ -398,8 +399,13 @@ def check_page(page: str, report: Any, found: Findings, where: str) -> None:
 # --- printed numbers, from recorded values ---
 
 NUMERAL = re.compile(r"[-+\u2212]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:e[-+]?\d+)?")
-# What the value is multiplied by where it is printed with these letters; the recorded value itself is always tried.
-SCALES = {" s": (3600.0,), " min": (60.0,), " GB": (1e-9,), "K": (1e-3,), "M": (1e-6,)}
+HOURS = {" s": 3600.0, " min": 60.0}  # a time that is recorded in hours and printed as what reads well
+BYTES = 1e6  # an amount of memory from here on is recorded in bytes where it is printed in GB
+
+
+def scale_of(letters: str, value: float) -> float:
+    """What a recorded value is multiplied by where it is printed with these letters behind it."""
+    return 1e-9 if letters.endswith(" GB") and value >= BYTES else HOURS.get(letters, 1.0)
 
 
 def close(numeral: str, value: float) -> bool:
@@ -426,8 +432,7 @@ def agrees(printed: str, value: Any) -> bool:
     numerals = NUMERAL.findall(printed)
     if len(numerals) != 1:
         return False
-    letters = printed.replace(numerals[0], "", 1)
-    return any(close(numerals[0], value * scale) for scale in (1.0, *SCALES.get(letters, ())))
+    return close(numerals[0], value * scale_of(printed.replace(numerals[0], "", 1), value))
 
 
 def _list_agrees(printed: str, value: list[Any]) -> bool:
@@ -442,9 +447,9 @@ def _list_agrees(printed: str, value: list[Any]) -> bool:
     elif len(numerals) == 2 and len(value) > 2 and value == list(range(value[0], value[0] + len(value))):
         value = [value[0], value[-1]]
     letters = NUMERAL.sub("", printed)
-    scales = (1.0, *(scale for end, of in SCALES.items() if letters.endswith(end) for scale in of))
-    return len(numerals) == len(value) and any(
-        all(close(numeral, part * scale) for numeral, part in zip(numerals, value)) for scale in scales  # noqa: B905
+    return len(numerals) == len(value) and all(
+        close(numeral, part * scale_of(letters, part))
+        for numeral, part in zip(numerals, value)  # noqa: B905
     )
 
 
@@ -498,7 +503,7 @@ def number_agrees(number: Any, read: Callable[[str], Any]) -> bool | None:
     return agrees(printed, value)
 
 
-def check_numbers(report: Any, text_of: Callable[[str], "bytes | None"], found: Findings, where: str) -> None:
+def check_numbers(report: Any, text_of: Callable[[str], bytes | None], found: Findings, where: str) -> None:
     """Every number of report.json against the recorded value; counts of verdicts against the cells."""
     known: dict[str, Any] = {}
 
@@ -565,7 +570,7 @@ def share_agrees(cell: Any, read: Callable[[str], Any]) -> bool:
     return True
 
 
-def check_chain(report: Any, text_of: Callable[[str], "bytes | None"], found: Findings, where: str) -> None:
+def check_chain(report: Any, text_of: Callable[[str], bytes | None], found: Findings, where: str) -> None:
     """The hashes that report.json names are those of the manifests, and the manifests' own."""
     manifests: dict[str, Any] = {}
     for name, artifact in sorted(report["artifacts"].items()):
@@ -656,7 +661,9 @@ def check(path: Path) -> Findings:
     if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
         raise Unreadable("neither a folder nor a zip")
     files: Files = Folder(path) if stat.S_ISDIR(mode) else Zip(path)
-    bases = sorted({n[: -len(f"{REPORT}/{MANIFEST}")] for n in files.sizes if f"/{n}".endswith(f"/{REPORT}/{MANIFEST}")})
+    bases = sorted(
+        {n[: -len(f"{REPORT}/{MANIFEST}")] for n in files.sizes if f"/{n}".endswith(f"/{REPORT}/{MANIFEST}")}
+    )
     if not bases:
         there = sorted(n for n in {*files.sizes, *files.odd} if n.endswith("/" + MANIFEST))
         raise Unreadable(f"no {REPORT}/{MANIFEST} in it" + (", though it has other manifests" if there else ""))

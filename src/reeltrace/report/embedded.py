@@ -1,4 +1,4 @@
-"""What the page carries to check itself: report.json, every manifest, and the small files that its numbers were read from.
+"""What the page carries to check itself: report.json, every manifest, and small files that numbers were read from.
 
 The page's script and check.py unpack it. Its form: zlib over the number of hashes (4 bytes, big end first), the hashes
 as 32 bytes each, and the files: name, NUL, text, NUL, name, and so on. In the texts the hash number 7 stands as
@@ -79,5 +79,3 @@ def embed(page: str, report_json: str, content: Mapping[str, Any], inputs: Mappi
     if page.count(PLACE) != 1:
         raise RuntimeError(f"the page has {page.count(PLACE)} places for what it carries; there must be one")
     return page.replace(PLACE, packed({"report.json": report_json, **files_behind(content, inputs)}))
-
-
