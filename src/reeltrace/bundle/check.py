@@ -417,7 +417,7 @@ def close(numeral: str, value: float) -> bool:
 
 
 def agrees(printed: str, value: Any) -> bool:
-    """Whether a printed text is a recorded value: a text itself, each number at the precision with which it is printed."""
+    """Whether a printed text is a recorded value: a text itself, each number at the precision of its print."""
     printed = plain(printed)
     if isinstance(value, str):
         return printed == plain(value)
