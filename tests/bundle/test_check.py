@@ -3,7 +3,6 @@
 import ast
 import os
 import random
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -17,22 +16,6 @@ from reeltrace.bundle import check
 from reeltrace.report.embedded import packed
 
 CHECK = Path(check.__file__)
-
-
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """Every artifact of the quick scale, up to the report. Do not change its files."""
-    return Project(tmp_path_factory.mktemp("finished")).all()
-
-
-@pytest.fixture
-def copied(finished: Project, tmp_path: Path) -> Project:
-    """A copy of the finished project whose files may be changed."""
-    root = tmp_path / "copy"
-    shutil.copytree(finished.root, root)
-    copy = Project.__new__(Project)
-    copy.root, copy.scale, copy.registry, copy.plan = root, finished.scale, finished.registry, finished.plan
-    return copy
 
 
 def run(*arguments: Path | str, stdin: str | None = None) -> "subprocess.CompletedProcess[str]":
