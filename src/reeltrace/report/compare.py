@@ -79,7 +79,8 @@ def differences(before: Any, after: Any) -> list[Difference]:
         [n for n in report["numbers"] if n["rule"] is None and not any(p in ids for p in _prefixes(n["id"]))]
         for report in (before, after)
     ]
-    return [*cells, *claims, *findings, *_compared("number", *others, lambda n: {"printed": str(n["printed"])})]
+    numbers = _compared("number", others[0], others[1], lambda n: {"printed": str(n["printed"])})
+    return [*cells, *claims, *findings, *numbers]
 
 
 def _prefixes(identity: str) -> list[str]:
