@@ -64,7 +64,7 @@ def test_every_form_of_print_agrees_with_its_value_and_no_altered_digit_does() -
     for text, value in cases():
         assert agrees(text, value), (text, value)
         for wrong in altered(text):
-            if "^" not in text or not wrong.startswith(text[:-1]):  # 8x56^5 is not read as a size
+            if value != 0 or "e" not in text:  # nought times any power of ten is nought
                 assert not agrees(wrong, value), (text, wrong, value)
 
 
