@@ -573,6 +573,10 @@ def share_agrees(cell: Any, read: Callable[[str], Any]) -> bool:
 def check_chain(report: Any, text_of: Callable[[str], bytes | None], found: Findings, where: str) -> None:
     """The hashes that report.json names are those of the manifests, and the manifests' own."""
     manifests: dict[str, Any] = {}
+    lines = sorted(f"{name}/{MANIFEST} {a['manifest_sha256']}\n".encode() for name, a in report["artifacts"].items())
+    found.hashes += 1
+    if hashlib.sha256(b"".join(lines)).hexdigest() != report["root_sha256"]:
+        found.say(where, "its root_sha256 is not the hash over all manifests")
     for name, artifact in sorted(report["artifacts"].items()):
         text = text_of(f"{artifact['path']}/{MANIFEST}")
         if text is None:
