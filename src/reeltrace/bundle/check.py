@@ -413,7 +413,7 @@ def close(numeral: str, value: float) -> bool:
     text = numeral.replace(",", "").replace("\u2212", "-")
     mantissa, _, exponent = text.partition("e")
     step = 10.0 ** (int(exponent or 0) - len(mantissa.partition(".")[2]))
-    return abs(float(text) - value) <= step / 2 * (1 + 1e-9) + abs(value) * 1e-12
+    return abs(float(text) - value) <= step / 2 * (1 + 1e-9) + abs(value) * 1e-15
 
 
 def agrees(printed: str, value: Any) -> bool:
