@@ -20,7 +20,7 @@ from report.test_browser import Browser
 
 pytestmark = pytest.mark.slow
 LINE = "document.getElementById('selfcheck-line')"
-NAMED = "[...document.querySelectorAll('#selfcheck-found li')].map((e) => e.textContent)"
+NAMED = "[...document.querySelectorAll('#selfcheck-found li')].map((e) => e.firstChild.data.trim())"
 VALUES = (0, 7, 687, 1692, 59_342_488, 0.5, 98.333333, 12.125, 0.01137, 1.344e-6, 235.8, 2.888)
 LISTS = ([], [3, 64], [3, 3, 3], [8, 56, 56], [2, 16, 16, 16])
 

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Check results of Reeltrace without Reeltrace: python check.py [FOLDER or ZIP]
+"""Check results of Reeltrace without Reeltrace: python check.py [FOLDER or ZIP] [--key ID]
 
 Plain Python 3.9 or later, nothing to install, no network; nothing is unpacked, written or run. Checked are the hash of
 every file against its manifest and of every manifest against those that name it, report.html and report.json against
 their own manifest, what report.html carries against the files, every printed number against the recorded value that
-it was read from, and the signature in attested/ where there is one. Each problem is one line; the exit code is 1 if
-there is one. Hashes say that files belong together, not that the numbers are true.
+it was read from, and the signature in attested/ where there is one (by the key ID, 64 digits, where one is named). Each
+problem is one line; the exit code is 1 if there is one. Hashes say that files belong together, not that the numbers
+are true.
 """
 
 from __future__ import annotations
@@ -573,6 +574,10 @@ def share_agrees(cell: Any, read: Callable[[str], Any]) -> bool:
 def check_chain(report: Any, text_of: Callable[[str], bytes | None], found: Findings, where: str) -> None:
     """The hashes that report.json names are those of the manifests, and the manifests' own."""
     manifests: dict[str, Any] = {}
+    lines = sorted(f"{name}/{MANIFEST} {a['manifest_sha256']}\n".encode() for name, a in report["artifacts"].items())
+    found.hashes += 1
+    if hashlib.sha256(b"".join(lines)).hexdigest() != report["root_sha256"]:
+        found.say(where, "its root_sha256 is not the hash over all manifests")
     for name, artifact in sorted(report["artifacts"].items()):
         text = text_of(f"{artifact['path']}/{MANIFEST}")
         if text is None:
@@ -624,6 +629,145 @@ def traces(report: Any) -> Iterator[tuple[str, Any]]:
                 yield identity, trace
 
 
+# --- who signed it ---
+
+FIELD = 2**255 - 19
+ORDER = 2**252 + 27742317777372353535851937790883648493
+CURVE = -121665 * pow(121666, FIELD - 2, FIELD) % FIELD
+ROOT = pow(2, (FIELD - 1) // 4, FIELD)  # of -1
+PEM_OF_ED25519 = bytes.fromhex("302a300506032b6570032100")  # before the 32 bytes of a public key in DER
+ATTESTED = ("statement.json", "envelope.json", "key.pub", "log.jsonl")
+PAYLOAD = "application/vnd.in-toto+json"
+
+
+def _sum(p: Any, q: Any) -> Any:
+    """The sum of two points, each (X, Y, Z, T) with x = X/Z, y = Y/Z, xy = T/Z."""
+    a, b = (p[1] - p[0]) * (q[1] - q[0]) % FIELD, (p[1] + p[0]) * (q[1] + q[0]) % FIELD
+    c, d = 2 * p[3] * q[3] * CURVE % FIELD, 2 * p[2] * q[2] % FIELD
+    e, f, g, h = b - a, d - c, d + c, b + a
+    return e * f % FIELD, g * h % FIELD, f * g % FIELD, e * h % FIELD
+
+
+def _times(scalar: int, p: Any) -> Any:
+    found: Any = (0, 1, 1, 0)
+    while scalar:
+        if scalar & 1:
+            found = _sum(found, p)
+        p, scalar = _sum(p, p), scalar >> 1
+    return found
+
+
+def _point(text: bytes) -> Any:
+    """The point that 32 bytes stand for; None where they stand for none."""
+    y = int.from_bytes(text, "little")
+    sign, y = y >> 255, y & (2**255 - 1)
+    if y >= FIELD:
+        return None
+    square = (y * y - 1) * pow(CURVE * y * y + 1, FIELD - 2, FIELD) % FIELD
+    x = pow(square, (FIELD + 3) // 8, FIELD)
+    if (x * x - square) % FIELD:
+        x = x * ROOT % FIELD
+    if (x * x - square) % FIELD or (x == 0 and sign):
+        return None
+    x = FIELD - x if x & 1 != sign else x
+    return x, y, 1, x * y % FIELD
+
+
+def is_signed(public: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether 64 bytes are the ed25519 signature of a message by a public key of 32 bytes (RFC 8032)."""
+    if len(public) != 32 or len(signature) != 64:
+        return False
+    key, s = _point(public), int.from_bytes(signature[32:], "little")
+    if key is None or s >= ORDER:
+        return False
+    h = int.from_bytes(hashlib.sha512(signature[:32] + public + message).digest(), "little") % ORDER
+    base = _point((4 * pow(5, FIELD - 2, FIELD) % FIELD).to_bytes(32, "little"))
+    x, y, z, _ = _sum(_times(s, base), _times(ORDER - h, key))
+    inverse = pow(z, FIELD - 2, FIELD)
+    x, y = x * inverse % FIELD, y * inverse % FIELD
+    return bool((y | (x & 1) << 255).to_bytes(32, "little") == signature[:32])
+
+
+def check_attested(files: Files, base: str, key: str | None, found: Findings) -> None:
+    """The signed statement in attested/: its signature, its log, and the files that it covers."""
+    folder = f"{base}attested/"
+    there = [name for name in (*files.sizes, *files.odd) if name.startswith(folder)]
+    if not there:
+        found.notes.append("not signed: there is no attested/")
+        if key is not None:
+            found.say(folder, f"is not there, and one by the key {key[:12]}... is asked for")
+        return
+    missing = [name for name in ATTESTED if folder + name not in files.sizes]
+    for name in missing:
+        found.say(folder + name, files.odd.get(folder + name, "missing"))
+    if missing:
+        return
+    statement, envelope = files.read(folder + "statement.json"), files.json(folder + "envelope.json")
+    pem = b"".join(line for line in files.read(folder + "key.pub").split(b"\n") if not line.startswith(b"-----"))
+    try:
+        der = base64.b64decode(pem, validate=True)
+        payload = base64.b64decode(envelope["payload"], validate=True)
+        (one,) = envelope["signatures"]
+        signature = base64.b64decode(one["sig"], validate=True)
+    except ValueError:
+        found.say(folder + "envelope.json", "it or key.pub is not in base64, or has not one signature")
+        return
+    identity = hashlib.sha256(der).hexdigest()
+    if der[: len(PEM_OF_ED25519)] != PEM_OF_ED25519:
+        found.say(folder + "key.pub", "not a public key of ed25519")
+        return
+    if key is not None and identity != key:
+        found.say(folder + "key.pub", f"is the key {identity[:12]}..., and {key[:12]}... is asked for")
+    signed = b" ".join((b"DSSEv1", b"%d" % len(PAYLOAD), PAYLOAD.encode(), b"%d" % len(payload), payload))
+    if envelope["payloadType"] != PAYLOAD or not is_signed(der[len(PEM_OF_ED25519) :], signed, signature):
+        found.say(folder + "envelope.json", "its signature is not one of its payload by key.pub")
+        return
+    if one["keyid"] != identity:
+        found.say(folder + "envelope.json", "names another key than key.pub")
+    if payload != statement:
+        found.say(folder + "statement.json", "is not the payload that envelope.json has signed")
+    value = parsed(payload)
+    metadata = value["predicate"]["runDetails"]["metadata"]
+    _check_log(files.read(folder + "log.jsonl"), payload, metadata, found, folder + "log.jsonl")
+    _check_covered(files, base, value, found)
+    whose = "the key asked for" if key is not None else "whose key that is, only you can know: --key ID holds it to one"
+    found.notes.append(f"signed {metadata['finishedOn']} by the key {identity} ({whose})")
+
+
+def _check_log(text: bytes, payload: bytes, metadata: Any, found: Findings, where: str) -> None:
+    previous, last = "0" * 64, {}
+    for number, line in enumerate(text.rstrip(b"\n").split(b"\n"), start=1):
+        last = parsed(line)
+        if last["number"] != number or last["previous"] != previous:
+            found.say(
+                where, f"line {number} does not follow the line before it: a line was altered, put in or taken out"
+            )
+            return
+        previous = hashlib.sha256(line).hexdigest()
+    told = metadata["reeltrace_log"]
+    if (last["number"], last["previous"]) != (told["number"], told["previous"]):
+        found.say(where, "its last line is not the one of the signed statement")
+    elif last["statement"] != hashlib.sha256(payload).hexdigest() or last["time"] != metadata["finishedOn"]:
+        found.say(where, "its last line does not say what the signed statement says")
+
+
+def _check_covered(files: Files, base: str, statement: Any, found: Findings) -> None:
+    scale = statement["predicate"]["buildDefinition"]["externalParameters"]["scale"]
+    prefix = f"results/{scale}/"
+    listed = [*statement["subject"], *statement["predicate"]["buildDefinition"]["resolvedDependencies"]]
+    covered = {e["name"]: e["digest"]["sha256"] for e in listed if e["name"].startswith(prefix)}
+    for name, sha256 in sorted(covered.items()):
+        there = base + name[len(prefix) :]
+        found.hashes += 1
+        if there not in files.sizes:
+            found.say(there, "was attested and is not there")
+        elif files.sha256(there) != sha256:
+            found.say(there, "is not what was attested")
+    for name in sorted(files.sizes):
+        if is_manifest(name, base) and prefix + name[len(base) :] not in covered:
+            found.say(name, "is not among what was attested")
+
+
 # --- all of it ---
 
 
@@ -652,8 +796,11 @@ def check_report(files: Files, base: str, found: Findings) -> None:
             found.say(html, f"the {path} that it carries is not the one beside it")
 
 
-def check(path: Path) -> Findings:
-    """All that can be checked of a folder or a zip. Raises `Unreadable` where there is nothing to check."""
+def check(path: Path, key: str | None = None) -> Findings:
+    """All that can be checked of a folder or a zip, signed by `key` where its id is given.
+
+    Raises `Unreadable` where there is nothing to check.
+    """
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError) as error:
@@ -671,17 +818,23 @@ def check(path: Path) -> Findings:
     for base in bases:
         check_artifacts(files, base, found)
         found.guard(f"{base}{REPORT}/{JSON}", lambda b=base: check_report(files, b, found))  # type: ignore[misc]
+        found.guard(f"{base}attested", lambda b=base: check_attested(files, b, key, found))  # type: ignore[misc]
     return found
 
 
 def main(arguments: list[str]) -> int:
     """Print what was found; 1 if anything is wrong, 2 if it was called wrongly."""
-    if len(arguments) > 1 or any(a.startswith("-") for a in arguments):
+    asked, key = list(arguments), None
+    if "--key" in asked[:-1]:
+        place = asked.index("--key")
+        key = asked[place + 1].lower()
+        del asked[place : place + 2]
+    if len(asked) > 1 or any(a.startswith("-") for a in asked) or not re.fullmatch("[0-9a-f]{64}", key or "0" * 64):
         print((__doc__ or "").strip())
         return 0 if arguments in (["-h"], ["--help"]) else 2
-    path = Path(arguments[0]) if arguments else Path(__file__).resolve().parent
+    path = Path(asked[0]) if asked else Path(__file__).resolve().parent
     try:
-        found = check(path)
+        found = check(path, key)
     except Unreadable as error:
         print(f"check.py: {printable(str(path))}: {printable(str(error))}", file=sys.stderr)
         return 1

@@ -22,7 +22,8 @@ from reeltrace.analysis.verdicts import MEANINGS, count
 from reeltrace.artifacts.files import sha256_file
 from reeltrace.artifacts.formats import CELLS, HISTORY, HTML
 from reeltrace.artifacts.json_values import canonical_json, read_json
-from reeltrace.artifacts.names import DOCUMENTS, SPEC
+from reeltrace.artifacts.names import DOCUMENTS, MANIFEST, SPEC
+from reeltrace.artifacts.root_hash import root_of
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.kinds.architecture import ARCHITECTURES
 from reeltrace.kinds.dataset import DATASETS
@@ -34,6 +35,7 @@ from reeltrace.kinds.words import span
 from reeltrace.registry.fields import replaced
 from reeltrace.registry.header import read_header
 from reeltrace.report import chance, figures, frame_nets, measured_tables
+from reeltrace.report.before import Reference, read_reference
 from reeltrace.report.binding import Binder, Number
 from reeltrace.report.chains import artifact_name, derivation_words, describe, table_words
 from reeltrace.report.content import SCHEMA
@@ -73,7 +75,8 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
     all_claims = claims.load(documents, root)
     ledgers = assumptions.load(documents, root)
     binder = Binder()
-    cells = [cell for table in tables for cell in _bind_cells(binder, table)]
+    reference = None if spec.reference is None else read_reference(root / spec.reference, spec.reference)
+    cells = [cell for table in tables for cell in _bind_cells(binder, table, reference)]
     equivariance = _bind_equivariance(binder, tables)
     for table in tables:
         _bind_search(binder, table)
@@ -109,6 +112,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         "datasets": [{k: v for k, v in d.items() if k not in OF_THE_PAGE} for d in datasets],
         "pictures": [_without_bytes(one) for one in drawn],
         "artifacts": artifacts,
+        "root_sha256": root_of({f"{name}/{MANIFEST}": a["manifest_sha256"] for name, a in artifacts.items()}),
     }
     environment = _environment(root)
     replaced_in = {(t["document"], t["table"]): replaced(t["stand_in"] or "") for t in tables}
@@ -141,6 +145,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         faithful=spec.scale == "paper" and not content["stand_in"] and not spec.overrides,
         has=lambda identity: identity in binder.numbers,
         embedded=PLACE,
+        before=None if reference is None else reference.view(cells),
         cell_ids={cell["id"] for cell in cells},
         example={
             "run": next((a for a in artifacts.values() if a["stage"] == "train"), None),
@@ -239,7 +244,7 @@ def _table(key: str, inputs: Mapping[str, Path], artifacts: Mapping[str, Any]) -
     return table
 
 
-def _bind_cells(binder: Binder, table: dict[str, Any]) -> list[dict[str, Any]]:
+def _bind_cells(binder: Binder, table: dict[str, Any], reference: Reference | None) -> list[dict[str, Any]]:
     """Register every cell of a table and its parts; the cells as report.json holds them."""
     cells = []
     for index, cell in enumerate(table["cells"]):
@@ -251,6 +256,7 @@ def _bind_cells(binder: Binder, table: dict[str, Any]) -> list[dict[str, Any]]:
             "sha256": table["sha256"],
         }
         reproduced = cell["reproduced"]
+        before = None if reference is None else reference.cells.get(identity)
         if reproduced is not None:
             binder.add(
                 Number(
@@ -259,7 +265,7 @@ def _bind_cells(binder: Binder, table: dict[str, Any]) -> list[dict[str, Any]]:
                     title=title,
                     trace=trace,
                     sources=tuple(cell["trace"]),
-                    facts=_cell_facts(cell),
+                    facts=(*_cell_facts(cell), *(() if reference is None else reference.facts(identity))),
                 )
             )
             if "range" in reproduced:
@@ -292,6 +298,7 @@ def _bind_cells(binder: Binder, table: dict[str, Any]) -> list[dict[str, Any]]:
                 "circumstances": cell["circumstances"],
                 "trace": trace if reproduced is not None else None,
                 "sources": cell["trace"],
+                "before": before,
             }
         )
     return cells
