@@ -159,7 +159,7 @@ class Plan(Graph[Task]):
             registry.report_spec(),
             inputs=(
                 *(f"aggregate/{key}" for key in params.tables),
-                *(f"data/{key}" for key in data),
+                *(f"data/{key}" for key in (*pools, *data)),
                 *(f"frames/{key}" for key in decoded),
                 *(f"measure/{key}" for key in params.measurements if key in used),
                 *(f"pretrain/{key}" for key in registry.used_backbones()),
