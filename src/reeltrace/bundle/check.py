@@ -728,27 +728,34 @@ def check_attested(files: Files, base: str, key: str | None, found: Findings) ->
         found.say(folder + "statement.json", "is not the payload that envelope.json has signed")
     value = parsed(payload)
     metadata = value["predicate"]["runDetails"]["metadata"]
-    _check_log(files.read(folder + "log.jsonl"), payload, metadata, found, folder + "log.jsonl")
+    last = {
+        "number": metadata["reeltrace_log"]["number"],
+        "previous": metadata["reeltrace_log"]["previous"],
+        "time": metadata["finishedOn"],
+        "scale": value["predicate"]["buildDefinition"]["externalParameters"]["scale"],
+        "report": {entry["name"].rpartition("/")[2]: entry["digest"]["sha256"] for entry in value["subject"]},
+        "roots": metadata["reeltrace_roots"],
+        "statement": hashlib.sha256(payload).hexdigest(),
+        "key": identity,
+    }
+    _check_log(files.read(folder + "log.jsonl"), last, found, folder + "log.jsonl")
     _check_covered(files, base, value, found)
     whose = "the key asked for" if key is not None else "whose key that is, only you can know: --key ID holds it to one"
     found.notes.append(f"signed {metadata['finishedOn']} by the key {identity} ({whose})")
 
 
-def _check_log(text: bytes, payload: bytes, metadata: Any, found: Findings, where: str) -> None:
-    previous, last = "0" * 64, {}
-    for number, line in enumerate(text.rstrip(b"\n").split(b"\n"), start=1):
-        last = parsed(line)
-        if last["number"] != number or last["previous"] != previous:
-            found.say(
-                where, f"line {number} does not follow the line before it: a line was altered, put in or taken out"
-            )
+def _check_log(text: bytes, wanted: dict[str, Any], found: Findings, where: str) -> None:
+    """Every line follows the one before it, and the last one says what the signed statement says."""
+    previous, line = "0" * 64, b""
+    for number, line in enumerate(text[:-1].split(b"\n"), start=1):
+        told = parsed(line)
+        if told["number"] != number or told["previous"] != previous:
+            found.say(where, f"line {number} does not follow the line before it: one was altered, put in or taken out")
             return
         previous = hashlib.sha256(line).hexdigest()
-    told = metadata["reeltrace_log"]
-    if (last["number"], last["previous"]) != (told["number"], told["previous"]):
-        found.say(where, "its last line is not the one of the signed statement")
-    elif last["statement"] != hashlib.sha256(payload).hexdigest() or last["time"] != metadata["finishedOn"]:
-        found.say(where, "its last line does not say what the signed statement says")
+    last = json.dumps(wanted, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+    if line != last or not text.endswith(b"\n"):
+        found.say(where, "its last line is not that of the signed statement")
 
 
 def _check_covered(files: Files, base: str, statement: Any, found: Findings) -> None:
