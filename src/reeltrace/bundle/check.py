@@ -474,12 +474,40 @@ def seed_agrees(printed: str, seed: str, reproduced: Any) -> bool:
     return len(numerals) == len(wanted) and all(close(n, v) for n, v in zip(numerals, wanted))  # noqa: B905
 
 
-def number_agrees(number: Any, read: Callable[[str], Any]) -> bool | None:
+POINTS = {"percent": 1.0, "error rate": 100.0}  # by unit, of which values a difference is told in points
+
+
+def apart(cell: Any, in_points: bool) -> float | None:
+    """How far our value of a cell is from its print, in points or in percent of the print; None where there is none."""
+    ours, theirs = (cell["reproduced"] or {}).get("value"), cell["published"]["value"]
+    if isinstance(ours, list) or not isinstance(ours, (int, float)) or not isinstance(theirs, (int, float)):
+        return None
+    if in_points:
+        return abs(ours - theirs) * POINTS[cell["unit"]] if cell["unit"] in POINTS else None
+    return 100 * abs(ours - theirs) / abs(theirs) if theirs else None
+
+
+def furthest_agrees(number: Any, cells: dict[str, Any]) -> bool | None:
+    """Whether a number is the largest distance between ours and the print in the table of the cell that it names."""
+    cell = cells[number["of"][0]]
+    in_points = number["rule"].endswith("in points")
+    size = apart(cell, in_points)
+    if size is None:
+        return None
+    table = [c for c in cells.values() if (c["document"], c["table"]) == (cell["document"], cell["table"])]
+    others = [d for c in table for d in [apart(c, in_points)] if d is not None]
+    return agrees(number["printed"], size) and size >= max(others) - 1e-9
+
+
+def number_agrees(number: Any, read: Callable[[str], Any], cells: dict[str, Any]) -> bool | None:
     """Whether a number of report.json is what was recorded; None where that is not there to be read, or a rule made it.
 
-    `read` gives the value of a JSON file by its path, or None. Raises `KeyError` where the pointer leads nowhere.
+    `cells` are those of report.json by id; `read` gives the value of a JSON file by its path, or None. Raises `KeyError`
+    where the pointer leads nowhere.
     """
     printed, trace, rule = number["printed"], number["trace"], number["rule"]
+    if trace is None and str(rule).startswith("largest difference") and number["of"]:
+        return furthest_agrees(number, cells)
     if trace is None:
         return agrees(printed, len(number["of"])) if rule == "count" else None
     whole = read(trace["artifact"])
@@ -514,9 +542,10 @@ def check_numbers(report: Any, text_of: Callable[[str], bytes | None], found: Fi
             known[path] = None if text is None else parsed(text)
         return known[path]
 
+    cells = {cell["id"]: cell for cell in report["cells"]}
     for number in report["numbers"]:
         try:
-            said = number_agrees(number, read)
+            said = number_agrees(number, read, cells)
         except (KeyError, TypeError, ValueError, Unreadable):
             found.say(where, f"{number['id']}: its trace leads to no value")
             continue
