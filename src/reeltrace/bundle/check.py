@@ -502,8 +502,8 @@ def furthest_agrees(number: Any, cells: dict[str, Any]) -> bool | None:
 def number_agrees(number: Any, read: Callable[[str], Any], cells: dict[str, Any]) -> bool | None:
     """Whether a number of report.json is what was recorded; None where that is not there to be read, or a rule made it.
 
-    `cells` are those of report.json by id; `read` gives the value of a JSON file by its path, or None. Raises `KeyError`
-    where the pointer leads nowhere.
+    `cells` are those of report.json by id; `read` gives the value of a JSON file by its path, or None. Raises
+    `KeyError` where the pointer leads nowhere.
     """
     printed, trace, rule = number["printed"], number["trace"], number["rule"]
     if trace is None and str(rule).startswith("largest difference") and number["of"]:
