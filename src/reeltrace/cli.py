@@ -1,4 +1,4 @@
-"""The command line: run, reproduce, status, verify, explain, bundle, diff, sync, new.
+"""The command line: run, reproduce, status, verify, explain, audit, bundle, diff, export, sync, new.
 
 Errors are one line; exit 2 for bad input, 1 for a failed check, and 75 where the time given to `reproduce` is over.
 """
@@ -23,6 +23,7 @@ from typer.core import TyperCommand
 
 from reeltrace.artifacts.files import reason_of
 from reeltrace.artifacts.formats import HTML
+from reeltrace.artifacts.names import MANIFEST
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.machine import processor, variables
 from reeltrace.machine.memory import LOADING, MemoryShort, speaks_of_memory, too_little_memory
@@ -363,6 +364,61 @@ def diff(
             print("the same cells, verdicts, claims and findings")
     if found:
         raise typer.Exit(1)
+
+
+@app.command()
+def audit(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Table files, CSV or YAML as published.yaml; none: the documents of this project."),
+    ] = None,
+    sizes: Annotated[
+        list[str] | None,
+        typer.Option("--n", metavar="SIZE", help="Samples of the test set, a column with them, or COLUMN=SIZE."),
+    ] = None,
+    percent: Annotated[
+        list[str] | None, typer.Option("--percent", metavar="COLUMN", help="A column of shares of the test set.")
+    ] = None,
+    as_json: AsJson = False,
+    check: Annotated[bool, typer.Option("--check", help="Exit 1 where a finding is more than a note.")] = False,
+) -> None:
+    """Hold printed numbers against each other: derived, repeated, contradictory and impossible ones."""
+    from reeltrace.analysis.audit import run as audits
+    from reeltrace.analysis.audit import words
+    from reeltrace.analysis.audit.files import Sizes, read
+
+    if files:
+        read_as = Sizes.read(sizes or (), percent or ())
+        found = audits.audit([read(path, read_as) for path in files])
+    elif sizes or percent:
+        raise UserError("--n and --percent are for table files; documents have `tests` in their published.yaml")
+    else:
+        found = audits.of_project(ROOT)
+    if as_json:
+        _print_json(words.as_json(found))
+    else:
+        for line in words.lines(found):
+            print(f"{line[: len(line) - len(line.lstrip())]}{_printable(line)}")
+    if check and found.counts["decision"] + found.counts["rounding"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def export(
+    form: Annotated[str, typer.Argument(metavar="FORMAT", help="csv, latex, sarif, codecheck or crate")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where to: a folder for csv and crate, a file for the others.")
+    ] = None,
+    document: Annotated[str | None, typer.Option("--document", help="Of which document the codecheck.yml is.")] = None,
+) -> None:
+    """Write the finished report for the tools of others: tables, macros, findings, a codecheck.yml, an RO-Crate."""
+    from reeltrace.export.command import export as write_export
+    from reeltrace.pipeline.plan import load_plan
+
+    plan = load_plan(ROOT)
+    folders = {task.name: task.folder for task in plan if (task.folder / MANIFEST).is_file()}
+    for path in write_export(form, folders, ROOT, output, document):
+        print(path)
 
 
 new = typer.Typer(no_args_is_help=True, help="Begin something of your own.")

@@ -79,6 +79,7 @@ class Cell(_Strict):
 
     `test` names, among the `tests` of the document, the test set that a share is of: the cell's, or that of its row,
     its column or its table, the first that is said. None where the print is no share of a set.
+    `after` and `before` are words of the text to which a value in a sentence is the next of the values, see `spans`.
     """
 
     row: str
@@ -89,6 +90,8 @@ class Cell(_Strict):
     test: str | None = None
     reason: str | None = None
     note: str | None = None
+    after: str | None = None
+    before: str | None = None
     also: tuple[Printed, ...] = ()
 
     @model_validator(mode="after")

@@ -33,7 +33,8 @@ from reeltrace.registry.specs import MeasureSpec
 __all__ = ["STAGES", "Plan", "Task", "code_sha256", "load_plan", "report_texts"]
 
 PUBLISHED = "published.yaml"
-TEXTS = (HEADER, PUBLISHED, "claims.yaml", "assumptions.yaml")  # of a document, besides its templates
+# of a document, besides its templates
+TEXTS = (HEADER, PUBLISHED, "prose.yaml", "claims.yaml", "assumptions.yaml")
 TEMPLATE = ".html.j2"
 
 

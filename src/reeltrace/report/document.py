@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 from jinja2 import nodes
 
-from reeltrace.analysis import assumptions, claims, published
+from reeltrace.analysis import assumptions, claims, prose, published, yardstick
 from reeltrace.analysis.cells import parts
 from reeltrace.analysis.intervals import CONFIDENCE
+from reeltrace.analysis.paired import ALPHA
 from reeltrace.analysis.stage import read_history
 from reeltrace.analysis.verdicts import MEANINGS, count
 from reeltrace.artifacts.files import sha256_file
@@ -35,7 +36,7 @@ from reeltrace.kinds.unit import UNITS
 from reeltrace.kinds.words import span
 from reeltrace.registry.fields import replaced
 from reeltrace.registry.header import read_header
-from reeltrace.report import appendix, chance, figures, frame_nets, measured_tables
+from reeltrace.report import appendix, chance, claims_page, figures, frame_nets, measured_tables
 from reeltrace.report import summary as table_summary
 from reeltrace.report.before import Reference, read_reference
 from reeltrace.report.binding import Binder, Number
@@ -52,7 +53,6 @@ QUANTITIES = {"relative_error": "relative error", "agreement": "agreement"}
 HEADINGS = ("Model", "Type")  # above the rows of a table that has no headings of its own
 OF_THE_PAGE = ("strips", "template", "macro")  # what the page shows of a dataset, and report.json has not
 COMPACT = 4  # columns of accuracies beyond which a table is set tightly
-TREND_VERDICTS = ("trend holds", "trend fails", "not run")
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
     prints = {name: published.load(name, root) for name in dict.fromkeys(t["document"] for t in tables)}
     documents = {name: read_header(name, root) for name in prints}
     all_claims = claims.load(documents, root)
+    told = {name: prose.load(name, root) for name in documents}
     ledgers = assumptions.load(documents, root)
     binder = Binder()
     reference = None if spec.reference is None else read_reference(root / spec.reference, spec.reference)
@@ -88,6 +89,8 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         for of_document in all_claims
         for claim in claims.judge_all(
             of_document,
+            prints[of_document.document],
+            told[of_document.document],
             {t["table"]: t for t in tables if t["document"] == of_document.document},
         )
     ]
@@ -117,6 +120,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         "artifacts": artifacts,
         "root_sha256": root_of({f"{name}/{MANIFEST}": a["manifest_sha256"] for name, a in artifacts.items()}),
     }
+    rules = {c["id"]: claims_page.sentences(c, told[c["document"]], binder) for c in judged}
     environment = _environment(root)
     replaced_in = {(t["document"], t["table"]): replaced(t["stand_in"] or "") for t in tables}
     replaced_sets = {d["key"]: d["stand_in"] for d in datasets if d["stand_in"]}
@@ -128,6 +132,12 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         binder=binder,
         name=binder.name,
         tables=views,
+        yardstick=yardstick.table(),
+        alpha=f"{ALPHA:.0%}".replace("%", " %"),
+        print_of=lambda identity: binder.published_values.get(identity, ("",))[0],
+        means_here=claims.MEANS_HERE,
+        means_on_print=claims.MEANS_ON_PRINT,
+        rules=rules,
         units={(c["document"], c["table"], c["row"], c["column"]): UNITS.get(c["unit"]).behind for c in cells},
         documents=documents,
         datasets=datasets,
@@ -473,7 +483,6 @@ def _yes(value: bool) -> str:
 def _summary(binder: Binder, cells: list[dict[str, Any]], judged: list[dict[str, Any]]) -> dict[str, Any]:
     """How often each verdict was given, registered as numbers that name the cells they count."""
     verdicts = count([cell["verdict"] for cell in cells])
-    trends = {verdict: sum(c["verdict"] == verdict for c in judged) for verdict in TREND_VERDICTS}
     for verdict in verdicts:
         of = tuple(cell["id"] for cell in cells if cell["verdict"] == verdict)
         binder.add(Number(f"count/{verdict}", str(len(of)), f"Cells with the verdict {verdict}", rule="count", of=of))
@@ -486,14 +495,7 @@ def _summary(binder: Binder, cells: list[dict[str, Any]], judged: list[dict[str,
     binder.add(Number("count/cells", str(len(every)), "All cells", rule="count", of=every))
     for kind, (title, of) in _pairings(cells).items():
         binder.add(Number(f"count/pairings/{kind}", str(len(of)), title, rule="count", of=of))
-    for verdict in TREND_VERDICTS:
-        of = tuple(f"claim/{c['id']}" for c in judged if c["verdict"] == verdict)
-        binder.add(Number(f"count/claims/{verdict}", str(len(of)), f"Claims: {verdict}", rule="count", of=of))
-    of = tuple(f"claim/{c['id']}" for c in judged if c["verdict"] == "trend fails" and c["by_construction"])
-    if of:
-        title = "Claims that fail and cannot be expected to hold on stand-in data"
-        binder.add(Number("count/claims/by construction", str(len(of)), title, rule="count", of=of))
-    return {"cells": len(cells), "verdicts": verdicts, "claims": trends}
+    return {"cells": len(cells), "verdicts": verdicts, **claims_page.bind_counts(binder, judged)}
 
 
 def _pairings(cells: list[dict[str, Any]]) -> dict[str, tuple[str, tuple[str, ...]]]:
