@@ -112,6 +112,29 @@ def test_a_number_that_was_changed_everywhere_but_in_its_record_is_named(copied:
     assert all(cell["id"] in line for line in more)
 
 
+def test_numbers_of_claims_are_held_to_their_record() -> None:
+    here = {"difference": -31.0396, "interval": [-42.07, -20.0086], "p": 3.5e-8, "left": -29.6296, "right": 1.41}
+    claims = {"gains": {"id": "gains", "p_adjusted": 0.0123, "rule": [{"here": here, "print": here | {"p": 0.0312}}]}}
+
+    def agree(place: str, printed: str) -> bool | None:
+        return check.claim_agrees({"id": f"claim/{place}", "printed": printed}, claims)
+
+    assert agree("gains/1/here", "−31.04 [−42.07, −20.01], p below 0.001")
+    assert agree("gains/1/print", "−31.04 [−42.07, −20.01], p = 0.031")
+    assert agree("gains/1/left/here", "-29.63") and agree("gains/p", "p = 0.012")
+    for place, printed in (
+        ("gains/1/here", "−31.04 [−42.07, 20.01], p below 0.001"),
+        ("gains/1/here", "31.04 [−42.07, −20.01], p below 0.001"),
+        ("gains/1/print", "−31.04 [−42.07, −20.01], p below 0.001"),
+        ("gains/1/print", "−31.04 [−42.07, −20.01], p = 0.032"),
+        ("gains/1/print", "−31.04 [−42.07, −20.01]"),
+        ("gains/1/left/here", "29.63"),
+        ("gains/p", "p below 0.001"),
+    ):
+        assert agree(place, printed) is False, (place, printed)
+    assert agree("other/p", "p = 0.012") is None
+
+
 def zipped(folder: Path, target: Path) -> Path:
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(folder.rglob("*")):

@@ -399,7 +399,7 @@ def check_page(page: str, report: Any, found: Findings, where: str) -> None:
 
 # --- printed numbers, from recorded values ---
 
-NUMERAL = re.compile(r"[-+\u2212]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:e[-+]?\d+)?")
+NUMERAL = re.compile(r"[-+\u2212]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:e[-+\u2212]?\d+)?")
 HOURS = {" s": 3600.0, " min": 60.0}  # a time that is recorded in hours and printed as what reads well
 BYTES = 1e6  # an amount of memory from here on is recorded in bytes where it is printed in GB
 
@@ -411,7 +411,7 @@ def scale_of(letters: str, value: float) -> float:
 
 def close(numeral: str, value: float) -> bool:
     """Whether `value` is what a numeral prints: it differs by half a unit of the last printed place at most."""
-    text = numeral.replace(",", "").replace("\u2212", "-")
+    text = numeral.replace(",", "").replace("\u2212", "-")  # a minus as it is set
     mantissa, _, exponent = text.partition("e")
     step = 10.0 ** (int(exponent or 0) - len(mantissa.partition(".")[2]))
     return abs(float(text) - value) <= step / 2 * (1 + 1e-9) + abs(value) * 1e-15
@@ -499,17 +499,48 @@ def furthest_agrees(number: Any, cells: dict[str, Any]) -> bool | None:
     return agrees(number["printed"], size) and size >= max(others) - 1e-9
 
 
-def number_agrees(number: Any, read: Callable[[str], Any], cells: dict[str, Any]) -> bool | None:
+def claim_agrees(number: Any, claims: dict[str, Any]) -> bool | None:
+    """Whether a number of a claim is what report.json has of that claim; None where it is of another form.
+
+    `claim/ID/p`, `claim/ID/2/here` (the second comparison: difference, interval, p), `claim/ID/2/left/print` (a side).
+    """
+    _, identity, *place = number["id"].split("/")
+    claim = claims.get(identity)
+    if claim is None or not place:
+        return None
+    if place == ["p"]:
+        return p_agrees(number["printed"], claim["p_adjusted"])
+    of = claim["rule"][int(place[0]) - 1][place[-1]]
+    if len(place) == 3:
+        return agrees(number["printed"], of[place[1]])
+    values, p = PROBABILITY.fullmatch(plain(number["printed"])).groups()  # type: ignore[union-attr]
+    return agrees(values, [of["difference"], *(of["interval"] or ())]) and (of["p"] is None or p_agrees(p, of["p"]))
+
+
+PROBABILITY = re.compile(r"(.*?)(?:, (p (?:below|=) .*))?")
+
+
+def p_agrees(printed: str, p: float) -> bool:
+    """`p below 0.001`, or `p = 0.012`."""
+    low = re.fullmatch(r"p below (0\.\d+)", printed or "")
+    return p < float(low[1]) if low else (printed or "").startswith("p = ") and agrees(printed[4:], p)
+
+
+def number_agrees(
+    number: Any, read: Callable[[str], Any], cells: dict[str, Any], claims: dict[str, Any]
+) -> bool | None:
     """Whether a number of report.json is what was recorded; None where that is not there to be read, or a rule made it.
 
-    `cells` are those of report.json by id; `read` gives the value of a JSON file by its path, or None. Raises
-    `KeyError` where the pointer leads nowhere.
+    `cells` and `claims` are those of report.json by id; `read` gives the value of a JSON file by its path, or None.
+    Raises `KeyError` where the pointer leads nowhere.
     """
     printed, trace, rule = number["printed"], number["trace"], number["rule"]
     if trace is None and str(rule).startswith("largest difference") and number["of"]:
         return furthest_agrees(number, cells)
+    if trace is None and rule != "count":
+        return claim_agrees(number, claims) if number["id"].startswith("claim/") else None
     if trace is None:
-        return agrees(printed, len(number["of"])) if rule == "count" else None
+        return agrees(printed, len(number["of"]))
     whole = read(trace["artifact"])
     if whole is None:
         return None
@@ -542,10 +573,10 @@ def check_numbers(report: Any, text_of: Callable[[str], bytes | None], found: Fi
             known[path] = None if text is None else parsed(text)
         return known[path]
 
-    cells = {cell["id"]: cell for cell in report["cells"]}
+    cells, claims = ({entry["id"]: entry for entry in report[part]} for part in ("cells", "claims"))
     for number in report["numbers"]:
         try:
-            said = number_agrees(number, read, cells)
+            said = number_agrees(number, read, cells, claims)
         except (KeyError, TypeError, ValueError, Unreadable):
             found.say(where, f"{number['id']}: its trace leads to no value")
             continue
