@@ -537,6 +537,9 @@ def number_agrees(
     printed, trace, rule = number["printed"], number["trace"], number["rule"]
     if trace is None and str(rule).startswith("largest difference") and number["of"]:
         return furthest_agrees(number, cells)
+    if trace is None and str(rule).endswith(", before rounding"):
+        cell = cells[number["id"].rpartition("/")[0]]
+        return agrees(printed, cell["reproduced"]["value"] - cell["published"]["value"])
     if trace is None and rule != "count":
         return claim_agrees(number, claims) if number["id"].startswith("claim/") else None
     if trace is None:
