@@ -68,7 +68,7 @@ def quantity_cells(
             else:
                 verdict = ("not given", cell.reason) if cell.printed is None else ("not run", table.published_only)
                 made = _without_value("published", "published only", *verdict)
-            cells.append({**base_cell(cell), **made})
+            cells.append({**base_cell(cell, document), **made})
     return cells
 
 
