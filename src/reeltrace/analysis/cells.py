@@ -199,6 +199,7 @@ class Measured(Part):
     printed: str = Field(description="The quantity as the report prints it.")
     range: Bounds | Absent = Field(default=None, description="Of times, the fastest and the slowest pass.")
     range_printed: Ends | Absent = Field(default=None, description="Both as the report prints them.")
+    network: str | Absent = Field(default=None, description="Which of several networks it is of.")
 
     model_config = ConfigDict(
         json_schema_extra={"dependentRequired": {"range": ["range_printed"], "range_printed": ["range"]}}
@@ -245,6 +246,15 @@ class Derivation(Part):
     of: list[Operand] = Field(min_length=2, max_length=2, description="The two cells.")
 
 
+class Fit(Part):
+    """How the network behind a value that is equal to the print was chosen: by its value."""
+
+    search: str = Field(description="The measurement that counted the settings of what the document leaves open.")
+    to: str = Field(description="What was fitted to what.")
+    settings: int = Field(ge=1, description="How many settings were counted.")
+    giving: int = Field(ge=0, description="How many of them give the printed count.")
+
+
 def _quantity(name: str) -> str:
     unit = UNITS.all().get(name)
     if unit is None or unit.compare is None:
@@ -268,6 +278,7 @@ class Compared(Part):
     )
     reproduced: Reproduced | None = Field(description="Our value; null where nothing was run or measured.")
     derivation: Derivation | None = Field(description="Of a derived value what it follows from, null for others.")
+    fitted: Fit | Absent = Field(default=None, description="Of a value that is exact, but fitted: how.")
     verdict: Verdict = Field(description="How the two values compare.")
     reason: str = Field(description="Why the verdict is this one.")
     circumstances: str = Field(description="How our value was made: scale, data, machine.")

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from reeltrace.analysis import published as pub
 from reeltrace.analysis.cells import base_cell
-from reeltrace.analysis.sources import Source
+from reeltrace.analysis.sources import Source, get
 from reeltrace.analysis.verdicts import judge_equal, judge_number, judge_observed
-from reeltrace.artifacts.pointers import escape_pointer, pointer
+from reeltrace.artifacts.pointers import escape_pointer, pointer, pointer_to
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.kinds.rounding import printed
-from reeltrace.kinds.tables.measured import DerivedColumn, MeasuredColumn, MeasuredTable, place
+from reeltrace.kinds.tables.measured import DerivedColumn, Fitted, MeasuredColumn, MeasuredTable, place
 from reeltrace.kinds.unit import UNITS, Value
 
 if TYPE_CHECKING:
@@ -63,6 +63,10 @@ def quantity_cells(
                 words = {"row": row.key, "column": column.key, **table.rows.get(row.key, {})}
                 reading = _read(asked, words, source)
                 made = _measured_cell(cell, asked, reading, overridden)
+                if made["reproduced"] is not None and (network := _network(asked, table.rows.get(row.key, {}))):
+                    made["reproduced"]["network"] = network
+                if row.key in asked.fitted and made["verdict"] == "exact":
+                    made |= _fitted(made, asked.fitted[row.key], measured)
             elif column.key in table.derived:
                 made = _derived_cell(spec.key, cell, table.derived[column.key], table.table, document)
             else:
@@ -169,6 +173,24 @@ def _measured_cell(cell: pub.Cell, asked: MeasuredColumn, reading: Reading | Non
         "verdict": verdict,
         "reason": reason,
         "circumstances": "full size" if reading.device is None else reading.device,
+    }
+
+
+def _network(asked: MeasuredColumn, words: Mapping[str, str | int]) -> str:
+    """Which of several networks a value is of: the words of the row that the pointer uses."""
+    return ", ".join(str(words[word]) for word in _WORD.findall(asked.pointer) if word in words)
+
+
+def _fitted(made: Mapping[str, Any], fit: Fitted, measured: Mapping[str, Source]) -> dict[str, Any]:
+    """An equal value of a network that was chosen because of it: by how many settings, and out of how many."""
+    source = measured[fit.search]
+    tried, giving = int(get(source, "search", "tried")), len(get(source, "search", "exact"))
+    of = f"{giving} of {tried:,} settings of what the document leaves open"
+    return {
+        "verdict": "exact, fitted",
+        "reason": f"{made['reason']}; fitted: {fit.to} ({of} {'gives' if giving == 1 else 'give'} the printed count)",
+        "fitted": {"search": fit.search, "to": fit.to, "settings": tried, "giving": giving},
+        "trace": [*made["trace"], source.trace(pointer_to("search"))],
     }
 
 

@@ -285,7 +285,7 @@ def _bind_cells(binder: Binder, table: dict[str, Any]) -> list[dict[str, Any]]:
                 "document": table["document"],
                 "table": table["table"],
                 **{k: cell[k] for k in ("row", "column", "unit", "origin", "published", "reproduced", "derivation")},
-                **{k: cell[k] for k in ("verdict", "reason")},
+                **{k: cell[k] for k in ("verdict", "reason", "fitted") if k in cell},
                 "circumstances": cell["circumstances"],
                 "trace": trace if reproduced is not None else None,
                 "sources": cell["trace"],
