@@ -96,7 +96,7 @@ def _cells(
                     under = _of_set(spec, sets[column.key], of_seed, circumstances)
                 entry["reproduced"] |= difference(cell, test, ours, under)
             verdict, reason = judge_share(cell, test, ours, under)
-            made = {"origin": "measured", "derivation": None, "circumstances": under.words}
+            made = {"origin": "measured", "kind": "trained", "derivation": None, "circumstances": under.words}
             cells.append({**entry, **made, "verdict": verdict, "reason": reason})
     return cells
 

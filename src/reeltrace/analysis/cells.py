@@ -36,6 +36,15 @@ def _refuse(value: object) -> NoReturn:
 Absent: TypeAlias = Annotated[None, SkipJsonSchema(), BeforeValidator(_refuse)]  # `int | Absent = None`: never null
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Origin = Literal["measured", "derived", "published"]
+Kind = Literal["trained", "counted", "described", "timed", "derived", "quoted"]
+KINDS: dict[Kind, str] = {
+    "trained": "the test of a net that was trained here, or could be",
+    "counted": "a number or a size that was counted here, without randomness",
+    "described": "a word of a layer's description, such as maxpool or ReLU, compared as text",
+    "timed": "a time or an amount of memory of a machine",
+    "derived": "computed here from nothing but values that the document prints",
+    "quoted": "the document's value alone: nothing is set beside it",
+}
 Share = Annotated[float, Field(ge=0, le=100)]  # percent
 Bounds = Annotated[list[float], Field(min_length=2, max_length=2)]
 Ends = Annotated[list[str], Field(min_length=2, max_length=2)]
@@ -276,6 +285,7 @@ class Compared(Part):
         description="Where our value comes from: counted, trained or timed here; from nothing but values that the "
         "document prints; or nothing is set beside the document's value."
     )
+    kind: Kind = Field(description="What sort of value stands beside the document's, which the headline counts by.")
     reproduced: Reproduced | None = Field(description="Our value; null where nothing was run or measured.")
     derivation: Derivation | None = Field(description="Of a derived value what it follows from, null for others.")
     fitted: Fit | Absent = Field(default=None, description="Of a value that is exact, but fitted: how.")

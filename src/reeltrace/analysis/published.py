@@ -308,7 +308,7 @@ def load(document: str, root: Path = Path()) -> Document:
 def _check_tests(path: Path, found: Transcription) -> None:
     """Every test set that a table, a row, a column or a cell names is one of the document's."""
     for number, table in found.tables.items():
-        named = [(None, table.test)]
+        named: list[tuple[str | None, str | None]] = [(None, table.test)]
         named += [(f"row {row.key!r}", row.test) for row in table.rows]
         named += [(f"column {column.key!r}", column.test) for column in table.columns]
         named += [(f"row {cell.row!r}, column {cell.column!r}", cell.test) for cell in table.cells]

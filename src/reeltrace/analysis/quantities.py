@@ -56,6 +56,7 @@ def quantity_cells(
             cell = print_.cell(row.key, column.key)
             if cell.in_unit.compare is None:
                 continue
+            kind = "derived" if column.key in table.derived else "quoted"
             if column.key in table.measured:
                 asked = table.measured[column.key]
                 source = measured[asked.measurement]
@@ -63,6 +64,7 @@ def quantity_cells(
                 words = {"row": row.key, "column": column.key, **table.rows.get(row.key, {})}
                 reading = _read(asked, words, source)
                 made = _measured_cell(cell, asked, reading, overridden)
+                kind = "timed" if asked.machine else _sort(cell, reading)
                 if made["reproduced"] is not None and (network := _network(asked, table.rows.get(row.key, {}))):
                     made["reproduced"]["network"] = network
                 if row.key in asked.fitted and made["verdict"] == "exact":
@@ -72,7 +74,7 @@ def quantity_cells(
             else:
                 verdict = ("not given", cell.reason) if cell.printed is None else ("not run", table.published_only)
                 made = _without_value("published", "published only", *verdict)
-            cells.append({**base_cell(cell, document), **made})
+            cells.append({**base_cell(cell, document), "kind": kind, **made})
     return cells
 
 
@@ -174,6 +176,12 @@ def _measured_cell(cell: pub.Cell, asked: MeasuredColumn, reading: Reading | Non
         "reason": reason,
         "circumstances": "full size" if reading.device is None else reading.device,
     }
+
+
+def _sort(cell: pub.Cell, reading: Reading | None) -> str:
+    """Words are described, numbers and sizes are counted."""
+    value = cell.value if reading is None else reading.value
+    return "described" if cell.in_unit.number is None and not isinstance(value, list) else "counted"
 
 
 def _network(asked: MeasuredColumn, words: Mapping[str, str | int]) -> str:

@@ -23,6 +23,7 @@ from reeltrace.kinds.tables.results import Quantity, ResultTable, runs_of
 if TYPE_CHECKING:
     from reeltrace.registry.specs import AggregateSpec
 
+QUOTED = ("published", "quoted")
 UNITS: dict[Quantity, str] = {
     "error": "error rate",
     "top1": "percent",
@@ -84,7 +85,8 @@ def _cells(
                 ours = _ours(spec, sources, quantity, runs)
                 entry["reproduced"] |= difference(cell, test, ours, under)
                 verdict, reason = judge_share(cell, test, ours, under)
-            made = {"origin": "measured" if runs else "published", "derivation": None, "circumstances": under.words}
+            origin, kind = ("measured", "timed" if quantity == "training-time" else "trained") if runs else QUOTED
+            made = {"origin": origin, "kind": kind, "derivation": None, "circumstances": under.words}
             cells.append({**entry, **made, "verdict": verdict, "reason": reason})
     return cells
 

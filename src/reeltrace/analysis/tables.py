@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from reeltrace.registry.specs import AggregateSpec
 
 SCHEMA = 1
+SORTS = {"derived": "derived", "published": "quoted"}  # of cells whose table does not say it, by their origin
 
 
 def aggregate(spec: AggregateSpec, document: pub.Document, sources: Mapping[str, Source]) -> dict[str, Any]:
@@ -55,6 +56,8 @@ def aggregate(spec: AggregateSpec, document: pub.Document, sources: Mapping[str,
         **({"seeds": list(spec.seeds)} if from_runs else {}),
         **load(kind.cells)(table, spec, document, sources, circumstances),
     }
+    for cell in content["cells"]:
+        cell.setdefault("kind", SORTS.get(cell["origin"], "counted"))
     check(content, kind.cells)
     return content
 

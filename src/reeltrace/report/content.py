@@ -10,8 +10,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
-from reeltrace.analysis.cells import Compared, Override, Part, Sha256, Source, Trace, first_mistake
+from reeltrace.analysis.cells import Compared, Kind, Override, Part, Sha256, Source, Trace, first_mistake
 from reeltrace.analysis.claims import Operation
+from reeltrace.analysis.verdicts import Verdict
 from reeltrace.artifacts.formats import JSON
 from reeltrace.registry.fields import Scale
 
@@ -37,6 +38,9 @@ class Summary(Part):
 
     cells: int = Field(description="How many cells there are.")
     verdicts: dict[str, int] = Field(description="How many cells got each verdict.")
+    kinds: dict[Kind, dict[Verdict, int]] = Field(
+        description="By kind of cell, how many got each verdict; verdicts that none got are left out."
+    )
     claims: dict[str, int] = Field(description="How many claims got each outcome.")
     chance: list[Chance] = Field(description="Per set of stand-in data, which nets do no better than chance.")
 
@@ -51,6 +55,15 @@ class ReportCell(Compared):
         description="The place of our value in the table's cells.json; null where there is none."
     )
     sources: list[Source] = Field(description="What our value was computed from, one per seed.")
+
+
+class Departure(Override):
+    """Where the active scale departs from what is run at the paper's."""
+
+    of: Literal["document", "ours"] = Field(
+        description="Whose value `document` is: the document's, or one that was chosen here for what it leaves open."
+    )
+    ledger: str | None = Field(description="The assumption that chose it; null where there is none.")
 
 
 class Quantity(Part):
@@ -297,7 +310,7 @@ class Content(Part):
     equivariance: list[Equivariance] = Field(description="Each trained network under each transform.")
     claims: list[Claim] = Field(description="The documents' claims.")
     assumptions: list[Assumption] = Field(description="The ledger: what documents leave open, and what was chosen.")
-    overrides: list[Override] = Field(description="Where the active scale departs from the documents.")
+    overrides: list[Departure] = Field(description="Where the active scale departs from the documents.")
     datasets: list[Dataset] = Field(description="What the clips are.")
     pictures: list[Pictures] = Field(description="What measurements of pictures drew, of those with a checkpoint.")
     artifacts: dict[str, Artifact] = Field(description="By `stage/key`, every artifact behind the report.")

@@ -15,7 +15,7 @@ import jinja2
 from jinja2 import nodes
 
 from reeltrace.analysis import assumptions, claims, published
-from reeltrace.analysis.cells import parts
+from reeltrace.analysis.cells import KINDS, parts
 from reeltrace.analysis.intervals import CONFIDENCE
 from reeltrace.analysis.stage import read_history
 from reeltrace.analysis.verdicts import MEANINGS, count
@@ -37,6 +37,8 @@ from reeltrace.report import chance, figures, frame_nets, measured_tables
 from reeltrace.report.binding import Binder, Number
 from reeltrace.report.chains import artifact_name, derivation_words, describe, table_words
 from reeltrace.report.content import SCHEMA
+from reeltrace.report.ledger import fitted_notes, said_by
+from reeltrace.report.movement import mover, teller
 
 if TYPE_CHECKING:
     from reeltrace.registry.specs import ReportSpec
@@ -47,6 +49,7 @@ QUANTITIES = {"relative_error": "relative error", "agreement": "agreement"}
 HEADINGS = ("Model", "Type")  # above the rows of a table that has no headings of its own
 OF_THE_PAGE = ("strips", "template", "macro")  # what the page shows of a dataset, and report.json has not
 COMPACT = 4  # columns of accuracies beyond which a table is set tightly
+EQUAL = ("exact", "exact, fitted")
 TREND_VERDICTS = ("trend holds", "trend fails", "not run")
 
 
@@ -104,7 +107,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         "assumptions": [
             {"document": ledger.document, **a.model_dump(mode="json")} for ledger in ledgers for a in ledger.assumptions
         ],
-        "overrides": [o.model_dump(mode="json") for o in spec.overrides],
+        "overrides": [said_by(o.model_dump(mode="json"), ledgers) for o in spec.overrides],
         "datasets": [{k: v for k, v in d.items() if k not in OF_THE_PAGE} for d in datasets],
         "pictures": [_without_bytes(one) for one in drawn],
         "artifacts": artifacts,
@@ -114,6 +117,8 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
     replaced_sets = {d["key"]: d["stand_in"] for d in datasets if d["stand_in"]}
     views = [_table_view(t, prints[t["document"]], binder, cells) for t in tables]
     for view in views:
+        view["overrides"] = [said_by(override, ledgers) for override in view["overrides"]]
+        view["notes"] |= fitted_notes(view, ledgers)
         view["drawn"] = measured_tables.drawings(view, cells, binder)
     page = environment.get_template(PAGE).render(
         **{k: v for k, v in content.items() if k not in ("cells", "equivariance", "datasets", "pictures")},
@@ -136,9 +141,12 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         strips_after=[(name, header.clips.figure) for name, header in documents.items() if header.clips],
         swatch=figures.legend_swatch,
         meanings=MEANINGS,
+        kinds=KINDS,
         confidence=f"{CONFIDENCE:.0%}".replace("%", " %"),
         faithful=spec.scale == "paper" and not content["stand_in"] and not spec.overrides,
         has=lambda identity: identity in binder.numbers,
+        moves=mover(cells),
+        told=teller(cells, summary["chance"]),
         cell_ids={cell["id"] for cell in cells},
         example={
             "run": next((a for a in artifacts.values() if a["stage"] == "train"), None),
@@ -284,7 +292,10 @@ def _bind_cells(binder: Binder, table: dict[str, Any]) -> list[dict[str, Any]]:
                 "id": identity,
                 "document": table["document"],
                 "table": table["table"],
-                **{k: cell[k] for k in ("row", "column", "unit", "origin", "published", "reproduced", "derivation")},
+                **{
+                    k: cell[k]
+                    for k in ("row", "column", "unit", "origin", "kind", "published", "reproduced", "derivation")
+                },
                 **{k: cell[k] for k in ("verdict", "reason", "fitted") if k in cell},
                 "circumstances": cell["circumstances"],
                 "trace": trace if reproduced is not None else None,
@@ -472,7 +483,24 @@ def _summary(binder: Binder, cells: list[dict[str, Any]], judged: list[dict[str,
     if of:
         title = "Claims that fail and cannot be expected to hold on stand-in data"
         binder.add(Number("count/claims/by construction", str(len(of)), title, rule="count", of=of))
-    return {"cells": len(cells), "verdicts": verdicts, "claims": trends}
+    kinds = _kinds(binder, cells)
+    return {"cells": len(cells), "verdicts": verdicts, "kinds": kinds, "claims": trends}
+
+
+def _kinds(binder: Binder, cells: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
+    """How often each verdict was given, by kind of cell; how many cells are of a kind and are exact are numbers."""
+    found = {}
+    for kind in KINDS:
+        of_kind = [cell for cell in cells if cell["kind"] == kind]
+        every = tuple(cell["id"] for cell in of_kind)
+        binder.add(Number(f"count/kind/{kind}", str(len(every)), f"Cells that are {kind}", rule="count", of=every))
+        equal = tuple(cell["id"] for cell in of_kind if cell["verdict"] in EQUAL)
+        if equal:
+            title = f"Cells that are {kind} with the verdict {' or '.join(EQUAL)}"
+            binder.add(Number(f"count/kind/{kind}/exact", str(len(equal)), title, rule="count", of=equal))
+        verdicts = count([cell["verdict"] for cell in of_kind])
+        found[kind] = {verdict: times for verdict, times in verdicts.items() if times}
+    return found
 
 
 def _pairings(cells: list[dict[str, Any]]) -> dict[str, tuple[str, tuple[str, ...]]]:

@@ -12,7 +12,7 @@ from reeltrace.registry.fields import Flag, Name, PositiveFloat, Strict
 
 
 class Fitted(Strict):
-    """Why the network behind a cell is not one that was given, but one that was chosen because its value is the printed.
+    """Why the network behind a cell is none that was given, but was chosen because its value is the printed one.
 
     `search` is the measurement that counted the settings of what the document leaves open; `to` is what was fitted.
     """
@@ -27,7 +27,7 @@ class MeasuredColumn(Strict):
     In the pointer `{row}` and `{column}` stand for the cell's keys and `{word}` for one of the row's own words; a row
     without that word has no such value. What is read is divided by `divisor`, rounded to a whole number if `whole` says
     so, and multiplied by `factor`: a number, or the word of the row that holds it. `machine` marks times and memory,
-    which belong to the machine that they were measured on. `fitted` names the rows whose network was chosen by its value.
+    which belong to the machine that they were measured on. `fitted` names the rows whose network was chosen by value.
     """
 
     measurement: Name
