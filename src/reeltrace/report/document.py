@@ -489,7 +489,7 @@ def _summary(binder: Binder, cells: list[dict[str, Any]], judged: list[dict[str,
 
 def _kinds(binder: Binder, cells: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
     """How often each verdict was given, by kind of cell; how many cells are of a kind and are exact are numbers."""
-    found = {}
+    found: dict[str, dict[str, int]] = {}
     for kind in KINDS:
         of_kind = [cell for cell in cells if cell["kind"] == kind]
         every = tuple(cell["id"] for cell in of_kind)

@@ -125,8 +125,8 @@ def printed(table: MeasuredTable) -> Iterator[Printed]:
     yield from (Printed("rows", table.table, row=row) for row in table.rows)
     for part, columns in (("measured", table.measured), ("derived", table.derived)):
         yield from (Printed(part, table.table, column=column) for column in columns)
-    for name, column in table.measured.items():
-        yield from (Printed(f"measured.{name}.fitted", table.table, row=row) for row in column.fitted)
+    for name, measured in table.measured.items():
+        yield from (Printed(f"measured.{name}.fitted", table.table, row=row) for row in measured.fitted)
     for name, asked in table.derived.items():
         for text in asked.of:
             number, row, column = place(text, table.table, None)
