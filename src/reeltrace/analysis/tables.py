@@ -56,8 +56,8 @@ def aggregate(spec: AggregateSpec, document: pub.Document, sources: Mapping[str,
         **({"seeds": list(spec.seeds)} if from_runs else {}),
         **load(kind.cells)(table, spec, document, sources, circumstances),
     }
-    for cell in content["cells"]:
-        cell.setdefault("kind", SORTS.get(cell["origin"], "counted"))
+    for cell in content.get("cells", ()):
+        cell.setdefault("kind", SORTS.get(cell.get("origin"), "counted"))
     check(content, kind.cells)
     return content
 
