@@ -64,6 +64,16 @@ def test_headings_and_types_of_rows_go_together(headings: list[str], kind: str |
         ("3x3x3", "filter", [3, 3, 3]),
         ("2", "stride", 2),
         ("Conv3D", "text", "Conv3D"),
+        ("13320", "count", 13320),
+        ("1.41", "points", 1.41),
+        ("+7.3", "points", 7.3),
+        ("-0.4", "points", -0.4),
+        ("3.6", "billions", 3.6),
+        ("three", "words", 3.0),
+        ("Three", "words", 3.0),
+        ("half", "words", 0.5),
+        ("1/8", "fraction", 0.125),
+        ("1/4", "fraction", 0.25),
     ],
 )
 def test_printed_strings_parse(text: str, unit: Any, value: object) -> None:
@@ -80,7 +90,7 @@ def test_printed_strings_parse(text: str, unit: Any, value: object) -> None:
         ("3, 64", "channels"),
         ("3x3", "filter"),
         ("0", "stride"),
-        ("59342488", "count"),
+        ("5934.2", "count"),
         ("59,34", "count"),
         ("8x56", "size"),
         ("0.52", "seconds"),
@@ -88,6 +98,10 @@ def test_printed_strings_parse(text: str, unit: Any, value: object) -> None:
         ("1.344e", "ratio"),
         ("2.7M", "thousands"),
         ("2", "times"),
+        ("1,41", "points"),
+        ("many", "words"),
+        ("1/3", "fraction"),
+        ("1/0", "fraction"),
     ],
 )
 def test_strings_of_another_unit_are_refused(text: str, unit: Any) -> None:

@@ -81,6 +81,7 @@ class Cell(_Strict):
     `test` names, among the `tests` of the document, the test set that a share is of: the cell's, or that of its row,
     its column or its table, the first that is said. None where the print is no share of a set. `damaged` says what the
     text that was transcribed has lost of the print.
+    `after` and `before` are words of the text to which a value in a sentence is the next of the values, see `spans`.
     """
 
     row: str
@@ -92,6 +93,8 @@ class Cell(_Strict):
     reason: str | None = None
     note: str | None = None
     damaged: str | None = None
+    after: str | None = None
+    before: str | None = None
     also: tuple[Printed, ...] = ()
 
     @model_validator(mode="after")
