@@ -212,6 +212,7 @@ def test_a_column_does_not_follow_from_words(tmp_path: Path) -> None:
 def test_every_unit_reads_what_it_writes() -> None:
     values = {"blocks": "5x7^2, 8", "channels": [3, 64], "shape": [2, 8, 8], "filter": [3, 3, 3], "size": [8, 56, 56]}
     values |= {"text": "conv", "hours": None, "parameters": None}  # printed otherwise than they are read
+    values |= {"words": None, "fraction": None}  # of sentences, where a number stands as a word
     for name, unit in UNITS.all().items():
         value = values.get(name, Fraction(1, 2) if not unit.whole else Fraction(700))
         if value is not None:
