@@ -32,7 +32,7 @@ from reeltrace.artifacts.formats import (
     TIMING,
 )
 from reeltrace.artifacts.json_values import read_json
-from reeltrace.artifacts.names import MANIFEST, RECEIPT, SPEC
+from reeltrace.artifacts.names import DOCUMENTS, MANIFEST, RECEIPT, SPEC
 from reeltrace.artifacts.protocol import check_outputs, file_entry, hash_large
 from reeltrace.artifacts.runs import CHECKPOINTS, CLIP_LABEL, LABEL, VIDEO, on_test, predicted, score_for_dvc
 from reeltrace.errors import CheckFailed, Problem, UserError
@@ -47,12 +47,13 @@ from reeltrace.verify.bulk import check_share
 from reeltrace.verify.history import course
 from reeltrace.verify.nets_on_frames import times
 from reeltrace.verify.problems import TAMPERED, short
+from reeltrace.verify.published import NOT_PRINTED, as_printed
 from reeltrace.verify.shares import Share
 from reeltrace.verify.videos import stored
 
 STALE, BROKEN = "stale", "broken chain"
 UNBOUND, DIFFERS = "unbound number", "report differs from artifacts"
-KINDS = (TAMPERED, STALE, BROKEN, UNBOUND, DIFFERS)
+KINDS = (TAMPERED, STALE, BROKEN, UNBOUND, DIFFERS, NOT_PRINTED)
 SMALL = 1_000_000  # bytes; larger files are hashed only on request
 REPORT = "report/all"
 REMADE = "`snakemake --cores all` makes it again"
@@ -108,6 +109,7 @@ def verify(
             continue  # the last two: whoever opened it would wait for ever
         said = _contents(name, folder, results, root)
         problems += [p for p in said if p.kind != BROKEN or name not in altered]  # that it is altered has been said
+    problems += _guarded(root / DOCUMENTS, partial(as_printed, root))
     if REPORT not in folders:
         problems.append(Problem(BROKEN, str(results / REPORT), "there is no report; run `reeltrace run report all`"))
     return [Problem(p.kind, _relative(p.where, root), p.found) for p in dict.fromkeys(problems)]
