@@ -164,6 +164,12 @@ def test_at_paper_scale_cells_differ_or_cannot_tell(project: Project) -> None:
         assert 0 <= low <= cell["published"]["value"] <= high <= 100 and high - low > 0.1
 
 
+def test_three_seeds_may_match(three_seeds: Project) -> None:
+    cells = faithful(three_seeds)["cells"]
+    told = {cell["verdict"]: cell["reason"] for cell in cells}
+    assert "matches" in told and "3 seeds with a standard deviation of" in told["matches"]
+
+
 def test_off_the_paper_s_scale_a_difference_has_no_interval(project: Project) -> None:
     cells = project_cells(project, "nobody2024-table5")
     assert {tuple(cell["reproduced"]["difference"]) for cell in cells} == {("printed", "value")}
