@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ from reeltrace.kinds.architecture import ARCHITECTURES
 from reeltrace.kinds.dataset import DATASETS
 from reeltrace.kinds.measurement import MEASUREMENTS
 from reeltrace.kinds.points import load
+from reeltrace.kinds.rounding import printed
 from reeltrace.kinds.table import TABLES
 from reeltrace.kinds.unit import UNITS
 from reeltrace.kinds.words import span
@@ -39,7 +41,7 @@ from reeltrace.registry.header import read_header
 from reeltrace.report import appendix, chance, claims_page, figures, frame_nets, measured_tables
 from reeltrace.report import summary as table_summary
 from reeltrace.report.binding import Binder, Number
-from reeltrace.report.chains import artifact_name, derivation_words, describe, table_words
+from reeltrace.report.chains import derivation_words, describe, table_words
 from reeltrace.report.content import SCHEMA
 
 if TYPE_CHECKING:
@@ -159,6 +161,8 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         statistics=statistics,
         bar=table_summary.bar,
         tones=table_summary.TONES,
+        signs=table_summary.SIGNS,
+        against={name: figures.against(name, cells, binder) for name in documents},
         root_hash=root_hash(inputs),
         chain_groups=lambda: appendix.groups(binder, cells, [f"count/{verdict}" for verdict in MEANINGS]),
         example={
@@ -297,6 +301,7 @@ def _bind_cells(binder: Binder, table: dict[str, Any], bound: spans.Spans | None
                 frame_nets.bind_ratio(binder, identity, title, trace, cell)
             if "interval" in reproduced:
                 _bind_parts(binder, identity, index, trace, reproduced)
+                _bind_difference(binder, identity, cell)
             if "clip" in reproduced:
                 _bind_clips(
                     binder, identity, title, {**trace, "pointer": f"/cells/{index}/reproduced/clip/value"}, cell
@@ -370,6 +375,25 @@ def _bind_parts(
         )
         part(f"seed-{seed}", words, f"Seed {seed}, best on validation", f"seeds/{seed}")
     part("last", reproduced["last"]["printed"], "Last checkpoint", "last/value")
+
+
+def _bind_difference(binder: Binder, identity: str, cell: Mapping[str, Any]) -> None:
+    """Ours minus the print, with the decimals of ours; nothing where the print has no value."""
+    theirs, ours = cell["published"]["value"], cell["reproduced"]
+    if not isinstance(theirs, int | float):
+        return
+    decimals = len(ours["printed"].partition(".")[2])
+    difference = Fraction(str(ours["value"])) - Fraction(str(theirs))
+    sign = "+" if difference > 0 else "\u2212" if difference < 0 else "\u00b1"
+    binder.add(
+        Number(
+            id=f"{identity}/difference",
+            printed=f"{sign}{printed(abs(difference), decimals)}",
+            title="Here minus print",
+            rule=f"{ours['printed']} - {cell['published']['printed']}, before rounding",
+            chain=identity,
+        )
+    )
 
 
 def _bind_clips(binder: Binder, identity: str, title: str, trace: Mapping[str, str], cell: Mapping[str, Any]) -> None:
@@ -583,6 +607,8 @@ def _table_view(
         **table,
         "replaced": replaced(table["stand_in"] or ""),
         "measured": any(cell["origin"] == "measured" for cell in table["cells"]),
+        "common": _common(table["cells"]),
+        "folded": all(cell["reproduced"] is None for cell in table["cells"]),
         "found": any(cell["origin"] != "published" for cell in table["cells"]),
         "print": print_,
         "groups": groups,
@@ -597,6 +623,12 @@ def _table_view(
         "notes": _notes(table["cells"]),
         "texts": {(c.row, c.column): c for c in print_.cells if c.in_unit.compare is None},
     }
+
+
+def _common(cells: list[dict[str, Any]]) -> str | None:
+    """The verdict of all cells with a value from here, where they have one verdict: it is said once."""
+    verdicts = {cell["verdict"] for cell in cells if cell["reproduced"] is not None}
+    return verdicts.pop() if len(verdicts) == 1 else None
 
 
 def _notes(cells: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
@@ -630,34 +662,29 @@ def _equivariance_view(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _panels(spec: ReportSpec, inputs: Mapping[str, Path], binder: Binder) -> list[dict[str, Any]]:
-    """Learning curves, a panel per dataset and architecture."""
-    panels: dict[tuple[str, str], list[figures.Curve]] = {}
-    drawn: dict[tuple[str, str], list[str]] = {}
+    """Learning curves by dataset and architecture, of each a small panel per run with a line per seed."""
+    panels: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for name, run in sorted(spec.runs.items()):
-        for seed in spec.seeds:
-            key = f"train/{name}-s{seed}"
-            model = read_json(inputs[key] / SPEC)["model"]
-            style = 2 if model.get("group", "z3") != "z3" else 1 if run.augment else 0
-            history = read_history(inputs[key] / HISTORY)
-            place = (run.dataset, model["architecture"])
-            panels.setdefault(place, []).append(
-                figures.Curve(
-                    f"{name}, seed {seed}",
-                    style,
-                    tuple((int(e["epoch"]), float(e["validation_top1"])) for e in history),
-                )
+        keys = [f"train/{name}-s{seed}" for seed in spec.seeds]
+        model = read_json(inputs[keys[0]] / SPEC)["model"]
+        style = 2 if model.get("group", "z3") != "z3" else 1 if run.augment else 0
+        curves = [
+            figures.Curve(
+                f"{name}, seed {seed}",
+                style,
+                tuple((int(e["epoch"]), float(e["validation_top1"])) for e in read_history(inputs[key] / HISTORY)),
             )
-            drawn.setdefault(place, []).append(f"results/{spec.scale}/{key}/{HISTORY}")
+            for seed, key in zip(spec.seeds, keys, strict=True)
+        ]
+        drawn = binder.figure(f"curves/{name}", [f"results/{spec.scale}/{key}/{HISTORY}" for key in keys])
+        svg = figures.learning_curves(f"Validation top-1 accuracy of {name} by epoch", curves, drawn)
+        panel = {"style": style, "name": name, "svg": svg, "of": keys}
+        panels.setdefault((run.dataset, model["architecture"]), []).append(panel)
     titles = {place[1]: ARCHITECTURES.get(place[1]).title for place in panels}
     return [
         {
             "title": f"{place[0]}, {titles[place[1]]}",
-            "svg": figures.learning_curves(
-                f"Validation top-1 accuracy by epoch: {place[0]}, {titles[place[1]]}",
-                sorted(found, key=lambda c: c.style),
-                binder.figure(f"curves/{place[0]}/{place[1]}", drawn[place]),
-            ),
-            "of": [artifact_name(path) for path in drawn[place]],
+            "runs": sorted(found, key=lambda panel: panel["style"]),
         }
         for place, found in sorted(panels.items(), key=lambda item: (spec.datasets.index(item[0][0]), item[0][1]))
     ]
