@@ -43,6 +43,13 @@ class Summary(Part):
     chance: list[Chance] = Field(description="Per set of stand-in data, which nets do no better than chance.")
 
 
+class Before(Part):
+    """What a cell was in the report that this one is set beside."""
+
+    printed: str | None = Field(description="Our value as printed there; null where there was none.")
+    verdict: str = Field(description="The verdict there.")
+
+
 class ReportCell(Compared):
     """One quantity of a published table."""
 
@@ -53,6 +60,10 @@ class ReportCell(Compared):
         description="The place of our value in the table's cells.json; null where there is none."
     )
     sources: list[Source] = Field(description="What our value was computed from, one per seed.")
+    before: Before | None = Field(
+        description="What it was in the report that `reference` in params.yaml names; null without one, or where that "
+        "has no such cell."
+    )
 
 
 class Quantity(Part):
@@ -331,6 +342,10 @@ class Content(Part):
     datasets: list[Dataset] = Field(description="What the clips are.")
     pictures: list[Pictures] = Field(description="What measurements of pictures drew, of those with a checkpoint.")
     artifacts: dict[str, Artifact] = Field(description="By `stage/key`, every artifact behind the report.")
+    root_sha256: Sha256 = Field(
+        description="One hash over all artifacts: the sha256 of a text with the line `stage/key/manifest.json SHA256` "
+        "for each, sorted."
+    )
     numbers: list[Number] = Field(description="Every number on the page.")
 
 
