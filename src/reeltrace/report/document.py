@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 from jinja2 import nodes
 
-from reeltrace.analysis import assumptions, claims, prose, published, yardstick
+from reeltrace.analysis import assumptions, claims, prose, published, spans, yardstick
 from reeltrace.analysis.cells import parts
 from reeltrace.analysis.intervals import CONFIDENCE
 from reeltrace.analysis.paired import ALPHA
@@ -80,8 +80,9 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
     told = {name: prose.load(name, root) for name in documents}
     ledgers = assumptions.load(documents, root)
     binder = Binder()
+    bound = {name: found for name in prints if (found := spans.load(name, root)) is not None}
     reference = None if spec.reference is None else read_reference(root / spec.reference, spec.reference)
-    cells = [cell for table in tables for cell in _bind_cells(binder, table, reference)]
+    cells = [cell for table in tables for cell in _bind_cells(binder, table, reference, bound.get(table["document"]))]
     equivariance = _bind_equivariance(binder, tables)
     for table in tables:
         _bind_search(binder, table)
@@ -113,6 +114,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         "cells": cells,
         "equivariance": equivariance,
         "claims": judged,
+        "texts": {name: found.text.model_dump() for name, found in bound.items()},
         "assumptions": [
             {"document": ledger.document, **a.model_dump(mode="json")} for ledger in ledgers for a in ledger.assumptions
         ],
@@ -269,7 +271,9 @@ def _table(key: str, inputs: Mapping[str, Path], artifacts: Mapping[str, Any]) -
     return table
 
 
-def _bind_cells(binder: Binder, table: dict[str, Any], reference: Reference | None) -> list[dict[str, Any]]:
+def _bind_cells(
+    binder: Binder, table: dict[str, Any], reference: Reference | None, bound: spans.Spans | None
+) -> list[dict[str, Any]]:
     """Register every cell of a table and its parts; the cells as report.json holds them."""
     cells = []
     for index, cell in enumerate(table["cells"]):
@@ -290,7 +294,10 @@ def _bind_cells(binder: Binder, table: dict[str, Any], reference: Reference | No
                     title=title,
                     trace=trace,
                     sources=tuple(cell["trace"]),
-                    facts=(*_cell_facts(cell), *(() if reference is None else reference.facts(identity))),
+                    facts=(
+                        *_cell_facts(cell, _in_text(table, cell, bound)),
+                        *(() if reference is None else reference.facts(identity)),
+                    ),
                 )
             )
             if "range" in reproduced:
@@ -325,14 +332,26 @@ def _bind_cells(binder: Binder, table: dict[str, Any], reference: Reference | No
                 "trace": trace if reproduced is not None else None,
                 "sources": cell["trace"],
                 "before": before,
+                **({} if (found := _in_text(table, cell, bound)) is None else {"span": list(found[0])}),
             }
         )
     return cells
 
 
-def _cell_facts(cell: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+def _in_text(
+    table: Mapping[str, Any], cell: Mapping[str, Any], bound: spans.Spans | None
+) -> tuple[tuple[int, int], str] | None:
+    """Where a published value stands in its document's text, and the text's sha256; None where that is not known."""
+    found = bound.cells.get(f"{table['table']}/{cell['row']}/{cell['column']}") if bound else None
+    return None if bound is None or found is None else (found, bound.text.sha256)
+
+
+def _cell_facts(cell: Mapping[str, Any], in_text: tuple[tuple[int, int], str] | None) -> tuple[tuple[str, str], ...]:
     print_ = cell["published"]
     facts = [("Published", f"{print_['printed']} ({print_['place']})" if print_["printed"] else print_["reason"])]
+    if in_text:
+        (start, end), sha256 = in_text
+        facts.append(("In its text", f"characters {start} to {end} of the text with sha256 {sha256[:12]}"))
     if print_["note"]:
         facts.append(("Contradiction" if print_["contradicted_by"] else "Note", print_["note"]))
     if cell["derivation"]:
