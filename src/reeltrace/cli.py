@@ -1,4 +1,4 @@
-"""The command line: run, reproduce, status, verify, explain, sync, new.
+"""The command line: run, reproduce, status, verify, attest, explain, sync, new.
 
 Errors are one line; exit 2 for bad input, 1 for a failed check, and 75 where the time given to `reproduce` is over.
 """
@@ -69,6 +69,10 @@ def run(
     if "DVC_STAGE" in os.environ or stage == "report":  # Snakemake has checked them for the others
         check_texts(plan.registry, ROOT)
     folder = run_stage(stage, key, ROOT, wait=-1, scale=asked)
+    if stage == "report":
+        from reeltrace.pipeline.attesting import attest_finished
+
+        attest_finished(plan, _complain)
     if sys.stdout.isatty():
         print(folder)
 
@@ -252,6 +256,33 @@ def _mistaken_texts(plan: Any) -> list[Any]:
     except UserError as error:
         return [Problem("broken chain", "documents", str(error))]
     return []
+
+
+@app.command()
+def attest(
+    key: Annotated[
+        Path | None, typer.Option("--key", metavar="PATH", help="The key that signs, instead of your own.")
+    ] = None,
+    new_key: Annotated[bool, typer.Option("--new-key", help="Make the key, which is not there yet.")] = False,
+    with_sigstore: Annotated[
+        bool, typer.Option("--sigstore", help="Let the program sigstore sign the statement too.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Sign who made the report, when and of what, and add it to the log of reports; runs do it unasked."""
+    from reeltrace.attest.attest import sigstore
+    from reeltrace.pipeline.attesting import attest_report
+    from reeltrace.pipeline.plan import load_plan
+
+    done = attest_report(load_plan(ROOT), key, new_key=new_key, say=_complain)
+    bundle = sigstore(done.folder) if with_sigstore else None
+    if as_json:
+        _print_json({"folder": str(done.folder), "number": done.number, "key": done.key, "new": done.new})
+        return
+    how = "attested" if done.new else "attested before"
+    print(f"{done.folder}: {how}, as report {done.number} of its log, by the key {done.key}")
+    if bundle is not None:
+        print(f"{bundle}: signed with sigstore")
 
 
 @app.command()

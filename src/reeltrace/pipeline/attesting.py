@@ -96,20 +96,21 @@ def _folders(graph: Graph[Any]) -> dict[str, Path]:
 
 
 def _pins(root: Path, folders: Mapping[str, Path]) -> Iterator[dict[str, Any]]:
-    """The sources from outside that artifacts speak of: by the key, a hash, an address or the citation of one."""
+    """The sources from outside that artifacts speak of: by a hash, an address, the citation, or as their weights."""
     path = root / PINS
     entries = yaml.safe_load(path.read_bytes()) if path.is_file() else {}
-    said = {
-        text
-        for name, folder in folders.items()
-        if name.startswith(("data/", "pretrain/", "measure/"))
+    said = [
+        found
+        for artifact, folder in folders.items()
+        if artifact.startswith(("data/", "pretrain/", "measure/"))
         for file in (SPEC, ABOUT, RECEIPT)
         if (folder / file).is_file()
-        for text in _texts(read_json(folder / file))
-    }
+        for found in _texts(read_json(folder / file))
+    ]
+    texts, weights = {text for _, text in said}, {text for name, text in said if name == "weights"}
     for key, entry in entries.items():
         hashes = [str(entry[name]) for name in ("sha256", "integrity") if name in entry]
-        if said.isdisjoint({key, entry.get("citation"), *hashes, *entry.get("urls", ())}):
+        if key not in weights and texts.isdisjoint({entry.get("citation"), *hashes, *entry.get("urls", ())}):
             continue
         address = next(iter(entry.get("urls", ())), f"pkg:npm/{entry.get('npm')}@{entry.get('version')}")
         digest = {"sha256": entry["sha256"]} if "sha256" in entry else _of_npm(hashes[0])
@@ -122,10 +123,13 @@ def _of_npm(integrity: str) -> dict[str, str]:
     return {algorithm: base64.b64decode(value).hex()}
 
 
-def _texts(value: Any) -> Iterator[str]:
-    """Every string in a JSON value."""
+def _texts(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Every string in a JSON value, with the name of the field that it stands in."""
     if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for part in value.values() if isinstance(value, dict) else value:
-            yield from _texts(part)
+        yield name, value
+    elif isinstance(value, dict):
+        for field, part in value.items():
+            yield from _texts(part, field)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _texts(part, name)
