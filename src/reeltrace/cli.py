@@ -205,32 +205,87 @@ def status(
         print(f"{len(waiting)} current artifacts are not recorded with DVC; snakemake or `reeltrace sync` records them")
 
 
-@app.command()
+class _OfShares(TyperCommand):
+    """A command with options whose value may be left out: alone they mean all."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        may = {name for each in self.params if each.metavar == SHARE for name in each.opts}
+        given: list[str] = []
+        for argument, following in zip(args, [*args, ""][1:], strict=True):
+            given.append(argument)
+            if argument in may and not re.match(r"\d|all$", following):
+                given.append("all")
+        return super().parse_args(ctx, given)
+
+
+SHARE = "[PERCENT|all]"
+
+
+@app.command(cls=_OfShares)
 def verify(
     as_json: AsJson = False,
-    data: Annotated[bool, typer.Option("--data", help="Hash the bulk data too, not only small files.")] = False,
+    data: Annotated[
+        str | None,
+        typer.Option("--data", metavar=SHARE, help="Hash the bulk data too, or a random share of it as in 10%."),
+    ] = None,
+    replay: Annotated[
+        str | None,
+        typer.Option(
+            "--replay",
+            metavar=SHARE,
+            help="Count nets again and evaluate the checkpoints that were kept, all or a random share.",
+        ),
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of the shares, to draw the same again.")] = None,
 ) -> None:
     """Recompute every hash and every printed cell; exit 1 and name each failure by its kind."""
     from reeltrace.pipeline.plan import load_plan
     from reeltrace.pipeline.standings import standings
+    from reeltrace.verify.shares import Share
     from reeltrace.verify.verify import verify as verify_all
 
+    bulk = None if data is None else Share.read("--data", data, seed)
+    again = None if replay is None else Share.read("--replay", replay, seed if bulk is None else bulk.seed)
     plan = load_plan(ROOT)
     found = standings(plan)
     standing = {name: of.reason if of.state == "stale" and of.of is None else "" for name, of in found.items()}
-    problems = verify_all(ROOT, scale=plan.registry.scale, data=data, standing=standing)
+    problems = verify_all(ROOT, scale=plan.registry.scale, data=bulk or False, standing=standing)
     problems += _not_there(plan, found, {p.where for p in problems})
     problems += _mistaken_texts(plan)
+    notes = []
+    if bulk is not None:
+        notes.append(f"of files over 1 MB read: {bulk}")
+    if again is not None:
+        notes.append(f"to be replayed: {again}")
+        replays = _replayed(plan, found, problems, again)
+        problems += replays.problems
+        notes += replays.summary()
     if as_json:
         _print_json([{"kind": p.kind, "where": p.where, "found": p.found} for p in problems])
     else:
         for problem in problems:
             print(_printable(str(problem)))
+        for note in notes:
+            print(note)
         if not problems:
-            how = "" if data else " (of files over 1 MB the sizes; --data reads them too)"
+            how = "" if bulk else " (of files over 1 MB the sizes; --data reads them too)"
             print(f"scale {plan.registry.scale}: every artifact and every printed cell agree{how}")
     if problems:
         raise typer.Exit(1)
+
+
+def _replayed(plan: Any, found: dict[str, Any], problems: list[Any], share: Any) -> Any:
+    """The replay of a share of what is current, and neither altered itself nor made from what is."""
+    from reeltrace.verify.replay import replay
+
+    where = [f"{problem.where}/" for problem in problems]
+    sound = {task.name for task in plan if not any(place.startswith(f"{task.folder.as_posix()}/") for place in where)}
+    names = [
+        task.name
+        for task in plan
+        if found[task.name].state == "current" and {each.name for each in plan.behind(task)} <= sound
+    ]
+    return replay(ROOT, plan.registry.scale, names, share, lambda line: print(_printable(line), file=sys.stderr))
 
 
 def _not_there(plan: Any, found: dict[str, Any], known: set[str]) -> list[Any]:

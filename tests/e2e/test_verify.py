@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -120,3 +121,37 @@ def test_results_of_other_code_or_texts_are_stale_and_nothing_else(copy: Path, f
     assert {p["kind"] for p in verify(copy)} == {"stale"}
     said = run_in(copy, "reeltrace", "explain", cells_of(copy)[0]).stdout
     assert ("\n  stale " in said) == ("templates" not in file)  # of the report alone
+
+
+def test_a_forgery_that_hashed_everything_again_is_exposed_by_a_replay(copy: Path) -> None:
+    forged = run_in(copy, sys.executable, "-c", FORGERY, f"train/{OTHER}-s0")
+    assert "report/all" in forged.stdout
+    assert verify(copy, "--data") == []
+    done = run_in(copy, "reeltrace", "verify", "--replay", "--json", code=1)
+    problems = json.loads(done.stdout)
+    assert {(p["kind"], Path(p["where"]).name) for p in problems} == {
+        ("differs on replay", name) for name in ("metrics.json", "predictions.npz", "scores.json")
+    }
+    assert all(TRAIN in p["where"] for p in problems)
+    assert f"train/{OTHER}-s0: differs" in done.stderr
+
+
+def test_a_share_is_replayed_and_its_seed_printed(reproduced: Path) -> None:
+    said = run_in(reproduced, "reeltrace", "verify", "--data", "50%", "--replay=1%", "--seed", "5").stdout
+    assert "of files over 1 MB read: 50% (seed 5)" in said
+    assert "to be replayed: 1% (seed 5)" in said
+    assert re.search(r"replayed 1 of \d+ artifacts; 0 of them differ", said)
+    refused = run_in(reproduced, "reeltrace", "verify", "--replay", "0%", code=2).stderr
+    assert refused.count("\n") == 1 and "expected all or a percentage" in refused
+
+
+FORGERY = """
+import sys
+from pathlib import Path
+from reeltrace.corruption.forging import forge, perfect
+from reeltrace.pipeline.plan import load_plan
+
+plan = load_plan()
+perfect(plan[sys.argv[1]].folder)
+print(*forge(plan, Path(), sys.argv[1]))
+"""

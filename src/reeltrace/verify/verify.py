@@ -43,8 +43,11 @@ from reeltrace.kinds.points import load
 from reeltrace.machine.affinity import processors
 from reeltrace.registry.specs import AggregateSpec, ReportSpec
 from reeltrace.report.document import build
+from reeltrace.verify.bulk import check_share
+from reeltrace.verify.history import course
 from reeltrace.verify.nets_on_frames import times
 from reeltrace.verify.problems import TAMPERED, short
+from reeltrace.verify.shares import Share
 from reeltrace.verify.videos import stored
 
 STALE, BROKEN = "stale", "broken chain"
@@ -56,13 +59,16 @@ REMADE = "`snakemake --cores all` makes it again"
 TOLERANCE = 1e-6
 
 
-def verify(root: Path, *, scale: str, data: bool = False, standing: Mapping[str, str] | None = None) -> list[Problem]:
+def verify(
+    root: Path, *, scale: str, data: bool | Share = False, standing: Mapping[str, str] | None = None
+) -> list[Problem]:
     """All problems of the artifacts below `root`/results/<scale>, none when everything agrees.
 
     `standing` says of each artifact of the registry why its own spec, code or inputs make it stale, and nothing ("")
     where they do not; without it all are taken for current. Of an artifact that is stale, or that the registry no
-    longer has, only bytes and links are checked. With `data`, files over 1 MB are hashed too; without, only their size
-    is compared. Paths in problems are relative to `root`. Raises `UserError` when there is nothing to verify.
+    longer has, only bytes and links are checked. With `data`, files over 1 MB are hashed too, or a share of them; of
+    the others only the size is compared. Paths in problems are relative to `root`. Raises `UserError` when there is
+    nothing to verify.
     """
     results = root / "results" / scale
     folders = {
@@ -73,14 +79,18 @@ def verify(root: Path, *, scale: str, data: bool = False, standing: Mapping[str,
     if not folders:
         raise UserError(f"{results}: no artifacts to verify; run `reeltrace run` or `snakemake --cores all` first")
     found: dict[str, list[Problem]] = {}
-    limit = None if data else SMALL
-    sha256_of = hash_large(folders.values() if data else (), processors())
+    whole = data is True or (isinstance(data, Share) and data.part == 1)
+    limit = None if whole else SMALL
+    sha256_of = hash_large(folders.values() if whole else (), processors())
     for name, folder in folders.items():
         small = None if name == REPORT else limit  # the report is read whole anyway
         found[name] = _guarded(folder / MANIFEST, partial(check_outputs, folder, limit=small, sha256_of=sha256_of))
         found[name] += _guarded(folder / MANIFEST, partial(_links, name, folder, results))
         if not found[name] and standing and (why := standing.get(name)):
             found[name] = [Problem(STALE, str(folder), why if ";" in why else f"{why}; {REMADE}")]
+    if isinstance(data, Share) and not whole:
+        for problem in check_share(folders.values(), data, SMALL):
+            found["/".join(Path(problem.where).relative_to(results).parts[:2])].append(problem)
     below = _made_from(folders)
     stale = {name for name, of in found.items() if any(p.kind == STALE for p in of)}
     stale |= {name for name in folders if standing and standing.get(name)}
@@ -109,6 +119,7 @@ def _contents(name: str, folder: Path, results: Path, root: Path) -> list[Proble
     checks: list[tuple[str, Callable[[], list[Problem]]]] = []
     if stage == "train":
         checks = [(METRICS, partial(_scores, folder, results)), (METRICS, partial(_further, folder))]
+        checks.append((METRICS, partial(course, folder)))
     elif stage == "timing":
         checks = [(TIMING, partial(times, folder, results))]
     elif stage == "data":
