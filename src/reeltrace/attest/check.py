@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from reeltrace.artifacts.files import read_whole, reason_of, sha256_file
+from reeltrace.artifacts.formats import HTML
 from reeltrace.artifacts.json_values import parse_json
-from reeltrace.artifacts.names import RECEIPT
+from reeltrace.artifacts.names import MANIFEST, RECEIPT
 from reeltrace.attest import envelope, log
 from reeltrace.attest.keys import ID, id_of, is_signed, read_public
 from reeltrace.attest.names import ATTESTED, BUNDLE, ENVELOPE, FILES, LOG, PUBLIC, STATEMENT
@@ -77,8 +78,8 @@ def check(folder: Path, key: str | None = None) -> Found:
 def against(found: Found, root: Path, scale: str, stale: Callable[[str], bool] = lambda name: False) -> list[Problem]:
     """Where the files of the report and of the artifacts are not those that were attested.
 
-    `stale` says of an artifact "stage/key" whether that has been said to be stale. Where the report is another one,
-    as after it was made again, that alone is said.
+    `stale` says of an artifact "stage/key" whether that has been said to be stale. Where the report is another one, the
+    page and its manifest, as after it was made again, that alone is said.
     """
     prefix = f"results/{scale}/"
     problems: list[Problem] = []
@@ -96,7 +97,7 @@ def against(found: Found, root: Path, scale: str, stale: Callable[[str], bool] =
                 changed[name] = f"is not what was attested; {AGAIN}"
         except OSError as error:
             changed[name] = f"cannot be read ({reason_of(error)})"
-    if f"{prefix}{REPORT}/manifest.json" in changed:
+    if {f"{prefix}{REPORT}/{file}" for file in (MANIFEST, HTML)} <= changed.keys():
         folder = root / prefix / ATTESTED
         return [*problems, Problem("stale", str(folder), f"attests another report than there is; {AGAIN}")]
     for name, what in changed.items():

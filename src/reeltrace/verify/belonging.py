@@ -13,6 +13,7 @@ from reeltrace.errors import Problem
 from reeltrace.verify.problems import TAMPERED
 
 TEMPORARY = re.compile(r"\..+\.\d+\.tmp")  # of a file that was being written when its process was killed
+OF_A_FILE = {"sha256", "bytes"}
 FIELDS = {"schema", "stage", "key", "spec", "code", "inputs", "outputs"}
 NOT_NAMED = "no experiment names it and nothing reads it; name it again, or remove it: rm -r {}"
 
@@ -52,12 +53,14 @@ def _strangers_in(tree: Path) -> Iterator[Problem]:
             if path.is_symlink():
                 yield _link(path)
             elif name.startswith("."):
-                yield Problem(TAMPERED, str(path), f"a hidden {'folder' if path.is_dir() else 'file'}, which no hash covers")
+                yield Problem(
+                    TAMPERED, str(path), f"a hidden {'folder' if path.is_dir() else 'file'}, which no hash covers"
+                )
         folders[:] = [name for name in folders if not name.startswith(".")]
 
 
 def _link(path: Path) -> Problem:
-    return Problem(TAMPERED, str(path), f"a link to {os.readlink(path)}, where a file or folder of its own belongs")
+    return Problem(TAMPERED, str(path), f"a link to {path.readlink()}, where a file or folder of its own belongs")
 
 
 def misfits(folder: Path, planned: Planned) -> list[Problem]:
@@ -65,15 +68,23 @@ def misfits(folder: Path, planned: Planned) -> list[Problem]:
     path = folder / MANIFEST
     manifest: Any = read_json(path)
     problems = []
-    for what, found, expected in (
-        ("fields", manifest.keys(), FIELDS),
-        ("inputs", manifest["inputs"].keys(), set(planned.inputs)),
-        ("outputs", manifest["outputs"].keys(), set(planned.outputs)),
-    ):
-        if more := sorted(found - expected):
-            problems.append(Problem(TAMPERED, str(path), f"its {what} have {', '.join(more)}, which does not belong there"))
-        if fewer := sorted(expected - found):
-            problems.append(Problem(TAMPERED, str(path), f"its {what} lack {', '.join(fewer)}"))
+    sets: list[tuple[str, Any, set[str]]] = [
+        ("its fields", manifest, FIELDS),
+        ("its spec", manifest["spec"], {"sha256"}),
+        ("its code", {**manifest["code"], "texts": None}, {"sha256", "texts"}),
+        ("its inputs", manifest["inputs"], set(planned.inputs)),
+        ("its outputs", manifest["outputs"], set(planned.outputs)),
+        *((f"what it says of {name}", entry, OF_A_FILE) for name, entry in manifest["inputs"].items()),
+        *(
+            (f"what it says of {name}", entry, {*OF_A_FILE, "files"} if name.endswith("/") else OF_A_FILE)
+            for name, entry in manifest["outputs"].items()
+        ),
+    ]
+    for what, found, expected in sets:
+        verbs = ("have", "lack") if what in ("its fields", "its inputs", "its outputs") else ("has", "lacks")
+        for verb, names in zip(verbs, (found.keys() - expected, expected - found.keys()), strict=True):
+            if names:
+                problems.append(Problem(TAMPERED, str(path), f"{what} {verb} {', '.join(sorted(names))}"))
     texts = manifest["code"].get("texts", {})
     if wrong := sorted(name for name in {**texts, **planned.texts} if texts.get(name) != planned.texts.get(name)):
         problems.append(Problem(TAMPERED, str(path), f"what it says of {', '.join(wrong[:3])} is not so"))
