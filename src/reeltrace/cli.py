@@ -257,6 +257,7 @@ def verify(
     from reeltrace.pipeline.standings import standings
     from reeltrace.verify import account
     from reeltrace.verify.belonging import Planned
+    from reeltrace.verify.one import in_report
     from reeltrace.verify.shares import Share
     from reeltrace.verify.verify import verify as verify_all
 
@@ -282,6 +283,8 @@ def verify(
             key=None if key is None else expected_id(key),
             tell=tell,
         )
+    if only is not None and (table := next((task.key for task in asked if task.stage == "aggregate"), None)):
+        problems += in_report(results, table)
     problems += _not_there(plan, found, {p.where for p in problems})
     problems += _mistaken_texts(plan)
     notes = []
@@ -314,13 +317,14 @@ def verify(
 
 def _behind(plan: Any, name: str) -> set[str]:
     """The artifacts behind an artifact, a table or a number, it included. Raises `UserError` for a name of none."""
+    from reeltrace.pipeline.graph import STAGES
     from reeltrace.report.explain import explain as explain_cell
 
     tables = {f"{document}/{table}": key for key, (document, table) in plan.tables.items()}
-    if name not in plan.tasks and name not in plan.tables and name not in tables:
+    if name.partition("/")[0] not in STAGES and name not in plan.tables and name not in tables:
         chain = explain_cell(ROOT, name, plan.registry.scale)
         return {each.name for of in chain["artifacts"] for each in plan.behind(plan[of["name"]])}
-    key = name if name in plan.tasks else f"aggregate/{tables.get(name, name)}"
+    key = name if name.partition("/")[0] in STAGES else f"aggregate/{tables.get(name, name)}"
     return {task.name for task in plan.behind(plan[key])}
 
 
