@@ -299,8 +299,9 @@ def verify(
     if as_json:
         _print_json([{"kind": p.kind, "where": p.where, "found": p.found} for p in problems])
     else:
-        if only is None and (other := account.elsewhere(results, project_digests(ROOT))):
-            notes.append(other)
+        with contextlib.suppress(OSError):  # a file of the project that cannot be read says nothing of the results
+            if only is None and (other := account.elsewhere(results, project_digests(ROOT))):
+                notes.append(other)
         how = "" if bulk else " (of files over 1 MB the sizes; --data reads them too)"
         what = "every artifact and every printed cell agree" if only is None else f"every artifact behind {name} agrees"
         said = f"{what}{how}" if not problems else account.counted(problems)
