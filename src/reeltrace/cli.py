@@ -1,4 +1,4 @@
-"""The command line: run, reproduce, status, verify, attest, explain, export, sync, new.
+"""The command line: run, reproduce, status, verify, attest, explain, audit, export, sync, new.
 
 Errors are one line; exit 2 for bad input, 1 for a failed check, and 75 where the time given to `reproduce` is over.
 """
@@ -444,6 +444,43 @@ def explain(
         _print_json(chain)
     else:
         print(format_explanation(chain))
+
+
+@app.command()
+def audit(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Table files, CSV or YAML as published.yaml; none: the documents of this project."),
+    ] = None,
+    sizes: Annotated[
+        list[str] | None,
+        typer.Option("--n", metavar="SIZE", help="Samples of the test set, a column with them, or COLUMN=SIZE."),
+    ] = None,
+    percent: Annotated[
+        list[str] | None, typer.Option("--percent", metavar="COLUMN", help="A column of shares of the test set.")
+    ] = None,
+    as_json: AsJson = False,
+    check: Annotated[bool, typer.Option("--check", help="Exit 1 where a finding is more than a note.")] = False,
+) -> None:
+    """Hold printed numbers against each other: derived, repeated, contradictory and impossible ones."""
+    from reeltrace.analysis.audit import run as audits
+    from reeltrace.analysis.audit import words
+    from reeltrace.analysis.audit.files import Sizes, read
+
+    if files:
+        read_as = Sizes.read(sizes or (), percent or ())
+        found = audits.audit([read(path, read_as) for path in files])
+    elif sizes or percent:
+        raise UserError("--n and --percent are for table files; documents have `tests` in their published.yaml")
+    else:
+        found = audits.of_project(ROOT)
+    if as_json:
+        _print_json(words.as_json(found))
+    else:
+        for line in words.lines(found):
+            print(f"{line[: len(line) - len(line.lstrip())]}{_printable(line)}")
+    if check and found.counts["decision"] + found.counts["rounding"]:
+        raise typer.Exit(1)
 
 
 @app.command()
