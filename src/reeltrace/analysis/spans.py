@@ -112,13 +112,19 @@ def digests(document: Document) -> dict[str, str]:
     """By table, the sha256 of its printed values in the order of the file, a line each: row/column, value and place."""
     return {
         name: _digest(
-            (f"{cell.row}/{cell.column}{f'/{number}' if number else ''}", one.printed, one.place)
+            (f"{cell.row}/{cell.column}{f'/{number}' if number else ''}", text, place)
             for cell in table.cells
-            for number, one in enumerate((cell, *cell.also))
-            if one.printed is not None
+            for number, (text, place) in enumerate(_printed(cell))
+            if text is not None
         )
         for name, table in document.tables.items()
     }
+
+
+def _printed(cell: Cell) -> Iterator[tuple[str | None, str]]:
+    """What a cell prints and where, then what other places do."""
+    yield cell.printed, cell.place
+    yield from ((other.printed, other.place) for other in cell.also)
 
 
 def prose_digest(prose: Mapping[str, ProseValue]) -> str:
