@@ -418,7 +418,7 @@ def cells(
     from reeltrace.pipeline import kept
     from reeltrace.report import listing
 
-    every = listing.cells(ROOT, kept.load(ROOT).scale)
+    every = listing.cells(ROOT, kept.with_kinds(ROOT).scale)
     found = listing.chosen(every, verdicts or (), tables or (), documents or ())
     if as_json:
         _print_json(found)

@@ -2,12 +2,18 @@
 
 import csv
 import io
+import json
+import webbrowser
+from collections.abc import Callable
+from importlib.metadata import version
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from analysis.fabricated import Project
 from reeltrace.artifacts.json_values import read_json
+from reeltrace.cli import app
 from reeltrace.errors import UserError
 from reeltrace.report import listing
 
@@ -76,6 +82,45 @@ def test_every_id_that_the_page_prints_is_explained(finished: Project, content: 
     said = listing.explain_other(finished.root, "quick", "count/exact")
     exact = [cell["id"] for cell in content["cells"] if cell["verdict"] == "exact"]
     assert said is not None and all(any(line.endswith(identity) for line in said) for identity in exact)
+
+
+@pytest.fixture
+def say(finished: Project, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """The command line in the finished project."""
+    monkeypatch.chdir(finished.root)
+    return lambda *arguments: CliRunner().invoke(app, arguments)
+
+
+def test_the_command_prints_for_people_and_for_programs(say: Callable[..., Any], every: list[dict[str, Any]]) -> None:
+    exact = [cell["id"] for cell in every if cell["verdict"] == "exact"]
+    done = say("cells", "--verdict", "exact")
+    assert done.exception is None, done.exception
+    assert [line.partition("  ")[0] for line in done.stdout.splitlines()] == exact
+    found = json.loads(say("cells", "--verdict", "exact", "--json").stdout)
+    assert [cell["id"] for cell in found] == exact and list(found[0]) == list(listing.COLUMNS)
+    assert say("cells", "--csv").stdout.startswith("id,document,table,")
+    assert isinstance(say("cells", "--table", "nowhere").exception, UserError)
+
+
+def test_explain_lists_a_table_and_follows_a_part_to_its_place(say: Callable[..., Any]) -> None:
+    table = say("explain", "nobody2024/3").stdout.splitlines()
+    assert table[0] == "nobody2024, Table 3" and len(table) > 3
+    assert "/reproduced/interval" in say("explain", "nobody2024/3/plain/treverse/interval").stdout
+    assert isinstance(say("explain", "nobody2024/3/no/such").exception, UserError)
+
+
+def test_the_report_is_opened_in_a_browser_and_else_its_place_is_said(
+    say: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, finished: Project
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", lambda address: bool(opened.append(address)))
+    page = finished.folder("report/all") / "report.html"
+    assert say("open").stdout.strip().endswith("results/quick/report/all/report.html")
+    assert opened == [page.resolve().as_uri()]
+
+
+def test_the_version_is_that_of_the_package(say: Callable[..., Any]) -> None:
+    assert say("--version").stdout == f"reeltrace {version('reeltrace')}\n"
 
 
 def test_without_finished_tables_the_remedy_is_named(tmp_path: Any) -> None:
