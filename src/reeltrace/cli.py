@@ -1,4 +1,4 @@
-"""The command line: run, reproduce, status, verify, attest, explain, cells, open, audit, bundle, diff, export, sync, new.
+"""The command line: every command of `reeltrace`.
 
 Errors are one line; exit 2 for bad input, 1 for a failed check, and 75 where the time given to `reproduce` is over.
 """
