@@ -77,7 +77,7 @@ def answers(
             cells.setdefault((place.row, place.column), []).append(entry)
     return {
         "sets": sets,
-        "cells": [{"row": row, "column": column, "runs": runs} for (row, column), runs in cells.items()],
+        "cells": [{"row": row, "column": column, "runs": runs} for (row, column), runs in sorted(cells.items())],
     }
 
 
