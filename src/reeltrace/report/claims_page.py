@@ -127,7 +127,7 @@ def _difference(
     difference = f"{_signed(found['difference'])}{' %' if found['relative'] else ''}"
     printed = f"{difference} [{_signed(low)}, {_signed(high)}], {p_words(found['p'])}"
     if found["p"] > ALPHA and found["visible"] is not None:
-        printed += f", seen from {_number(found['visible'])} on"
+        printed += f", seen from {_signed(found['visible']).lstrip('+')} on"
     return numbers.add(part, printed, f"difference {TITLES[which]}", found["how"], of)
 
 
