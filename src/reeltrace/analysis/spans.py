@@ -20,13 +20,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from reeltrace.analysis.places import Line, Place, Region, Text, normal, squeezed
 from reeltrace.analysis.prose import ProseValue
-from reeltrace.analysis.published import Cell, Document, Table
+from reeltrace.analysis.published import Cell, Document, Table, TestSet
 from reeltrace.artifacts.json_values import parse_json
 from reeltrace.artifacts.names import DOCUMENTS
 from reeltrace.errors import UserError, short
 from reeltrace.registry.texts import read_text
 
 FILE = "spans.json"
+_NUMERAL = r"\d[\d,]*(?:\.\d+)?"
 
 
 class TextFile(BaseModel):
@@ -180,6 +181,7 @@ def misplaced(document: Document, prose: Mapping[str, ProseValue], spans: Spans,
     values = list(bounds(document, prose, spans))
     found = [problem for value in values if value.span is not None for problem in places.problems(text, value)]
     found += _beside(text.text, values)
+    found += [problem for name, test in document.tests.items() for problem in _size(text, places, name, test)]
     for name, table in document.tables.items():
         found += _Printed(text, name, table, spans, places).problems()
     return found
@@ -215,6 +217,19 @@ class _Places:
         if isinstance(place, str):
             return [f"{value.name}: {place}"]
         return [] if place.holds(value.span) else [f"{where} of the text is not in {value.place!r}"]
+
+
+def _size(text: Text, places: _Places, name: str, test: TestSet) -> Iterator[str]:
+    """Whether the size of a test set stands somewhere in the place that is said to print it."""
+    if test.place is None:
+        return
+    place = places.get(text, test.place)
+    if isinstance(place, str):
+        yield f"test set {name!r}: {place}"
+        return
+    numbers = {found.replace(",", "") for region in place.regions for found in re.findall(_NUMERAL, text.of(region))}
+    if str(test.size) not in numbers:
+        yield f"test set {name!r}: {test.place!r} of the text has no {test.size}"
 
 
 def _beside(text: str, values: Iterable[Bound]) -> Iterator[str]:

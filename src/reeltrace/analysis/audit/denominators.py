@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reeltrace.analysis.audit.findings import Finding, finding
+from reeltrace.analysis.audit.totals import MEAN
 from reeltrace.analysis.audit.values import Body, Printed, TestSize
 
 TELLING = Fraction(9, 10)  # base rates above it tell nothing
@@ -100,11 +101,11 @@ def smallest(shares: Sequence[Share], largest: int = LARGEST) -> int | None:
 
 
 def find(body: Body) -> list[Finding]:
-    """Per table and test set, the shares that no count of its samples gives."""
+    """Per table and test set, the shares that no count of its samples gives. What is called a mean is no share."""
     groups: dict[tuple[str, TestSize], list[Share]] = defaultdict(list)
     for number in body.numbers():
         share = share_of(number)
-        if share is not None and number.test is not None:
+        if share is not None and number.test is not None and not MEAN.search(f"{number.row} {number.column}"):
             groups[number.table, number.test].append(share)
     found = (_judge(body, table, test, shares) for (table, test), shares in groups.items())
     return [each for each in found if each is not None]
