@@ -1,5 +1,6 @@
 """The texts of documents/ against each other and against the experiments: each mistake is named with its place."""
 
+import json
 import re
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ from conftest import PROJECT, Command, edit, refusal
 from invented import DOCUMENTS, FILES, edited, lay
 from reeltrace.analysis.cross_checks import check_texts
 from reeltrace.cli import _mistaken_texts
+from reeltrace.errors import UserError
 from reeltrace.pipeline.plan import Plan
 from reeltrace.registry.fields import SCALES
 from reeltrace.registry.reading import load, registry_of
@@ -53,8 +55,8 @@ RULE = 'rule:\n      - {left: ["3", "plain", "treverse"]'
         ),
         (
             PRINTED,
-            "tables:\n",
-            "tests: {clips: {size: 9, of: clips, ledger: nothing}}\ntables:\n",
+            "tests:\n",
+            "tests:\n  clips: {size: 9, of: clips, ledger: nothing}\n",
             "tests.clips.ledger: no assumption 'nothing' in the ledger of documents/nobody2024; it has: ",
         ),
         (PRINTED, "tables:\n", "document: basu2020\ntables:\n", "document: Extra inputs are not permitted"),
@@ -62,7 +64,14 @@ RULE = 'rule:\n      - {left: ["3", "plain", "treverse"]'
         (CLAIMS, RULE, RULE.replace("plain", "plane"), "left: no row 'plane' in table 3 of"),
         (CLAIMS, RULE, RULE.replace("treverse", "reverse"), "no column 'reverse' in table 3 of"),
         (CLAIMS, RULE, RULE.replace('"3", "plain", "treverse"', '"1", "conv1", "plain layer"'), "two numbers of one"),
-        (CLAIMS, "op: below, by: 25", "op: below, by: .inf", ".by: found .inf; expected a finite number"),
+        (CLAIMS, "op: times, by: 3", "op: times, by: .inf", ".by: found .inf; expected a finite number"),
+        (CLAIMS, "op: far below", "op: far below, by: 3", "times and about have a factor `by`"),
+        (CLAIMS, "op: times, by: 3", "op: times", "times and about have a factor `by`"),
+        (CLAIMS, RULE, RULE.replace('["3", "plain", "treverse"]', '"{3/plane/treverse}"'), "no row 'plane' in table 3"),
+        (CLAIMS, RULE, RULE.replace('["3", "plain", "treverse"]', '"{3/plain/treverse"'), "is not understood"),
+        (CLAIMS, RULE, RULE.replace('["3", "plain", "treverse"]', "{prose: gain}"), "no value 'gain' in documents/"),
+        (CLAIMS, RULE, RULE.replace('["3", "plain", "treverse"]', '"{someone2025:3/a/b}"'), "a claim is about its own"),
+        (CLAIMS, RULE, RULE.replace('["3", "plain", "treverse"]', '"max({3/*/treverse})"'), "names each of its cells"),
         (PRINTED, "    unit: channels\n", "    unit: .nan\n", "unit: found .nan; expected a finite number"),
         (
             PRINTED,
@@ -71,7 +80,7 @@ RULE = 'rule:\n      - {left: ["3", "plain", "treverse"]'
             "unit: found 2017-01-01, which YAML takes for a date",
         ),
         (LEDGER, 'tables: ["1", "3"', 'tables: [-.inf, "3"', "tables.0: found -.inf; expected a finite number"),
-        (CLAIMS, "op: below, by: 25", "op: below, by: -1", "found -1"),
+        (CLAIMS, "op: times, by: 3", "op: times, by: -1", "found -1"),
         (
             CLAIMS,
             "- id: reversal-breaks",
@@ -173,3 +182,23 @@ def test_status_and_snakemake_say_it_before_anything_runs(invented: Path, comman
     command("reeltrace", "sync", code=None)  # compiles dvc.yaml for this scale
     for leaf in (("env", "DVC_STAGE=x", "reeltrace", "run", "data", "digits"), ("reeltrace", "run", "report", "all")):
         assert said in command(*leaf, code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("follows", "said"),
+    [
+        ("{3/plain/treverse}", ""),
+        ("{3/plan/treverse}", "relations.yaml: one: {3/plan/treverse}: there is no 'plan'"),
+        ("{prose:nothing}", "there is no 'nothing'"),
+        ("1 +", "relations.0.follows: character 4"),
+    ],
+)
+def test_relations_name_what_is_there(root: Path, follows: str, said: str) -> None:
+    relation = {"id": "one", "says": "so", "place": "there", "value": "1", "follows": follows}
+    path = root / "documents/nobody2024/relations.yaml"
+    path.write_text(json.dumps({"relations": [relation]}), encoding="utf-8")
+    if said:
+        with pytest.raises(UserError, match=re.escape(said)):
+            check_texts(REGISTRY, root)
+    else:
+        check_texts(REGISTRY, root)

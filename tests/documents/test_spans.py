@@ -36,6 +36,12 @@ def test_each_value_has_a_span_and_is_the_one_that_was_found(key: str) -> None:
 
 
 @pytest.mark.parametrize("key", DOCUMENTS)
+def test_the_test_sets_of_the_prose_are_those_of_the_tables(key: str) -> None:
+    named = {value.test for value in prose.load(key, PROJECT).values()} - {None}
+    assert named <= set(published.load(key, PROJECT).tests)
+
+
+@pytest.mark.parametrize("key", DOCUMENTS)
 def test_each_value_stands_at_its_place(key: str) -> None:
     assert misplaced(published.load(key, PROJECT), prose.load(key, PROJECT), bound(key), content(key)) == []
 
@@ -62,6 +68,10 @@ def test_two_cells_that_change_places_are_seen(key: str) -> None:
         ("basu2021", "gain-ucf-t2-resnet", "gain-hmdb-t2-resnet"),
         ("mahler2020", "i3d-map", "atr-map"),
         ("mahler2020", "layers-over-r101", "layers-over-r50"),
+        ("mahler2020", "kinetics-600-clips", "kinetics-700-clips"),
+        ("iqbal2017", "block4-layer", "block3-layer"),
+        ("singh2019supp", "clip-short", "clip-long"),
+        ("gavves-lecture5", "googlenet-layers", "googlenet-layers-with-pooling"),
     ],
 )
 def test_two_values_of_the_prose_that_change_places_are_seen(key: str, one: str, other: str) -> None:

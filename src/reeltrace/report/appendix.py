@@ -14,14 +14,6 @@ WHOLE = "The whole report"  # above the numbers that belong to no table
 
 
 @dataclass(frozen=True)
-class Member:
-    """Something that a count counts: its words, and the element that shows it."""
-
-    words: str
-    anchor: str
-
-
-@dataclass(frozen=True)
 class Row:
     """One number, or one cell without a number of ours.
 
@@ -36,10 +28,10 @@ class Row:
     parts: tuple[Number, ...]
     published: str | None
     verdict: str
-    circumstances: str
+    kind: str
     says: str
     read: str
-    members: Mapping[str, Sequence[Member]]
+    members: Mapping[str, Sequence[str]]
     counted: int
 
 
@@ -96,16 +88,17 @@ def _row(
         print_ = cell["published"]
         said = f"in print: {print_['place']}" if print_["printed"] is not None else f"not in print: {print_['reason']}"
         says.append(said)
+        if number is None and cell.get("span"):
+            says.append("In its text: characters {} to {}".format(*cell["span"]))
     if number is not None and number.rule:
         says.append(f"Rule: {number.rule}")
     of = number.of if number is not None and number.trace is None else ()
-    members: dict[str, list[Member]] = {}
+    members: dict[str, list[str]] = {}
     for other in of if listed else ():
         if other in cells:
             here = cells[other]
-            words = f"{here['row']}, {here['column']}"
             title = f"{here['document']}, {table_words(here['table'])}"
-            members.setdefault(title, []).append(Member(words, anchor(other)))
+            members.setdefault(title, []).append(f"{here['row']}, {here['column']}")
     return Row(
         id=identity,
         anchor=anchor(identity),
@@ -114,7 +107,7 @@ def _row(
         parts=parts,
         published=cell["published"]["printed"] if cell else None,
         verdict=cell["verdict"] if cell else "",
-        circumstances=cell["circumstances"] if cell else "",
+        kind=cell.get("kind", "") if cell else "",
         says="\n".join(says),
         read="\n".join(_read(number, cell)),
         members=members,

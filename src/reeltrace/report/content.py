@@ -10,13 +10,17 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
-from reeltrace.analysis.cells import Compared, Override, Part, Sha256, Source, Trace, first_mistake
-from reeltrace.analysis.claims import Operation
+from reeltrace.analysis.audit.findings import Finding
+from reeltrace.analysis.cells import Absent, Compared, Kind, Override, Part, Sha256, Source, Trace, first_mistake
+from reeltrace.analysis.claims import Here, OnPrint
+from reeltrace.analysis.verdicts import Verdict
+from reeltrace.analysis.yardstick import Operation
 from reeltrace.artifacts.formats import JSON
 from reeltrace.registry.fields import Scale
 
 SCHEMA = "reeltrace-report/1"
 Count = Annotated[int, Field(ge=0)]
+Span = Annotated[list[Count], Field(min_length=2, max_length=2)]
 Cell = Annotated[list[str], Field(min_length=3, max_length=3)]  # table, row, column
 
 
@@ -37,8 +41,19 @@ class Summary(Part):
 
     cells: int = Field(description="How many cells there are.")
     verdicts: dict[str, int] = Field(description="How many cells got each verdict.")
-    claims: dict[str, int] = Field(description="How many claims got each outcome.")
+    kinds: dict[Kind, dict[Verdict, int]] = Field(
+        description="By kind of cell, how many got each verdict; verdicts that none got are left out."
+    )
+    claims: dict[str, int] = Field(description="How many claims got each outcome on our numbers.")
+    claims_print: dict[str, int] = Field(description="How many claims got each outcome on the document's own numbers.")
     chance: list[Chance] = Field(description="Per set of stand-in data, which nets do no better than chance.")
+
+
+class Before(Part):
+    """What a cell was in the report that this one is set beside."""
+
+    printed: str | None = Field(description="Our value as printed there; null where there was none.")
+    verdict: str = Field(description="The verdict there.")
 
 
 class ReportCell(Compared):
@@ -51,6 +66,24 @@ class ReportCell(Compared):
         description="The place of our value in the table's cells.json; null where there is none."
     )
     sources: list[Source] = Field(description="What our value was computed from, one per seed.")
+    span: Span | Absent = Field(
+        default=None,
+        description="From which to which character, counted from 0, the published value stands in the document's text; "
+        "absent where nothing is printed, or nobody has the text.",
+    )
+    before: Before | None = Field(
+        description="What it was in the report that `reference` in params.yaml names; null without one, or where that "
+        "has no such cell."
+    )
+
+
+class Departure(Override):
+    """Where the active scale departs from what is run at the paper's."""
+
+    of: Literal["document", "ours"] = Field(
+        description="Whose value `document` is: the document's, or one that was chosen here for what it leaves open."
+    )
+    ledger: str | None = Field(description="The assumption that chose it; null where there is none.")
 
 
 class Quantity(Part):
@@ -76,13 +109,42 @@ class Equivariance(Part):
     agreement: Quantity = Field(description="The percentage of clips that are classified alike.")
 
 
-class Comparison(Part):
-    """`left op right`, with `by` in between."""
+class Side(Part):
+    """One side of a comparison: a cell, a value of the prose, or an expression over both."""
 
-    left: Cell = Field(description="Table, row and column of one cell.")
-    op: Operation = Field(description="What the one is to the other.")
-    by: float = Field(description="By how much, in percentage points; for `times` a factor.")
-    right: Cell = Field(description="Table, row and column of the other cell.")
+    cell: Cell | Absent = Field(default=None, description="Table, row and column.")
+    prose: str | Absent = Field(default=None, description="The id of a value in the document's prose.yaml.")
+    expression: str | Absent = Field(default=None, description="`{7.2/SlowFast/GFLOPS per run} / 30` and its like.")
+
+
+class Comparing(Part):
+    """What a comparison came to on some numbers; null what is missing or not random."""
+
+    holds: bool | None = Field(description="Whether it holds; null where a value is missing.")
+    left: float | None = Field(description="The left side, shares in percent.")
+    right: float | None = Field(description="The right side, shares in percent.")
+    difference: float | None = Field(description="left - right, or left - by * right.")
+    relative: bool = Field(description="Whether the difference is in percent of the right side.")
+    interval: list[float] | None = Field(description="Its 95 % interval, where something is random.")
+    visible: float | None = Field(
+        description="How far from the nearest end a difference must truly be to be told from it in four of five cases."
+    )
+    p: float | None = Field(description="How likely a difference so far from the nearest end is by chance.")
+    settled: bool | None = Field(description="Where nothing is random: whether rounding leaves it certain.")
+    how: str | None = Field(description="By which test.")
+    why: str | None = Field(description="What is missing.")
+
+
+class Comparison(Part):
+    """`left op right`, with a factor `by` for `times` and `about`."""
+
+    left: Side = Field(description="The left side.")
+    op: Operation = Field(description="What the one is to the other: a word of the yardstick.")
+    by: float | None = Field(description="The factor; null for other words.")
+    right: Side = Field(description="The right side.")
+    cells: list[Cell] = Field(description="The cells that both sides name.")
+    print: Comparing = Field(description="What it comes to on the document's own numbers.")
+    here: Comparing = Field(description="What it comes to on our numbers.")
 
 
 class Claim(Part):
@@ -91,19 +153,21 @@ class Claim(Part):
     id: str = Field(description="The name of the claim.")
     document: str = Field(description="The key of the document.")
     title: str = Field(description="The claim in short.")
-    says: str = Field(description="The document's words.")
-    place: str = Field(description="Where they stand.")
+    says: str = Field(description="What the document says, in our words.")
+    place: str = Field(description="Where it says so.")
+    note: str | None = Field(description="What a reader should know of the rule; null where nothing.")
     rule: list[Comparison] = Field(min_length=1, description="The comparisons that must all hold.")
-    verdict: Literal["trend holds", "trend fails", "not run"] = Field(description="The verdict on our numbers.")
-    certain: bool = Field(description="False where the intervals allow the opposite.")
+    verdict: Here = Field(description="The outcome on our numbers.")
+    why: str | None = Field(description="Why our numbers leave it open or say nothing; null where they do not.")
+    p: float | None = Field(description="The p-value of the outcome on our numbers; null where nothing is random.")
+    p_adjusted: float | None = Field(description="The same, adjusted by Holm's method over the claims of its family.")
+    family: str = Field(description="The table whose claims are looked at together, `document/table`.")
     circumstances: str = Field(description="How the numbers were made: scale and data.")
-    uncertainty: str | None = Field(description="Why the verdict is not certain; null where it is.")
     by_construction: str | None = Field(
         description="Why the claim cannot be expected to hold on stand-in data; null where it can, or none is used."
     )
-    published_verdict: Literal["holds", "fails", "not given"] = Field(
-        description="The verdict on the document's own numbers."
-    )
+    published_verdict: OnPrint = Field(description="The outcome on the document's own numbers.")
+    published_why: str | None = Field(description="Why those leave it open; null where they do not.")
 
 
 class Assumption(Part):
@@ -282,6 +346,14 @@ class Number(Part):
     of: list[str] = Field(description="For a count, the ids that it counts.")
 
 
+class TextFile(Part):
+    """The text of a document that its published values were found in."""
+
+    name: str = Field(description="What the file was called.")
+    sha256: Sha256 = Field(description="Its sha256.")
+    bytes: Count = Field(description="How many bytes it has.")
+
+
 class Content(Part):
     """All of report.json."""
 
@@ -296,11 +368,19 @@ class Content(Part):
     cells: list[ReportCell] = Field(min_length=1, description="One entry per quantity of a published table.")
     equivariance: list[Equivariance] = Field(description="Each trained network under each transform.")
     claims: list[Claim] = Field(description="The documents' claims.")
+    audit: list[Finding] = Field(description="What the printed values of the documents imply about each other.")
+    texts: dict[str, TextFile] = Field(
+        description="By document, the text that `span` of its cells is of; without the documents whose text nobody has."
+    )
     assumptions: list[Assumption] = Field(description="The ledger: what documents leave open, and what was chosen.")
-    overrides: list[Override] = Field(description="Where the active scale departs from the documents.")
+    overrides: list[Departure] = Field(description="Where the active scale departs from the documents.")
     datasets: list[Dataset] = Field(description="What the clips are.")
     pictures: list[Pictures] = Field(description="What measurements of pictures drew, of those with a checkpoint.")
     artifacts: dict[str, Artifact] = Field(description="By `stage/key`, every artifact behind the report.")
+    root_sha256: Sha256 = Field(
+        description="One hash over all artifacts: the sha256 of a text with the line `stage/key/manifest.json SHA256` "
+        "for each, sorted."
+    )
     numbers: list[Number] = Field(description="Every number on the page.")
 
 

@@ -5,7 +5,7 @@ from fractions import Fraction
 from typing import Any
 
 from reeltrace.kinds.rounding import printed
-from reeltrace.kinds.unit import Unit, as_it_is, numeral, real, rounded, with_decimals
+from reeltrace.kinds.unit import Unit, as_it_is, marked, numeral, real, rounded, with_decimals
 
 NUMBER = r"\d+(?:\.\d+)?"
 MICRO = Fraction(1, 1000)  # ratios below it are written in millionths, as the document writes them
@@ -26,7 +26,7 @@ def ratio(value: Any) -> str:
 
 def quantity(name: str, pattern: str, what: str, write: Callable[[Any], str], behind: str = "") -> Unit:
     """A unit of which `pattern` is how it is printed, and `what` what is expected, in words."""
-    number = numeral(pattern, what)
+    number = marked(numeral(pattern, what))
     return Unit(
         name=name,
         read=real(number),
@@ -46,7 +46,7 @@ KINDS = (
     quantity("rate", NUMBER, "a number per second such as '2.5'", with_decimals(3)),
     quantity("gigabytes", rf"({NUMBER}) ?G?B", "an amount of memory such as '2.888 GB'", with_decimals(3, " GB"), "GB"),
     quantity("ratio", rf"{NUMBER}(?:e-?\d+)?", "a ratio such as '1.344e-6'", ratio),
-    quantity("thousands", rf"({NUMBER})K", "a number of thousands such as '2.7K'", with_decimals(1, "K")),
+    quantity("thousands", rf"({NUMBER})[Kk]", "a number of thousands such as '2.7K'", with_decimals(1, "K")),
     quantity("millions", rf"({NUMBER})M?", "a number of millions such as '133' or '34M'", with_decimals(1, "M")),
     quantity("times", rf"({NUMBER})x", "a multiple such as '2x'", with_decimals(2, "x")),
 )
