@@ -236,24 +236,18 @@ def verify(
 ) -> None:
     """Recompute every hash and every printed cell; exit 1 and name each failure by its kind."""
     from reeltrace.pipeline.plan import load_plan
-    from reeltrace.pipeline.standings import standings
     from reeltrace.verify.shares import Share
-    from reeltrace.verify.verify import verify as verify_all
 
     bulk = None if data is None else Share.read("--data", data, seed)
     again = None if replay is None else Share.read("--replay", replay, seed if bulk is None else bulk.seed)
     plan = load_plan(ROOT)
-    found = standings(plan)
-    standing = {name: of.reason if of.state == "stale" and of.of is None else "" for name, of in found.items()}
-    problems = verify_all(ROOT, scale=plan.registry.scale, data=bulk or False, standing=standing)
-    problems += _not_there(plan, found, {p.where for p in problems})
-    problems += _mistaken_texts(plan)
+    problems = everything_wrong(plan, data=bulk or False)
     notes = []
     if bulk is not None:
         notes.append(f"of files over 1 MB read: {bulk}")
     if again is not None:
         notes.append(f"to be replayed: {again}")
-        replays = _replayed(plan, found, problems, again)
+        replays = _replayed(plan, problems, again)
         problems += replays.problems
         notes += replays.summary()
     if as_json:
@@ -270,10 +264,24 @@ def verify(
         raise typer.Exit(1)
 
 
-def _replayed(plan: Any, found: dict[str, Any], problems: list[Any], share: Any) -> Any:
+def everything_wrong(plan: Any, *, data: Any = False) -> list[Any]:
+    """All problems that `verify` tells of a plan's artifacts and texts; `data` as in `verify.verify`."""
+    from reeltrace.pipeline.standings import standings
+    from reeltrace.verify.verify import verify as verify_all
+
+    found = standings(plan)
+    standing = {name: of.reason if of.state == "stale" and of.of is None else "" for name, of in found.items()}
+    problems = verify_all(ROOT, scale=plan.registry.scale, data=data, standing=standing)
+    problems += _not_there(plan, found, {p.where for p in problems})
+    return problems + _mistaken_texts(plan)
+
+
+def _replayed(plan: Any, problems: list[Any], share: Any) -> Any:
     """The replay of a share of what is current, and neither altered itself nor made from what is."""
+    from reeltrace.pipeline.standings import standings
     from reeltrace.verify.replay import replay
 
+    found = standings(plan)
     where = [f"{problem.where}/" for problem in problems]
     sound = {task.name for task in plan if not any(place.startswith(f"{task.folder.as_posix()}/") for place in where)}
     names = [
