@@ -1,4 +1,4 @@
-"""The command line: run, reproduce, status, verify, explain, sync, new.
+"""The command line: run, reproduce, status, verify, explain, export, sync, new.
 
 Errors are one line; exit 2 for bad input, 1 for a failed check, and 75 where the time given to `reproduce` is over.
 """
@@ -23,6 +23,7 @@ from typer.core import TyperCommand
 
 from reeltrace.artifacts.files import reason_of
 from reeltrace.artifacts.formats import HTML
+from reeltrace.artifacts.names import MANIFEST
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.machine import processor, variables
 from reeltrace.machine.memory import LOADING, MemoryShort, speaks_of_memory, too_little_memory
@@ -336,6 +337,24 @@ def explain(
         _print_json(chain)
     else:
         print(format_explanation(chain))
+
+
+@app.command()
+def export(
+    form: Annotated[str, typer.Argument(metavar="FORMAT", help="csv, latex, sarif, codecheck or crate")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where to: a folder for csv and crate, a file for the others.")
+    ] = None,
+    document: Annotated[str | None, typer.Option("--document", help="Of which document the codecheck.yml is.")] = None,
+) -> None:
+    """Write the finished report for the tools of others: tables, macros, findings, a codecheck.yml, an RO-Crate."""
+    from reeltrace.export.command import export as write_export
+    from reeltrace.pipeline.plan import load_plan
+
+    plan = load_plan(ROOT)
+    folders = {task.name: task.folder for task in plan if (task.folder / MANIFEST).is_file()}
+    for path in write_export(form, folders, ROOT, output, document):
+        print(path)
 
 
 new = typer.Typer(no_args_is_help=True, help="Begin something of your own.")

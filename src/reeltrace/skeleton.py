@@ -36,7 +36,11 @@ tables:
 """,
     "published.yaml": """\
 # {key}, transcribed cell by cell. `printed` is the string as printed; a value that the text does not give is null, with
-# a `reason`. Row and column keys are those of experiments.yaml.
+# a `reason`. Row and column keys are those of experiments.yaml. `tests` are the test sets that accuracies and error
+# rates are shares of; without one no interval stands around a print, and a claim about it cannot be judged.
+
+# tests:
+#   the test set: {{size: 3000, of: videos, place: section 4.2}} # or ledger: an assumption, where no text prints it
 
 tables:
 
@@ -46,6 +50,7 @@ tables:
       What its rows and columns are.
     place: Table 1
     unit: percent
+    # test: the test set # of a table, a row, a column or a cell; the nearest counts
     columns:
       - {{key: accuracy, label: Accuracy}}
     rows:

@@ -51,6 +51,12 @@ RULE = 'rule:\n      - {left: ["3", "plain", "treverse"]'
             "column: plain channels, column: time layer,",
             "key 'column' appears twice",
         ),
+        (
+            PRINTED,
+            "tables:\n",
+            "tests: {clips: {size: 9, of: clips, ledger: nothing}}\ntables:\n",
+            "tests.clips.ledger: no assumption 'nothing' in the ledger of documents/nobody2024; it has: ",
+        ),
         (PRINTED, "tables:\n", "document: basu2020\ntables:\n", "document: Extra inputs are not permitted"),
         (CLAIMS, RULE, RULE.replace('"3"', '"33"'), "'reversal-breaks': rule 1: left: no table '33' in"),
         (CLAIMS, RULE, RULE.replace("plain", "plane"), "left: no row 'plane' in table 3 of"),

@@ -64,6 +64,16 @@ def test_headings_and_types_of_rows_go_together(headings: list[str], kind: str |
         ("3x3x3", "filter", [3, 3, 3]),
         ("2", "stride", 2),
         ("Conv3D", "text", "Conv3D"),
+        ("13320", "count", 13320),
+        ("1.41", "points", 1.41),
+        ("+7.3", "points", 7.3),
+        ("-0.4", "points", -0.4),
+        ("3.6", "billions", 3.6),
+        ("three", "words", 3.0),
+        ("Three", "words", 3.0),
+        ("half", "words", 0.5),
+        ("1/8", "fraction", 0.125),
+        ("1/4", "fraction", 0.25),
     ],
 )
 def test_printed_strings_parse(text: str, unit: Any, value: object) -> None:
@@ -80,7 +90,7 @@ def test_printed_strings_parse(text: str, unit: Any, value: object) -> None:
         ("3, 64", "channels"),
         ("3x3", "filter"),
         ("0", "stride"),
-        ("59342488", "count"),
+        ("5934.2", "count"),
         ("59,34", "count"),
         ("8x56", "size"),
         ("0.52", "seconds"),
@@ -88,6 +98,10 @@ def test_printed_strings_parse(text: str, unit: Any, value: object) -> None:
         ("1.344e", "ratio"),
         ("2.7M", "thousands"),
         ("2", "times"),
+        ("1,41", "points"),
+        ("many", "words"),
+        ("1/3", "fraction"),
+        ("1/0", "fraction"),
     ],
 )
 def test_strings_of_another_unit_are_refused(text: str, unit: Any) -> None:
@@ -128,6 +142,86 @@ def test_a_wrong_transcription_is_refused_with_its_place(tmp_path: Path, edit: A
     assert message.startswith(f"{FILE}: ") and "\n" not in message
     for word in words:
         assert word in message
+
+
+TESTS = {"near": {"size": 10, "of": "clips", "place": "section 3"}, "far": {"size": 20, "of": "clips", "ledger": "a"}}
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "row", "cell", "found"),
+    [
+        ({"test": "far"}, {}, {}, {}, "far"),
+        ({"test": "far"}, {"test": "near"}, {}, {}, "near"),
+        ({"test": "far"}, {"test": "far"}, {"test": "near"}, {}, "near"),
+        ({"test": "far"}, {"test": "far"}, {"test": "far"}, {"test": "near"}, "near"),
+        ({"test": "far"}, {"test": None}, {}, {}, None),
+        ({"test": "far"}, {}, {}, {"test": None}, None),
+        ({}, {}, {}, {}, None),
+    ],
+)
+def test_the_nearest_test_set_wins(
+    tmp_path: Path, table: Any, column: Any, row: Any, cell: Any, found: str | None
+) -> None:
+    def edit(raw: Any) -> None:
+        of = raw["tables"]["5"]
+        raw["tests"] = TESTS
+        of.update(table)
+        of["rows"][0].update(row)
+        next(c for c in of["columns"] if c["key"] == of["cells"][1]["column"]).update(column)
+        of["cells"][1].update(cell)
+
+    document = load("nobody2024", _edited(tmp_path, edit))
+    printed = document.tables["5"].cells[1]
+    assert printed.test == found
+    test = document.test_of(printed)
+    assert (test and test.size) == {"near": 10, "far": 20, None: None}[found]
+
+
+def test_only_shares_have_a_test_set(tmp_path: Path) -> None:
+    def named(raw: Any) -> None:
+        raw["tests"] = TESTS
+        raw["tables"]["1"]["test"] = "near"
+
+    assert {cell.test for cell in load("nobody2024", _edited(tmp_path, named)).tables["1"].cells} == {None}
+
+    def forced(raw: Any) -> None:
+        named(raw)
+        raw["tables"]["1"]["cells"][1]["test"] = "near"
+
+    with pytest.raises(UserError, match="parameters is none; leave test out"):
+        load("nobody2024", _edited(tmp_path, forced))
+
+
+@pytest.mark.parametrize(
+    ("tests", "words"),
+    [
+        ({"near": {"size": 0, "of": "clips", "place": "p"}}, "tests.near.size: .*greater than or equal to 1"),
+        ({"near": {"size": "10", "of": "clips", "place": "p"}}, "tests.near.size: .*integer"),
+        ({"near": {"size": 10, "of": "clips"}}, "tests.near: a test set has the place"),
+        ({"near": {"size": 10, "of": "clips", "place": "p", "ledger": "a"}}, "tests.near: a test set has the place"),
+        ({}, "tables.5: row 'plain', column 'r90': no test set 'near'; there are none"),
+        (TESTS | {"near": None}, "tests.near: Input should be"),
+    ],
+)
+def test_a_wrong_test_set_is_refused(tmp_path: Path, tests: Any, words: str) -> None:
+    def edit(raw: Any) -> None:
+        raw["tests"] = tests
+        _cell(raw, test="near")
+
+    with pytest.raises(UserError, match=words) as caught:
+        load("nobody2024", _edited(tmp_path, edit))
+    assert "\n" not in str(caught.value)
+
+
+def test_the_sizes_of_test_sets_are_the_known_ones() -> None:
+    """Named sets have one size in all documents, which is that of the official lists."""
+    sizes: dict[str, set[int]] = {}
+    for document in ("basu2021", "iqbal2017", "mahler2020", "singh2019supp", "gavves-lecture5"):
+        for name, test in load(document, PROJECT).tests.items():
+            sizes.setdefault(name, set()).add(test.size)
+    assert sizes["UCF-101 split 1"] == {3783} and sizes["HMDB-51 split 1"] == {1530}
+    assert sizes["Moving MNIST"] == sizes["Moving MNIST-Dir"] == {3000}
+    assert sizes["UCF-101 splits 1 to 3"] == {3783 + 3734 + 3696}
 
 
 def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:

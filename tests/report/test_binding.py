@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
-from reeltrace.report.binding import Binder, Number, slug
+from reeltrace.report.binding import Binder, Number, anchor
 
 
 @pytest.fixture
@@ -108,5 +108,21 @@ def test_text_is_escaped(binder: Binder) -> None:
 
 @given(st.text(), st.text())
 def test_different_ids_have_different_anchors(a: str, b: str) -> None:
-    assert (slug(a) == slug(b)) == (a == b)
-    assert re.fullmatch(r"[A-Za-z0-9._-]*", slug(a))
+    assert (anchor(a) == anchor(b)) == (a == b)
+    assert re.fullmatch(
+        r"n=[A-Za-z0-9._~/:@!$*()+,;=%-]*", anchor(a)
+    )  # no browser writes these otherwise in an address
+
+
+def test_an_element_that_a_template_marks_keeps_its_lines(binder: Binder) -> None:
+    assert binder.words("seed 0\nseed 1") == "seed 0\nseed 1"
+    assert found(binder, page(binder, "<td data-name>seed 0\nseed 1</td>")) == []
+    assert found(binder, page(binder, "<td data-name>seed 0\nseed 2</td>"))
+
+
+def test_a_published_value_leads_to_its_chain_and_is_a_stop_only_where_no_value_from_here_is_one(
+    binder: Binder,
+) -> None:
+    binder.add_published("d/1/r/alone", "7", "Table 1")
+    assert 'tabindex="-1"' in binder.published("d/1/r/c") and 'href="#n=d/1/r/c"' in binder.published("d/1/r/c")
+    assert "tabindex" not in binder.published("d/1/r/alone")

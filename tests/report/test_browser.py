@@ -185,7 +185,7 @@ def test_selecting_a_number_opens_its_chain(browser: Browser, report: Path, widt
     assert not browser.js("document.getElementById('panel').open")
     browser.click(NUMBER)
     assert browser.js("document.getElementById('panel').open")
-    shown = browser.js("document.getElementById('panel').innerText")
+    shown = browser.js("document.getElementById('panel').textContent")
     for part in ("/best/test/treverse/top1", "train/drift-plain-s0", "reeltrace run train", "data/drifting-digits"):
         assert part in shown
     assert browser.js("document.getElementById('panel').scrollWidth <= window.innerWidth")
@@ -251,22 +251,144 @@ def test_without_scripts_a_number_leads_to_its_chain(browser: Browser, report: P
     browser.call("Emulation.setScriptExecutionDisabled", value=True)
     try:
         browser.open(report, 1280)
-        assert browser.js("document.querySelectorAll('details.appendix[open]').length") == 2
         browser.click(NUMBER)
-        assert browser.js("decodeURIComponent(location.hash)").startswith("#chain-nobody2024")
+        assert browser.js("location.hash") == f"#n={CELL}"
+        assert browser.js("document.querySelector(':target').closest('details').open")
         assert browser.js("document.querySelector(':target').innerText.includes('/best/test/treverse/top1')")
     finally:
         browser.call("Emulation.setScriptExecutionDisabled", value=False)
 
 
+def wait_for(browser: Browser, condition: str) -> None:
+    """History moves and loading end later than the call that starts them."""
+    end = time.monotonic() + TIMEOUT_S
+    while not browser.js(condition):
+        assert time.monotonic() < end, condition
+        time.sleep(0.05)
+
+
+def test_the_address_says_which_chain_is_open_and_back_closes_it(browser: Browser, report: Path) -> None:
+    browser.open(report, 1280)
+    browser.click(NUMBER)
+    assert browser.js("location.hash") == f"#n={CELL}"
+    browser.js("document.querySelector('#panel a[href^=\"#artifact-\"]').click()")
+    assert browser.js("location.hash").startswith("#artifact-aggregate-nobody2024-table3")
+    assert browser.js("document.getElementById('panel').innerText").count("manifest") > 0
+    browser.js("history.back()")
+    wait_for(browser, f"location.hash === '#n={CELL}'")
+    assert browser.js("document.getElementById('panel').open")
+    browser.js("history.back()")
+    wait_for(browser, "!document.getElementById('panel').open")
+    assert browser.js("location.href") == report.as_uri()
+
+
+def test_closing_leads_back_to_the_address_from_before(browser: Browser, report: Path) -> None:
+    browser.open(report, 1280)
+    browser.click(NUMBER)
+    browser.js("document.querySelector('#panel a[href^=\"#artifact-\"]').click()")
+    browser.key("Escape", 27)
+    wait_for(browser, "location.hash === ''")
+    assert not browser.js("document.getElementById('panel').open")
+
+
+def test_a_permanent_link_opens_the_panel_above_its_number(browser: Browser, report: Path) -> None:
+    browser.open(report, 1280)
+    browser.call("Page.navigate", url="about:blank")
+    browser.call("Page.navigate", url=f"{report.as_uri()}#n=nobody2024/8/plain/HMDB-51%20by%2090")
+    wait_for(browser, "document.getElementById('panel')?.open")
+    assert "HMDB-51" in browser.js("document.getElementById('panel-title').innerText")
+    wait_for(
+        browser,
+        "(() => { const box = document.querySelector('#nobody2024-table8').getBoundingClientRect();"
+        " return box.top < innerHeight && box.bottom > 0; })()",
+    )
+    assert not browser.js("document.querySelectorAll('details.traces[open]').length")
+    browser.key("Escape", 27)
+    wait_for(browser, "!document.getElementById('panel').open && location.hash === ''")
+
+
+def test_the_panel_has_the_path_to_the_source_and_the_commands_of_both_engines(browser: Browser, report: Path) -> None:
+    browser.open(report, 1280)
+    browser.click(NUMBER)
+    steps = browser.js("[...document.querySelectorAll('#panel .step')].map((step) => step.textContent)")
+    assert steps == ["Number", "Artifact", "Read from", "Code", "Data and weights", "Source"]
+    commands = browser.js("[...document.querySelectorAll('#panel .command code')].map((code) => code.textContent)")
+    assert commands[0] == "snakemake --cores all results/quick/aggregate/nobody2024-table3/manifest.json"
+    assert commands[1] == "dvc repro aggregate-nobody2024-table3"
+    assert commands[-1] == f"reeltrace explain '{CELL}'"
+    hashes = browser.js("[...document.querySelectorAll('#panel .route .hash')].map((code) => code.title)")
+    assert len(hashes) >= 4 and all(len(sha256) == len("sha256 ") + 64 for sha256 in hashes)
+
+
 def test_every_number_opens_a_chain(browser: Browser, report: Path) -> None:
     browser.open(report, 1280)
     opened = browser.js(
-        "[...document.querySelectorAll('main a[data-trace]')].map((number) => { number.click(); "
-        "const panel = document.getElementById('panel'); const ok = panel.open && panel.innerText.length > 20; "
-        "panel.close(); return ok; })"
+        "[...document.querySelectorAll('main a[data-trace]:not(.tile), main a[data-published]')].map((number) => {"
+        " number.click(); const panel = document.getElementById('panel');"
+        " return panel.open && panel.innerText.length > 60; })"
     )
     assert len(opened) > 100 and all(opened)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_tile_lists_the_cells_it_counts_and_again_none(browser: Browser, report: Path, width: int) -> None:
+    browser.open(report, width)
+    tile = '.tile[data-filter="v:not exact"]'
+    count = int(browser.js(f"document.querySelector('{tile} [data-trace]').textContent"))
+    browser.click(tile)
+    wait_for(browser, "document.getElementById('found-line').textContent !== ''")
+    assert browser.js("document.getElementById('found-line').textContent").startswith(f"{count} of ")
+    assert browser.js("document.querySelectorAll('#found tbody tr').length") == count > 0
+    assert browser.js(f"document.querySelector('{tile}').getAttribute('aria-pressed')") == "true"
+    browser.click("#found tbody a")
+    assert browser.js("document.getElementById('panel').innerText").count("not exact") > 0
+    browser.key("Escape", 27)
+    browser.click(tile)
+    wait_for(browser, "document.getElementById('found-line').textContent === ''")
+    assert browser.js("document.getElementById('found').hidden")
+
+
+def test_words_and_filters_narrow_the_list(browser: Browser, report: Path) -> None:
+    browser.open(report, 1280)
+    browser.js("document.getElementById('find-words').focus()")
+    for letter in "treverse plain":
+        browser.call("Input.dispatchKeyEvent", type="char", text=letter)
+    wait_for(browser, "document.querySelectorAll('#found tbody tr').length > 0")
+    all_ = browser.js("document.querySelectorAll('#found tbody tr').length")
+    shown = browser.js("[...document.querySelectorAll('#found tbody th')].map((cell) => cell.textContent)")
+    assert all("treverse" in text and "plain" in text.lower() for text in shown)
+    browser.js(
+        "(() => { const select = document.getElementById('find-table'); select.value = 'nobody2024, Table 3';"
+        " select.dispatchEvent(new Event('input', {bubbles: true})); })()"
+    )
+    wait_for(browser, f"document.querySelectorAll('#found tbody tr').length < {all_}")
+    tables = browser.js("[...document.querySelectorAll('#found tbody tr')].map((row) => row.cells[0].textContent)")
+    assert set(tables) == {"nobody2024, Table 3"}
+    assert browser.js("document.getElementById('find-scale').options.length") > 2
+
+
+def test_a_tile_of_claims_shows_those_claims_only(browser: Browser, report: Path) -> None:
+    browser.open(report, 1280)
+    rows = "[...document.querySelectorAll('#claims tr[data-here]')]"
+    if not browser.js(f"{rows}.length"):
+        pytest.skip("the claims do not say their outcomes yet")
+    outcome = browser.js("document.querySelector('.tile[data-filter^=\"here:\"]:not(.none)').dataset.filter.slice(5)")
+    browser.click(f'.tile[data-filter="here:{outcome}"]')
+    assert browser.js(f"{rows}.filter((row) => !row.hidden).every((row) => row.dataset.here === '{outcome}')")
+    browser.js("document.querySelector('#claims .shown-part button').click()")
+    assert browser.js(f"{rows}.every((row) => !row.hidden)")
+
+
+def test_the_table_of_tables_sorts_by_each_column(browser: Browser, report: Path) -> None:
+    browser.open(report, 1280)
+    values = "[...document.querySelectorAll('#statistics tbody tr')].map((row) => Number(row.cells[%d].dataset.sort))"
+    for column in range(4):
+        button = f"document.querySelectorAll('#statistics .sorter')[{column}]"
+        browser.js(f"{button}.click()")
+        first = browser.js(values % column)
+        browser.js(f"{button}.click()")
+        assert browser.js(values % column) == sorted(first, reverse=column == 0)
+        assert first == sorted(first, reverse=column != 0)
 
 
 def test_it_prints(browser: Browser, report: Path) -> None:

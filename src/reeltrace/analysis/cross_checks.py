@@ -45,7 +45,9 @@ def check_texts(registry: Registry, root: Path = Path()) -> tuple[str, ...]:
                         f"{place}: found cells in {left.unit} and in {right.unit}; expected two numbers of one unit"
                     )
     named: dict[str, None] = {}
-    for ledger in assumptions.load(documents, root):
+    ledgers = assumptions.load(documents, root)
+    _check_sizes(documents.values(), ledgers)
+    for ledger in ledgers:
         path = DOCUMENTS / ledger.document / assumptions.FILE
         for assumption in ledger.assumptions:
             place = f"{path}: assumption {assumption.id!r}"
@@ -53,6 +55,17 @@ def check_texts(registry: Registry, root: Path = Path()) -> tuple[str, ...]:
             if assumption.code is not None:
                 named[assumption.code] = None
     return tuple(named)
+
+
+def _check_sizes(documents: Iterable[published.Document], ledgers: Iterable[assumptions.Ledger]) -> None:
+    """The assumptions that the sizes of test sets rest on are in the ledger of their document."""
+    ids = {ledger.document: [assumption.id for assumption in ledger.assumptions] for ledger in ledgers}
+    for document in documents:
+        for name, test in document.tests.items():
+            if test.ledger is not None:
+                where = f"the ledger of {DOCUMENTS / document.document}"
+                place = f"{document.path}: tests.{name}.ledger"
+                _look_up("assumption", test.ledger, ids.get(document.document, []), place, where)
 
 
 def _table(number: str, place: str, document: published.Document) -> published.Table:

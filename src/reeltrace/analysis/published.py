@@ -4,11 +4,11 @@ A transcription is checked as strictly as the experiments: every cell of a table
 in its unit, and a value that the text does not give is null with the reason.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -22,7 +22,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from reeltrace.artifacts.names import DOCUMENTS
-from reeltrace.errors import UserError, short
+from reeltrace.errors import UserError, known_names, short
 from reeltrace.kinds.unit import UNITS, Unit, Value, units_of
 from reeltrace.registry.texts import parse_yaml, read_text
 
@@ -47,6 +47,26 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class TestSet(_Strict):
+    """What shares of the document are shares of: so many samples, `of` what (videos, images).
+
+    `place` is where the document prints the size; where it prints none `ledger` names the assumption that has it.
+    """
+
+    __test__: ClassVar[bool] = False  # pytest collects what is called Test
+
+    size: int = Field(ge=1, strict=True)
+    of: str
+    place: str | None = None
+    ledger: str | None = None
+
+    @model_validator(mode="after")
+    def _told(self) -> Self:
+        if (self.place is None) == (self.ledger is None):
+            raise ValueError("a test set has the place that prints its size, or the assumption in the ledger: one")
+        return self
+
+
 class Printed(_Strict):
     """A value of the same quantity that the document prints in another place."""
 
@@ -55,19 +75,29 @@ class Printed(_Strict):
 
 
 class Cell(_Strict):
-    """One cell of a published table. `unit` and `place` are those of its table unless it has its own."""
+    """One cell of a published table. `unit` and `place` are those of its table unless it has its own.
+
+    `test` names, among the `tests` of the document, the test set that a share is of: the cell's, or that of its row,
+    its column or its table, the first that is said. None where the print is no share of a set.
+    `after` and `before` are words of the text to which a value in a sentence is the next of the values, see `spans`.
+    """
 
     row: str
     column: str
     printed: str | None
     unit: UnitName
     place: str
+    test: str | None = None
     reason: str | None = None
     note: str | None = None
+    after: str | None = None
+    before: str | None = None
     also: tuple[Printed, ...] = ()
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
+        if self.test is not None and self.in_unit.share is None:
+            raise ValueError(f"a test set belongs to a share of it, and {self.unit} is none; leave test out")
         if (self.printed is None) == (self.reason is None):
             raise ValueError("a null value needs a reason, and only a null value has one")
         self.value  # noqa: B018 - raises when the printed string does not parse
@@ -94,24 +124,27 @@ class Cell(_Strict):
 class Column(_Strict):
     """A column: its key in the registry, the printed heading, and the heading that spans it and its neighbours.
 
-    `unit` is that of its cells where it is not the table's. `added` marks a column that the document's table does not
-    have and that is set beside it here; it is the reason why a cell of it is null, and such cells need not be listed.
+    `unit` and `test` are those of its cells where they are not the table's. `added` marks a column that the document's
+    table does not have and that is set beside it here; it is the reason why a cell of it is null, and such cells need
+    not be listed.
     """
 
     key: str
     label: str
     group: str | None = None
     unit: UnitName | None = None
+    test: str | None = None
     added: str | None = None
 
 
 class Row(_Strict):
-    """A row: its key in the registry, the printed label and type, and the layer's name in a measurement."""
+    """A row: its key in the registry, the printed label and type, the layer's name in a measurement, its test set."""
 
     key: str
     label: str
     type: str | None = None
     measured: str | None = None
+    test: str | None = None
 
 
 class Table(_Strict):
@@ -127,6 +160,7 @@ class Table(_Strict):
     note: str | None = None
     headings: tuple[str] | tuple[str, str] | None = None
     unit: UnitName
+    test: str | None = None
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     cells: tuple[Cell, ...]
@@ -150,7 +184,8 @@ class Table(_Strict):
                     place = {"row": row.get("key"), "column": column.get("key")}
                     empty = {"printed": None, "reason": column["added"]}
                     cells.append({**defaults, **units.get(column.get("key"), {}), **place, **empty})
-        return {**data, "cells": cells}
+        tested = _tests_of(data)
+        return {**data, "cells": [tested(cell) if isinstance(cell, dict) else cell for cell in cells]}
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -187,9 +222,33 @@ class Table(_Strict):
         return self.by_place[row, column]
 
 
-class Transcription(_Strict):
-    """The tables transcribed from a document, and with how many decimals it prints shares, by unit."""
+def _tests_of(table: dict[str, Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """What gives a cell the test set of its row, its column or its table, in this order, where it is a share.
 
+    A null at a nearer place stands against a name at a farther one.
+    """
+    near = [
+        {of.get("key"): of["test"] for of in table.get(part) or () if isinstance(of, dict) and "test" in of}
+        for part in ("rows", "columns")
+    ]
+
+    def tested(cell: dict[str, Any]) -> dict[str, Any]:
+        unit = cell.get("unit")
+        known = UNITS.all().get(unit) if isinstance(unit, str) else None
+        if "test" in cell or known is None or known.share is None:
+            return cell
+        for names, key in zip(near, (cell.get("row"), cell.get("column")), strict=True):
+            if key in names:
+                return {**cell, "test": names[key]}
+        return {**cell, "test": table.get("test")}
+
+    return tested
+
+
+class Transcription(_Strict):
+    """The tables transcribed from a document, its test sets, and with how many decimals it prints shares, by unit."""
+
+    tests: dict[str, TestSet] = Field(default_factory=dict)
     decimals: dict[UnitName, Annotated[int, Field(ge=0, le=9, strict=True)]] = Field(default_factory=dict)
     tables: dict[str, Table] = Field(min_length=1)
 
@@ -208,13 +267,18 @@ def share_decimals() -> dict[str, int]:
 class Document:
     """A document by its key, with the tables transcribed from it; `path` is where they stand.
 
-    `decimals` says with how many it prints the shares of a unit.
+    `decimals` says with how many it prints the shares of a unit, `tests` of which test sets, by the names in its cells.
     """
 
     document: str
     tables: Mapping[str, Table]
     path: Path
     decimals: Mapping[str, int] = field(default_factory=share_decimals)
+    tests: Mapping[str, TestSet] = field(default_factory=dict)
+
+    def test_of(self, cell: Cell) -> TestSet | None:
+        """The test set that a cell is a share of; None where none is said."""
+        return None if cell.test is None else self.tests[cell.test]
 
 
 def load(document: str, root: Path = Path()) -> Document:
@@ -224,7 +288,22 @@ def load(document: str, root: Path = Path()) -> Document:
     """
     path = DOCUMENTS / document / FILE
     found = read_yaml(path, Transcription, root, document)
-    return Document(document, found.tables, path, {**share_decimals(), **found.decimals})
+    _check_tests(path, found)
+    return Document(document, found.tables, path, {**share_decimals(), **found.decimals}, found.tests)
+
+
+def _check_tests(path: Path, found: Transcription) -> None:
+    """Every test set that a table, a row, a column or a cell names is one of the document's."""
+    for number, table in found.tables.items():
+        named: list[tuple[str | None, str | None]] = [(None, table.test)]
+        named += [(f"row {row.key!r}", row.test) for row in table.rows]
+        named += [(f"column {column.key!r}", column.test) for column in table.columns]
+        named += [(f"row {cell.row!r}, column {cell.column!r}", cell.test) for cell in table.cells]
+        for where, name in named:
+            if name is not None and name not in found.tests:
+                known = known_names(name, found.tests) if found.tests else "there are none, declare it under tests"
+                place = f"tables.{number}" + (f": {where}" if where else "")
+                raise UserError(f"{path}: {place}: no test set {name!r}; {known}")
 
 
 def read_yaml(path: Path, model: type[M], root: Path = Path(), document: str | None = None) -> M:

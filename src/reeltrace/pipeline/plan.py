@@ -32,7 +32,8 @@ from reeltrace.registry.specs import MeasureSpec
 __all__ = ["STAGES", "Plan", "Task", "code_sha256", "load_plan", "report_texts"]
 
 PUBLISHED = "published.yaml"
-TEXTS = (HEADER, PUBLISHED, "claims.yaml", "assumptions.yaml")  # of a document, besides its templates
+# of a document, besides its templates
+TEXTS = (HEADER, PUBLISHED, "prose.yaml", "claims.yaml", "assumptions.yaml")
 TEMPLATE = ".html.j2"
 
 
@@ -158,7 +159,7 @@ class Plan(Graph[Task]):
             registry.report_spec(),
             inputs=(
                 *(f"aggregate/{key}" for key in params.tables),
-                *(f"data/{key}" for key in data),
+                *(f"data/{key}" for key in (*pools, *data)),
                 *(f"frames/{key}" for key in decoded),
                 *(f"measure/{key}" for key in params.measurements if key in used),
                 *(f"pretrain/{key}" for key in registry.used_backbones()),

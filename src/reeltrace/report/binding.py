@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
+from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
@@ -40,12 +41,15 @@ class Number:
     @property
     def anchor(self) -> str:
         """The id of the element that shows the chain."""
-        return "chain-" + slug(self.chain or self.id)
+        return anchor(self.chain or self.id)
 
 
-def slug(text: str) -> str:
-    """`text` as the id of an HTML element; different texts give different ids."""
-    return re.sub(r"[^A-Za-z0-9.-]", lambda m: f"_{ord(m[0]):x}_", text)
+def anchor(identity: str) -> str:
+    """The element that shows the chain of a number, as its id and as the part of an address behind `#`: one text.
+
+    Browsers leave it as it is in an address, so that it is found without scripts too.
+    """
+    return "n=" + quote(identity, safe="/:@!$*()+,;=-._~")
 
 
 def named_in(text: str, names: Iterable[str]) -> list[tuple[str, str]]:
@@ -103,11 +107,19 @@ class Binder:
             css, number.anchor, identity, number.printed
         )
 
-    def value(self, identity: str, css: str = "val") -> Markup:
+    def tile(self, identity: str, words: str, css: str, to: str, filter_: str) -> Markup:
+        """A count over what it counts, as a link to the element `to`; the page's script takes it as a filter."""
+        number = self.numbers[identity]
+        self.shown.add(identity)
+        return Markup('<a class="{}" href="#{}" data-filter="{}"><span data-trace="{}">{}</span> {}</a>').format(
+            css, to or number.anchor, filter_, identity, number.printed, self.name(words)
+        )
+
+    def value(self, identity: str) -> Markup:
         """The printed value without a link, for the entry of the chain itself."""
         number = self.numbers[identity]
         self.shown.add(identity)
-        return Markup('<span class="{}" data-trace="{}">{}</span>').format(css, identity, number.printed)
+        return Markup('<span data-trace="{}">{}</span>').format(identity, number.printed)
 
     def cell(self, document: str, table: str, row: str, column: str) -> Markup:
         """Our value of one cell, as a link to its chain."""
@@ -117,7 +129,11 @@ class Binder:
         """What the document prints, with the place in it."""
         text, place = self.published_values[identity]
         self.shown.add(f"published:{identity}")
-        return Markup('<span class="pub" data-published="{}" title="{}">{}</span>').format(identity, place, text)
+        # The value here beside it leads to the same chain: one stop of the Tab key is enough.
+        tab = Markup(' tabindex="-1"') if identity in self.numbers else Markup()
+        return Markup('<a class="pub" href="#{}" data-published="{}" title="{}"{}>{}</a>').format(
+            anchor(identity), identity, place, tab, text
+        )
 
     def name(self, text: object, css: str = "") -> Markup:
         """Text that may hold digits but is not a result: names, quotations, hashes, settings."""
@@ -125,6 +141,11 @@ class Binder:
         self.names.add(words)
         attribute = Markup(' class="{}"').format(css) if css else Markup()
         return Markup("<span{} data-name>{}</span>").format(attribute, escape(words))
+
+    def words(self, text: str) -> str:
+        """Text as `name` takes it, for an element that the template itself marks with `data-name`; its lines stay."""
+        self.names.add(" ".join(text.split()))
+        return text
 
     def formula(self, text: str, stand_in: Mapping[str, str] | None = None) -> Markup:
         """A name with subscripts: `C_in` is shown as C with a lowered in.

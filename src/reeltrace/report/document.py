@@ -6,6 +6,7 @@ computes it again and compares.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from reeltrace.artifacts.files import sha256_file
 from reeltrace.artifacts.formats import CELLS, HISTORY, HTML
 from reeltrace.artifacts.json_values import canonical_json, read_json
 from reeltrace.artifacts.names import DOCUMENTS, SPEC
+from reeltrace.artifacts.root_hash import root_hash
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.kinds.architecture import ARCHITECTURES
 from reeltrace.kinds.dataset import DATASETS
@@ -33,7 +35,8 @@ from reeltrace.kinds.unit import UNITS
 from reeltrace.kinds.words import span
 from reeltrace.registry.fields import replaced
 from reeltrace.registry.header import read_header
-from reeltrace.report import chance, figures, frame_nets, measured_tables
+from reeltrace.report import appendix, chance, figures, frame_nets, measured_tables
+from reeltrace.report import summary as table_summary
 from reeltrace.report.binding import Binder, Number
 from reeltrace.report.chains import artifact_name, derivation_words, describe, table_words
 from reeltrace.report.content import SCHEMA
@@ -86,6 +89,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         )
     ]
     summary = _summary(binder, cells, judged)
+    statistics = table_summary.bind_tables(binder, tables, cells)
     shown = {k: v for header in documents.values() if header.clips for k, v in header.clips.classes.items()}
     datasets = [_dataset(binder, key, spec, inputs, artifacts, shown.get(key)) for key in spec.datasets]
     stand_in = {d["key"]: d["stand_in"] for d in datasets}
@@ -139,7 +143,12 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         confidence=f"{CONFIDENCE:.0%}".replace("%", " %"),
         faithful=spec.scale == "paper" and not content["stand_in"] and not spec.overrides,
         has=lambda identity: identity in binder.numbers,
-        cell_ids={cell["id"] for cell in cells},
+        tiles=table_summary.tiles(binder, MEANINGS),
+        statistics=statistics,
+        bar=table_summary.bar,
+        tones=table_summary.TONES,
+        root_hash=root_hash(inputs),
+        chain_groups=lambda: appendix.groups(binder, cells, [f"count/{verdict}" for verdict in MEANINGS]),
         example={
             "run": next((a for a in artifacts.values() if a["stage"] == "train"), None),
             "cell": next((c["id"] for c in cells if c["sources"] and UNITS.get(c["unit"]).share), None),
@@ -186,8 +195,11 @@ def _environment(root: Path) -> jinja2.Environment:
     environment.filters["plain"] = lambda value: f"{value:g}"
     environment.filters["show"] = _show
     environment.filters["table_words"] = table_words
+    environment.filters["css"] = lambda text: re.sub(r"[^a-z0-9]+", "-", text)
     environment.filters["sentence"] = lambda text: text.rstrip(".") + "."
-    environment.filters["artifact"] = artifact_name
+    environment.filters.update(
+        lines=appendix.lines, commands=appendix.commands, hashes=appendix.hashes, files=appendix.files
+    )
     environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
     return environment
 
@@ -216,7 +228,7 @@ def check_templates(root: Path) -> list[str]:
             # An integer inside an argument is an index, as in place[0]; a string inside one is text that is shown.
             constants = [c for a in call.args for c in a.find_all(nodes.Const) if isinstance(c.value, str)]
             constants += [argument for argument in call.args if isinstance(argument, nodes.Const)]
-            if called == "name" and any(any(ch.isdigit() for ch in str(c.value)) for c in constants):
+            if called in ("name", "words") and any(any(ch.isdigit() for ch in str(c.value)) for c in constants):
                 problems.append(f"{path} line {call.lineno}: a numeral is written in the template")
     return problems
 

@@ -9,7 +9,7 @@ from reeltrace.kinds.unit import Given, Unit, grouped, integer, long, numeral, r
 
 def digits(text: str) -> str:
     """The digits of a count, without the commas between them."""
-    return numeral(r"\d{1,3}(?:,\d{3})*", "a count such as '59,342,488'")(text).replace(",", "")
+    return numeral(r"\d{1,3}(?:,\d{3})*|\d+", "a count such as '59,342,488'")(text).replace(",", "")
 
 
 def counted(unit: Unit, text: str, ours: Any, given: Given) -> tuple[bool, str]:

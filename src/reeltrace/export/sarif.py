@@ -1,0 +1,136 @@
+"""SARIF 2.1.0 of what a reviewer should look at, so that code hosts and editors list it beside the lines it is about.
+
+Findings of the audit, cells that differ from the print although nothing there is random or the protocol is the
+document's, and claims that the document's own numbers contradict. A finding is no accusation: SARIF's levels say how
+much a reader should care (`warning`, `note`), and none is an `error`.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from reeltrace.artifacts.names import DOCUMENTS
+
+SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+PUBLISHED, CLAIMS = "published.yaml", "claims.yaml"
+LEVELS = {"decision": "warning", "rounding": "note", "note": "note"}
+CELLS = {
+    "differs": "The number found here differs from the printed one",
+    "not exact": "The count or size found here is not the printed one, though nothing in it is random",
+}
+Place = tuple[str, str, str]  # table, row, column
+
+
+def sarif(report: Mapping[str, Any], root: Path, version: str) -> str:
+    """The log as JSON. `root` is where the documents lie whose lines are named."""
+    found = [*_audit(report, root), *_cells(report, root), *_claims(report, root)]
+    rules = {rule["id"]: rule for rule, _ in found}
+    driver = {"name": "Reeltrace", "version": version, "rules": [rules[name] for name in sorted(rules)]}
+    order = {name: index for index, name in enumerate(sorted(rules))}
+    results = [{**result, "ruleId": rule["id"], "ruleIndex": order[rule["id"]]} for rule, result in found]
+    run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
+    return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=1, ensure_ascii=False) + "\n"
+
+
+Found = tuple[dict[str, Any], dict[str, Any]]  # a rule, and a result without its name
+
+
+def _rule(name: str, words: str, level: str) -> dict[str, Any]:
+    return {"id": name, "shortDescription": {"text": words}, "defaultConfiguration": {"level": level}}
+
+
+def _result(level: str, message: str, identity: str, locations: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    fingerprint = {"reeltrace/1": identity}
+    return {
+        "level": level,
+        "message": {"text": message},
+        "locations": list(locations),
+        "partialFingerprints": fingerprint,
+    }
+
+
+def _cells(report: Mapping[str, Any], root: Path) -> Iterable[Found]:
+    for cell in report["cells"]:
+        verdict = cell["verdict"]
+        if verdict not in CELLS:
+            continue
+        place = (cell["table"], cell["row"], cell["column"])
+        rule = _rule(f"cell/{verdict.replace(' ', '-')}", CELLS[verdict], "warning")
+        yield (
+            rule,
+            _result("warning", f"{cell['id']}: {cell['reason']}", cell["id"], _at(cell["document"], place, root)),
+        )
+
+
+def _audit(report: Mapping[str, Any], root: Path) -> Iterable[Found]:
+    for finding in report.get("audit", ()):
+        level = LEVELS.get(finding["severity"], "note")
+        rule = _rule(f"audit/{finding['detector']}", finding["detector"].replace("-", " ").capitalize(), level)
+        where = [
+            location
+            for source in finding["sources"]
+            if source.get("row") is not None and source.get("column") is not None
+            for location in _at(
+                source.get("document") or finding["document"], (source["table"], source["row"], source["column"]), root
+            )
+        ]
+        innocent = "".join(f" It may be innocent: {words}." for words in finding.get("innocent", ())[:1])
+        message = f"{finding['says']} {finding['computation']}.{innocent}"
+        yield rule, _result(level, message, finding["id"], where or [_file(finding["document"], PUBLISHED, root, 1)])
+
+
+def _claims(report: Mapping[str, Any], root: Path) -> Iterable[Found]:
+    for claim in report["claims"]:
+        if claim["published_verdict"] != "contradicted":
+            continue
+        rule = _rule("claim/contradicted", "The document's own numbers contradict what it says of them", "warning")
+        lines = _lines_of_claims(root / DOCUMENTS / claim["document"] / CLAIMS)
+        location = _file(claim["document"], CLAIMS, root, lines.get(claim["id"], 1))
+        yield rule, _result("warning", f"{claim['title']}: {claim['says']} ({claim['place']})", claim["id"], [location])
+
+
+# --- lines ---
+
+
+def _at(document: str, place: Place, root: Path) -> list[dict[str, Any]]:
+    lines = _lines_of_cells(root / DOCUMENTS / document / PUBLISHED)
+    return [_file(document, PUBLISHED, root, lines.get(place, 1))]
+
+
+def _file(document: str, file: str, root: Path, line: int) -> dict[str, Any]:
+    uri = (DOCUMENTS / document / file).as_posix()
+    return {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": {"startLine": line}}}
+
+
+@cache
+def _lines_of_cells(path: Path) -> dict[Place, int]:
+    """In which line each cell of a transcription stands."""
+    found: dict[Place, int] = {}
+    for table, node in _mapping(_tree(path).get("tables")).items():
+        for cell in getattr(_mapping(node).get("cells"), "value", ()):
+            fields = _mapping(cell)
+            if {"row", "column"} <= fields.keys():
+                found[table, fields["row"].value, fields["column"].value] = cell.start_mark.line + 1
+    return found
+
+
+@cache
+def _lines_of_claims(path: Path) -> dict[str, int]:
+    """In which line each claim begins."""
+    claims = getattr(_tree(path).get("claims"), "value", ())
+    return {_mapping(c)["id"].value: c.start_mark.line + 1 for c in claims if "id" in _mapping(c)}
+
+
+def _tree(path: Path) -> dict[str, yaml.Node]:
+    if not path.is_file():
+        return {}
+    return _mapping(yaml.compose(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+
+
+def _mapping(node: yaml.Node | None) -> dict[str, Any]:
+    """The entries of a mapping node by key; of another node none."""
+    return {key.value: value for key, value in node.value} if isinstance(node, yaml.MappingNode) else {}
