@@ -1,4 +1,4 @@
-"""The command line: run, reproduce, status, verify, explain, export, sync, new.
+"""The command line: run, reproduce, status, verify, attest, explain, export, sync, new.
 
 Errors are one line; exit 2 for bad input, 1 for a failed check, and 75 where the time given to `reproduce` is over.
 """
@@ -15,6 +15,7 @@ import os
 import re
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -70,6 +71,10 @@ def run(
     if "DVC_STAGE" in os.environ or stage == "report":  # Snakemake has checked them for the others
         check_texts(plan.registry, ROOT)
     folder = run_stage(stage, key, ROOT, wait=-1, scale=asked)
+    if stage == "report":
+        from reeltrace.pipeline.attesting import attest_finished
+
+        attest_finished(plan, _complain)
     if sys.stdout.isatty():
         print(folder)
 
@@ -170,10 +175,10 @@ def status(
             print(format_costs(paid))
         return
     from reeltrace.pipeline.kept import load
-    from reeltrace.pipeline.standings import standings, table_standings, unrecorded
+    from reeltrace.pipeline.standings import altered, standings, table_standings, unrecorded
 
     graph = load(ROOT)
-    found = standings(graph)
+    found = altered(graph, standings(graph), "report/all")
     tables = table_standings(graph, found)
     if as_json:
         _print_json(
@@ -220,6 +225,12 @@ SHARE = "[PERCENT|all]"
 
 @app.command(cls=_OfShares)
 def verify(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[NAME]", help="Only what is behind one number, a table as in DOCUMENT/3, or an artifact."
+        ),
+    ] = None,
     as_json: AsJson = False,
     data: Annotated[
         str | None,
@@ -234,55 +245,130 @@ def verify(
         ),
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of the shares, to draw the same again.")] = None,
+    key: Annotated[
+        str | None,
+        typer.Option("--key", metavar="KEY", help="The key.pub, or its id, that must have attested the report."),
+    ] = None,
 ) -> None:
     """Recompute every hash and every printed cell; exit 1 and name each failure by its kind."""
+    from reeltrace.attest.keys import expected_id
+    from reeltrace.pipeline.attesting import project_digests
+    from reeltrace.pipeline.graph import RESULTS
     from reeltrace.pipeline.plan import load_plan
+    from reeltrace.pipeline.standings import standings
+    from reeltrace.verify import account
     from reeltrace.verify.shares import Share
 
+    if name is not None and key is not None:
+        raise UserError("--key: the report is attested as a whole; leave out the name to have that checked")
     bulk = None if data is None else Share.read("--data", data, seed)
     again = None if replay is None else Share.read("--replay", replay, seed if bulk is None else bulk.seed)
     plan = load_plan(ROOT)
-    problems = everything_wrong(plan, data=bulk or False)
+    scale, results = plan.registry.scale, ROOT / RESULTS / plan.registry.scale
+    only = None if name is None else _behind(plan, name)
+    asked = [task for task in plan if only is None or task.name in only]
+    found = {each: of for each, of in standings(plan).items() if only is None or each in only}
+    with _telling("verify") as tell:
+        expected = None if key is None else expected_id(key)
+        problems = everything_wrong(plan, found, data=bulk or False, only=only, key=expected, tell=tell)
     notes = []
     if bulk is not None:
         notes.append(f"of files over 1 MB read: {bulk}")
     if again is not None:
         notes.append(f"to be replayed: {again}")
-        replays = _replayed(plan, problems, again)
+        replays = _replayed(plan, found, problems, again)
         problems += replays.problems
         notes += replays.summary()
     if as_json:
         _print_json([{"kind": p.kind, "where": p.where, "found": p.found} for p in problems])
     else:
-        for problem in problems:
-            print(_printable(str(problem)))
-        for note in notes:
-            print(note)
-        if not problems:
-            how = "" if bulk else " (of files over 1 MB the sizes; --data reads them too)"
-            print(f"scale {plan.registry.scale}: every artifact and every printed cell agree{how}")
+        if only is None and (other := account.elsewhere(results, project_digests(ROOT))):
+            notes.append(other)
+        how = "" if bulk else " (of files over 1 MB the sizes; --data reads them too)"
+        what = "every artifact and every printed cell agree" if only is None else f"every artifact behind {name} agrees"
+        said = f"{what}{how}" if not problems else account.counted(problems)
+        root = None if only is not None else account.root_of_report(results)
+        whole = [f"root hash {root or 'none'}", account.attested_by(results)] if only is None else []
+        rest = account.left_out(
+            bulk=str(bulk or ""), replayed=str(again or ""), key=key is not None, part=only is not None
+        )
+        looked = f"{len(asked)} artifacts looked at"
+        last = "; ".join([f"scale {scale}: {said}", looked, *whole, f"not looked at: {rest}"])
+        _print_lines([*map(str, problems), *notes, last], 141 if problems else 0)
     if problems:
         raise typer.Exit(1)
 
 
-def everything_wrong(plan: Any, *, data: Any = False) -> list[Any]:
-    """All problems that `verify` tells of a plan's artifacts and texts; `data` as in `verify.verify`."""
-    from reeltrace.pipeline.standings import standings
+def _behind(plan: Any, name: str) -> set[str]:
+    """The artifacts behind an artifact, a table or a number, it included. Raises `UserError` for a name of none."""
+    from reeltrace.report.explain import explain as explain_cell
+
+    tables = {f"{document}/{table}": key for key, (document, table) in plan.tables.items()}
+    if name not in plan.tasks and name not in plan.tables and name not in tables:
+        chain = explain_cell(ROOT, name, plan.registry.scale)
+        return {each.name for of in chain["artifacts"] for each in plan.behind(plan[of["name"]])}
+    key = name if name in plan.tasks else f"aggregate/{tables.get(name, name)}"
+    return {task.name for task in plan.behind(plan[key])}
+
+
+@contextlib.contextmanager
+def _telling(command: str) -> Iterator[Callable[[str], None]]:
+    """On a terminal, one line that says what is being looked at, where that takes more than a moment."""
+    began, told = time.monotonic(), False
+
+    def tell(name: str) -> None:
+        nonlocal told
+        if sys.stderr.isatty() and time.monotonic() - began > 1.0:
+            told = True
+            print(f"\r\x1b[K{command}: {_printable(name)}", end="", file=sys.stderr, flush=True)
+
+    try:
+        yield tell
+    finally:
+        if told:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def _print_lines(lines: list[str], code: int) -> None:
+    """Print lines; where the reader went away, as `head` does, end silently with `code`."""
+    try:
+        for line in lines:
+            print(_printable(line))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_output()
+        raise typer.Exit(code) from None
+
+
+def everything_wrong(
+    plan: Any,
+    found: dict[str, Any],
+    *,
+    data: Any = False,
+    only: set[str] | None = None,
+    key: str | None = None,
+    tell: Callable[[str], None] = lambda name: None,
+) -> list[Any]:
+    """All problems of a plan's artifacts and texts, whose standings are `found`; else as in `verify.verify`."""
+    from reeltrace.pipeline.graph import texts_sha256
+    from reeltrace.verify.belonging import Planned
     from reeltrace.verify.verify import verify as verify_all
 
-    found = standings(plan)
     standing = {name: of.reason if of.state == "stale" and of.of is None else "" for name, of in found.items()}
-    problems = verify_all(ROOT, scale=plan.registry.scale, data=data, standing=standing)
+    asked = [task for task in plan if only is None or task.name in only]
+    planned = {task.name: Planned(task.inputs, task.outputs, texts_sha256(task, ROOT)) for task in asked}
+    scale = plan.registry.scale
+    problems = verify_all(
+        ROOT, scale=scale, data=data, standing=standing, planned=planned, only=only, key=key, tell=tell
+    )
     problems += _not_there(plan, found, {p.where for p in problems})
     return problems + _mistaken_texts(plan)
 
 
-def _replayed(plan: Any, problems: list[Any], share: Any) -> Any:
+def _replayed(plan: Any, found: dict[str, Any], problems: list[Any], share: Any) -> Any:
     """The replay of a share of what is current, and neither altered itself nor made from what is."""
-    from reeltrace.pipeline.standings import standings
     from reeltrace.verify.replay import replay
 
-    found = standings(plan)
     where = [f"{problem.where}/" for problem in problems]
     sound = {task.name for task in plan if not any(place.startswith(f"{task.folder.as_posix()}/") for place in where)}
     names = [
@@ -316,6 +402,33 @@ def _mistaken_texts(plan: Any) -> list[Any]:
     except UserError as error:
         return [Problem("broken chain", "documents", str(error))]
     return []
+
+
+@app.command()
+def attest(
+    key: Annotated[
+        Path | None, typer.Option("--key", metavar="PATH", help="The key that signs, instead of your own.")
+    ] = None,
+    new_key: Annotated[bool, typer.Option("--new-key", help="Make the key, which is not there yet.")] = False,
+    with_sigstore: Annotated[
+        bool, typer.Option("--sigstore", help="Let the program sigstore sign the statement too.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Sign who made the report, when and of what, and add it to the log of reports; runs do it unasked."""
+    from reeltrace.attest.attest import sigstore
+    from reeltrace.pipeline.attesting import attest_report
+    from reeltrace.pipeline.plan import load_plan
+
+    done = attest_report(load_plan(ROOT), key, new_key=new_key, say=_complain)
+    bundle = sigstore(done.folder) if with_sigstore else None
+    if as_json:
+        _print_json({"folder": str(done.folder), "number": done.number, "key": done.key, "new": done.new})
+        return
+    how = "attested" if done.new else "attested before"
+    print(f"{done.folder}: {how}, as report {done.number} of its log, by the key {done.key}")
+    if bundle is not None:
+        print(f"{bundle}: signed with sigstore")
 
 
 @app.command()

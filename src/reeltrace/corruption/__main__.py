@@ -3,6 +3,7 @@
 import argparse
 import os
 import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -10,10 +11,20 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
+from reeltrace.artifacts.json_values import read_json, write_json
+from reeltrace.artifacts.names import RECEIPT
+from reeltrace.attest.keys import signer
+from reeltrace.attest.names import ATTESTED
+from reeltrace.attest.statement import REPORT
 from reeltrace.corruption.bench import Bench, lay
+from reeltrace.corruption.damages import OTHER_KEY, OWN_KEY
 from reeltrace.corruption.quickly import Checker
 from reeltrace.corruption.trials import Counts, Trial, kinds_in_turn, try_one
 from reeltrace.errors import CheckFailed, UserError
+from reeltrace.pipeline.attesting import attest_report
+from reeltrace.pipeline.plan import Plan
+
+LINES = 4  # of the log of attestations
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -48,6 +59,9 @@ def _corrupt(folder: Path, count: int, seed: int, minutes: float) -> Counts:
     checker, draw, counts = Checker(folder), random.Random(seed), Counts(seed)
     if problems := checker.problems():
         raise CheckFailed(f"{problems[0]}; only sound results can be damaged: `reeltrace verify` tells of all problems")
+    checker.key = _attest(checker.plan())
+    if problems := checker.problems():
+        raise CheckFailed(f"{problems[0]}; this came with attesting the copy")
     began = time.monotonic()
     kinds = kinds_in_turn(draw)
     while len(counts.trials) < count and time.monotonic() - began < 60 * minutes:
@@ -60,6 +74,18 @@ def _corrupt(folder: Path, count: int, seed: int, minutes: float) -> Counts:
     if problems := checker.problems():
         raise CheckFailed(f"{problems[0]}; the harness did not put back what it damaged")
     return counts
+
+
+def _attest(plan: Plan) -> str:
+    """Attest the copy, with a key made for it, so often that its log has lines to lose; the id of that key."""
+    for key in (OWN_KEY, OTHER_KEY):
+        signer(key, new=True)
+    shutil.rmtree(Path("results", plan.scale, ATTESTED), ignore_errors=True)
+    receipt = plan[REPORT].folder / RECEIPT
+    for number in range(LINES):
+        write_json(receipt, {**read_json(receipt), "duration_s": float(number)})
+        done = attest_report(plan, OWN_KEY, say=lambda line: None)
+    return done.key
 
 
 def _show(counts: Counts, count: int, trial: Trial) -> None:

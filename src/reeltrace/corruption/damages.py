@@ -14,11 +14,14 @@ from typing import Any
 from reeltrace.artifacts.formats import CELLS, HTML, JSON, METRICS, PREDICTIONS
 from reeltrace.artifacts.json_values import canonical_json, read_json, sha256_json
 from reeltrace.artifacts.names import DOCUMENTS, MANIFEST, PROTOCOL_FILES, RECEIPT, SPEC
+from reeltrace.attest.names import ATTESTED, FILES, LOG
 from reeltrace.corruption.bench import Bench
 from reeltrace.corruption.forging import following, forge, perfect, rehash
+from reeltrace.pipeline.attesting import attest_report
 from reeltrace.pipeline.plan import Plan, Task
 
 DIGIT = re.compile(rb"(?<=[ .\d:])\d(?=[\d.,\s])")
+OWN_KEY, OTHER_KEY = Path("keys/own.key"), Path("keys/another.key")  # below the copy's root
 TEXTS = (".json", ".jsonl", ".csv", ".html")
 
 
@@ -26,12 +29,14 @@ TEXTS = (".json", ".jsonl", ".csv", ".html")
 class Damage:
     """What was done, and the places one of which `verify` must name: files, or folders with a slash at their end.
 
-    `unseen` says what alone could show it, where that is no check of `verify`'s own.
+    `keyless` is for a reader who does not know whose key to ask for. `replays` is the artifact that a replay alone could
+    show to be wrong, where that is so.
     """
 
     what: str
     places: tuple[str, ...]
-    unseen: str = ""
+    keyless: bool = False
+    replays: str | None = None
 
 
 class NotHere(Exception):
@@ -460,31 +465,130 @@ def _manifest(scene: Scene, change: Callable[[Any], object]) -> Damage:
     return Damage(f"{path}", (path.as_posix(), task.folder.as_posix(), *_readers(scene, task.folder)))
 
 
-# --- what hashes cannot show ---
-
-REPLAY = "a replay"
+# --- attestations ---
 
 
-@kind("forged: a run perfect, everything hashed and rendered again")
+def _attested(scene: Scene) -> Path:
+    return Path("results", scene.plan.scale, ATTESTED)
+
+
+for _way, _change in WAYS.items():
+    KINDS[f"attestation: {_way}"] = _spoiling(lambda scene: _attested(scene) / scene.choose(FILES), _change)
+
+
+@kind("attestation: a file missing")
+def _attestation_file(scene: Scene) -> Damage:
+    path = _attested(scene) / scene.choose(FILES)
+    scene.bench.remove(path)
+    return Damage(f"{path}", (path.as_posix(),))
+
+
+@kind("attestation: gone, and its key asked for")
+def _attestation_gone(scene: Scene) -> Damage:
+    scene.bench.remove(_attested(scene))
+    return Damage("the folder", (_attested(scene).as_posix(),))
+
+
+@kind("attestation: by another key, and its own asked for")
+def _attestation_by_another(scene: Scene) -> Damage:
+    _attest_anew(scene)
+    return Damage("signed again", (f"{_attested(scene).as_posix()}/",))
+
+
+def _attest_anew(scene: Scene) -> None:
+    """As a forger would: a log of one line, signed with a key of his own."""
+    scene.bench.put(_attested(scene), lambda path: attest_report(scene.plan, OTHER_KEY, say=lambda line: None))
+
+
+@kind("log: a line left out")
+def _log_line_left_out(scene: Scene) -> Damage:
+    return _log(scene, lambda lines: lines.pop(scene.draw.randrange(len(lines))))
+
+
+@kind("log: two lines in another order")
+def _log_order(scene: Scene) -> Damage:
+    return _log(scene, lambda lines: lines.insert(0, lines.pop(scene.draw.randrange(1, len(lines)))))
+
+
+@kind("log: a line twice")
+def _log_twice(scene: Scene) -> Damage:
+    return _log(scene, lambda lines: lines.append(scene.choose(lines)))
+
+
+def _log(scene: Scene, change: Callable[[list[bytes]], object]) -> Damage:
+    path = _attested(scene) / LOG
+    lines = path.read_bytes().splitlines(keepends=True)
+    change(lines)
+    scene.bench.write(path, b"".join(lines))
+    return Damage(f"{path}", (path.as_posix(),))
+
+
+@kind("receipt: another host")
+def _other_host(scene: Scene) -> Damage:
+    path = scene.choose(scene.made()).folder / RECEIPT
+    receipt = read_json(path)
+    receipt["host"]["name"] = f"{receipt['host']['name']}-2"
+    scene.bench.write(path, canonical_json(receipt).encode())
+    return Damage(f"{path}", (path.as_posix(),))
+
+
+# --- what hashes cannot show: changed, and everything hashed and rendered again ---
+
+
+@kind("forged: a run perfect, its attestation left")
 def _forged_run(scene: Scene) -> Damage:
-    name = scene.choose(scene.made("train")).name
-    _forge(scene, name, lambda folder: perfect(folder))
-    return Damage(name, (f"{scene.plan[name].folder.as_posix()}/",), unseen=REPLAY)
+    name = _forge_run(scene)
+    return Damage(name, (_attested(scene).as_posix(), f"{scene.plan[name].folder.as_posix()}/"))
 
 
-@kind("forged: a count, everything hashed and rendered again")
+@kind("forged: a run perfect, attested by another key")
+def _forged_run_attested(scene: Scene) -> Damage:
+    name = _forge_run(scene)
+    _attest_anew(scene)
+    return Damage(name, (f"{_attested(scene).as_posix()}/",))
+
+
+@kind("forged: a run perfect, no key to ask for")
+def _forged_run_keyless(scene: Scene) -> Damage:
+    name = _forge_run(scene)
+    _attest_anew(scene)
+    return Damage(name, (f"{scene.plan[name].folder.as_posix()}/",), keyless=True, replays=name)
+
+
+@kind("forged: a count, its attestation left")
 def _forged_count(scene: Scene) -> Damage:
+    name = _forge_count(scene)
+    return Damage(name, (_attested(scene).as_posix(), f"{scene.plan[name].folder.as_posix()}/"))
+
+
+@kind("forged: a count, no key to ask for")
+def _forged_count_keyless(scene: Scene) -> Damage:
+    name = _forge_count(scene)
+    scene.bench.remove(_attested(scene))
+    return Damage(name, (f"{scene.plan[name].folder.as_posix()}/",), keyless=True, replays=name)
+
+
+def _forge_run(scene: Scene) -> str:
+    name: str = scene.choose(scene.made("train")).name
+    _forge(scene, name, perfect)
+    return name
+
+
+def _forge_count(scene: Scene) -> str:
     counted = [task for task in scene.made("measure") if not task.observes]
-    name = scene.choose(counted).name
+    name: str = scene.choose([t for t in counted if COUNT.search((t.folder / METRICS).read_text("utf-8"))]).name
 
     def change(folder: Path) -> None:
         content = (folder / METRICS).read_text(encoding="utf-8")
-        found = scene.choose(list(re.finditer(r'"(?:parameters|multiply_adds|value)": (\d+)', content)))
+        found = scene.choose(list(COUNT.finditer(content)))
         other = str(int(found[1]) + 1)
         (folder / METRICS).write_text(content[: found.start(1)] + other + content[found.end(1) :], encoding="utf-8")
 
     _forge(scene, name, change)
-    return Damage(name, (f"{scene.plan[name].folder.as_posix()}/",), unseen=REPLAY)
+    return name
+
+
+COUNT = re.compile(r'"(?:parameters|multiply_adds)": (\d+)')
 
 
 def _forge(scene: Scene, name: str, change: Callable[[Path], None]) -> None:

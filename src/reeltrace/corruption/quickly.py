@@ -17,6 +17,7 @@ from reeltrace import cli
 from reeltrace.analysis import cross_checks
 from reeltrace.errors import Problem, UserError
 from reeltrace.pipeline.plan import Plan, load_plan
+from reeltrace.pipeline.standings import standings
 from reeltrace.verify import verify as module
 
 Stamp = tuple[int, int, int, int] | None
@@ -50,10 +51,11 @@ class _Opened:
 
 
 class Checker:
-    """Problems of the project in the working folder, as `reeltrace verify --data` finds them."""
+    """Problems of the project in the working folder, as `reeltrace verify --data --key KEY` finds them."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, key: str | None = None) -> None:
         self.root = root.resolve()
+        self.key = key
         self._opened = _Opened()
         self._known: dict[Any, tuple[dict[str, Stamp], Any]] = {}
         self._plan: tuple[dict[str, Stamp], Plan] | None = None
@@ -65,11 +67,12 @@ class Checker:
             self._plan = now, load_plan(Path())
         return self._plan[1]
 
-    def problems(self) -> list[Problem]:
-        """What `verify` would print; a refusal of the project's texts is its one problem."""
+    def problems(self, *, keyless: bool = False) -> list[Problem]:
+        """What `verify` would print, `keyless` without `--key`; a refusal of the project's texts is its one problem."""
         with self._remembering():
             try:
-                return cli.everything_wrong(self.plan(), data=True)
+                plan = self.plan()
+                return cli.everything_wrong(plan, standings(plan), data=True, key=None if keyless else self.key)
             except UserError as error:
                 return [Problem("refused", str(error).partition(":")[0], str(error))]
 

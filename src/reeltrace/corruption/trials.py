@@ -90,15 +90,15 @@ def try_one(kind: str, bench: Bench, checker: Checker, draw: random.Random) -> T
     began = time.monotonic()
     try:
         with _at_most(LONGEST):
-            problems = checker.problems()
+            problems = checker.problems(keyless=damage.keyless)
     except Exception:
         last = " / ".join(traceback.format_exc().strip().splitlines()[-3:])
         return Trial(kind, damage.what, "crashed", time.monotonic() - began, last)
     seconds = time.monotonic() - began
     outcome = judge(damage, problems)
-    if outcome == "missed" and damage.unseen:
-        scale, name = plan.scale, damage.what
-        problems = replay(Path(), scale, [name], Share(1.0, 0), lambda line: None).problems
+    if outcome == "missed" and damage.replays:
+        found = replay(Path(), plan.scale, [damage.replays], Share(1.0, 0), lambda line: None)
+        problems = found.problems
         outcome = "by replay" if judge(damage, problems) == "named" else "missed"
     return Trial(kind, damage.what, outcome, seconds, str(problems[0]) if problems else "")
 
