@@ -29,8 +29,8 @@ TEXTS = (".json", ".jsonl", ".csv", ".html")
 class Damage:
     """What was done, and the places one of which `verify` must name: files, or folders with a slash at their end.
 
-    `keyless` is for a reader who does not know whose key to ask for. `replays` is the artifact that a replay alone could
-    show to be wrong, where that is so.
+    `keyless` is for a reader who does not know whose key to ask for. `replays` is the artifact that a replay alone
+    could show to be wrong, where that is so.
     """
 
     what: str
