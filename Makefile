@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 FAST := tests/analysis tests/documents tests/report/test_binding.py tests/report/test_report.py \
 	tests/artifacts tests/registry tests/kinds/test_document_code.py tests/test_project.py
 
-.PHONY: report test test-fast test-gpu bench lint format clean lock schema system FORCE
+.PHONY: report test test-fast test-gpu bench outside lint format clean lock schema system FORCE
 
 report: $(VENV)/.ready
 	snakemake --cores $(CORES)
@@ -37,6 +37,18 @@ bench: $(VENV)/.ready build/peers/.ready
 
 build/peers/.ready: benchmarks/peers.txt
 	python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target build/peers -r $<
+	touch $@
+
+# What tools of others say of the project and of its crate; both want a network.
+outside: $(VENV)/.ready build/outside/.ready
+	build/outside/bin/adduce check . --fail-under 80
+	rm -rf build/crate
+	reeltrace export crate -o build/crate
+	build/outside/bin/rocrate-validator -y validate --no-paging -p provenance-run-crate build/crate
+
+build/outside/.ready: tools/outside.txt
+	$(PYTHON) -m venv --clear build/outside
+	build/outside/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	touch $@
 
 lint: $(VENV)/.ready

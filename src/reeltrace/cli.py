@@ -1,4 +1,4 @@
-"""The command line: run, reproduce, status, verify, attest, explain, export, sync, new.
+"""The command line: run, reproduce, status, verify, attest, explain, audit, export, sync, new.
 
 Errors are one line; exit 2 for bad input, 1 for a failed check, and 75 where the time given to `reproduce` is over.
 """
@@ -257,6 +257,7 @@ def verify(
     from reeltrace.pipeline.plan import load_plan
     from reeltrace.pipeline.standings import standings
     from reeltrace.verify import account
+    from reeltrace.verify.one import in_report
     from reeltrace.verify.shares import Share
 
     if name is not None and key is not None:
@@ -271,6 +272,8 @@ def verify(
     with _telling("verify") as tell:
         expected = None if key is None else expected_id(key)
         problems = everything_wrong(plan, found, data=bulk or False, only=only, key=expected, tell=tell)
+    if only is not None and (table := next((task.key for task in asked if task.stage == "aggregate"), None)):
+        problems += in_report(results, table)
     notes = []
     if bulk is not None:
         notes.append(f"of files over 1 MB read: {bulk}")
@@ -282,8 +285,9 @@ def verify(
     if as_json:
         _print_json([{"kind": p.kind, "where": p.where, "found": p.found} for p in problems])
     else:
-        if only is None and (other := account.elsewhere(results, project_digests(ROOT))):
-            notes.append(other)
+        with contextlib.suppress(OSError):  # a file of the project that cannot be read says nothing of the results
+            if only is None and (other := account.elsewhere(results, project_digests(ROOT))):
+                notes.append(other)
         how = "" if bulk else " (of files over 1 MB the sizes; --data reads them too)"
         what = "every artifact and every printed cell agree" if only is None else f"every artifact behind {name} agrees"
         said = f"{what}{how}" if not problems else account.counted(problems)
@@ -301,13 +305,14 @@ def verify(
 
 def _behind(plan: Any, name: str) -> set[str]:
     """The artifacts behind an artifact, a table or a number, it included. Raises `UserError` for a name of none."""
+    from reeltrace.pipeline.graph import STAGES
     from reeltrace.report.explain import explain as explain_cell
 
     tables = {f"{document}/{table}": key for key, (document, table) in plan.tables.items()}
-    if name not in plan.tasks and name not in plan.tables and name not in tables:
+    if name.partition("/")[0] not in STAGES and name not in plan.tables and name not in tables:
         chain = explain_cell(ROOT, name, plan.registry.scale)
         return {each.name for of in chain["artifacts"] for each in plan.behind(plan[of["name"]])}
-    key = name if name in plan.tasks else f"aggregate/{tables.get(name, name)}"
+    key = name if name.partition("/")[0] in STAGES else f"aggregate/{tables.get(name, name)}"
     return {task.name for task in plan.behind(plan[key])}
 
 
@@ -450,6 +455,43 @@ def explain(
         _print_json(chain)
     else:
         print(format_explanation(chain))
+
+
+@app.command()
+def audit(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Table files, CSV or YAML as published.yaml; none: the documents of this project."),
+    ] = None,
+    sizes: Annotated[
+        list[str] | None,
+        typer.Option("--n", metavar="SIZE", help="Samples of the test set, a column with them, or COLUMN=SIZE."),
+    ] = None,
+    percent: Annotated[
+        list[str] | None, typer.Option("--percent", metavar="COLUMN", help="A column of shares of the test set.")
+    ] = None,
+    as_json: AsJson = False,
+    check: Annotated[bool, typer.Option("--check", help="Exit 1 where a finding is more than a note.")] = False,
+) -> None:
+    """Hold printed numbers against each other: derived, repeated, contradictory and impossible ones."""
+    from reeltrace.analysis.audit import run as audits
+    from reeltrace.analysis.audit import words
+    from reeltrace.analysis.audit.files import Sizes, read
+
+    if files:
+        read_as = Sizes.read(sizes or (), percent or ())
+        found = audits.audit([read(path, read_as) for path in files])
+    elif sizes or percent:
+        raise UserError("--n and --percent are for table files; documents have `tests` in their published.yaml")
+    else:
+        found = audits.of_project(ROOT)
+    if as_json:
+        _print_json(words.as_json(found))
+    else:
+        for line in words.lines(found):
+            print(f"{line[: len(line) - len(line.lstrip())]}{_printable(line)}")
+    if check and found.counts["decision"] + found.counts["rounding"]:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -119,6 +119,9 @@ def test_any_other_file_that_it_covers_is_named(copied: Project, key: Signer, fi
     assert where(copied) == {file}
     copied.folder(file).unlink()
     assert where(copied) == {file}
+    os.mkfifo(copied.folder(file))
+    assert where(copied) == {file}
+    assert not is_attested(copied.results, folders(copied))
 
 
 def test_a_report_made_again_says_that_alone(copied: Project, key: Signer) -> None:

@@ -1,6 +1,7 @@
 """What a plan's report is attested with, and that attesting unasked never makes finished work a failure."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ from reeltrace.errors import CheckFailed
 from reeltrace.pipeline import attesting
 from reeltrace.pipeline.attesting import PINS, attest_finished, attest_report, surroundings
 from reeltrace.pipeline.plan import Plan
+from reeltrace.pipeline.reproduce import Outcome, _Work
 from reeltrace.pipeline.standings import Standing
+from reeltrace.pipeline.workflow_run import WorkflowRun
 from report.conftest import copied, finished  # noqa: F401
 
 CURRENT = {"report/all": Standing("current", "")}
@@ -59,6 +62,22 @@ def test_after_finished_work_the_report_is_attested_once_and_without_a_word(plan
     attest_finished(plan, said.append)
     assert said == []
     assert len((plan.root / "results/quick/attested/log.jsonl").read_text().splitlines()) == 2
+
+
+def test_the_end_of_a_run_of_snakemake_and_of_reproduce_attest(plan: Plan) -> None:
+    folder = plan.root / "results/quick/attested"
+    run = WorkflowRun.__new__(WorkflowRun)
+    run.plan = plan
+    run._attest()
+    assert (folder / "envelope.json").is_file()
+    shutil.rmtree(folder)
+    work = _Work.__new__(_Work)
+    work.plan, work.say, work.outcome = plan, print, Outcome(stopped="the time is over")
+    work.attest()
+    assert not folder.exists()
+    work.outcome.stopped = ""
+    work.attest()
+    assert (folder / "envelope.json").is_file()
 
 
 @pytest.mark.parametrize("what", ["no key", "no disk", "a bug"])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from reeltrace.artifacts.files import explain_full_disk, free_name, read_whole, reason_of, sha256_file
+from reeltrace.artifacts.files import explain_full_disk, free_name, read_whole, reason_of, sha256_bytes, sha256_file
 from reeltrace.artifacts.json_values import canonical_json, parse_json, read_json
 from reeltrace.artifacts.names import MANIFEST, RECEIPT
 from reeltrace.artifacts.protocol import check_outputs, swap_in
@@ -64,7 +64,7 @@ def is_attested(results: Path, names: Mapping[str, Path]) -> bool:
         wanted |= {f"{REPORT}/{file}" for file in SUBJECTS}
         prefix = f"results/{results.name}/"
         return {name.removeprefix(prefix) for name in told} == wanted and all(
-            sha256_file(results / name.removeprefix(prefix)) == sha256 for name, sha256 in told.items()
+            sha256_bytes(read_whole(results / name.removeprefix(prefix))) == sha256 for name, sha256 in told.items()
         )
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return False

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reeltrace.artifacts.files import read_whole, reason_of, sha256_file
+from reeltrace.artifacts.files import read_whole, reason_of, sha256_bytes
 from reeltrace.artifacts.formats import HTML
 from reeltrace.artifacts.json_values import parse_json
 from reeltrace.artifacts.names import MANIFEST, RECEIPT
@@ -93,7 +93,7 @@ def against(found: Found, root: Path, scale: str, stale: Callable[[str], bool] =
             changed[name] = "was attested and is not there"
             continue
         try:
-            if sha256_file(path) != sha256:
+            if sha256_bytes(read_whole(path)) != sha256:
                 changed[name] = f"is not what was attested; {AGAIN}"
         except OSError as error:
             changed[name] = f"cannot be read ({reason_of(error)})"

@@ -137,6 +137,8 @@ def _declare_bytes() -> None:
 def _spoiling(find: Callable[[Scene], Path], change: Callable[[Scene, bytes, str], bytes]) -> Kind:
     def spoil(scene: Scene) -> Damage:
         path = find(scene)
+        if not path.is_file():
+            raise NotHere
         before = path.read_bytes()
         after = change(scene, before, path.suffix)
         if after == before:

@@ -159,7 +159,6 @@ class WorkflowRun:
             how = f"signal {-code}" if code < 0 else f"exit code {code}"
             _say(f"made, but not recorded with DVC (`reeltrace sync` ended with {how}); the next call records it")
         if code != MISMATCH:
-            self.plan.read_anew()
             self._attest()
         return code != MISMATCH
 
@@ -170,6 +169,7 @@ class WorkflowRun:
         except ImportError as error:
             _say(f"made, but not attested: {error}; install what requirements.lock names")
         else:
+            self.plan.read_anew()
             attest_finished(self.plan, _say, found)
 
     def end(self) -> None:

@@ -63,7 +63,7 @@ def left_out(*, bulk: str, replayed: str, key: bool, part: bool) -> str:
     if replayed != "all":
         rest.append(f"whether {'other ' if replayed else ''}results come out again (--replay)")
     if part:
-        rest.append("the page and what is not behind this (`reeltrace verify`)")
+        rest.append("the rest of the page and what is not behind this (`reeltrace verify`)")
     elif not key:
         rest.append("whose key that is (--key)")
     rest.append("where the documents' own texts are not at hand, the printed values against them")

@@ -32,7 +32,7 @@ from reeltrace.artifacts.formats import (
     TIMING,
 )
 from reeltrace.artifacts.json_values import read_json
-from reeltrace.artifacts.names import MANIFEST, RECEIPT, SPEC
+from reeltrace.artifacts.names import DOCUMENTS, MANIFEST, RECEIPT, SPEC
 from reeltrace.artifacts.protocol import check_outputs, file_entry, hash_large
 from reeltrace.artifacts.runs import CHECKPOINTS, CLIP_LABEL, LABEL, VIDEO, on_test, predicted, score_for_dvc
 from reeltrace.attest.check import ATTESTATION, against, check
@@ -50,12 +50,13 @@ from reeltrace.verify.bulk import check_share
 from reeltrace.verify.history import course
 from reeltrace.verify.nets_on_frames import times
 from reeltrace.verify.problems import STALE, TAMPERED, short
+from reeltrace.verify.published import NOT_PRINTED, as_printed
 from reeltrace.verify.shares import Share
 from reeltrace.verify.videos import stored
 
 BROKEN = "broken chain"
 UNBOUND, DIFFERS = "unbound number", "report differs from artifacts"
-KINDS = (TAMPERED, STALE, BROKEN, UNBOUND, DIFFERS, ATTESTATION)
+KINDS = (TAMPERED, STALE, BROKEN, UNBOUND, DIFFERS, NOT_PRINTED, ATTESTATION)
 SMALL = 1_000_000  # bytes; larger files are hashed only on request
 REPORT = "report/all"
 REMADE = "`snakemake --cores all` makes it again"
@@ -144,9 +145,10 @@ def _beside(
     is_stale: Callable[[str], bool],
     key: str | None,
 ) -> list[Problem]:
-    """What concerns no artifact alone: what is left over, and who attested the report."""
+    """What concerns no artifact alone: what is left over, what is printed where, and who attested it."""
     results = root / "results" / scale
     problems = [] if planned is None else _guarded(results, partial(leftovers, results, folders, planned, STALE))
+    problems += _guarded(root / DOCUMENTS, partial(as_printed, root))
     if REPORT not in folders:
         problems.append(Problem(BROKEN, str(results / REPORT), "there is no report; run `reeltrace run report all`"))
     attestation = check(results / ATTESTED, key)

@@ -1,0 +1,97 @@
+"""A transcription that is not what its document's text has is named, with the text and without it."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from analysis.test_spans import TEXT, spans
+from conftest import edit, write_files
+from reeltrace.analysis.spans import FILE, written
+from reeltrace.verify.published import TEXTS, as_printed
+
+PUBLISHED = """tables:
+  "1":
+    title: t
+    caption: c
+    place: section 1, Table 1
+    unit: percent
+    columns: [{key: Clips, label: Clips}, {key: Videos, label: Videos}]
+    rows: [{key: A, label: A}, {key: B, label: B}, {key: Both, label: Both}]
+    cells:
+      - {row: A, column: Clips, printed: "70.1", also: [{printed: "70.1", place: "section 1, first paragraph"}]}
+      - {row: A, column: Videos, printed: "80.5"}
+      - {row: B, column: Clips, printed: "70.2"}
+      - {row: B, column: Videos, printed: null, reason: a dash}
+      - {row: Both, column: Clips, printed: null, reason: blank}
+      - {row: Both, column: Videos, printed: "81.5"}
+"""
+PROSE = """values:
+  - {id: gain, printed: "0.1", unit: points, place: "section 1, first paragraph", after: B gains}
+"""
+HOME = "documents/mine"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv(TEXTS, raising=False)
+    write_files(
+        tmp_path,
+        {
+            f"{HOME}/published.yaml": PUBLISHED,
+            f"{HOME}/prose.yaml": PROSE,
+            f"{HOME}/{FILE}": written(spans()),
+            "texts/mine.txt": TEXT,
+        },
+    )
+    return tmp_path
+
+
+def said(project: Path, texts: str | None = None) -> list[str]:
+    found = as_printed(project, texts)
+    assert all(p.kind == "not as printed" and p.where == str(project / HOME / "published.yaml") for p in found)
+    return [p.found for p in found]
+
+
+def test_a_true_transcription_passes_with_and_without_its_text(project: Path) -> None:
+    assert said(project) == []
+    assert said(project, str(project / "texts")) == []
+    assert said(project, str(project / "nowhere")) == []
+
+
+def test_a_document_without_spans_has_no_say(project: Path) -> None:
+    (project / HOME / FILE).unlink()
+    edit(project / HOME / "published.yaml", '"70.2"', '"90.2"')
+    assert said(project, str(project / "texts")) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "says"),
+    [
+        ("published.yaml", '"70.2"', '"90.2"', "table 1: its values are not those that were found in the text"),
+        ("prose.yaml", '"0.1"', '"0.7"', "the prose: its values are not those that were found in the text"),
+        (FILE, '"1/B/Clips": [', '"1/B/Frames": [', "1/B/Clips: no span in the text"),
+        (FILE, '"text"', "text", "not JSON"),
+    ],
+)
+def test_without_the_text_an_edit_is_named(project: Path, file: str, old: str, new: str, says: str) -> None:
+    edit(project / HOME / file, old, new)
+    assert any(says in each for each in said(project))
+
+
+def test_an_edit_that_the_spans_know_is_named_by_the_text_alone(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    edit(project / HOME / "published.yaml", "label: Clips", "label: Frames")
+    assert said(project) == []
+    monkeypatch.setenv(TEXTS, str(project / "texts"))
+    assert said(project) == ["table 1, column 'Clips': no 'Frames' stands above it in the print"]
+
+
+def test_another_text_is_named(project: Path) -> None:
+    edit(project / "texts/mine.txt", "1.0", "1.1")
+    assert said(project, str(project / "texts"))[0].startswith("the text is another one")
+
+
+def test_a_project_without_documents_has_no_problem(tmp_path: Path) -> None:
+    assert as_printed(tmp_path) == []
+    shutil.rmtree(tmp_path)
+    assert as_printed(tmp_path) == []
