@@ -1,4 +1,4 @@
-"""The command line: run, reproduce, status, verify, attest, explain, audit, export, sync, new.
+"""The command line: run, reproduce, status, verify, attest, explain, audit, bundle, diff, export, sync, new.
 
 Errors are one line; exit 2 for bad input, 1 for a failed check, and 75 where the time given to `reproduce` is over.
 """
@@ -455,6 +455,41 @@ def explain(
         _print_json(chain)
     else:
         print(format_explanation(chain))
+
+
+@app.command()
+def bundle(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The zip to write, or a folder for it.")
+    ] = ROOT,
+) -> None:
+    """Write a zip of the results with a program that checks it, check.py, which needs nothing but Python."""
+    from reeltrace.bundle.write import write_bundle
+    from reeltrace.pipeline.plan import load_plan
+
+    target = write_bundle(ROOT, load_plan(ROOT).registry.scale, output)
+    print(f"{target} ({target.stat().st_size:,} bytes); check it with the check.py in it, or: reeltrace verify")
+
+
+@app.command()
+def diff(
+    before: Annotated[Path, typer.Argument(help="a report.json, or a folder with one")],
+    after: Annotated[Path, typer.Argument(help="the one to compare with it")],
+    as_json: AsJson = False,
+) -> None:
+    """Compare two reports: cells, verdicts, claims, findings; exit 1 if they differ, 0 if not."""
+    from reeltrace.report.compare import differences, read_report
+
+    found = differences(read_report(before), read_report(after))
+    if as_json:
+        _print_json([difference.as_json() for difference in found])
+    else:
+        for difference in found:
+            print(_printable(str(difference)))
+        if not found:
+            print("the same cells, verdicts, claims and findings")
+    if found:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -77,7 +77,6 @@ def answers(
             cells.setdefault((place.row, place.column), []).append(entry)
     return {
         "sets": sets,
-        # sorted: a spec that was read from its file has its entries in another order
         "cells": [{"row": row, "column": column, "runs": runs} for (row, column), runs in sorted(cells.items())],
     }
 

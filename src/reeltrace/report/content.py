@@ -18,6 +18,7 @@ from reeltrace.registry.fields import Scale
 
 SCHEMA = "reeltrace-report/1"
 Count = Annotated[int, Field(ge=0)]
+Span = Annotated[list[Count], Field(min_length=2, max_length=2)]
 Cell = Annotated[list[str], Field(min_length=3, max_length=3)]  # table, row, column
 
 
@@ -43,6 +44,13 @@ class Summary(Part):
     chance: list[Chance] = Field(description="Per set of stand-in data, which nets do no better than chance.")
 
 
+class Before(Part):
+    """What a cell was in the report that this one is set beside."""
+
+    printed: str | None = Field(description="Our value as printed there; null where there was none.")
+    verdict: str = Field(description="The verdict there.")
+
+
 class ReportCell(Compared):
     """One quantity of a published table."""
 
@@ -53,6 +61,15 @@ class ReportCell(Compared):
         description="The place of our value in the table's cells.json; null where there is none."
     )
     sources: list[Source] = Field(description="What our value was computed from, one per seed.")
+    span: Span | Absent = Field(
+        default=None,
+        description="From which to which character, counted from 0, the published value stands in the document's text; "
+        "absent where nothing is printed, or nobody has the text.",
+    )
+    before: Before | None = Field(
+        description="What it was in the report that `reference` in params.yaml names; null without one, or where that "
+        "has no such cell."
+    )
 
 
 class Quantity(Part):
@@ -312,6 +329,14 @@ class Number(Part):
     of: list[str] = Field(description="For a count, the ids that it counts.")
 
 
+class TextFile(Part):
+    """The text of a document that its published values were found in."""
+
+    name: str = Field(description="What the file was called.")
+    sha256: Sha256 = Field(description="Its sha256.")
+    bytes: Count = Field(description="How many bytes it has.")
+
+
 class Content(Part):
     """All of report.json."""
 
@@ -326,11 +351,18 @@ class Content(Part):
     cells: list[ReportCell] = Field(min_length=1, description="One entry per quantity of a published table.")
     equivariance: list[Equivariance] = Field(description="Each trained network under each transform.")
     claims: list[Claim] = Field(description="The documents' claims.")
+    texts: dict[str, TextFile] = Field(
+        description="By document, the text that `span` of its cells is of; without the documents whose text nobody has."
+    )
     assumptions: list[Assumption] = Field(description="The ledger: what documents leave open, and what was chosen.")
     overrides: list[Override] = Field(description="Where the active scale departs from the documents.")
     datasets: list[Dataset] = Field(description="What the clips are.")
     pictures: list[Pictures] = Field(description="What measurements of pictures drew, of those with a checkpoint.")
     artifacts: dict[str, Artifact] = Field(description="By `stage/key`, every artifact behind the report.")
+    root_sha256: Sha256 = Field(
+        description="One hash over all artifacts: the sha256 of a text with the line `stage/key/manifest.json SHA256` "
+        "for each, sorted."
+    )
     numbers: list[Number] = Field(description="Every number on the page.")
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 from jinja2 import nodes
 
-from reeltrace.analysis import assumptions, claims, prose, published, yardstick
+from reeltrace.analysis import assumptions, claims, prose, published, spans, yardstick
 from reeltrace.analysis.cells import parts
 from reeltrace.analysis.intervals import CONFIDENCE
 from reeltrace.analysis.paired import ALPHA
@@ -25,8 +25,8 @@ from reeltrace.analysis.verdicts import MEANINGS, count
 from reeltrace.artifacts.files import sha256_file
 from reeltrace.artifacts.formats import CELLS, HISTORY, HTML
 from reeltrace.artifacts.json_values import canonical_json, read_json
-from reeltrace.artifacts.names import DOCUMENTS, SPEC
-from reeltrace.artifacts.root_hash import root_hash
+from reeltrace.artifacts.names import DOCUMENTS, MANIFEST, SPEC
+from reeltrace.artifacts.root_hash import root_of
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.kinds.architecture import ARCHITECTURES
 from reeltrace.kinds.dataset import DATASETS
@@ -40,9 +40,11 @@ from reeltrace.registry.fields import replaced
 from reeltrace.registry.header import read_header
 from reeltrace.report import appendix, chance, claims_page, figures, frame_nets, measured_tables
 from reeltrace.report import summary as table_summary
+from reeltrace.report.before import Reference, read_reference
 from reeltrace.report.binding import Binder, Number
 from reeltrace.report.chains import derivation_words, describe, table_words
 from reeltrace.report.content import SCHEMA
+from reeltrace.report.embedded import PLACE, embed
 
 if TYPE_CHECKING:
     from reeltrace.registry.specs import ReportSpec
@@ -78,7 +80,9 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
     told = {name: prose.load(name, root) for name in documents}
     ledgers = assumptions.load(documents, root)
     binder = Binder()
-    cells = [cell for table in tables for cell in _bind_cells(binder, table)]
+    bound = {name: found for name in prints if (found := spans.load(name, root)) is not None}
+    reference = None if spec.reference is None else read_reference(root / spec.reference, spec.reference)
+    cells = [cell for table in tables for cell in _bind_cells(binder, table, reference, bound.get(table["document"]))]
     equivariance = _bind_equivariance(binder, tables)
     for table in tables:
         _bind_search(binder, table)
@@ -110,6 +114,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         "cells": cells,
         "equivariance": equivariance,
         "claims": judged,
+        "texts": {name: found.text.model_dump() for name, found in bound.items()},
         "assumptions": [
             {"document": ledger.document, **a.model_dump(mode="json")} for ledger in ledgers for a in ledger.assumptions
         ],
@@ -117,6 +122,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         "datasets": [{k: v for k, v in d.items() if k not in OF_THE_PAGE} for d in datasets],
         "pictures": [_without_bytes(one) for one in drawn],
         "artifacts": artifacts,
+        "root_sha256": root_of({f"{name}/{MANIFEST}": a["manifest_sha256"] for name, a in artifacts.items()}),
     }
     rules = {c["id"]: claims_page.sentences(c, told[c["document"]], binder) for c in judged}
     environment = _environment(root)
@@ -155,13 +161,15 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         confidence=f"{CONFIDENCE:.0%}".replace("%", " %"),
         faithful=spec.scale == "paper" and not content["stand_in"] and not spec.overrides,
         has=lambda identity: identity in binder.numbers,
+        embedded=PLACE,
+        before=None if reference is None else reference.view(cells),
         tiles=table_summary.tiles(binder, MEANINGS),
         statistics=statistics,
         bar=table_summary.bar,
         tones=table_summary.TONES,
         signs=table_summary.SIGNS,
         against={name: figures.against(name, cells, binder) for name in documents},
-        root_hash=root_hash(inputs),
+        root_hash=content["root_sha256"],
         chain_groups=lambda: appendix.groups(binder, cells, [f"count/{verdict}" for verdict in MEANINGS]),
         example={
             "run": next((a for a in artifacts.values() if a["stage"] == "train"), None),
@@ -186,7 +194,8 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         }
         for number in binder.numbers.values()
     ]
-    return Report(html=page, json=canonical_json(content), binder=binder)
+    report_json = canonical_json(content)
+    return Report(html=embed(page, report_json, content, inputs), json=report_json, binder=binder)
 
 
 def _joined(sentences: Iterable[str | None]) -> str | None:
@@ -262,7 +271,9 @@ def _table(key: str, inputs: Mapping[str, Path], artifacts: Mapping[str, Any]) -
     return table
 
 
-def _bind_cells(binder: Binder, table: dict[str, Any]) -> list[dict[str, Any]]:
+def _bind_cells(
+    binder: Binder, table: dict[str, Any], reference: Reference | None, bound: spans.Spans | None
+) -> list[dict[str, Any]]:
     """Register every cell of a table and its parts; the cells as report.json holds them."""
     cells = []
     for index, cell in enumerate(table["cells"]):
@@ -274,6 +285,7 @@ def _bind_cells(binder: Binder, table: dict[str, Any]) -> list[dict[str, Any]]:
             "sha256": table["sha256"],
         }
         reproduced = cell["reproduced"]
+        before = None if reference is None else reference.cells.get(identity)
         if reproduced is not None:
             binder.add(
                 Number(
@@ -282,7 +294,10 @@ def _bind_cells(binder: Binder, table: dict[str, Any]) -> list[dict[str, Any]]:
                     title=title,
                     trace=trace,
                     sources=tuple(cell["trace"]),
-                    facts=_cell_facts(cell),
+                    facts=(
+                        *_cell_facts(cell, _in_text(table, cell, bound)),
+                        *(() if reference is None else reference.facts(identity)),
+                    ),
                 )
             )
             if "range" in reproduced:
@@ -316,14 +331,27 @@ def _bind_cells(binder: Binder, table: dict[str, Any]) -> list[dict[str, Any]]:
                 "circumstances": cell["circumstances"],
                 "trace": trace if reproduced is not None else None,
                 "sources": cell["trace"],
+                "before": before,
+                **({} if (found := _in_text(table, cell, bound)) is None else {"span": list(found[0])}),
             }
         )
     return cells
 
 
-def _cell_facts(cell: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+def _in_text(
+    table: Mapping[str, Any], cell: Mapping[str, Any], bound: spans.Spans | None
+) -> tuple[tuple[int, int], str] | None:
+    """Where a published value stands in its document's text, and the text's sha256; None where that is not known."""
+    found = bound.cells.get(f"{table['table']}/{cell['row']}/{cell['column']}") if bound else None
+    return None if bound is None or found is None else (found, bound.text.sha256)
+
+
+def _cell_facts(cell: Mapping[str, Any], in_text: tuple[tuple[int, int], str] | None) -> tuple[tuple[str, str], ...]:
     print_ = cell["published"]
     facts = [("Published", f"{print_['printed']} ({print_['place']})" if print_["printed"] else print_["reason"])]
+    if in_text:
+        (start, end), sha256 = in_text
+        facts.append(("In its text", f"characters {start} to {end} of the text with sha256 {sha256[:12]}"))
     if print_["note"]:
         facts.append(("Contradiction" if print_["contradicted_by"] else "Note", print_["note"]))
     if cell["derivation"]:
