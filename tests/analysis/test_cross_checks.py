@@ -53,8 +53,8 @@ RULE = 'rule:\n      - {left: ["3", "plain", "treverse"]'
         ),
         (
             PRINTED,
-            "tables:\n",
-            "tests: {clips: {size: 9, of: clips, ledger: nothing}}\ntables:\n",
+            "tests:\n",
+            "tests:\n  clips: {size: 9, of: clips, ledger: nothing}\n",
             "tests.clips.ledger: no assumption 'nothing' in the ledger of documents/nobody2024; it has: ",
         ),
         (PRINTED, "tables:\n", "document: basu2020\ntables:\n", "document: Extra inputs are not permitted"),

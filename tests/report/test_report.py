@@ -799,7 +799,7 @@ def test_a_chart_has_the_unit_of_its_table(html: str, content: Any) -> None:
     assert re.findall(r'class="tick mid"[^>]*>([^<]*)<', errors) == ["0", "0.5", "1"]
     cells = [c for c in content["cells"] if (c["document"], c["table"]) == ("someone2025", "1.4")]
     values = [c["reproduced"]["value"] for c in cells if c["unit"] == "error rate"]
-    left, _, _, _, right = (float(x) for x in re.findall(r'class="grid"[^>]* d="M([\d.]+) ', errors))
+    left, _, _, _, right = (float(x) for x in re.findall(r"M([\d.]+) \d+V", errors))
     drawn = [float(x) for x in re.findall(r'<circle class="ours"[^>]* cx="([\d.]+)"', errors)]
     assert drawn == pytest.approx([left + (right - left) * value for value in values], abs=0.1)
     percent = chart_of("nobody2024-table3")

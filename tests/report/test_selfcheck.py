@@ -75,7 +75,12 @@ def test_a_print_is_at_most_half_a_unit_of_its_last_place_away() -> None:
 
 
 def test_what_is_packed_comes_out_again(finished: Project) -> None:
-    texts = {"report.json": "{}\n", "a/manifest.json": f'"{"ab" * 32}" "{"cd" * 32}" "{"ab" * 32}" ä\n'}
+    texts = {
+        "report.json": "{}\n",
+        "b.json": '{\n "a": 1\n}\n',
+        "c.json": "[\n]}\n{\n",
+        "a/manifest.json": f'"{"ab" * 32}" "{"cd" * 32}" "{"ab" * 32}" ä\n',
+    }
     page = f'<p><script type="text/plain" id="embedded">{packed(texts)}</script>'
     assert unpacked(page) == texts
     assert len(packed(texts)) < len(json.dumps(texts))

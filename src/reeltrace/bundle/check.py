@@ -329,10 +329,41 @@ def unpacked(page: str) -> dict[str, str]:
         body = data[4 + 32 * count :].decode("utf-8")
         hashes = [data[4 + 32 * i : 36 + 32 * i].hex() for i in range(count)]
         body = re.sub("\1([0-9a-z]+)\2", lambda m: hashes[int(m[1], 36)], body)
+        parts = unfolded(body).split("\0")
     except (ValueError, zlib.error, IndexError) as error:
         raise Unreadable(f"what it carries is damaged ({reason(error)})") from None
-    parts = body.split("\0")
-    return dict(zip(parts[::2], parts[1::2]))  # noqa: B905  # Python 3.9 has no strict
+    texts = (text[1:] if text[:1] == "\4" else indented(text) for text in parts[1::2])
+    return dict(zip(parts[::2], texts))  # noqa: B905  # Python 3.9 has no strict
+
+
+def unfolded(body: str) -> str:
+    """The lines, with those that stand for earlier ones replaced by them. Raises `ValueError`."""
+    lines: list[str] = []
+    size = 0
+    for line in body.split("\n"):
+        if line[:1] != "\3":
+            lines.append(line)
+            continue
+        back, count = map(int, line[1:].split(","))
+        start = len(lines) - back
+        if not 0 <= start <= len(lines) - count:
+            raise ValueError("a line stands for none")
+        copied = lines[start : start + count]
+        lines += copied
+        size += sum(map(len, copied))
+        if size > MOST:
+            raise ValueError("too large")
+    return "\n".join(lines)
+
+
+def indented(text: str) -> str:
+    """The text with two spaces for each bracket that is open where a line begins."""
+    depth, lines = 0, []
+    for line in text.split("\n"):
+        depth -= line[:1] in ("}", "]")
+        lines.append(" " * (2 * depth) + line)
+        depth += line[-1:] in ("{", "[")
+    return "\n".join(lines)
 
 
 class Page(HTMLParser):

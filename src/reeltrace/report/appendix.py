@@ -14,14 +14,6 @@ WHOLE = "The whole report"  # above the numbers that belong to no table
 
 
 @dataclass(frozen=True)
-class Member:
-    """Something that a count counts: its words, and the element that shows it."""
-
-    words: str
-    anchor: str
-
-
-@dataclass(frozen=True)
 class Row:
     """One number, or one cell without a number of ours.
 
@@ -36,10 +28,9 @@ class Row:
     parts: tuple[Number, ...]
     published: str | None
     verdict: str
-    circumstances: str
     says: str
     read: str
-    members: Mapping[str, Sequence[Member]]
+    members: Mapping[str, Sequence[str]]
     counted: int
 
 
@@ -99,13 +90,12 @@ def _row(
     if number is not None and number.rule:
         says.append(f"Rule: {number.rule}")
     of = number.of if number is not None and number.trace is None else ()
-    members: dict[str, list[Member]] = {}
+    members: dict[str, list[str]] = {}
     for other in of if listed else ():
         if other in cells:
             here = cells[other]
-            words = f"{here['row']}, {here['column']}"
             title = f"{here['document']}, {table_words(here['table'])}"
-            members.setdefault(title, []).append(Member(words, anchor(other)))
+            members.setdefault(title, []).append(f"{here['row']}, {here['column']}")
     return Row(
         id=identity,
         anchor=anchor(identity),
@@ -114,7 +104,6 @@ def _row(
         parts=parts,
         published=cell["published"]["printed"] if cell else None,
         verdict=cell["verdict"] if cell else "",
-        circumstances=cell["circumstances"] if cell else "",
         says="\n".join(says),
         read="\n".join(_read(number, cell)),
         members=members,

@@ -138,5 +138,7 @@ def _signed(value: float) -> str:
 def _number(value: float) -> str:
     """Four significant digits; whole numbers whole, in groups of three."""
     if value == int(value) and abs(value) < 1e15:
-        return f"{int(value):,}"
-    return f"{value:,.2f}" if abs(value) >= 1000 else f"{value:.4g}"
+        text = f"{int(value):,}"
+    else:
+        text = f"{value:,.2f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return text.replace("-", "\N{MINUS SIGN}", 1) if text.startswith("-") else text

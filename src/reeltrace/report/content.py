@@ -10,8 +10,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
-from reeltrace.analysis.cells import Absent, Compared, Override, Part, Sha256, Source, Trace, first_mistake
+from reeltrace.analysis.cells import Absent, Compared, Kind, Override, Part, Sha256, Source, Trace, first_mistake
 from reeltrace.analysis.claims import Here, OnPrint
+from reeltrace.analysis.verdicts import Verdict
 from reeltrace.analysis.yardstick import Operation
 from reeltrace.artifacts.formats import JSON
 from reeltrace.registry.fields import Scale
@@ -39,6 +40,9 @@ class Summary(Part):
 
     cells: int = Field(description="How many cells there are.")
     verdicts: dict[str, int] = Field(description="How many cells got each verdict.")
+    kinds: dict[Kind, dict[Verdict, int]] = Field(
+        description="By kind of cell, how many got each verdict; verdicts that none got are left out."
+    )
     claims: dict[str, int] = Field(description="How many claims got each outcome on our numbers.")
     claims_print: dict[str, int] = Field(description="How many claims got each outcome on the document's own numbers.")
     chance: list[Chance] = Field(description="Per set of stand-in data, which nets do no better than chance.")
@@ -70,6 +74,15 @@ class ReportCell(Compared):
         description="What it was in the report that `reference` in params.yaml names; null without one, or where that "
         "has no such cell."
     )
+
+
+class Departure(Override):
+    """Where the active scale departs from what is run at the paper's."""
+
+    of: Literal["document", "ours"] = Field(
+        description="Whose value `document` is: the document's, or one that was chosen here for what it leaves open."
+    )
+    ledger: str | None = Field(description="The assumption that chose it; null where there is none.")
 
 
 class Quantity(Part):
@@ -355,7 +368,7 @@ class Content(Part):
         description="By document, the text that `span` of its cells is of; without the documents whose text nobody has."
     )
     assumptions: list[Assumption] = Field(description="The ledger: what documents leave open, and what was chosen.")
-    overrides: list[Override] = Field(description="Where the active scale departs from the documents.")
+    overrides: list[Departure] = Field(description="Where the active scale departs from the documents.")
     datasets: list[Dataset] = Field(description="What the clips are.")
     pictures: list[Pictures] = Field(description="What measurements of pictures drew, of those with a checkpoint.")
     artifacts: dict[str, Artifact] = Field(description="By `stage/key`, every artifact behind the report.")

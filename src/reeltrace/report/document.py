@@ -17,7 +17,7 @@ import jinja2
 from jinja2 import nodes
 
 from reeltrace.analysis import assumptions, claims, prose, published, spans, yardstick
-from reeltrace.analysis.cells import parts
+from reeltrace.analysis.cells import KINDS, parts
 from reeltrace.analysis.intervals import CONFIDENCE
 from reeltrace.analysis.paired import ALPHA
 from reeltrace.analysis.stage import read_history
@@ -45,6 +45,8 @@ from reeltrace.report.binding import Binder, Number
 from reeltrace.report.chains import derivation_words, describe, table_words
 from reeltrace.report.content import SCHEMA
 from reeltrace.report.embedded import PLACE, embed
+from reeltrace.report.ledger import fitted_notes, said_by
+from reeltrace.report.movement import mover, teller
 
 if TYPE_CHECKING:
     from reeltrace.registry.specs import ReportSpec
@@ -55,6 +57,7 @@ QUANTITIES = {"relative_error": "relative error", "agreement": "agreement"}
 HEADINGS = ("Model", "Type")  # above the rows of a table that has no headings of its own
 OF_THE_PAGE = ("strips", "template", "macro")  # what the page shows of a dataset, and report.json has not
 COMPACT = 4  # columns of accuracies beyond which a table is set tightly
+EQUAL = ("exact", "exact, fitted")
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         "assumptions": [
             {"document": ledger.document, **a.model_dump(mode="json")} for ledger in ledgers for a in ledger.assumptions
         ],
-        "overrides": [o.model_dump(mode="json") for o in spec.overrides],
+        "overrides": [said_by(o.model_dump(mode="json"), ledgers) for o in spec.overrides],
         "datasets": [{k: v for k, v in d.items() if k not in OF_THE_PAGE} for d in datasets],
         "pictures": [_without_bytes(one) for one in drawn],
         "artifacts": artifacts,
@@ -130,6 +133,8 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
     replaced_sets = {d["key"]: d["stand_in"] for d in datasets if d["stand_in"]}
     views = [_table_view(t, prints[t["document"]], binder, cells) for t in tables]
     for view in views:
+        view["overrides"] = [said_by(override, ledgers) for override in view["overrides"]]
+        view["notes"] |= fitted_notes(view, ledgers)
         view["drawn"] = measured_tables.drawings(view, cells, binder)
     page = environment.get_template(PAGE).render(
         **{k: v for k, v in content.items() if k not in ("cells", "equivariance", "datasets", "pictures")},
@@ -158,9 +163,12 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         strips_after=[(name, header.clips.figure) for name, header in documents.items() if header.clips],
         swatch=figures.legend_swatch,
         meanings=MEANINGS,
+        kinds=KINDS,
         confidence=f"{CONFIDENCE:.0%}".replace("%", " %"),
         faithful=spec.scale == "paper" and not content["stand_in"] and not spec.overrides,
         has=lambda identity: identity in binder.numbers,
+        moves=mover(cells),
+        told=teller(cells, summary["chance"]),
         embedded=PLACE,
         before=None if reference is None else reference.view(cells),
         tiles=table_summary.tiles(binder, MEANINGS),
@@ -326,8 +334,11 @@ def _bind_cells(
                 "id": identity,
                 "document": table["document"],
                 "table": table["table"],
-                **{k: cell[k] for k in ("row", "column", "unit", "origin", "published", "reproduced", "derivation")},
-                **{k: cell[k] for k in ("verdict", "reason")},
+                **{
+                    k: cell[k]
+                    for k in ("row", "column", "unit", "origin", "kind", "published", "reproduced", "derivation")
+                },
+                **{k: cell[k] for k in ("verdict", "reason", "fitted") if k in cell},
                 "circumstances": cell["circumstances"],
                 "trace": trace if reproduced is not None else None,
                 "sources": cell["trace"],
@@ -538,7 +549,25 @@ def _summary(binder: Binder, cells: list[dict[str, Any]], judged: list[dict[str,
     binder.add(Number("count/cells", str(len(every)), "All cells", rule="count", of=every))
     for kind, (title, of) in _pairings(cells).items():
         binder.add(Number(f"count/pairings/{kind}", str(len(of)), title, rule="count", of=of))
-    return {"cells": len(cells), "verdicts": verdicts, **claims_page.bind_counts(binder, judged)}
+    kinds = _kinds(binder, cells)
+    claims_ = claims_page.bind_counts(binder, judged)
+    return {"cells": len(cells), "verdicts": verdicts, "kinds": kinds, **claims_}
+
+
+def _kinds(binder: Binder, cells: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
+    """How often each verdict was given, by kind of cell; how many cells are of a kind and are exact are numbers."""
+    found: dict[str, dict[str, int]] = {}
+    for kind in KINDS:
+        of_kind = [cell for cell in cells if cell["kind"] == kind]
+        every = tuple(cell["id"] for cell in of_kind)
+        binder.add(Number(f"count/kind/{kind}", str(len(every)), f"Cells that are {kind}", rule="count", of=every))
+        equal = tuple(cell["id"] for cell in of_kind if cell["verdict"] in EQUAL)
+        if equal:
+            title = f"Cells that are {kind} with the verdict {' or '.join(EQUAL)}"
+            binder.add(Number(f"count/kind/{kind}/exact", str(len(equal)), title, rule="count", of=equal))
+        verdicts = count([cell["verdict"] for cell in of_kind])
+        found[kind] = {verdict: times for verdict, times in verdicts.items() if times}
+    return found
 
 
 def _pairings(cells: list[dict[str, Any]]) -> dict[str, tuple[str, tuple[str, ...]]]:
