@@ -258,6 +258,7 @@ def verify(
     from reeltrace.pipeline.standings import standings
     from reeltrace.verify import account
     from reeltrace.verify.one import in_report
+    from reeltrace.verify.published import TEXTS
     from reeltrace.verify.shares import Share
 
     if name is not None and key is not None:
@@ -293,9 +294,9 @@ def verify(
         said = f"{what}{how}" if not problems else account.counted(problems)
         root = None if only is not None else account.root_of_report(results)
         whole = [f"root hash {root or 'none'}", account.attested_by(results)] if only is None else []
-        rest = account.left_out(
-            bulk=str(bulk or ""), replayed=str(again or ""), key=key is not None, part=only is not None
-        )
+        shares = {"bulk": str(bulk or ""), "replayed": str(again or "")}
+        texts = bool(os.environ.get(TEXTS))
+        rest = account.left_out(**shares, key=key is not None, part=only is not None, texts=texts)
         looked = f"{len(asked)} artifacts looked at"
         last = "; ".join([f"scale {scale}: {said}", looked, *whole, f"not looked at: {rest}"])
         _print_lines([*map(str, problems), *notes, last], 141 if problems else 0)

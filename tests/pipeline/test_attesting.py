@@ -122,10 +122,13 @@ def test_sources_of_data_count_where_an_artifact_speaks_of_them(plan: Plan) -> N
 
 
 def test_the_projects_files_and_trees_are_in_it(plan: Plan) -> None:
+    text = {"name": "a.txt", "sha256": "e" * 64, "bytes": 7}
+    write_json(plan.root / "documents/nobody2024/spans.json", {"text": text})
     attest_report(plan, say=lambda line: None)
     listed = statement(plan)["predicate"]["buildDefinition"]["resolvedDependencies"]  # type: ignore[index]
     digests = {entry["name"]: entry["digest"] for entry in listed}
     assert digests["project/params.yaml"] == {"sha256": sha256_file(plan.root / "params.yaml")}
+    assert digests["text/a.txt"] == {"sha256": "e" * 64}
     before = digests["project/documents/"]
     (plan.root / "documents/nobody2024/more.txt").write_text("more")
     assert attesting.project_digests(plan.root)["project/documents/"] != before["sha256"]

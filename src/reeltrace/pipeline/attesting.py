@@ -68,7 +68,7 @@ def surroundings(graph: Graph[Any], folders: Mapping[str, Path]) -> Around:
     texts = manifest["code"].get("texts") or {}
     return Around(
         project=project_digests(graph.root),
-        texts={str(name): str(sha256) for name, sha256 in texts.items()},
+        texts={**_document_texts(graph.root), **{str(name): str(sha256) for name, sha256 in texts.items()}},
         pins=tuple(_pins(graph.root, folders)),
         git=circumstances.git(graph.root),
         host=circumstances.host(),
@@ -89,6 +89,12 @@ def project_digests(root: Path) -> dict[str, str]:
         if hashes:
             found[f"{PROJECT}{tree.as_posix()}/"] = root_of(hashes)
     return found
+
+
+def _document_texts(root: Path) -> dict[str, str]:
+    """The sha256 of each document's own text, as its spans.json has it: what its printed values were found in."""
+    found = (read_json(path)["text"] for path in sorted((root / DOCUMENTS).glob("*/spans.json")))
+    return {f"text/{text['name']}": str(text["sha256"]) for text in found}
 
 
 def _folders(graph: Graph[Any]) -> dict[str, Path]:

@@ -12,6 +12,7 @@ from reeltrace.attest.keys import known_id
 from reeltrace.attest.names import ATTESTED
 from reeltrace.attest.statement import REPORT
 from reeltrace.errors import CheckFailed, Problem
+from reeltrace.verify.published import TEXTS
 
 
 def root_of_report(results: Path) -> str | None:
@@ -57,8 +58,11 @@ def elsewhere(results: Path, project: Mapping[str, str]) -> str:
     )
 
 
-def left_out(*, bulk: str, replayed: str, key: bool, part: bool) -> str:
-    """What was not looked at, in words. `bulk` and `replayed` say which share was: "all", some percent, "" for none."""
+def left_out(*, bulk: str, replayed: str, key: bool, part: bool, texts: bool) -> str:
+    """What was not looked at, in words. `bulk` and `replayed` say which share was: "all", some percent, "" for none.
+
+    `key` and `texts` say whether there was a key to ask for, and the documents' own texts to look into.
+    """
     rest = [] if bulk == "all" else [f"the bytes of {'other ' if bulk else ''}files over 1 MB (--data)"]
     if replayed != "all":
         rest.append(f"whether {'other ' if replayed else ''}results come out again (--replay)")
@@ -66,5 +70,6 @@ def left_out(*, bulk: str, replayed: str, key: bool, part: bool) -> str:
         rest.append("the rest of the page and what is not behind this (`reeltrace verify`)")
     elif not key:
         rest.append("whose key that is (--key)")
-    rest.append("where the documents' own texts are not at hand, the printed values against them")
-    return "; ".join(rest)
+    if not texts and not part:
+        rest.append(f"the transcribed values in the documents' own texts ({TEXTS} names their folder)")
+    return "; ".join(rest) or "nothing that could be"
