@@ -1,8 +1,8 @@
 """The check of `reeltrace verify`, many times in one process: what has not changed is not worked out again.
 
-Every damage is seen by the very functions that the command calls. Some of them are remembered: those that make again what
-a file should hold (an artifact's own contents, a table, the report) and that read the texts. Each is called again where a file that it opened has
-another time, size or inode, or where a name has come or gone in a folder that it reads.
+Every damage is seen by the very functions that the command calls. Some of them are remembered: those that make again
+what a file should hold (an artifact's own contents, a table, the report) and that read the texts. Each is called again
+where a file that it opened has another time, size or inode, or where a name has come or gone in a folder that it reads.
 """
 
 import contextlib
