@@ -62,7 +62,7 @@ def _corrupt(folder: Path, count: int, seed: int, minutes: float) -> Counts:
     checker.key = _attest(checker.plan())
     if problems := checker.problems():
         raise CheckFailed(f"{problems[0]}; this came with attesting the copy")
-    began = time.monotonic()
+    began, used = time.monotonic(), time.process_time()
     kinds = kinds_in_turn(draw)
     while len(counts.trials) < count and time.monotonic() - began < 60 * minutes:
         with Bench(folder) as bench:
@@ -70,7 +70,7 @@ def _corrupt(folder: Path, count: int, seed: int, minutes: float) -> Counts:
         if trial is not None:
             counts.trials.append(trial)
             _show(counts, count, trial)
-    counts.seconds = time.monotonic() - began
+    counts.seconds, counts.processor = time.monotonic() - began, time.process_time() - used
     if problems := checker.problems():
         raise CheckFailed(f"{problems[0]}; the harness did not put back what it damaged")
     return counts
