@@ -60,7 +60,8 @@ class Counts:
         for kind in sorted({trial.kind for trial in self.trials}):
             lines.append(_row(kind, [trial for trial in self.trials if trial.kind == kind]))
         lines.append(_row("all", self.trials))
-        rate = f"seed {self.seed}, {len(self.trials)} damages in {self.seconds:.0f} s, {self.processor:.0f} s of a processor"
+        took = f"{self.seconds:.0f} s, {self.processor:.0f} s of a processor"
+        rate = f"seed {self.seed}, {len(self.trials)} damages in {took}"
         return "\n".join([*(f"| {line} |" for line in lines), rate])
 
 
