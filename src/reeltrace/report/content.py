@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
+from reeltrace.analysis.audit.findings import Finding
 from reeltrace.analysis.cells import Absent, Compared, Kind, Override, Part, Sha256, Source, Trace, first_mistake
 from reeltrace.analysis.claims import Here, OnPrint
 from reeltrace.analysis.verdicts import Verdict
@@ -125,6 +126,9 @@ class Comparing(Part):
     difference: float | None = Field(description="left - right, or left - by * right.")
     relative: bool = Field(description="Whether the difference is in percent of the right side.")
     interval: list[float] | None = Field(description="Its 95 % interval, where something is random.")
+    visible: float | None = Field(
+        description="How far from the nearest end a difference must truly be to be told from it in four of five cases."
+    )
     p: float | None = Field(description="How likely a difference so far from the nearest end is by chance.")
     settled: bool | None = Field(description="Where nothing is random: whether rounding leaves it certain.")
     how: str | None = Field(description="By which test.")
@@ -364,6 +368,7 @@ class Content(Part):
     cells: list[ReportCell] = Field(min_length=1, description="One entry per quantity of a published table.")
     equivariance: list[Equivariance] = Field(description="Each trained network under each transform.")
     claims: list[Claim] = Field(description="The documents' claims.")
+    audit: list[Finding] = Field(description="What the printed values of the documents imply about each other.")
     texts: dict[str, TextFile] = Field(
         description="By document, the text that `span` of its cells is of; without the documents whose text nobody has."
     )

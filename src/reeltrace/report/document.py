@@ -38,7 +38,7 @@ from reeltrace.kinds.unit import UNITS
 from reeltrace.kinds.words import span
 from reeltrace.registry.fields import replaced
 from reeltrace.registry.header import read_header
-from reeltrace.report import appendix, chance, claims_page, figures, frame_nets, measured_tables
+from reeltrace.report import appendix, audit_page, chance, claims_page, figures, frame_nets, measured_tables
 from reeltrace.report import summary as table_summary
 from reeltrace.report.before import Reference, read_reference
 from reeltrace.report.binding import Binder, Number
@@ -101,6 +101,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         )
     ]
     summary = _summary(binder, cells, judged)
+    audited = audit_page.of_prints(prints, tables, root, binder)
     statistics = table_summary.bind_tables(binder, tables, cells)
     shown = {k: v for header in documents.values() if header.clips for k, v in header.clips.classes.items()}
     datasets = [_dataset(binder, key, spec, inputs, artifacts, shown.get(key)) for key in spec.datasets]
@@ -117,6 +118,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         "cells": cells,
         "equivariance": equivariance,
         "claims": judged,
+        "audit": [finding.model_dump(mode="json") for finding in audited.findings],
         "texts": {name: found.text.model_dump() for name, found in bound.items()},
         "assumptions": [
             {"document": ledger.document, **a.model_dump(mode="json")} for ledger in ledgers for a in ledger.assumptions
@@ -142,6 +144,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         name=binder.name,
         tables=views,
         yardstick=yardstick.table(),
+        short_of={place: dict.fromkeys(names, "stand-in data") for place, names in replaced_in.items()},
         alpha=f"{ALPHA:.0%}".replace("%", " %"),
         print_of=lambda identity: binder.published_values.get(identity, ("",))[0],
         means_here=claims.MEANS_HERE,
@@ -167,6 +170,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         confidence=f"{CONFIDENCE:.0%}".replace("%", " %"),
         faithful=spec.scale == "paper" and not content["stand_in"] and not spec.overrides,
         has=lambda identity: identity in binder.numbers,
+        audit_view=audit_page.view(audited.findings),
         moves=mover(cells),
         told=teller(cells, summary["chance"]),
         embedded=PLACE,
