@@ -252,7 +252,7 @@ def _page(scene: Scene) -> Damage:
 def _embedded(scene: Scene) -> Damage:
     path = scene.choose(scene.made("report")).folder / HTML
     text = path.read_text(encoding="utf-8")
-    blocks = list(re.finditer(r'<script type="application/json"[^>]*>(.*?)</script>', text, re.DOTALL))
+    blocks = list(re.finditer(r'<script [^>]*id="embedded"[^>]*>(.*?)</script>', text, re.DOTALL))
     block = scene.choose(blocks)
     digits = [block.start(1) + found.start() for found in re.finditer(r"\d", block[1])]
     place = scene.choose(digits)
@@ -450,13 +450,15 @@ def _other_code(scene: Scene) -> Damage:
 
 @kind("manifest: another text named")
 def _other_text(scene: Scene) -> Damage:
-    return _manifest(
-        scene, lambda manifest: manifest["code"]["texts"].update(dict.fromkeys(manifest["code"]["texts"], "0"))
-    )
+    def change(manifest: Any) -> None:
+        texts = manifest["code"]["texts"]
+        texts[scene.choose(sorted(texts))] = "0" * 64
+
+    return _manifest(scene, change, "aggregate", "report")
 
 
-def _manifest(scene: Scene, change: Callable[[Any], object]) -> Damage:
-    task = scene.choose(scene.made())
+def _manifest(scene: Scene, change: Callable[[Any], object], *stages: str) -> Damage:
+    task = scene.choose(scene.made(*stages))
     manifest = read_json(task.folder / MANIFEST)
     try:
         change(manifest)
