@@ -181,7 +181,12 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         signs=table_summary.SIGNS,
         against={name: figures.against(name, cells, binder) for name in documents},
         root_hash=content["root_sha256"],
-        chain_groups=lambda: appendix.groups(binder, cells, [f"count/{verdict}" for verdict in MEANINGS]),
+        chain_groups=lambda: appendix.groups(
+            binder,
+            cells,
+            [f"count/{verdict}" for verdict in MEANINGS],
+            {name: found.text.sha256 for name, found in bound.items()},
+        ),
         example={
             "run": next((a for a in artifacts.values() if a["stage"] == "train"), None),
             "cell": next((c["id"] for c in cells if c["sources"] and UNITS.get(c["unit"]).share), None),
