@@ -677,8 +677,8 @@ def _table_view(
 
 
 def _common(cells: list[dict[str, Any]]) -> str | None:
-    """The verdict of all cells with a value from here, where they have one verdict: it is said once."""
-    verdicts = {cell["verdict"] for cell in cells if cell["reproduced"] is not None}
+    """The verdict of all cells with both values, where they have one verdict: it is said once."""
+    verdicts = {cell["verdict"] for cell in cells if cell["reproduced"] is not None} - {"not given"}
     return verdicts.pop() if len(verdicts) == 1 else None
 
 
