@@ -18,7 +18,7 @@ WHOLE = "The whole report"  # above the numbers that belong to no table
 class Row:
     """One number, or one cell without a number of ours.
 
-    `parts` are the numbers that belong to it; `says` what is said of it in words, and `read` the places that it was
+    `beside` is what stands beside the print; `parts` are the numbers that belong to it; `says` what is said of it in words, and `read` the places that it was
     read from, the nearest first, both a line each. `members` are what it counts, by table.
     """
 
@@ -29,7 +29,7 @@ class Row:
     parts: tuple[Number, ...]
     published: str | None
     verdict: str
-    kind: str
+    beside: str
     says: str
     read: str
     members: Mapping[str, Sequence[str]]
@@ -133,7 +133,7 @@ def _row(
         parts=parts,
         published=cell["published"]["printed"] if cell else None,
         verdict=cell["verdict"] if cell else "",
-        kind=cell.get("kind", "") if cell else "",
+        beside=cell.get("kind", "") if cell else "",
         says="\n".join(says),
         read="\n".join(_read(number, cell)),
         members=members,
