@@ -18,7 +18,8 @@ WHOLE = "The whole report"  # above the numbers that belong to no table
 class Row:
     """One number, or one cell without a number of ours.
 
-    `beside` is what stands beside the print; `parts` are the numbers that belong to it; `says` what is said of it in words, and `read` the places that it was
+    `beside` is what stands beside the print, in a word; `parts` are the numbers that belong to the row;
+    `says` what is said of it in words, and `read` the places that it was
     read from, the nearest first, both a line each. `members` are what it counts, by table.
     """
 
