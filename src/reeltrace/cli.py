@@ -1,4 +1,4 @@
-"""The command line: run, reproduce, status, verify, attest, explain, audit, bundle, diff, export, sync, new.
+"""The command line: every command of `reeltrace`.
 
 Errors are one line; exit 2 for bad input, 1 for a failed check, and 75 where the time given to `reproduce` is over.
 """
@@ -23,7 +23,7 @@ import typer
 from typer.core import TyperCommand
 
 from reeltrace.artifacts.files import reason_of
-from reeltrace.artifacts.formats import HTML
+from reeltrace.artifacts.formats import HTML, JSON
 from reeltrace.artifacts.names import MANIFEST
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.machine import processor, variables
@@ -37,6 +37,7 @@ app = typer.Typer(
     help="Re-run published video action recognition experiments, and trace every reported number to its artifact.",
 )
 ROOT = Path()
+FEW = 8  # tables that `status` lists one by one, whatever their state
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 
 
@@ -44,8 +45,20 @@ def _print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
+def _say_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"reeltrace {version('reeltrace')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _before_all() -> None:
+def _before_all(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
     variables.check()
     processor.check_limits()
 
@@ -150,10 +163,11 @@ def code() -> None:
 def status(
     as_json: AsJson = False,
     artifacts: Annotated[bool, typer.Option("--artifacts", help="List every artifact, not only the tables.")] = False,
+    every: Annotated[bool, typer.Option("--tables", help="List the current tables too, which are folded.")] = False,
     where: Annotated[bool, typer.Option("--where", help="Print only where the report lies.")] = False,
     timing: Annotated[bool, typer.Option("--timing", help="Print what each stage cost, dearest first.")] = False,
 ) -> None:
-    """Say what is current, stale or missing, per table."""
+    """Say what is current, stale or missing, per table, and count the verdicts of a current report."""
     if where:
         from reeltrace.pipeline.plan import load_plan
 
@@ -193,7 +207,12 @@ def status(
         return
     width = max(map(len, ("report", *(found if artifacts else tables))))
     print(f"scale {graph.scale}")
+    folded = [key for key, table in tables.items() if table["state"] == "current"] if len(tables) > FEW else []
+    if folded and not (artifacts or every):
+        print(f"  {f'{len(folded)} tables':<{width}}  current")
     for key, table in tables.items():
+        if key in folded and not (artifacts or every):
+            continue
         total = table["current"] + table["stale"] + table["missing"]
         print(f"  {key:<{width}}  {table['state']:<8} {table['current']}/{total} current  {table['why']}".rstrip())
     if artifacts:
@@ -201,6 +220,11 @@ def status(
             print(f"  {name:<{width}}  {standing.state:<8} {standing.reason}".rstrip())
     standing = found["report/all"]
     print(f"  {'report':<{width}}  {standing.state:<8} {standing.reason}".rstrip())
+    if standing.state == "current":
+        from reeltrace.artifacts.json_values import read_json
+
+        verdicts = read_json(ROOT / graph["report/all"].folder / JSON)["summary"]["verdicts"]
+        print("cells: " + ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items() if count))
     if not graph.dvc_is_current():
         print("dvc.yaml does not match params.yaml and documents/; run: reeltrace sync")
     elif waiting := unrecorded(graph, found):
@@ -428,19 +452,28 @@ def attest(
 
 @app.command()
 def explain(
-    cell: Annotated[str, typer.Argument(help="document/table/row/column, by their keys in documents/")],
+    cell: Annotated[str, typer.Argument(help="document/table/row/column, or any id that the page prints; a table")],
     as_json: AsJson = False,
 ) -> None:
     """Print the chain of one number: cell, value, artifact and hash, command, code, data, seed, machine."""
     from reeltrace.pipeline import kept
     from reeltrace.pipeline.standings import progress, standings
+    from reeltrace.report import listing
     from reeltrace.report.explain import explain as explain_cell
     from reeltrace.report.explain import format_explanation
 
     graph = kept.with_kinds(ROOT)
     found = standings(graph)
     not_current = {name: of.reason for name, of in found.items() if of.state != "current"}
-    chain = explain_cell(ROOT, cell, graph.scale, not_current, progress(graph, found))
+    try:
+        chain = explain_cell(ROOT, cell, graph.scale, not_current, progress(graph, found))
+    except UserError:
+        lines = listing.explain_other(ROOT, graph.scale, cell)
+        if lines is None or as_json:
+            raise
+        for line in lines:
+            print(_printable_line(line))
+        return
     if as_json:
         _print_json(chain)
     else:
@@ -480,6 +513,51 @@ def diff(
             print("the same cells, verdicts, claims and findings")
     if found:
         raise typer.Exit(1)
+
+
+@app.command()
+def cells(
+    verdicts: Annotated[
+        list[str] | None,
+        typer.Option("--verdict", help="Only this verdict, as 'not exact'; may be repeated."),
+    ] = None,
+    tables: Annotated[
+        list[str] | None, typer.Option("--table", help="Only cells of this table, as basu2021/3; may be repeated.")
+    ] = None,
+    documents: Annotated[
+        list[str] | None, typer.Option("--document", help="Only cells of this document; may be repeated.")
+    ] = None,
+    as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values, with headings.")] = False,
+) -> None:
+    """List cells: what was found here, what is printed, the verdict."""
+    from reeltrace.pipeline import kept
+    from reeltrace.report import listing
+
+    every = listing.cells(ROOT, kept.with_kinds(ROOT).scale)
+    found = listing.chosen(every, verdicts or (), tables or (), documents or ())
+    if as_json:
+        _print_json(found)
+    elif as_csv:
+        print(listing.as_csv(found), end="")
+    else:
+        for line in listing.as_text(found):
+            print(_printable_line(line))
+        print(f"{len(found)} of {len(every)} cells", file=sys.stderr)
+
+
+@app.command("open")
+def open_report() -> None:
+    """Open the report in a browser; where there is none, say where it lies."""
+    import webbrowser
+
+    from reeltrace.pipeline.plan import load_plan
+
+    path = load_plan(ROOT)["report/all"].folder / HTML
+    if not path.is_file():
+        raise CheckFailed(f"{path}: not made yet; run: snakemake --cores all")
+    if not webbrowser.open(path.resolve().as_uri()):
+        print(f"The report: {path}")
 
 
 @app.command()
@@ -668,6 +746,11 @@ def _complain(message: str) -> None:
 def _printable(text: str) -> str:
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)  # colours
     return "".join(c if c.isprintable() else "?" for c in " ".join(plain.split()))
+
+
+def _printable_line(text: str) -> str:
+    """As `_printable`, with the spaces that set columns."""
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _end(code: int) -> NoReturn:

@@ -1,5 +1,6 @@
 """The texts of documents/ against each other and against the experiments: each mistake is named with its place."""
 
+import json
 import re
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ from conftest import PROJECT, Command, edit, refusal
 from invented import DOCUMENTS, FILES, edited, lay
 from reeltrace.analysis.cross_checks import check_texts
 from reeltrace.cli import _mistaken_texts
+from reeltrace.errors import UserError
 from reeltrace.pipeline.plan import Plan
 from reeltrace.registry.fields import SCALES
 from reeltrace.registry.reading import load, registry_of
@@ -180,3 +182,23 @@ def test_status_and_snakemake_say_it_before_anything_runs(invented: Path, comman
     command("reeltrace", "sync", code=None)  # compiles dvc.yaml for this scale
     for leaf in (("env", "DVC_STAGE=x", "reeltrace", "run", "data", "digits"), ("reeltrace", "run", "report", "all")):
         assert said in command(*leaf, code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("follows", "said"),
+    [
+        ("{3/plain/treverse}", ""),
+        ("{3/plan/treverse}", "relations.yaml: one: {3/plan/treverse}: there is no 'plan'"),
+        ("{prose:nothing}", "there is no 'nothing'"),
+        ("1 +", "relations.0.follows: character 4"),
+    ],
+)
+def test_relations_name_what_is_there(root: Path, follows: str, said: str) -> None:
+    relation = {"id": "one", "says": "so", "place": "there", "value": "1", "follows": follows}
+    path = root / "documents/nobody2024/relations.yaml"
+    path.write_text(json.dumps({"relations": [relation]}), encoding="utf-8")
+    if said:
+        with pytest.raises(UserError, match=re.escape(said)):
+            check_texts(REGISTRY, root)
+    else:
+        check_texts(REGISTRY, root)

@@ -100,10 +100,13 @@ def test_a_damaged_file_is_said(tmp_path: Path, text: str, says: str) -> None:
 @pytest.mark.parametrize(
     ("found", "says"),
     [
-        (unbound(document({**VALUES, ("A", "Clips"): "70.3"}), values(), spans()), "table 1: its values are not those"),
+        (
+            unbound(document({**VALUES, ("A", "Clips"): "70.3"}), values(), spans()),
+            "table 1: its values or places are not those",
+        ),
         (unbound(document({**VALUES, ("B", "Videos"): "9"}), values(), spans()), "1/B/Videos: no span"),
         (unbound(document({("A", "Clips"): "70.1"}), values(), spans()), "1/A/Videos: a span, and no value"),
-        (unbound(document(), values(printed="0.2"), spans()), "the prose: its values"),
+        (unbound(document(), values(printed="0.2"), spans()), "the prose: its values or places"),
         (unbound(document(), {}, spans()), "prose gain: a span, and no value"),
         (unbound(document(), values(), spans(prose={})), "prose gain: no span"),
         (unbound(document(), values(), spans(also={})), r"1/A/Clips \(also, section 1, first paragraph\): no span"),

@@ -187,6 +187,13 @@ class Spread:
     draws: Any  # (DRAWS,), sorted
     between_seeds: float | None  # the deviation of the mean over seeds; None with fewer than two
 
+    @property
+    def error(self) -> float:
+        """The standard error of the difference."""
+        import numpy as np
+
+        return float(np.std(self.draws))
+
     def interval(self) -> tuple[float, float]:
         """The central 95 %."""
         low, high = (len(self.draws) * q for q in (ALPHA / 2, 1 - ALPHA / 2))

@@ -109,25 +109,31 @@ def _json(value: object) -> str:
 
 
 def digests(document: Document) -> dict[str, str]:
-    """By table, the sha256 of its printed values in the order of the file, a line each: row/column, tab, value."""
+    """By table, the sha256 of its printed values in the order of the file, a line each: row/column, value and place."""
     return {
         name: _digest(
-            (f"{cell.row}/{cell.column}{f'/{number}' if number else ''}", text)
+            (f"{cell.row}/{cell.column}{f'/{number}' if number else ''}", text, place)
             for cell in table.cells
-            for number, text in enumerate((cell.printed, *(other.printed for other in cell.also)))
+            for number, (text, place) in enumerate(_printed(cell))
             if text is not None
         )
         for name, table in document.tables.items()
     }
 
 
+def _printed(cell: Cell) -> Iterator[tuple[str | None, str]]:
+    """What a cell prints and where, then what other places do."""
+    yield cell.printed, cell.place
+    yield from ((other.printed, other.place) for other in cell.also)
+
+
 def prose_digest(prose: Mapping[str, ProseValue]) -> str:
-    """The sha256 of the printed values of the prose, a line each: id, tab, value."""
-    return _digest((name, value.printed) for name, value in prose.items())
+    """The sha256 of the printed values of the prose, a line each: id, value and place."""
+    return _digest((name, value.printed, value.place) for name, value in prose.items())
 
 
-def _digest(lines: Iterable[tuple[str, str]]) -> str:
-    return hashlib.sha256("".join(f"{name}\t{text}\n" for name, text in lines).encode()).hexdigest()
+def _digest(lines: Iterable[tuple[str, ...]]) -> str:
+    return hashlib.sha256("".join("\t".join(line) + "\n" for line in lines).encode()).hexdigest()
 
 
 def bounds(document: Document, prose: Mapping[str, ProseValue], spans: Spans) -> Iterator[Bound]:
@@ -160,7 +166,7 @@ def unbound(document: Document, prose: Mapping[str, ProseValue], spans: Spans) -
     found += [f"prose {name}: a span, and no value is transcribed there" for name in spans.prose if name not in prose]
     now = digests(document)
     found += [
-        f"table {name}: its values are not those that were found in the text"
+        f"table {name}: its values or places are not those that were found in the text"
         for name in now
         if spans.printed.get(name) != now[name]
     ]
@@ -168,7 +174,7 @@ def unbound(document: Document, prose: Mapping[str, ProseValue], spans: Spans) -
         f"table {name}: bound to the text, and there is no such table" for name in spans.printed if name not in now
     ]
     if spans.printed_prose != prose_digest(prose):
-        found.append("the prose: its values are not those that were found in the text")
+        found.append("the prose: its values or places are not those that were found in the text")
     return found
 
 

@@ -28,6 +28,7 @@ class Row:
     parts: tuple[Number, ...]
     published: str | None
     verdict: str
+    kind: str
     says: str
     read: str
     members: Mapping[str, Sequence[str]]
@@ -87,6 +88,8 @@ def _row(
         print_ = cell["published"]
         said = f"in print: {print_['place']}" if print_["printed"] is not None else f"not in print: {print_['reason']}"
         says.append(said)
+        if number is None and cell.get("span"):
+            says.append("In its text: characters {} to {}".format(*cell["span"]))
     if number is not None and number.rule:
         says.append(f"Rule: {number.rule}")
     of = number.of if number is not None and number.trace is None else ()
@@ -104,6 +107,7 @@ def _row(
         parts=parts,
         published=cell["published"]["printed"] if cell else None,
         verdict=cell["verdict"] if cell else "",
+        kind=cell.get("kind", "") if cell else "",
         says="\n".join(says),
         read="\n".join(_read(number, cell)),
         members=members,

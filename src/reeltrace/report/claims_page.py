@@ -8,7 +8,7 @@ from typing import Any
 
 from reeltrace.analysis import claims, yardstick
 from reeltrace.analysis.expressions import Reference, parse
-from reeltrace.analysis.paired import p_words
+from reeltrace.analysis.paired import ALPHA, p_words
 from reeltrace.analysis.prose import ProseValue
 from reeltrace.report.binding import Binder, Number
 from reeltrace.report.chains import table_words
@@ -126,6 +126,8 @@ def _difference(
     low, high = found["interval"]
     difference = f"{_signed(found['difference'])}{' %' if found['relative'] else ''}"
     printed = f"{difference} [{_signed(low)}, {_signed(high)}], {p_words(found['p'])}"
+    if found["p"] > ALPHA and found["visible"] is not None:
+        printed += f", seen from {_signed(found['visible']).lstrip('+')} on"
     return numbers.add(part, printed, f"difference {TITLES[which]}", found["how"], of)
 
 

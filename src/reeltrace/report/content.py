@@ -126,6 +126,9 @@ class Comparing(Part):
     difference: float | None = Field(description="left - right, or left - by * right.")
     relative: bool = Field(description="Whether the difference is in percent of the right side.")
     interval: list[float] | None = Field(description="Its 95 % interval, where something is random.")
+    visible: float | None = Field(
+        description="How far from the nearest end a difference must truly be to be told from it in four of five cases."
+    )
     p: float | None = Field(description="How likely a difference so far from the nearest end is by chance.")
     settled: bool | None = Field(description="Where nothing is random: whether rounding leaves it certain.")
     how: str | None = Field(description="By which test.")

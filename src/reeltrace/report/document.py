@@ -144,6 +144,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         name=binder.name,
         tables=views,
         yardstick=yardstick.table(),
+        short_of={place: dict.fromkeys(names, "stand-in data") for place, names in replaced_in.items()},
         alpha=f"{ALPHA:.0%}".replace("%", " %"),
         print_of=lambda identity: binder.published_values.get(identity, ("",))[0],
         means_here=claims.MEANS_HERE,

@@ -72,7 +72,7 @@ def learning_curves(title: str, curves: Sequence[Curve], attributes: Markup) -> 
         )
     ]
     parts.append(_grid("".join(f"M{left} {_n(y(tick))}H{width - right}" for tick in (0, 50, 100))))
-    ticks: list[tuple[str, float, float, str]] = [("end", left - 4, y(value) + 4, f"{value}") for value in (0, 100)]
+    ticks: list[tuple[str, float, float, str]] = [("end", left - 4, y(value) + 4, f"{value} %") for value in (0, 100)]
     ticks += [("mid", x(tick), height - bottom + 13, str(tick)) for tick in sorted({1, last})]
     parts += [_text(across, down, words, f"tick {place}") for place, across, down, words in ticks]
     parts.append(_text((left + width - right) / 2, height - 4, "epoch", "axis mid"))
