@@ -522,7 +522,7 @@ def cells(
         typer.Option("--verdict", help="Only this verdict, as 'not exact'; may be repeated."),
     ] = None,
     tables: Annotated[
-        list[str] | None, typer.Option("--table", help="Only cells of this table, as basu2021/3; may be repeated.")
+        list[str] | None, typer.Option("--table", help="Only cells of this table, as smith2020/3; may be repeated.")
     ] = None,
     documents: Annotated[
         list[str] | None, typer.Option("--document", help="Only cells of this document; may be repeated.")

@@ -70,7 +70,7 @@ RULE = 'rule:\n      - {left: ["3", "plain", "treverse"]'
         (CLAIMS, RULE, RULE.replace('["3", "plain", "treverse"]', '"{3/plane/treverse}"'), "no row 'plane' in table 3"),
         (CLAIMS, RULE, RULE.replace('["3", "plain", "treverse"]', '"{3/plain/treverse"'), "is not understood"),
         (CLAIMS, RULE, RULE.replace('["3", "plain", "treverse"]', "{prose: gain}"), "no value 'gain' in documents/"),
-        (CLAIMS, RULE, RULE.replace('["3", "plain", "treverse"]', '"{basu2021:3/a/b}"'), "a claim is about its own"),
+        (CLAIMS, RULE, RULE.replace('["3", "plain", "treverse"]', '"{someone2025:3/a/b}"'), "a claim is about its own"),
         (CLAIMS, RULE, RULE.replace('["3", "plain", "treverse"]', '"max({3/*/treverse})"'), "names each of its cells"),
         (PRINTED, "    unit: channels\n", "    unit: .nan\n", "unit: found .nan; expected a finite number"),
         (

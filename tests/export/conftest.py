@@ -47,7 +47,7 @@ def report() -> dict[str, Any]:
         "cells": [
             cell("net #1 (50%)", "top_1 & more", "78.2 ± 0.4", "70.00", "not comparable"),
             cell('net, "two"', "original", "100", None, "not run"),
-            cell("VGG E", "size", "144", "143.67", "not exact", document="jones2021", table="7.2"),
+            cell("VGG E", "size", "144", "143.67", "not exact", document="jones2021", table="7.9"),
         ],
         "claims": [
             {"id": "better", "document": "smith2020", "title": "It is better", "says": "Better", "place": "section 5"}

@@ -4,9 +4,7 @@ from typing import Any
 
 import pytest
 
-from conftest import PROJECT
-from reeltrace.analysis.assumptions import Assumption, Ledger, load
-from reeltrace.registry.reading import load as load_registry
+from reeltrace.analysis.assumptions import Assumption, Ledger
 from reeltrace.report.ledger import fitted_notes, said_by
 
 LEDGER = Ledger(
@@ -48,34 +46,6 @@ LEDGER = Ledger(
 def test_an_override_says_whose_value_it_replaces(path: str, document: Any, of: str, ledger: str | None) -> None:
     found = said_by({"path": path, "document": document, "here": 1}, [LEDGER])
     assert found == {"path": path, "document": document, "here": 1, "of": of, "ledger": ledger}
-
-
-def test_no_choice_of_ours_is_called_the_documents() -> None:
-    """Seeds, precision, loaders, digit sizes and speeds, optimisers and crops are no document's."""
-    registry = load_registry(PROJECT, "smoke")
-    ledgers = load(["basu2021", "iqbal2017", "mahler2020", "singh2019supp", "gavves-lecture5"], PROJECT)
-    every = registry.overrides(
-        "seeds", "device", "datasets", "backbones", "models", "protocols", "runs", "measurements"
-    )
-    of = {one.path: said_by(one.model_dump(), ledgers)["of"] for one in every}
-    words = (
-        "device",
-        "seed",
-        "digit_size",
-        "speed",
-        "momentum",
-        "crop",
-        "clip.size",
-        "stills",
-        "stem_kernel",
-        "stand_in",
-    )
-    chosen = {path: whose for path, whose in of.items() if any(word in path for word in words)}
-    assert {
-        path for path, whose in chosen.items() if whose == "document" and not path.startswith("backbones.")
-    } == set()
-    assert of["protocols.dir-cnn4.epochs"] == "document" and of["datasets.moving-mnist.videos.test"] == "document"
-    assert 40 <= list(of.values()).count("document") < list(of.values()).count("ours")
 
 
 def test_the_ledger_stands_below_fitted_cells() -> None:
