@@ -8,6 +8,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from analysis.fabricated import Project
@@ -110,6 +111,31 @@ def test_a_number_that_was_changed_everywhere_but_in_its_record_is_named(copied:
     (found, *more) = problems(copied)
     assert found == f"report/all/report.json: {cell['id']} is printed '12.34', which is not what was recorded"
     assert all(cell["id"] in line for line in more)
+
+
+def test_scores_that_were_altered_with_their_manifest_are_named_by_the_predictions(copied: Project) -> None:
+    run_ = next(path for path in sorted((copied.results / "train").iterdir()) if path.is_dir())
+    metrics = read_json(run_ / "metrics.json")
+    score = metrics["best"]["test"]["original"]
+    score["correct"] -= 1
+    score["top1"] = 100 * score["correct"] / score["total"]
+    write_json(run_ / "metrics.json", metrics)
+    copied.seal(f"train/{run_.name}")
+    told = f"train/{run_.name}/metrics.json: best_original is {score['correct']} of {score['total']}"
+    assert any(line.startswith(told) for line in problems(copied))
+    (run_ / "predictions.npz").write_bytes(b"PK no zip")
+    copied.seal(f"train/{run_.name}")
+    assert any("not readable as predictions" in line for line in problems(copied))
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint8", "int16", "int64"])
+def test_arrays_are_those_that_numpy_wrote(tmp_path: Path, kind: str) -> None:
+    values = np.array([0, 5, 101, 3], kind)
+    np.savez_compressed(tmp_path / "a.npz", one=values, none=values[:0])
+    assert check.arrays((tmp_path / "a.npz").read_bytes()) == {"one": (0, 5, 101, 3), "none": ()}
+    np.savez(tmp_path / "b.npz", one=values.astype(float))
+    with pytest.raises(check.Unreadable):
+        check.arrays((tmp_path / "b.npz").read_bytes())
 
 
 def test_numbers_of_claims_are_held_to_their_record() -> None:

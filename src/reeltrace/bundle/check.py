@@ -4,19 +4,22 @@
 Plain Python 3.9 or later, nothing to install, no network; nothing is unpacked, written or run. Checked are the hash of
 every file against its manifest and of every manifest against those that name it, report.html and report.json against
 their own manifest, what report.html carries against the files, every printed number against the recorded value that
-it was read from, and the signature in attested/ where there is one (by the key ID, 64 digits, where one is named). Each
-problem is one line; the exit code is 1 if there is one. Hashes say that files belong together, not that the numbers
-are true.
+it was read from, the scores of every run against its predictions, and the signature in attested/ where there is one
+(by the key ID, 64 digits, where one is named). Each problem is one line; the exit code is 1 if there is one. Hashes say
+that files belong together, not that the numbers are true.
 """
 
 from __future__ import annotations
 
+import ast
 import base64
 import hashlib
+import io
 import json
 import os
 import re
 import stat
+import struct
 import sys
 import zipfile
 import zlib
@@ -121,7 +124,7 @@ class Zip(Files):
         super().__init__()
         try:
             self._zip = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, OSError, ValueError, EOFError, struct_error(), NotImplementedError) as error:
+        except (zipfile.BadZipFile, OSError, ValueError, EOFError, struct.error, NotImplementedError) as error:
             raise Unreadable(f"not a readable zip ({reason(error)})") from None
         for entry in self._zip.infolist():
             name = entry.filename
@@ -150,13 +153,6 @@ class Zip(Files):
             raise Unreadable(f"damaged in the zip ({reason(error)})") from None
 
 
-def struct_error() -> type[Exception]:
-    """What zipfile raises for some damaged directories."""
-    import struct
-
-    return struct.error
-
-
 def reason(error: BaseException) -> str:
     """An error in a few words, on one line."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
@@ -183,7 +179,7 @@ class Findings:
 
     def __init__(self) -> None:
         self.problems: list[str] = []
-        self.hashes = self.numbers = self.shown = self.unread = 0
+        self.hashes = self.numbers = self.shown = self.scores = self.unread = 0
         self.notes: list[str] = []
 
     def say(self, where: str, what: str) -> None:
@@ -268,6 +264,8 @@ def _artifact(files: Files, base: str, name: str, known: set[str], left_out: set
             top = inner.split("/")[0] + ("/" if "/" in inner else "")
             if top not in expected and top not in (MANIFEST, RECEIPT, "scratch/"):
                 found.say(file, "is in no manifest")
+    if PREDICTIONS in outputs and METRICS in outputs and folder + PREDICTIONS in files.sizes:
+        found.guard(folder + METRICS, lambda: check_scores(files, folder, found))
     if not isinstance(files.json(folder + RECEIPT), dict):
         found.say(folder + RECEIPT, "is not a receipt")
     for other, entry in sorted(manifest["inputs"].items()):
@@ -310,6 +308,63 @@ def _tree(files: Files, where: str, entry: dict[str, Any], inside: list[str], fo
         digest.update(f"{name[len(where) :]}\0{files.sizes[name]}\0{files.sha256(name)}\n".encode())
     if digest.hexdigest() != entry["sha256"]:
         found.say(where, f"the sha256 of its files is not {str(entry['sha256'])[:12]}... of its manifest")
+
+
+# --- scores, from predictions ---
+
+PREDICTIONS, METRICS = "predictions.npz", "metrics.json"
+PREDICTED = re.compile(r"(clip_)?(best|last)_(.+)")
+
+
+def arrays(data: bytes) -> dict[str, tuple[int, ...]]:
+    """The arrays of integers, of one dimension, in a file of NumPy's savez. Raises `Unreadable`."""
+    found = {}
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > MOST:
+                raise ValueError("too large")
+            for name in archive.namelist():
+                text = archive.read(name)
+                wide = text[6] > 1  # the version of the format: how long the length of its header is
+                start = 12 if wide else 10
+                end = start + int.from_bytes(text[8:start], "little")
+                header = ast.literal_eval(text[start:end].decode("latin-1"))
+                kind = re.fullmatch(r"[<|]([iu][1248])", header["descr"])
+                if text[:6] != b"\x93NUMPY" or kind is None or len(header["shape"]) != 1:
+                    raise ValueError(f"{name} is no array of integers")
+                code = {"i1": "b", "u1": "B", "i2": "h", "u2": "H", "i4": "i", "u4": "I", "i8": "q", "u8": "Q"}[kind[1]]
+                found[name[: -len(".npy")]] = struct.unpack(f"<{header['shape'][0]}{code}", text[end:])
+    except Exception as error:  # a damaged zip raises whatever its damage leads to
+        raise Unreadable(f"not readable as predictions ({reason(error)})") from None
+    return found
+
+
+def check_scores(files: Files, folder: str, found: Findings) -> None:
+    """The scores of one run, and how many clips keep their class, counted from what it predicted for each."""
+    predicted, metrics = arrays(files.read(folder + PREDICTIONS)), files.json(folder + METRICS)
+    for name, classes in sorted(predicted.items()):
+        match = PREDICTED.fullmatch(name)
+        if match is None:
+            continue
+        clips, checkpoint, transform = match.groups()
+        score = metrics[checkpoint]["test"][transform]
+        score = score["clip"] if clips else score
+        labels = predicted["clip_label" if clips else "label"]
+        if len(labels) != len(classes):
+            found.say(folder + PREDICTIONS, f"{name} has {len(classes)} classes, there are {len(labels)} labels")
+            continue
+        right = sum(a == b for a, b in zip(classes, labels))  # noqa: B905
+        counted = (right, len(labels), 100 * right / len(labels))
+        found.scores += 1
+        if (score["correct"], score["total"]) != counted[:2] or abs(score["top1"] - counted[2]) > 1e-9:
+            says = f"{score['correct']} of {score['total']} ({score['top1']})"
+            found.say(folder + METRICS, f"{name} is {says}, the predictions give {right} of {len(labels)}")
+        if transform != "original" and bool(clips) == ("clip_label" in predicted):
+            before = predicted[f"{clips or ''}{checkpoint}_original"]
+            kept = 100 * sum(a == b for a, b in zip(classes, before)) / len(before)  # noqa: B905
+            found.scores += 1
+            if abs(metrics["equivariance"][checkpoint][transform]["agreement"] - kept) > 1e-6:
+                found.say(folder + METRICS, f"the agreement of {name} is not what the predictions give ({kept:.10g})")
 
 
 # --- what the page carries ---
@@ -943,7 +998,8 @@ def main(arguments: list[str]) -> int:
         print(problem)
     for note in found.notes:
         print(printable(note))
-    counted = f"{found.numbers} numbers recomputed, {found.shown} places on the page, {found.hashes} hashes"
+    counted = f"{found.numbers} numbers recomputed, {found.scores} scores from predictions, "
+    counted += f"{found.shown} places on the page, {found.hashes} hashes"
     if found.unread:
         counted += f"; {found.unread} numbers follow from a rule and were not recomputed"
     print(f"{counted}: " + (f"{len(found.problems)} problems" if found.problems else "all agree"))
