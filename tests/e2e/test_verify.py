@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -149,6 +150,8 @@ def test_results_of_other_code_or_texts_are_stale_and_nothing_else(copy: Path, f
 def test_a_forgery_that_hashed_everything_again_is_exposed_by_a_replay(copy: Path) -> None:
     forged = run_in(copy, sys.executable, "-c", FORGERY, f"train/{OTHER}-s0")
     assert "report/all" in forged.stdout
+    assert {Path(p["where"]).name for p in verify(copy, "--data")} == {"attested"}  # of another report than there is
+    shutil.rmtree(copy / RESULTS / "attested")
     assert verify(copy, "--data") == []
     done = run_in(copy, "reeltrace", "verify", "--replay", "--json", code=1)
     problems = json.loads(done.stdout)
