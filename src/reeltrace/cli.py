@@ -404,7 +404,9 @@ def _replayed(plan: Any, found: dict[str, Any], problems: list[Any], share: Any)
     names = [
         task.name
         for task in plan
-        if found[task.name].state == "current" and {each.name for each in plan.behind(task)} <= sound
+        if task.name in found
+        and found[task.name].state == "current"
+        and {each.name for each in plan.behind(task)} <= sound
     ]
     return replay(ROOT, plan.registry.scale, names, share, lambda line: print(_printable(line), file=sys.stderr))
 

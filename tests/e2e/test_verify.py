@@ -167,6 +167,8 @@ def test_a_share_is_replayed_and_its_seed_printed(reproduced: Path) -> None:
     assert "of files over 1 MB read: 50% (seed 5)" in said
     assert "to be replayed: 1% (seed 5)" in said
     assert re.search(r"replayed 1 of \d+ artifacts; 0 of them differ", said)
+    behind = run_in(reproduced, "reeltrace", "verify", f"train/{OTHER}-s0", "--replay").stdout
+    assert re.search(r"replayed (\d+) of \1 artifacts; 0 of them differ", behind)
     refused = run_in(reproduced, "reeltrace", "verify", "--replay", "0%", code=2).stderr
     assert refused.count("\n") == 1 and "expected all or a percentage" in refused
 
