@@ -481,7 +481,9 @@ def explain(
     try:
         chain = explain_cell(ROOT, cell, graph.scale, not_current, progress(graph, found))
     except UserError:
-        lines = listing.explain_other(ROOT, graph.scale, cell)
+        lines = None
+        with contextlib.suppress(UserError):  # what the table says of itself is nearer
+            lines = listing.explain_other(ROOT, graph.scale, cell)
         if lines is None or as_json:
             raise
         for line in lines:
