@@ -42,7 +42,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 PROJECT = Path(__file__).resolve().parents[1]
 LONG = ("test_recording.py", "test_conformance.py", "test_browser.py")
-REPRODUCED = ("tests/e2e/test_engines.py", "tests/e2e/test_verify.py")
+REPRODUCED = ("tests/e2e/test_engines.py", "tests/e2e/test_verify.py", "tests/corruption/test_harness.py")
 PARTS = (
     "Snakefile",
     "params.yaml",

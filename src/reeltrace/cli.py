@@ -277,15 +277,13 @@ def verify(
     """Recompute every hash and every printed cell; exit 1 and name each failure by its kind."""
     from reeltrace.attest.keys import expected_id
     from reeltrace.pipeline.attesting import project_digests
-    from reeltrace.pipeline.graph import RESULTS, texts_sha256
+    from reeltrace.pipeline.graph import RESULTS
     from reeltrace.pipeline.plan import load_plan
     from reeltrace.pipeline.standings import standings
     from reeltrace.verify import account
-    from reeltrace.verify.belonging import Planned
     from reeltrace.verify.one import in_report
     from reeltrace.verify.published import TEXTS
     from reeltrace.verify.shares import Share
-    from reeltrace.verify.verify import verify as verify_all
 
     if name is not None and key is not None:
         raise UserError("--key: the report is attested as a whole; leave out the name to have that checked")
@@ -296,23 +294,11 @@ def verify(
     only = None if name is None else _behind(plan, name)
     asked = [task for task in plan if only is None or task.name in only]
     found = {each: of for each, of in standings(plan).items() if only is None or each in only}
-    standing = {each: of.reason if of.state == "stale" and of.of is None else "" for each, of in found.items()}
-    planned = {task.name: Planned(task.inputs, task.outputs, texts_sha256(task, ROOT)) for task in asked}
     with _telling("verify") as tell:
-        problems = verify_all(
-            ROOT,
-            scale=scale,
-            data=bulk or False,
-            standing=standing,
-            planned=planned,
-            only=only,
-            key=None if key is None else expected_id(key),
-            tell=tell,
-        )
+        expected = None if key is None else expected_id(key)
+        problems = everything_wrong(plan, found, data=bulk or False, only=only, key=expected, tell=tell)
     if only is not None and (table := next((task.key for task in asked if task.stage == "aggregate"), None)):
         problems += in_report(results, table)
-    problems += _not_there(plan, found, {p.where for p in problems})
-    problems += _mistaken_texts(plan)
     notes = []
     if bulk is not None:
         notes.append(f"of files over 1 MB read: {bulk}")
@@ -384,6 +370,31 @@ def _print_lines(lines: list[str], code: int) -> None:
         raise typer.Exit(code) from None
 
 
+def everything_wrong(
+    plan: Any,
+    found: dict[str, Any],
+    *,
+    data: Any = False,
+    only: set[str] | None = None,
+    key: str | None = None,
+    tell: Callable[[str], None] = lambda name: None,
+) -> list[Any]:
+    """All problems of a plan's artifacts and texts, whose standings are `found`; else as in `verify.verify`."""
+    from reeltrace.pipeline.graph import texts_sha256
+    from reeltrace.verify.belonging import Planned
+    from reeltrace.verify.verify import verify as verify_all
+
+    standing = {name: of.reason if of.state == "stale" and of.of is None else "" for name, of in found.items()}
+    asked = [task for task in plan if only is None or task.name in only]
+    planned = {task.name: Planned(task.inputs, task.outputs, texts_sha256(task, ROOT)) for task in asked}
+    scale = plan.registry.scale
+    problems = verify_all(
+        ROOT, scale=scale, data=data, standing=standing, planned=planned, only=only, key=key, tell=tell
+    )
+    problems += _not_there(plan, found, {p.where for p in problems})
+    return problems + _mistaken_texts(plan)
+
+
 def _replayed(plan: Any, found: dict[str, Any], problems: list[Any], share: Any) -> Any:
     """The replay of a share of what is current, and neither altered itself nor made from what is."""
     from reeltrace.verify.replay import replay
@@ -393,7 +404,9 @@ def _replayed(plan: Any, found: dict[str, Any], problems: list[Any], share: Any)
     names = [
         task.name
         for task in plan
-        if found[task.name].state == "current" and {each.name for each in plan.behind(task)} <= sound
+        if task.name in found
+        and found[task.name].state == "current"
+        and {each.name for each in plan.behind(task)} <= sound
     ]
     return replay(ROOT, plan.registry.scale, names, share, lambda line: print(_printable(line), file=sys.stderr))
 
@@ -468,7 +481,9 @@ def explain(
     try:
         chain = explain_cell(ROOT, cell, graph.scale, not_current, progress(graph, found))
     except UserError:
-        lines = listing.explain_other(ROOT, graph.scale, cell)
+        lines = None
+        with contextlib.suppress(UserError):  # what the table says of itself is nearer
+            lines = listing.explain_other(ROOT, graph.scale, cell)
         if lines is None or as_json:
             raise
         for line in lines:

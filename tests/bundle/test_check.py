@@ -139,7 +139,14 @@ def test_arrays_are_those_that_numpy_wrote(tmp_path: Path, kind: str) -> None:
 
 
 def test_numbers_of_claims_are_held_to_their_record() -> None:
-    here = {"difference": -31.0396, "interval": [-42.07, -20.0086], "p": 3.5e-8, "left": -29.6296, "right": 1.41}
+    here = {
+        "difference": -31.0396,
+        "interval": [-42.07, -20.0086],
+        "p": 3.5e-8,
+        "left": -29.6296,
+        "right": 1.41,
+        "visible": 1.313,
+    }
     claims = {"gains": {"id": "gains", "p_adjusted": 0.0123, "rule": [{"here": here, "print": here | {"p": 0.0312}}]}}
 
     def agree(place: str, printed: str) -> bool | None:
@@ -147,6 +154,8 @@ def test_numbers_of_claims_are_held_to_their_record() -> None:
 
     assert agree("gains/1/here", "−31.04 [−42.07, −20.01], p below 0.001")
     assert agree("gains/1/print", "−31.04 [−42.07, −20.01], p = 0.031")
+    assert agree("gains/1/print", "−31.04 [−42.07, −20.01], p = 0.031, seen from 1.31 on")
+    assert agree("gains/1/print", "−31.04 [−42.07, −20.01], p = 0.031 and more words") is None
     assert agree("gains/1/left/here", "-29.63") and agree("gains/p", "p = 0.012")
     for place, printed in (
         ("gains/1/here", "−31.04 [−42.07, 20.01], p below 0.001"),
@@ -154,6 +163,7 @@ def test_numbers_of_claims_are_held_to_their_record() -> None:
         ("gains/1/print", "−31.04 [−42.07, −20.01], p below 0.001"),
         ("gains/1/print", "−31.04 [−42.07, −20.01], p = 0.032"),
         ("gains/1/print", "−31.04 [−42.07, −20.01]"),
+        ("gains/1/print", "−31.04 [−42.07, −20.01], p = 0.031, seen from 1.36 on"),
         ("gains/1/left/here", "29.63"),
         ("gains/p", "p below 0.001"),
     ):

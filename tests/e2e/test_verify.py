@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -149,6 +150,8 @@ def test_results_of_other_code_or_texts_are_stale_and_nothing_else(copy: Path, f
 def test_a_forgery_that_hashed_everything_again_is_exposed_by_a_replay(copy: Path) -> None:
     forged = run_in(copy, sys.executable, "-c", FORGERY, f"train/{OTHER}-s0")
     assert "report/all" in forged.stdout
+    assert {Path(p["where"]).name for p in verify(copy, "--data")} == {"attested"}  # of another report than there is
+    shutil.rmtree(copy / RESULTS / "attested")
     assert verify(copy, "--data") == []
     done = run_in(copy, "reeltrace", "verify", "--replay", "--json", code=1)
     problems = json.loads(done.stdout)
@@ -164,6 +167,8 @@ def test_a_share_is_replayed_and_its_seed_printed(reproduced: Path) -> None:
     assert "of files over 1 MB read: 50% (seed 5)" in said
     assert "to be replayed: 1% (seed 5)" in said
     assert re.search(r"replayed 1 of \d+ artifacts; 0 of them differ", said)
+    behind = run_in(reproduced, "reeltrace", "verify", f"train/{OTHER}-s0", "--replay").stdout
+    assert re.search(r"replayed (\d+) of \1 artifacts; 0 of them differ", behind)
     refused = run_in(reproduced, "reeltrace", "verify", "--replay", "0%", code=2).stderr
     assert refused.count("\n") == 1 and "expected all or a percentage" in refused
 

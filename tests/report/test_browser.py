@@ -118,6 +118,9 @@ class Browser:
         while not any(e.get("method") == "Page.loadEventFired" for e in self.events):
             assert time.monotonic() < end, "the page did not load"
             self.events.append(self._receive())
+        while self.js("document.documentElement.classList.contains('opening')"):  # and is not all laid out yet
+            assert time.monotonic() < end, "the page was not laid out"
+            time.sleep(0.02)
 
     def js(self, expression: str) -> Any:
         answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True)

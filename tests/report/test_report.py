@@ -72,7 +72,8 @@ def test_where_a_published_value_stands_in_its_text_is_with_its_cell(copied: Pro
     content = json.loads(made.json)
     assert content["texts"] == {cell["document"]: text.model_dump()}
     assert {each["id"]: each["span"] for each in content["cells"] if "span" in each} == {cell["id"]: [7, 11]}
-    assert f"characters 7 to 11 of the text with sha256 {'ab' * 6}" in made.html
+    assert "characters 7 to 11 of its text" in made.html
+    assert f'text has <span class="hash" data-name>sha256 {"ab" * 32}<' in made.html
 
 
 def test_the_documentation_names_every_key_and_verdict() -> None:

@@ -768,7 +768,8 @@ def test_a_file_that_may_not_be_read_is_named_and_the_rest_is_checked(copied: Pr
     finally:
         path.chmod(mode)
     assert done.stderr == "" and status.stderr == ""
-    lines = done.stdout.splitlines()
+    *lines, last = done.stdout.splitlines()
+    assert last.startswith(f"scale quick: {len(lines)} problems (")
     assert {line.split(":")[0] for line in lines} == {"broken chain", "stale", "tampered artifact"}  # of invented code
     assert any(f"results/quick/{file}" in line and "Permission denied" in line for line in lines), done.stdout
     assert any("spin-plain-s0/metrics.json" in line for line in lines)

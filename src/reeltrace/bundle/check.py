@@ -588,7 +588,8 @@ def furthest_agrees(number: Any, cells: dict[str, Any]) -> bool | None:
 def claim_agrees(number: Any, claims: dict[str, Any]) -> bool | None:
     """Whether a number of a claim is what report.json has of that claim; None where it is of another form.
 
-    `claim/ID/p`, `claim/ID/2/here` (the second comparison: difference, interval, p), `claim/ID/2/left/print` (a side).
+    `claim/ID/p`, `claim/ID/2/here` (the second comparison: difference, interval, p, visible), `claim/ID/2/left/print`
+    (a side of it).
     """
     _, identity, *place = number["id"].split("/")
     claim = claims.get(identity)
@@ -599,11 +600,15 @@ def claim_agrees(number: Any, claims: dict[str, Any]) -> bool | None:
     of = claim["rule"][int(place[0]) - 1][place[-1]]
     if len(place) == 3:
         return agrees(number["printed"], of[place[1]])
-    values, p = PROBABILITY.fullmatch(plain(number["printed"])).groups()  # type: ignore[union-attr]
-    return agrees(values, [of["difference"], *(of["interval"] or ())]) and (of["p"] is None or p_agrees(p, of["p"]))
+    match = COMPARISON.fullmatch(plain(number["printed"]))
+    if match is None:
+        return None
+    values, p, seen = match.groups()
+    held = agrees(values, [of["difference"], *(of["interval"] or ())]) and (of["p"] is None or p_agrees(p, of["p"]))
+    return held and (seen is None or agrees(seen, of["visible"]))
 
 
-PROBABILITY = re.compile(r"(.*?)(?:, (p (?:below|=) .*))?")
+COMPARISON = re.compile(r"([^a-df-z]*?)(?:, (p (?:below|=) [\d.e\u2212-]+))?(?:, seen from (\S+) on)?")
 
 
 def p_agrees(printed: str, p: float) -> bool:

@@ -182,7 +182,12 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         signs=table_summary.SIGNS,
         against={name: figures.against(name, cells, binder) for name in documents},
         root_hash=content["root_sha256"],
-        chain_groups=lambda: appendix.groups(binder, cells, [f"count/{verdict}" for verdict in MEANINGS]),
+        chain_groups=lambda: appendix.groups(
+            binder,
+            cells,
+            [f"count/{verdict}" for verdict in MEANINGS],
+            {name: found.text.sha256 for name, found in bound.items()},
+        ),
         example={
             "run": next((a for a in artifacts.values() if a["stage"] == "train"), None),
             "cell": next((c["id"] for c in cells if c["sources"] and UNITS.get(c["unit"]).share), None),
@@ -673,8 +678,8 @@ def _table_view(
 
 
 def _common(cells: list[dict[str, Any]]) -> str | None:
-    """The verdict of all cells with a value from here, where they have one verdict: it is said once."""
-    verdicts = {cell["verdict"] for cell in cells if cell["reproduced"] is not None}
+    """The verdict of all cells with both values, where they have one verdict: it is said once."""
+    verdicts = {cell["verdict"] for cell in cells if cell["reproduced"] is not None} - {"not given"}
     return verdicts.pop() if len(verdicts) == 1 else None
 
 
