@@ -274,6 +274,12 @@ def test_a_claim_that_stand_in_data_cannot_bear_out_says_so_beside_its_outcome(h
     assert f"Of those that do not hold, {len(failing)} could not be expected to on" in text
 
 
+def test_the_abstract_counts_outcomes_without_a_verb_that_one_would_not_agree_with(html: str, content: Any) -> None:
+    text = unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", html)))
+    counts = [f"{n} {outcome}" for outcome, n in content["summary"]["claims"].items()]
+    assert f"on ours the outcomes are {', '.join(counts[:-1])} and {counts[-1]}." in text
+
+
 def test_claims_stand_with_both_outcomes_and_the_documents_numbers_beside_ours(html: str, content: Any) -> None:
     section = html[html.index('<section id="claims">') :]
     section = section[: section.index("</section>")]
