@@ -618,7 +618,9 @@ def export(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Where to: a folder for csv and crate, a file for the others.")
     ] = None,
-    document: Annotated[str | None, typer.Option("--document", help="Of which document the codecheck.yml is.")] = None,
+    document: Annotated[
+        str | None, typer.Option("--document", help="Of one document: the codecheck.yml, or the tables as csv.")
+    ] = None,
 ) -> None:
     """Write the finished report for the tools of others: tables, macros, findings, a codecheck.yml, an RO-Crate."""
     from reeltrace.export.command import export as write_export

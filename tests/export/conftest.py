@@ -61,7 +61,10 @@ def report() -> dict[str, Any]:
                 "document": "smith2020",
                 "detector": "denominators",
                 "severity": "decision",
-                "sources": [{"document": "smith2020", "table": "1", "row": 'net, "two"', "column": "original"}],
+                "sources": [
+                    {"document": "smith2020", "table": "1", "row": 'net, "two"', "column": "original", "prose": ""},
+                    {"document": "smith2020", "table": "", "row": "", "column": "", "prose": "gain"},
+                ],
                 "computation": "no k of 3000 gives 24.62",
                 "says": "24.62 is no share of 3000.",
                 "innocent": ["a mean of several runs"],

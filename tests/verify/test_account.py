@@ -62,5 +62,5 @@ def test_what_was_not_looked_at_is_all_named() -> None:
     assert "(--key)" in said(key=False) and "REELTRACE_TEXTS" in said(texts=False)
     assert (
         said(part=True, key=False, texts=False)
-        == "the rest of the page and what is not behind this (`reeltrace verify`)"
+        == "receipts, who attested them, the rest of the page, and what is not behind this (`verify`)"
     )

@@ -67,7 +67,7 @@ def left_out(*, bulk: str, replayed: str, key: bool, part: bool, texts: bool) ->
     if replayed != "all":
         rest.append(f"whether {'other ' if replayed else ''}results come out again (--replay)")
     if part:
-        rest.append("the rest of the page and what is not behind this (`reeltrace verify`)")
+        rest.append("receipts, who attested them, the rest of the page, and what is not behind this (`verify`)")
     elif not key:
         rest.append("whose key that is (--key)")
     if not texts and not part:
