@@ -88,7 +88,7 @@ def test_a_computation_stands_beside_the_print_and_not_in_its_place() -> None:
 
 
 def test_cells_that_are_no_numbers_must_be_printed() -> None:
-    with pytest.raises(UserError, match="one: {table/row 0/nothing}: no such cell is printed; correct cells"):
+    with pytest.raises(UserError, match=r"one: \{table/row 0/nothing\}: no such cell is printed; correct cells"):
         judged(relation("{prose:gain}", "8", cells=["{table/row 0/nothing}"]))
 
 
