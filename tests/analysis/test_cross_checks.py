@@ -83,6 +83,12 @@ RULE = 'rule:\n      - {left: ["3", "plain", "treverse"]'
         (CLAIMS, "op: times, by: 3", "op: times, by: -1", "found -1"),
         (
             CLAIMS,
+            RULE,
+            f"rests_on: [nothing]\n    {RULE}",
+            "'reversal-breaks': rests_on: no assumption 'nothing' in the",
+        ),
+        (
+            CLAIMS,
             "- id: reversal-breaks",
             "- id: time-threefold",
             "'time-threefold' stands in documents/",
@@ -123,6 +129,13 @@ def test_a_mistake_in_a_text_is_named_with_its_place(root: Path, file: str, old:
     message = refusal(check_texts, REGISTRY, root)
     assert message.startswith(f"{file}: ")
     assert words in message
+
+
+def test_a_value_of_the_prose_names_a_test_set_of_its_document(root: Path) -> None:
+    value = '  - {id: gain, printed: "1.5", unit: points, place: "section 5", test: nowhere}'
+    (root / "documents/nobody2024/prose.yaml").write_text(f"values:\n{value}\n")
+    with pytest.raises(UserError, match=r"prose\.yaml: value 'gain': test: no test set 'nowhere' in tests of"):
+        check_texts(REGISTRY, root)
 
 
 def test_a_link_out_of_the_project_is_no_place_of_its_code(root: Path) -> None:

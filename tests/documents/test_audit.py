@@ -1,11 +1,14 @@
 """The audit of this project's documents: known mistakes are found, and what is known to be right is not."""
 
 from collections import Counter
+from typing import Any
 
 import pytest
+import yaml
 
 from conftest import PROJECT
-from reeltrace.analysis.audit.findings import Finding
+from on_print import verdicts_on_print
+from reeltrace.analysis.audit.findings import Finding, slug
 from reeltrace.analysis.audit.run import Audit, of_documents
 from reeltrace.registry.documents import keys
 
@@ -65,6 +68,27 @@ def test_what_was_computed_is_not_shown_as_if_it_were_print(audit: Audit) -> Non
     assert shown and all(
         "0.270 in iqbal2017, section 5.7, Table 5.9, from which 100 * (1 - 0.270) = 73" in s for s in shown
     )
+
+
+@pytest.mark.parametrize(
+    ("claim", "relation", "verdict"),
+    [
+        ("r2plus1d-152-eighth-memory", "memory of R(2+1)D-152", "contradicted"),  # 0.442 / 2.888 is 0.153
+        ("slowfast-double-memory", "memory of SlowFast", "supported"),
+        ("half-parameter-use", "half of SlowFast's accuracy per parameter", "supported"),
+    ],
+)
+def test_about_has_one_margin_in_claims_and_in_the_audit(audit: Audit, claim: str, relation: str, verdict: str) -> None:
+    declared = {one["id"]: one for one in read_yaml_of("relations.yaml")["relations"]}
+    rules = {one["id"]: one["rule"] for one in read_yaml_of("claims.yaml")["claims"]}
+    assert declared[relation]["loosely"] == rules[claim][0]["op"] == "about"
+    assert verdicts_on_print("mahler2020")[claim] == verdict
+    found = [f.severity for f in audit.findings if f.id == f"mahler2020/declared/{slug(relation)}"]
+    assert found == (["decision"] if verdict == "contradicted" else [])
+
+
+def read_yaml_of(name: str) -> Any:
+    return yaml.safe_load((PROJECT / "documents/mahler2020" / name).read_text())
 
 
 def test_all_times_on_processors_follow_from_their_peaks(audit: Audit) -> None:

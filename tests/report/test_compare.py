@@ -28,6 +28,19 @@ def test_a_report_does_not_differ_from_itself_nor_by_hashes(before: Any) -> None
     assert differences(before, after) == []
 
 
+def test_scale_and_data_count_and_what_is_no_report_is_said(before: Any, tmp_path: Path) -> None:
+    after = copy.deepcopy(before) | {"scale": "paper", "stand_in": None}
+    (found,) = differences(before, after)
+    assert str(found).startswith(f"report as a whole: scale {before['scale']} -> paper; stand-in data ")
+    write_json(tmp_path / "twice.json", before | {"cells": [*before["cells"], before["cells"][0]]})
+    with pytest.raises(UserError, match="stands twice under cells"):
+        read_report(tmp_path / "twice.json")
+    (tmp_path / "none.json").write_text("{")
+    with pytest.raises(UserError, match="name another file, or make the report again") as said:
+        read_report(tmp_path / "none.json")
+    assert "remove the folder" not in str(said.value)
+
+
 def test_each_kind_of_difference_is_named(before: Any) -> None:
     after = copy.deepcopy(before)
     cells = [cell for cell in after["cells"] if cell["reproduced"]]

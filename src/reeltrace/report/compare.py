@@ -12,7 +12,7 @@ from reeltrace.artifacts.json_values import read_json
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.report.content import SCHEMA
 
-KINDS = ("cell", "claim", "finding", "number")
+KINDS = ("report", "cell", "claim", "finding", "number")
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
 NONE = "none"
 # What is compared of a claim and of a finding of the audit; the documents' words are not.
@@ -52,13 +52,16 @@ def read_report(path: Path) -> Any:
     try:
         report = read_json(found)
     except CheckFailed as error:
-        raise UserError(str(error)) from None
+        why = str(error).removeprefix(f"{found}: ").partition("; remove the folder")[0]
+        raise UserError(f"{found}: {why}; name another file, or make the report again") from None
     if not isinstance(report, dict) or report.get("schema") != SCHEMA:
         raise UserError(f"{found}: not a {JSON} of {SCHEMA}; make the report again, or name another file")
     try:
         for part in ("cells", "claims", "numbers"):
-            for entry in report[part]:
-                str(entry["id"])
+            names = [(_claim(entry) if part == "claims" else str(entry["id"])) for entry in report[part]]
+            if len(set(names)) < len(names):
+                twice = next(name for name in names if names.count(name) > 1)
+                raise UserError(f"{found}: {twice!r} stands twice under {part}; make the report again")
         for cell in report["cells"]:
             _of_cell(cell)
     except (KeyError, TypeError, AttributeError):
@@ -71,6 +74,7 @@ def differences(before: Any, after: Any) -> list[Difference]:
 
     Numbers are those that belong to no cell. A number that only counts others, or that a cell has, says nothing new.
     """
+    whole = _compared("report", [before], [after], _of_report, lambda report: "as a whole")
     cells = _compared("cell", before["cells"], after["cells"], _of_cell)
     claims = _compared("claim", before["claims"], after["claims"], _of_fields(OF_CLAIM), _claim)
     findings = _compared("finding", before.get("audit") or (), after.get("audit") or (), _of_fields(OF_FINDING))
@@ -80,7 +84,12 @@ def differences(before: Any, after: Any) -> list[Difference]:
         for report in (before, after)
     ]
     numbers = _compared("number", others[0], others[1], lambda n: {"printed": str(n["printed"])})
-    return [*cells, *claims, *findings, *numbers]
+    return [*whole, *cells, *claims, *findings, *numbers]
+
+
+def _of_report(report: Mapping[str, Any]) -> dict[str, str]:
+    """At which scale and on what it was made."""
+    return {"scale": str(report.get("scale", NONE)), "stand-in data": str(report.get("stand_in") or NONE)}
 
 
 def _prefixes(identity: str) -> list[str]:

@@ -55,6 +55,8 @@ def relation(value: str, follows: str, **more: object) -> dict[str, object]:
         ("{prose:gain}", f"{B} - {A} + 0.4", {"loosely": 0.3}, None),
         ("{prose:gain}", f"{B} - {A} + 0.7", {"loosely": 0.3}, "note"),
         ("{prose:gain}", f"{B} - {A} + 9", {"loosely": 0.3}, "decision"),
+        ("{prose:gain}", f"{B} - {A} + 0.2", {"loosely": "about"}, None),
+        ("{prose:gain}", f"{B} - {A} + 0.3", {"loosely": "about"}, "decision"),  # 20 percent, and no note
         (
             "{prose:share}",
             f"{B} - {A}",

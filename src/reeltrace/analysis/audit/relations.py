@@ -20,6 +20,7 @@ from reeltrace.analysis.audit.values import Library, Printed, number_of
 from reeltrace.analysis.expressions import Expression, Interval, Reference, parse
 from reeltrace.analysis.intervals import Z
 from reeltrace.analysis.published import read_yaml
+from reeltrace.analysis.yardstick import ABOUT
 from reeltrace.artifacts.names import DOCUMENTS
 from reeltrace.errors import UserError
 
@@ -50,8 +51,10 @@ class Relation(_Strict):
     """`value` should be what `follows` comes to.
 
     `loosely` is for words such as about and roughly: by which part of itself the value may be off, in place of what
-    rounding leaves open; up to twice that is a note and no more. `cells` print what `follows` takes from them though
-    they are no numbers, such as the 8 of the size 8x56^2.
+    rounding leaves open; up to twice that is a note and no more. `loosely: about` is the margin that the yardstick of
+    claims gives these words, beyond which the claim is contradicted: there is no such note.
+
+    `cells` print what `follows` takes from them though they are no numbers, such as the 8 of the size 8x56^2.
     """
 
     id: str
@@ -59,7 +62,7 @@ class Relation(_Strict):
     place: str
     value: Text
     follows: Text
-    loosely: Annotated[float, Field(gt=0, lt=1)] | None = None
+    loosely: Literal["about"] | Annotated[float, Field(gt=0, lt=1)] | None = None
     cells: tuple[Text, ...] = ()
     otherwise: tuple[Reading, ...] = ()
     innocent: tuple[str, ...] = ()
@@ -262,18 +265,21 @@ class Judge:
 
     # --- what is judged ---
 
-    def _distance(self, value: Expression, follows: Expression, loosely: float | None) -> Severity | None:
+    def _distance(
+        self, value: Expression, follows: Expression, loosely: Literal["about"] | float | None
+    ) -> Severity | None:
         """How far apart the two are: None where they agree."""
-        severities: tuple[tuple[bool, int, Severity | None], ...] = (
-            ((False, 1, None), (True, 1, "rounding")) if loosely is None else ((False, 1, None), (False, 2, "note"))
-        )
+        severities: tuple[tuple[bool, int, Severity | None], ...] = ((False, 1, None),)
+        if loosely != "about":
+            severities += ((True, 1, "rounding"),) if loosely is None else ((False, 2, "note"),)
+        part = ABOUT / 100 if loosely == "about" else Fraction(str(loosely or 0))
         for wide, times, severity in severities:
             left, right = self._bounds(value, wide), self._bounds(follows)
             if left is None or right is None:
                 return None
             if loosely is not None and (said := self._value(value)) is not None:
                 left = said, said  # what the word leaves open is more than rounding does
-            room = times * Fraction(str(loosely or 0)) * max(map(abs, left))
+            room = times * part * max(map(abs, left))
             if left[0] - room <= right[1] and right[0] <= left[1] + room:
                 return severity
         return "decision"
