@@ -306,7 +306,7 @@ class Judge:
         )
         beside = [each for text in relation.cells for each in _prints(parse(text), self._library, self._document)]
         computed, result = self._shown(follows), digits(come, like)
-        if computed != result:
+        if (read := number_of(computed)) is None or read[0] != come:
             computed = f"{computed} = {result}"
         if beside:
             computed = f"of {', '.join(each.printed for each in beside)}: {computed}"
