@@ -52,6 +52,24 @@ def test_known_mistakes_are_found(audit: Audit, identity: str, severity: str, co
     assert all(source.printed and source.place for source in found.sources)
 
 
+def test_the_frames_of_the_pathways_contradict_their_table(audit: Audit) -> None:
+    slow = of(audit, "mahler2020/declared/frames-of-the-slow-pathway-in-table-5.1")
+    alpha = of(audit, "mahler2020/declared/alpha-in-table-5.1")
+    assert (slow.severity, slow.computation) == ("decision", "of 8x56^2: 8, printed 4")
+    assert (alpha.severity, alpha.computation) == ("decision", "of 8x56^2, 32x56^2: 32 / 8 = 4, printed 8")
+    assert [s.printed for s in slow.sources] == ["4", "8x56^2"]
+    assert [s.printed for s in alpha.sources] == ["8", "8x56^2", "32x56^2"]
+
+
+def test_what_was_computed_is_not_shown_as_if_it_were_print(audit: Audit) -> None:
+    clips = of(audit, "basu2021/printed-twice/clips-of-kinetics-600").computation
+    assert clips.startswith("480k in basu2021, section 3.1.3, from which 1000 * 480 = 480000 was computed; 495,547 in ")
+    shown = [f.computation for f in audit.findings if "(1 - 0.270)" in f.computation]
+    assert shown and all(
+        "0.270 in iqbal2017, section 5.7, Table 5.9, from which 100 * (1 - 0.270) = 73" in s for s in shown
+    )
+
+
 @pytest.mark.parametrize(
     ("claim", "relation", "verdict"),
     [

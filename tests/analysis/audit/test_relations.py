@@ -84,6 +84,16 @@ def test_a_finding_shows_what_was_computed_of_what() -> None:
     assert found.id == f"{DOCUMENT}/declared/one"
 
 
+def test_a_computation_stands_beside_the_print_and_not_in_its_place() -> None:
+    (found,) = judged(relation("2 * {prose:other}", A))
+    assert found.computation == "50.00, printed 7.7, from which 2 * 7.7 = 15.4 was computed"
+
+
+def test_cells_that_are_no_numbers_must_be_printed() -> None:
+    with pytest.raises(UserError, match=r"one: \{table/row 0/nothing\}: no such cell is printed; correct cells"):
+        judged(relation("{prose:gain}", "8", cells=["{table/row 0/nothing}"]))
+
+
 def test_one_quantity_in_several_places() -> None:
     def same(*values: str, **more: object) -> list[str]:
         found = judged({"same": [{"id": "one", "what": "It", "values": values, **more}]})
