@@ -3,33 +3,22 @@
 from typing import Any
 
 from conftest import PROJECT
-from reeltrace.analysis import claims
+from reeltrace.analysis import claims, prose
 from reeltrace.analysis.published import load as load_published
 
 
-def published_only(document: str) -> dict[str, Any]:
-    """Tables with the document's own numbers and none of ours."""
-    tables = load_published(document, PROJECT).tables
-    return {
-        number: {
-            "kind": "accuracy",
-            "circumstances": "paper scale",
-            "cells": [
-                {
-                    "row": c.row,
-                    "column": c.column,
-                    "unit": c.unit,
-                    "reproduced": None,
-                    "published": {"value": c.value},
-                }
-                for c in table.cells
-            ],
-        }
-        for number, table in tables.items()
-        if table.unit in ("percent", "error rate")
-    }
+def judged_on_print(document: str) -> dict[str, dict[str, Any]]:
+    """Each claim by its id, with no number of ours."""
+    (of,) = claims.load([document], PROJECT)
+    found = claims.judge_all(of, load_published(document, PROJECT), prose.load(document, PROJECT), {})
+    return {claim["id"]: claim for claim in found}
 
 
 def verdicts_on_print(document: str) -> dict[str, str]:
-    (of,) = claims.load([document], PROJECT)
-    return {c["id"]: c["published_verdict"] for c in claims.judge_all(of, published_only(document))}
+    """By claim what the document's own numbers say."""
+    return {name: claim["published_verdict"] for name, claim in judged_on_print(document).items()}
+
+
+def with_verdict(document: str, verdict: str) -> set[str]:
+    """The claims that came out so."""
+    return {name for name, found in verdicts_on_print(document).items() if found == verdict}

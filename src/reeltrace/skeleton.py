@@ -59,13 +59,15 @@ tables:
       - {{row: a net, column: accuracy, printed: null, reason: not transcribed yet}}
 """,
     "claims.yaml": """\
-# What {key} claims about its tables, as rules over cells: [table, row, column]. `op` is below, above, level or times.
+# What {key} claims about its tables, as rules. A side is a cell, [table, row, column], a value of prose.yaml,
+# {{prose: id}}, or an expression, "{{1/a net/accuracy}} - 1"; `op` is a word of the yardstick, which the page of the
+# report prints: above, significantly above, similar, times, is ...
 #   - id: {key}-first
 #     title: "A net beats another"
 #     says: "the claim in our words"
 #     place: "section 1"
 #     rule:
-#       - {{left: ["1", "a net", "accuracy"], op: above, by: 0, right: ["1", "another net", "accuracy"]}}
+#       - {{left: ["1", "a net", "accuracy"], op: above, right: ["1", "another net", "accuracy"]}}
 
 claims: []
 """,

@@ -105,7 +105,7 @@ CLAIM = {
     "title": "Both are best after as many epochs",
     "says": "Both nets need the same number of epochs",
     "place": "section 1",
-    "rule": [{"left": ["1", "plain", "best"], "op": "level", "by": 0, "right": ["1", "T2", "best"]}],
+    "rule": [{"left": ["1", "plain", "best"], "op": "is", "right": ["1", "T2", "best"]}],
 }
 
 
@@ -146,7 +146,7 @@ def test_a_table_of_an_invented_kind_is_made_shown_verified_and_explained(tmp_pa
         ("mine/1/T2/best", epoch),
     ]
     (claim,) = report["claims"]
-    assert (claim["verdict"], claim["published_verdict"]) == ("trend holds", "fails")
+    assert (claim["verdict"], claim["published_verdict"]) == ("holds", "contradicted")
     page = (project.folder("report/all") / "report.html").read_text()
     for part in ('id="mine-table1"', "An epoch is one pass", "The best epoch of each net", "measured here"):
         assert part in page

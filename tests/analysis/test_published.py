@@ -65,6 +65,7 @@ def test_headings_and_types_of_rows_go_together(headings: list[str], kind: str |
         ("2", "stride", 2),
         ("Conv3D", "text", "Conv3D"),
         ("13320", "count", 13320),
+        ("480k", "thousands", 480.0),
         ("1.41", "points", 1.41),
         ("+7.3", "points", 7.3),
         ("-0.4", "points", -0.4),

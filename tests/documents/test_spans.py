@@ -36,6 +36,12 @@ def test_each_value_has_a_span_and_is_the_one_that_was_found(key: str) -> None:
 
 
 @pytest.mark.parametrize("key", DOCUMENTS)
+def test_the_test_sets_of_the_prose_are_those_of_the_tables(key: str) -> None:
+    named = {value.test for value in prose.load(key, PROJECT).values()} - {None}
+    assert named <= set(published.load(key, PROJECT).tests)
+
+
+@pytest.mark.parametrize("key", DOCUMENTS)
 def test_each_value_stands_at_its_place(key: str) -> None:
     assert misplaced(published.load(key, PROJECT), prose.load(key, PROJECT), bound(key), content(key)) == []
 

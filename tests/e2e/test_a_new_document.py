@@ -127,8 +127,7 @@ CLAIMS = {
             "rule": [
                 {
                     "left": ["1", "equivariant", "treverse"],
-                    "op": "above",
-                    "by": 10,
+                    "op": "significantly above",
                     "right": ["1", "plain", "treverse"],
                 }
             ],

@@ -69,11 +69,11 @@ def check_cells(content: Any, project: Project) -> None:
 def marked_names(html: str, content: Any, project: Project) -> set[str]:
     """The names of data that other data stands in for, each of which is marked where it labels a number."""
     names, marked = set(replaced(content["stand_in"])), set()
-    banner = html[html.index('class="banner"') : html.index("<main")]
+    banner = html[html.index('class="banner"') : html.index('<section id="summary"')]
     assert all(f"in place of {name}" in banner for name in names)
     for key in project.registry.params.tables:
         own = replaced(read_json(project.folder(f"aggregate/{key}") / "cells.json")["stand_in"] or "")
-        section = html[html.index(f'<section class="table" id="{key}"') :]
+        section = html[html.index(f'id="{key}"') :]
         section = section[: section.index("</section>")].partition('<details class="overrides"')[0]
         labels = re.findall(r"<(h3|th|caption|text|figcaption)\b[^>]*>(.*?)</\1>", section, re.DOTALL)
         heads = [text for tag, text in labels if tag == "text"]

@@ -1,11 +1,13 @@
 """The report in a real browser: Debian's Chromium, driven over its debugging pipe."""
 
+import base64
 import contextlib
 import fcntl
 import json
 import os
 import shutil
 import subprocess
+import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +31,7 @@ FLAGS = (
     "--remote-debugging-pipe",
 )
 TIMEOUT_S = 60
+AXE = "4.10.3"  # of axe-core
 
 
 def chromium() -> str:
@@ -143,6 +146,14 @@ class Browser:
             self.call("Input.dispatchMouseEvent", type=kind, x=box[0], y=box[1], button="left", clickCount=1)
 
 
+def wait_for(browser: Browser, condition: str) -> None:
+    """History moves and loading end later than the call that starts them."""
+    end = time.monotonic() + TIMEOUT_S
+    while not browser.js(condition):
+        assert time.monotonic() < end, condition
+        time.sleep(0.05)
+
+
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     with contextlib.closing(Browser(tmp_path_factory.mktemp("profile"))) as opened:
@@ -254,17 +265,9 @@ def test_without_scripts_a_number_leads_to_its_chain(browser: Browser, report: P
         browser.click(NUMBER)
         assert browser.js("location.hash") == f"#n={CELL}"
         assert browser.js("document.querySelector(':target').closest('details').open")
-        assert browser.js("document.querySelector(':target').innerText.includes('/best/test/treverse/top1')")
+        wait_for(browser, "document.querySelector(':target').innerText.includes('/best/test/treverse/top1')")
     finally:
         browser.call("Emulation.setScriptExecutionDisabled", value=False)
-
-
-def wait_for(browser: Browser, condition: str) -> None:
-    """History moves and loading end later than the call that starts them."""
-    end = time.monotonic() + TIMEOUT_S
-    while not browser.js(condition):
-        assert time.monotonic() < end, condition
-        time.sleep(0.05)
 
 
 def test_the_address_says_which_chain_is_open_and_back_closes_it(browser: Browser, report: Path) -> None:
@@ -391,10 +394,89 @@ def test_the_table_of_tables_sorts_by_each_column(browser: Browser, report: Path
         assert first == sorted(first, reverse=column != 0)
 
 
-def test_it_prints(browser: Browser, report: Path) -> None:
+def text_of(pdf: Path) -> str:
+    """The text of a PDF, or of what stands in its place where poppler is not installed: nothing."""
+    if shutil.which("pdftotext") is None:
+        pytest.skip("no pdftotext on PATH; install Debian's package poppler-utils to read what is printed")
+    return subprocess.run(["pdftotext", "-layout", str(pdf), "-"], capture_output=True, text=True, check=True).stdout
+
+
+def test_it_prints_all_columns_and_what_is_folded(browser: Browser, report: Path, tmp_path: Path) -> None:
     browser.open(report, 1280)
-    pdf = browser.call("Page.printToPDF", preferCSSPageSize=True)["data"]
-    assert len(pdf) > 50_000
+    wide = browser.js("[...document.querySelectorAll('.broad')].length")
+    printed = base64.b64decode(browser.call("Page.printToPDF", preferCSSPageSize=True)["data"])
+    assert len(printed) > 50_000 and printed.startswith(b"%PDF")
+    (tmp_path / "report.pdf").write_bytes(printed)
+    text = text_of(tmp_path / "report.pdf")
+    assert wide is not None and "Path in params.yaml" in text and "How to read the verdicts" not in text
+    assert "Clear" not in text and "Appendix: chains and artifacts" in text
+    heads = browser.js("[...document.querySelectorAll('#nobody2024-a2 thead th')].map((head) => head.textContent)")
+    squeezed = "".join(text.split())
+    assert all("".join(head.split()) in squeezed for head in heads if len(head) < 8)
+
+
+def test_it_fits_the_page_in_print(browser: Browser, report: Path) -> None:
+    browser.open(report, 1000)
+    browser.call("Emulation.setEmulatedMedia", media="print")
+    try:
+        wider = browser.js(
+            "[...document.querySelectorAll('section.table:not(.broad) table')].filter(e => "
+            "e.getBoundingClientRect().right > innerWidth + 1).map(e => e.closest('section').id)"
+        )
+        assert wider == []
+    finally:
+        browser.call("Emulation.setEmulatedMedia", media="")
+
+
+def test_behind_a_strict_policy_it_is_readable(browser: Browser, report: Path, tmp_path: Path) -> None:
+    """Neither the style sheet nor the script may run: text, signs and drawings stay."""
+    policy = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'self'\">"
+    page = report.read_text(encoding="utf-8").replace("<meta charset", f"{policy}<meta charset", 1)
+    (tmp_path / "strict.html").write_text(page, encoding="utf-8")
+    browser.open(tmp_path / "strict.html", 1280)
+    assert browser.js("getComputedStyle(document.querySelector('table')).borderCollapse") == "separate"
+    assert not browser.js("document.getElementById('panel').open")
+    assert "✗ not exact" in browser.js("document.querySelector('main').textContent")
+    fills = browser.js(
+        "[...new Set([...document.querySelectorAll('svg .line, svg .grid')].map((e) => getComputedStyle(e).fill))]"
+    )
+    assert fills == ["none"]
+    assert browser.js(f"document.querySelector('{NUMBER.replace(chr(34), chr(92) + chr(34))}') !== null")
+    assert browser.js("document.getElementById('find').hidden")
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The script of axe-core, from npm."""
+    folder = tmp_path_factory.mktemp("axe")
+    npm = shutil.which("npm")
+    packed = npm and subprocess.run(
+        [npm, "pack", f"axe-core@{AXE}", "--silent", f"--pack-destination={folder}"], capture_output=True, timeout=300
+    )
+    if not packed or packed.returncode:
+        if os.environ.get("CI"):
+            pytest.fail("axe-core could not be had from npm")
+        pytest.skip("axe-core could not be had from npm; install npm, or go where a registry can be reached")
+    with tarfile.open(folder / f"axe-core-{AXE}.tgz") as archive:
+        script = archive.extractfile("package/axe.min.js")
+        assert script is not None
+        return script.read().decode()
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
+def test_axe_finds_nothing_serious(browser: Browser, report: Path, axe: str, width: int, dark: bool) -> None:
+    browser.open(report, width, dark=dark)
+    browser.js(f"{axe};0")
+    for state in ("", NUMBER):
+        if state:
+            browser.js(f"document.querySelector({json.dumps(state)}).click()")
+        browser.js(
+            "window.found = null; axe.run(document, {resultTypes: ['violations']}).then((result) => { window.found ="
+            " result.violations.filter((v) => ['serious', 'critical'].includes(v.impact)).map((v) => v.id + ' '"
+            " + v.nodes[0].html.slice(0, 200)); }); 0"
+        )
+        wait_for(browser, "window.found !== null")
+        assert browser.js("window.found") == []
 
 
 def test_the_tables_of_accuracies_fit_a_page_of_1200_pixels(browser: Browser, report: Path) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from analysis.fabricated import REPOSITORY, Project
+from reeltrace.analysis import yardstick
 from reeltrace.artifacts.files import sha256_file
 from reeltrace.artifacts.formats import FRAMES, VIDEO_INDEX
 from reeltrace.artifacts.json_values import canonical_json, read_json, write_json
@@ -24,7 +25,7 @@ from reeltrace.artifacts.protocol import tree_entry
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.registry.fields import replaced
 from reeltrace.report import figures, stage, videos
-from reeltrace.report.binding import Binder
+from reeltrace.report.binding import Binder, anchor
 from reeltrace.report.chance import bind_chance, stand_in_nets
 from reeltrace.report.content import check, schema
 from reeltrace.report.document import build, check_templates
@@ -122,6 +123,8 @@ def alter(content: Any, path: str, value: Any) -> Any:
         ("", "cells/0/more", 1),
         ("", "claims/0/rule", []),
         ("", "claims/0/rule/0/left", ["3", "row"]),
+        ("", "claims/0/rule/0/left", {"cell": ["3", "row"]}),
+        ("", "claims/0/verdict", "trend holds"),
         ("", "equivariance/0/transform", "original"),
         ("", "artifacts/x", {}),
         ("", "numbers/0/trace", {"artifact": "/tmp/x", "pointer": "/", "sha256": "0" * 64}),
@@ -246,16 +249,39 @@ def test_a_claim_that_stand_in_data_cannot_bear_out_says_so_beside_its_outcome(h
     for claim, why in said.items():
         row = html[html.index(f'<tr id="claim-{claim}"') :]
         assert why in unescape(row[: row.index("</tr>")])
-    failing = [f"claim/{c['id']}" for c in content["claims"] if c["by_construction"] and c["verdict"] == "trend fails"]
+    failing = [f"claim/{c['id']}" for c in content["claims"] if c["by_construction"] and c["verdict"] != "holds"]
     number = next(n for n in content["numbers"] if n["id"] == "count/claims/by construction")
     assert number["of"] == failing and int(number["printed"]) == len(failing) > 0
-    assert f"Of those that fail, {len(failing)} could not be expected to hold" in text
+    assert f"Of those that do not hold, {len(failing)} could not be expected to on" in text
+
+
+def test_claims_stand_with_both_outcomes_and_the_documents_numbers_beside_ours(html: str, content: Any) -> None:
+    section = html[html.index('<section id="claims">') :]
+    section = section[: section.index("</section>")]
+    text = unescape(" ".join(re.sub(r"<[^>]+>", "", section).split()))
+    for row in yardstick.table():
+        assert row["means"] in text and row["said"] in text
+    for claim in content["claims"]:
+        row = section[section.index(f'<tr id="claim-{claim["id"]}"') :]
+        row = row[: row.index("</tr>")]
+        assert f'data-print="{claim["published_verdict"]}" data-here="{claim["verdict"]}"' in row
+        for rule in claim["rule"]:
+            for cell in (rule[side].get("cell") for side in ("left", "right")):
+                found = [c for c in content["cells"] if c["document"] == claim["document"]]
+                found = [c for c in found if [c["table"], c["row"], c["column"]] == cell]
+                if found and found[0]["published"]["printed"] is not None:
+                    assert f"print {found[0]['published']['printed']}" in re.sub(r"<[^>]+>", "", row)
+    for key, name in (("claims", "count/claims/"), ("claims_print", "count/claims-print/")):
+        counted = {n["id"].removeprefix(name): len(n["of"]) for n in content["numbers"] if n["id"].startswith(name)}
+        counted.pop("by construction", None)
+        assert content["summary"][key] == counted and sum(counted.values()) == len(content["claims"])
+    assert "p = 0.000" not in text and "p 0.000" not in text
 
 
 def test_scale_and_data_are_said_everywhere(html: str, content: Any, finished: Project) -> None:
     assert content["stand_in"].startswith("scikit-learn's 8x8 handwritten digits in place of MNIST")
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", html[html.index("<main") :]))
-    before = re.sub(r"<[^>]+>", "", html[html.index("<body") : html.index("<main")])
+    before = re.sub(r"<[^>]+>", "", html[html.index("<body") : html.index('<section id="summary"')])
     assert "Quick scale on stand-in data: not a reproduction." in before
     trained = [c for c in content["cells"] if not c["table"].startswith("A")]  # of the appendix: quantities
     for cell in trained:
@@ -515,9 +541,66 @@ def test_strips_show_evenly_spaced_frames() -> None:
 
 def test_curves_reach_their_last_value() -> None:
     svg = figures.learning_curves("a <title>", [figures.Curve("x & y", 0, ((1, 0.0), (2, 100.0)))], figures.Markup())
-    assert 'd="M34 182L348 12"' in svg
+    assert 'd="M38 86L192 8"' in svg
     assert "a &lt;title&gt;" in svg and "x &amp; y" in svg
     assert figures.learning_curves("one epoch", [figures.Curve("x", 0, ((1, 50.0),))], figures.Markup())
+
+
+def test_each_document_has_its_shares_drawn_against_the_print(html: str, content: Any) -> None:
+    for document in dict.fromkeys(cell["document"] for cell in content["cells"]):
+        both = [
+            cell["id"]
+            for cell in content["cells"]
+            if cell["document"] == document
+            and cell["unit"] in ("percent", "error rate")
+            and cell["reproduced"]
+            and isinstance(cell["published"]["value"], int | float)
+        ]
+        place = html.find(f'data-figure="against/{document}"')
+        assert (place >= 0) is bool(both)
+        figure = html[place : html.index("</svg>", place)]
+        assert [unescape(link) for link in re.findall(r'href="#([^"]+)"', figure)] == [anchor(one) for one in both]
+        assert figure.count('class="interval"') == len(both)
+
+
+def test_a_drawing_needs_no_style_sheet(html: str) -> None:
+    for drawing in re.findall(r"<svg\b.*?</svg>", html, re.DOTALL):
+        for shape in re.findall(r"<(?:path|circle|rect|line|polyline)\b[^>]*>", drawing):
+            assert ' fill="' in shape, shape
+            assert not shape.startswith("<path") or ' stroke="' in shape, shape
+
+
+def test_a_difference_is_ours_minus_the_print(content: Any) -> None:
+    numbers = {number["id"]: number["printed"] for number in content["numbers"]}
+    seen = 0
+    for cell in content["cells"]:
+        if (printed := numbers.get(f"{cell['id']}/difference")) is None:
+            continue
+        difference = cell["reproduced"]["value"] - cell["published"]["value"]
+        assert float(printed.replace("\u2212", "-").replace("\u00b1", "")) == pytest.approx(
+            difference, abs=0.51 * 0.1 ** len(printed.partition(".")[2])
+        )
+        seen += 1
+    assert seen > 20
+
+
+def test_what_all_values_of_a_table_have_in_common_is_said_once(html: str, content: Any) -> None:
+    for document, table, key in (("nobody2024", "3", "nobody2024-table3"), ("nobody2024", "8", "nobody2024-table8")):
+        cells = [c for c in content["cells"] if (c["document"], c["table"]) == (document, table) and c["reproduced"]]
+        assert {cell["verdict"] for cell in cells} == {"not comparable"}
+        section = html[html.index(f'id="{key}"') :]
+        section = section[: section.index("</section>")]
+        assert section.count("not comparable</span>") == 1
+
+
+def test_a_table_of_which_nothing_was_run_is_folded(html: str, content: Any) -> None:
+    places = dict.fromkeys((cell["document"], cell["table"]) for cell in content["cells"])
+    folded = [
+        place
+        for place in places
+        if all(c["reproduced"] is None for c in content["cells"] if (c["document"], c["table"]) == place)
+    ]
+    assert html.count('<details class="folded"') == len(folded)
 
 
 def test_the_report_never_imports_torch() -> None:
@@ -698,8 +781,8 @@ def test_a_chart_has_the_unit_of_its_table(html: str, content: Any) -> None:
     assert re.findall(r'class="tick mid"[^>]*>([^<]*)<', errors) == ["0", "0.5", "1"]
     cells = [c for c in content["cells"] if (c["document"], c["table"]) == ("someone2025", "1.4")]
     values = [c["reproduced"]["value"] for c in cells if c["unit"] == "error rate"]
-    left, _, _, _, right = (float(x) for x in re.findall(r'class="grid" d="M([\d.]+) ', errors))
-    drawn = [float(x) for x in re.findall(r'<circle class="ours" cx="([\d.]+)"', errors)]
+    left, _, _, _, right = (float(x) for x in re.findall(r'class="grid"[^>]* d="M([\d.]+) ', errors))
+    drawn = [float(x) for x in re.findall(r'<circle class="ours"[^>]* cx="([\d.]+)"', errors)]
     assert drawn == pytest.approx([left + (right - left) * value for value in values], abs=0.1)
     percent = chart_of("nobody2024-table3")
     assert "Accuracy in percent, drawn on one scale" in percent

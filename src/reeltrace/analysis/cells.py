@@ -257,7 +257,7 @@ class Content(Part):
     Of a table from runs there are `seeds` and, by row, its `runs`. What else is shown with the cells: how equivariant
     the nets are (`equivariance`), what recurrent ones carry (`hidden`), the search for printed counts (`search`), by
     column where its values come from (`origins`) and which were `added` to the document's, whole measurements below the
-    table (`beside`), figures drawn again (`drawings`, by number).
+    table (`beside`), figures drawn again (`drawings`, by number), which tests each net got right (`paired`).
     """
 
     schema_: int = Field(alias="schema")
@@ -281,6 +281,7 @@ class Content(Part):
     added: list[str] = []
     beside: list[dict[str, Any]] = []
     drawings: dict[str, dict[str, Any]] = {}
+    paired: dict[str, Any] = {}
 
 
 def check(content: dict[str, Any], made_by: str) -> None:

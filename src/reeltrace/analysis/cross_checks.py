@@ -4,12 +4,14 @@ Each text is checked by itself when it is read. Here every name that one gives t
 that does not exist would otherwise become "not run", and be found after hours of training or not at all.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from reeltrace.analysis import assumptions, claims, published
+from reeltrace.analysis import assumptions, claims, prose, published
 from reeltrace.analysis.assumptions import Assumption
+from reeltrace.analysis.expressions import Reference
 from reeltrace.analysis.published import FILE
 from reeltrace.artifacts.names import DOCUMENTS
 from reeltrace.errors import UserError, known_names
@@ -36,14 +38,10 @@ def check_texts(registry: Registry, root: Path = Path()) -> tuple[str, ...]:
         _check_table(registry.files.place, f"tables.{key}", table, documents[table.document])
     for of in claims.load(documents, root):
         path, document = DOCUMENTS / of.document / claims.FILE, documents[of.document]
+        told = prose.load(of.document, root)
         for claim in of.claims:
             for number, rule in enumerate(claim.rule, start=1):
-                place = f"{path}: claim {claim.id!r}: rule {number}"
-                left, right = (_cell(getattr(rule, side), f"{place}: {side}", document) for side in ("left", "right"))
-                if left.unit != right.unit or left.in_unit.number is None:
-                    raise UserError(
-                        f"{place}: found cells in {left.unit} and in {right.unit}; expected two numbers of one unit"
-                    )
+                _check_rule(rule, f"{path}: claim {claim.id!r}: rule {number}", document, told)
     named: dict[str, None] = {}
     ledgers = assumptions.load(documents, root)
     _check_sizes(documents.values(), ledgers)
@@ -72,6 +70,46 @@ def _table(number: str, place: str, document: published.Document) -> published.T
     if number not in document.tables:
         raise UserError(f"{place}: no table {number!r} in {document.path}; {known_names(number, document.tables)}")
     return document.tables[number]
+
+
+def _check_rule(
+    rule: claims.Comparison, place: str, document: published.Document, told: Mapping[str, prose.ProseValue]
+) -> None:
+    """Every cell and every value of the prose that a comparison names is there, and is a number."""
+    units = []
+    for side, shown in zip(("left", "right"), rule.sides, strict=True):
+        plain = isinstance(getattr(rule, side), tuple)
+        for reference in shown.references:
+            cell = _referred(reference, f"{place}: {side}", document, told)
+            if cell is not None and plain:
+                units.append(cell.unit)
+    if len(set(units)) > 1:
+        raise UserError(f"{place}: found cells in {units[0]} and in {units[1]}; expected two numbers of one unit")
+
+
+def _referred(
+    reference: Reference, place: str, document: published.Document, told: Mapping[str, prose.ProseValue]
+) -> published.Cell | None:
+    """The cell that is referred to; None for a value of the prose, and for what is known here besides cells."""
+    if reference.document is not None:
+        raise UserError(f"{place}: {reference} is of another document; a claim is about its own")
+    if reference.several:
+        raise UserError(f"{place}: {reference}: a claim names each of its cells; * is for audits")
+    if reference.prose:
+        where = f"{DOCUMENTS / document.document / prose.FILE}"
+        _look_up("value", reference.prose, told, place, where)
+        return None
+    if any(re.fullmatch(pattern, reference.column) for pattern in claims.further_columns()):
+        table = _table(reference.table, place, document)
+        _look_up(
+            "row", reference.row, [r.key for r in table.rows], place, f"table {reference.table} of {document.path}"
+        )
+        return None
+    cell = _cell((reference.table, reference.row, reference.column), place, document)
+    if cell.in_unit.number is None and (cell.printed is None or claims.numeral(cell.printed, cell.unit) is None):
+        at = f"table {reference.table}, row {reference.row!r}, column {reference.column!r}"
+        raise UserError(f"{place}: {at} is {cell.printed or 'empty'}, in {cell.unit}; expected two numbers of one unit")
+    return cell
 
 
 def _cell(at: claims.Place, place: str, document: published.Document) -> published.Cell:

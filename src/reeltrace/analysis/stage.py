@@ -38,7 +38,7 @@ def outputs(spec: AggregateSpec, inputs: Mapping[str, Path], root: Path) -> dict
         for name, folder in sorted(inputs.items())
         if name.split("/")[0] in ("train", "measure", "timing")
     }
-    return {CELLS: canonical_json(aggregate(spec, document, sources)), CURVES: curves(spec, inputs)}
+    return {CELLS: canonical_json(aggregate(spec, document, sources, inputs)), CURVES: curves(spec, inputs)}
 
 
 def read_source(artifact: str, folder: Path) -> Source:

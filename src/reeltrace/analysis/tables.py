@@ -8,8 +8,10 @@ holds. Here is what all tables have; the kind of a table names the function that
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reeltrace.analysis import paired
 from reeltrace.analysis import published as pub
 from reeltrace.analysis.cells import check
 from reeltrace.analysis.sources import Source
@@ -24,8 +26,15 @@ if TYPE_CHECKING:
 SCHEMA = 1
 
 
-def aggregate(spec: AggregateSpec, document: pub.Document, sources: Mapping[str, Source]) -> dict[str, Any]:
+def aggregate(
+    spec: AggregateSpec,
+    document: pub.Document,
+    sources: Mapping[str, Source],
+    folders: Mapping[str, Path] | None = None,
+) -> dict[str, Any]:
     """The content of cells.json for one table. `sources` maps "stage/key" to what that artifact measured.
+
+    With the `folders` of those artifacts it says of every test behind a cell whether it was right.
 
     Raises `UserError` where the registry and the transcription disagree on rows or columns, `CheckFailed` where a
     metrics file lacks a value or contradicts itself.
@@ -55,6 +64,9 @@ def aggregate(spec: AggregateSpec, document: pub.Document, sources: Mapping[str,
         **({"seeds": list(spec.seeds)} if from_runs else {}),
         **load(kind.cells)(table, spec, document, sources, circumstances),
     }
+    if from_runs and folders is not None:
+        specs = {name: source.spec.metrics for name, source in sources.items() if source.spec is not None}
+        content["paired"] = paired.answers(table, spec.seeds, folders, specs)
     check(content, kind.cells)
     return content
 

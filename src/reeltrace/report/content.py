@@ -10,8 +10,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
-from reeltrace.analysis.cells import Compared, Override, Part, Sha256, Source, Trace, first_mistake
-from reeltrace.analysis.claims import Operation
+from reeltrace.analysis.cells import Absent, Compared, Override, Part, Sha256, Source, Trace, first_mistake
+from reeltrace.analysis.claims import Here, OnPrint
+from reeltrace.analysis.yardstick import Operation
 from reeltrace.artifacts.formats import JSON
 from reeltrace.registry.fields import Scale
 
@@ -37,7 +38,8 @@ class Summary(Part):
 
     cells: int = Field(description="How many cells there are.")
     verdicts: dict[str, int] = Field(description="How many cells got each verdict.")
-    claims: dict[str, int] = Field(description="How many claims got each outcome.")
+    claims: dict[str, int] = Field(description="How many claims got each outcome on our numbers.")
+    claims_print: dict[str, int] = Field(description="How many claims got each outcome on the document's own numbers.")
     chance: list[Chance] = Field(description="Per set of stand-in data, which nets do no better than chance.")
 
 
@@ -76,13 +78,39 @@ class Equivariance(Part):
     agreement: Quantity = Field(description="The percentage of clips that are classified alike.")
 
 
-class Comparison(Part):
-    """`left op right`, with `by` in between."""
+class Side(Part):
+    """One side of a comparison: a cell, a value of the prose, or an expression over both."""
 
-    left: Cell = Field(description="Table, row and column of one cell.")
-    op: Operation = Field(description="What the one is to the other.")
-    by: float = Field(description="By how much, in percentage points; for `times` a factor.")
-    right: Cell = Field(description="Table, row and column of the other cell.")
+    cell: Cell | Absent = Field(default=None, description="Table, row and column.")
+    prose: str | Absent = Field(default=None, description="The id of a value in the document's prose.yaml.")
+    expression: str | Absent = Field(default=None, description="`{7.2/SlowFast/GFLOPS per run} / 30` and its like.")
+
+
+class Comparing(Part):
+    """What a comparison came to on some numbers; null what is missing or not random."""
+
+    holds: bool | None = Field(description="Whether it holds; null where a value is missing.")
+    left: float | None = Field(description="The left side, shares in percent.")
+    right: float | None = Field(description="The right side, shares in percent.")
+    difference: float | None = Field(description="left - right, or left - by * right.")
+    relative: bool = Field(description="Whether the difference is in percent of the right side.")
+    interval: list[float] | None = Field(description="Its 95 % interval, where something is random.")
+    p: float | None = Field(description="How likely a difference so far from the nearest end is by chance.")
+    settled: bool | None = Field(description="Where nothing is random: whether rounding leaves it certain.")
+    how: str | None = Field(description="By which test.")
+    why: str | None = Field(description="What is missing.")
+
+
+class Comparison(Part):
+    """`left op right`, with a factor `by` for `times` and `about`."""
+
+    left: Side = Field(description="The left side.")
+    op: Operation = Field(description="What the one is to the other: a word of the yardstick.")
+    by: float | None = Field(description="The factor; null for other words.")
+    right: Side = Field(description="The right side.")
+    cells: list[Cell] = Field(description="The cells that both sides name.")
+    print: Comparing = Field(description="What it comes to on the document's own numbers.")
+    here: Comparing = Field(description="What it comes to on our numbers.")
 
 
 class Claim(Part):
@@ -91,19 +119,21 @@ class Claim(Part):
     id: str = Field(description="The name of the claim.")
     document: str = Field(description="The key of the document.")
     title: str = Field(description="The claim in short.")
-    says: str = Field(description="The document's words.")
-    place: str = Field(description="Where they stand.")
+    says: str = Field(description="What the document says, in our words.")
+    place: str = Field(description="Where it says so.")
+    note: str | None = Field(description="What a reader should know of the rule; null where nothing.")
     rule: list[Comparison] = Field(min_length=1, description="The comparisons that must all hold.")
-    verdict: Literal["trend holds", "trend fails", "not run"] = Field(description="The verdict on our numbers.")
-    certain: bool = Field(description="False where the intervals allow the opposite.")
+    verdict: Here = Field(description="The outcome on our numbers.")
+    why: str | None = Field(description="Why our numbers leave it open or say nothing; null where they do not.")
+    p: float | None = Field(description="The p-value of the outcome on our numbers; null where nothing is random.")
+    p_adjusted: float | None = Field(description="The same, adjusted by Holm's method over the claims of its family.")
+    family: str = Field(description="The table whose claims are looked at together, `document/table`.")
     circumstances: str = Field(description="How the numbers were made: scale and data.")
-    uncertainty: str | None = Field(description="Why the verdict is not certain; null where it is.")
     by_construction: str | None = Field(
         description="Why the claim cannot be expected to hold on stand-in data; null where it can, or none is used."
     )
-    published_verdict: Literal["holds", "fails", "not given"] = Field(
-        description="The verdict on the document's own numbers."
-    )
+    published_verdict: OnPrint = Field(description="The outcome on the document's own numbers.")
+    published_why: str | None = Field(description="Why those leave it open; null where they do not.")
 
 
 class Assumption(Part):

@@ -9,15 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jinja2
 from jinja2 import nodes
 
-from reeltrace.analysis import assumptions, claims, published
+from reeltrace.analysis import assumptions, claims, prose, published, yardstick
 from reeltrace.analysis.cells import parts
 from reeltrace.analysis.intervals import CONFIDENCE
+from reeltrace.analysis.paired import ALPHA
 from reeltrace.analysis.stage import read_history
 from reeltrace.analysis.verdicts import MEANINGS, count
 from reeltrace.artifacts.files import sha256_file
@@ -30,15 +32,16 @@ from reeltrace.kinds.architecture import ARCHITECTURES
 from reeltrace.kinds.dataset import DATASETS
 from reeltrace.kinds.measurement import MEASUREMENTS
 from reeltrace.kinds.points import load
+from reeltrace.kinds.rounding import printed
 from reeltrace.kinds.table import TABLES
 from reeltrace.kinds.unit import UNITS
 from reeltrace.kinds.words import span
 from reeltrace.registry.fields import replaced
 from reeltrace.registry.header import read_header
-from reeltrace.report import appendix, chance, figures, frame_nets, measured_tables
+from reeltrace.report import appendix, chance, claims_page, figures, frame_nets, measured_tables
 from reeltrace.report import summary as table_summary
 from reeltrace.report.binding import Binder, Number
-from reeltrace.report.chains import artifact_name, derivation_words, describe, table_words
+from reeltrace.report.chains import derivation_words, describe, table_words
 from reeltrace.report.content import SCHEMA
 
 if TYPE_CHECKING:
@@ -50,7 +53,6 @@ QUANTITIES = {"relative_error": "relative error", "agreement": "agreement"}
 HEADINGS = ("Model", "Type")  # above the rows of a table that has no headings of its own
 OF_THE_PAGE = ("strips", "template", "macro")  # what the page shows of a dataset, and report.json has not
 COMPACT = 4  # columns of accuracies beyond which a table is set tightly
-TREND_VERDICTS = ("trend holds", "trend fails", "not run")
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
     prints = {name: published.load(name, root) for name in dict.fromkeys(t["document"] for t in tables)}
     documents = {name: read_header(name, root) for name in prints}
     all_claims = claims.load(documents, root)
+    told = {name: prose.load(name, root) for name in documents}
     ledgers = assumptions.load(documents, root)
     binder = Binder()
     cells = [cell for table in tables for cell in _bind_cells(binder, table)]
@@ -85,6 +88,8 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         for of_document in all_claims
         for claim in claims.judge_all(
             of_document,
+            prints[of_document.document],
+            told[of_document.document],
             {t["table"]: t for t in tables if t["document"] == of_document.document},
         )
     ]
@@ -113,6 +118,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         "pictures": [_without_bytes(one) for one in drawn],
         "artifacts": artifacts,
     }
+    rules = {c["id"]: claims_page.sentences(c, told[c["document"]], binder) for c in judged}
     environment = _environment(root)
     replaced_in = {(t["document"], t["table"]): replaced(t["stand_in"] or "") for t in tables}
     replaced_sets = {d["key"]: d["stand_in"] for d in datasets if d["stand_in"]}
@@ -124,6 +130,12 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         binder=binder,
         name=binder.name,
         tables=views,
+        yardstick=yardstick.table(),
+        alpha=f"{ALPHA:.0%}".replace("%", " %"),
+        print_of=lambda identity: binder.published_values.get(identity, ("",))[0],
+        means_here=claims.MEANS_HERE,
+        means_on_print=claims.MEANS_ON_PRINT,
+        rules=rules,
         units={(c["document"], c["table"], c["row"], c["column"]): UNITS.get(c["unit"]).behind for c in cells},
         documents=documents,
         datasets=datasets,
@@ -147,6 +159,8 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         statistics=statistics,
         bar=table_summary.bar,
         tones=table_summary.TONES,
+        signs=table_summary.SIGNS,
+        against={name: figures.against(name, cells, binder) for name in documents},
         root_hash=root_hash(inputs),
         chain_groups=lambda: appendix.groups(binder, cells, [f"count/{verdict}" for verdict in MEANINGS]),
         example={
@@ -285,6 +299,7 @@ def _bind_cells(binder: Binder, table: dict[str, Any]) -> list[dict[str, Any]]:
                 frame_nets.bind_ratio(binder, identity, title, trace, cell)
             if "interval" in reproduced:
                 _bind_parts(binder, identity, index, trace, reproduced)
+                _bind_difference(binder, identity, cell)
             if "clip" in reproduced:
                 _bind_clips(
                     binder, identity, title, {**trace, "pointer": f"/cells/{index}/reproduced/clip/value"}, cell
@@ -346,6 +361,25 @@ def _bind_parts(
         )
         part(f"seed-{seed}", words, f"Seed {seed}, best on validation", f"seeds/{seed}")
     part("last", reproduced["last"]["printed"], "Last checkpoint", "last/value")
+
+
+def _bind_difference(binder: Binder, identity: str, cell: Mapping[str, Any]) -> None:
+    """Ours minus the print, with the decimals of ours; nothing where the print has no value."""
+    theirs, ours = cell["published"]["value"], cell["reproduced"]
+    if not isinstance(theirs, int | float):
+        return
+    decimals = len(ours["printed"].partition(".")[2])
+    difference = Fraction(str(ours["value"])) - Fraction(str(theirs))
+    sign = "+" if difference > 0 else "\u2212" if difference < 0 else "\u00b1"
+    binder.add(
+        Number(
+            id=f"{identity}/difference",
+            printed=f"{sign}{printed(abs(difference), decimals)}",
+            title="Here minus print",
+            rule=f"{ours['printed']} - {cell['published']['printed']}, before rounding",
+            chain=identity,
+        )
+    )
 
 
 def _bind_clips(binder: Binder, identity: str, title: str, trace: Mapping[str, str], cell: Mapping[str, Any]) -> None:
@@ -464,7 +498,6 @@ def _yes(value: bool) -> str:
 def _summary(binder: Binder, cells: list[dict[str, Any]], judged: list[dict[str, Any]]) -> dict[str, Any]:
     """How often each verdict was given, registered as numbers that name the cells they count."""
     verdicts = count([cell["verdict"] for cell in cells])
-    trends = {verdict: sum(c["verdict"] == verdict for c in judged) for verdict in TREND_VERDICTS}
     for verdict in verdicts:
         of = tuple(cell["id"] for cell in cells if cell["verdict"] == verdict)
         binder.add(Number(f"count/{verdict}", str(len(of)), f"Cells with the verdict {verdict}", rule="count", of=of))
@@ -477,14 +510,7 @@ def _summary(binder: Binder, cells: list[dict[str, Any]], judged: list[dict[str,
     binder.add(Number("count/cells", str(len(every)), "All cells", rule="count", of=every))
     for kind, (title, of) in _pairings(cells).items():
         binder.add(Number(f"count/pairings/{kind}", str(len(of)), title, rule="count", of=of))
-    for verdict in TREND_VERDICTS:
-        of = tuple(f"claim/{c['id']}" for c in judged if c["verdict"] == verdict)
-        binder.add(Number(f"count/claims/{verdict}", str(len(of)), f"Claims: {verdict}", rule="count", of=of))
-    of = tuple(f"claim/{c['id']}" for c in judged if c["verdict"] == "trend fails" and c["by_construction"])
-    if of:
-        title = "Claims that fail and cannot be expected to hold on stand-in data"
-        binder.add(Number("count/claims/by construction", str(len(of)), title, rule="count", of=of))
-    return {"cells": len(cells), "verdicts": verdicts, "claims": trends}
+    return {"cells": len(cells), "verdicts": verdicts, **claims_page.bind_counts(binder, judged)}
 
 
 def _pairings(cells: list[dict[str, Any]]) -> dict[str, tuple[str, tuple[str, ...]]]:
@@ -567,6 +593,8 @@ def _table_view(
         **table,
         "replaced": replaced(table["stand_in"] or ""),
         "measured": any(cell["origin"] == "measured" for cell in table["cells"]),
+        "common": _common(table["cells"]),
+        "folded": all(cell["reproduced"] is None for cell in table["cells"]),
         "found": any(cell["origin"] != "published" for cell in table["cells"]),
         "print": print_,
         "groups": groups,
@@ -581,6 +609,12 @@ def _table_view(
         "notes": _notes(table["cells"]),
         "texts": {(c.row, c.column): c for c in print_.cells if c.in_unit.compare is None},
     }
+
+
+def _common(cells: list[dict[str, Any]]) -> str | None:
+    """The verdict of all cells with a value from here, where they have one verdict: it is said once."""
+    verdicts = {cell["verdict"] for cell in cells if cell["reproduced"] is not None}
+    return verdicts.pop() if len(verdicts) == 1 else None
 
 
 def _notes(cells: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
@@ -614,34 +648,29 @@ def _equivariance_view(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _panels(spec: ReportSpec, inputs: Mapping[str, Path], binder: Binder) -> list[dict[str, Any]]:
-    """Learning curves, a panel per dataset and architecture."""
-    panels: dict[tuple[str, str], list[figures.Curve]] = {}
-    drawn: dict[tuple[str, str], list[str]] = {}
+    """Learning curves by dataset and architecture, of each a small panel per run with a line per seed."""
+    panels: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for name, run in sorted(spec.runs.items()):
-        for seed in spec.seeds:
-            key = f"train/{name}-s{seed}"
-            model = read_json(inputs[key] / SPEC)["model"]
-            style = 2 if model.get("group", "z3") != "z3" else 1 if run.augment else 0
-            history = read_history(inputs[key] / HISTORY)
-            place = (run.dataset, model["architecture"])
-            panels.setdefault(place, []).append(
-                figures.Curve(
-                    f"{name}, seed {seed}",
-                    style,
-                    tuple((int(e["epoch"]), float(e["validation_top1"])) for e in history),
-                )
+        keys = [f"train/{name}-s{seed}" for seed in spec.seeds]
+        model = read_json(inputs[keys[0]] / SPEC)["model"]
+        style = 2 if model.get("group", "z3") != "z3" else 1 if run.augment else 0
+        curves = [
+            figures.Curve(
+                f"{name}, seed {seed}",
+                style,
+                tuple((int(e["epoch"]), float(e["validation_top1"])) for e in read_history(inputs[key] / HISTORY)),
             )
-            drawn.setdefault(place, []).append(f"results/{spec.scale}/{key}/{HISTORY}")
+            for seed, key in zip(spec.seeds, keys, strict=True)
+        ]
+        drawn = binder.figure(f"curves/{name}", [f"results/{spec.scale}/{key}/{HISTORY}" for key in keys])
+        svg = figures.learning_curves(f"Validation top-1 accuracy of {name} by epoch", curves, drawn)
+        panel = {"style": style, "name": name, "svg": svg, "of": keys}
+        panels.setdefault((run.dataset, model["architecture"]), []).append(panel)
     titles = {place[1]: ARCHITECTURES.get(place[1]).title for place in panels}
     return [
         {
             "title": f"{place[0]}, {titles[place[1]]}",
-            "svg": figures.learning_curves(
-                f"Validation top-1 accuracy by epoch: {place[0]}, {titles[place[1]]}",
-                sorted(found, key=lambda c: c.style),
-                binder.figure(f"curves/{place[0]}/{place[1]}", drawn[place]),
-            ),
-            "of": [artifact_name(path) for path in drawn[place]],
+            "runs": sorted(found, key=lambda panel: panel["style"]),
         }
         for place, found in sorted(panels.items(), key=lambda item: (spec.datasets.index(item[0][0]), item[0][1]))
     ]

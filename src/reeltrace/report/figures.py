@@ -7,13 +7,18 @@ dark, stays small, and holds no date, no random id and no font outline.
 import base64
 import io
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
+
+from reeltrace.kinds.unit import UNITS
+from reeltrace.report.binding import Binder, anchor
+from reeltrace.report.chains import table_words
 
 
 @dataclass(frozen=True)
@@ -51,8 +56,8 @@ def _n(value: float) -> str:
 
 
 def learning_curves(title: str, curves: Sequence[Curve], attributes: Markup) -> Markup:
-    """An SVG of 360 x 216 units: epochs to the right, validation top-1 in percent upwards."""
-    width, height, left, right, top, bottom = 360, 216, 34, 12, 12, 34
+    """An SVG of 200 x 116 units: epochs to the right, validation top-1 in percent upwards, from 0 to 100."""
+    width, height, left, right, top, bottom = 200, 116, 38, 8, 8, 30
     last = max((epoch for curve in curves for epoch, _ in curve.points), default=1)
 
     def x(epoch: float) -> float:
@@ -62,35 +67,103 @@ def learning_curves(title: str, curves: Sequence[Curve], attributes: Markup) -> 
         return top + (height - top - bottom) * (1 - value / 100)
 
     parts = [
-        Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}" class="curves" {}>').format(
-            width, height, title, attributes
+        Markup('<svg viewBox="0 0 {} {}" width="{}" height="{}" role="img" aria-label="{}" class="curves" {}>').format(
+            width, height, width, height, title, attributes
         )
     ]
-    for tick in (0, 25, 50, 75, 100):
-        parts.append(Markup('<path class="grid" d="M{} {}H{}"/>').format(left, _n(y(tick)), width - right))
-        parts.append(Markup('<text class="tick end" x="{}" y="{}">{}</text>').format(left - 6, _n(y(tick) + 4), tick))
-    for tick in _ticks(last):
-        parts.append(
-            Markup('<text class="tick mid" x="{}" y="{}">{}</text>').format(_n(x(tick)), height - bottom + 15, tick)
-        )
-    parts.append(
-        Markup('<text class="axis mid" x="{}" y="{}">epoch</text>').format((left + width - right) / 2, height - 4)
-    )
+    for tick in (0, 50, 100):
+        parts.append(_grid(f"M{left} {_n(y(tick))}H{width - right}"))
+        words = f"{tick} %" if tick == 100 else str(tick)
+        parts.append(_text(left - 4, y(tick) + 4, words, "tick end"))
+    for tick in sorted({1, last}):
+        parts.append(_text(x(tick), height - bottom + 13, str(tick), "tick mid"))
+    parts.append(_text((left + width - right) / 2, height - 4, "epoch", "axis mid"))
     for curve in curves:
         path = "".join(
             f"{'L' if index else 'M'}{_n(x(epoch))} {_n(y(value))}" for index, (epoch, value) in enumerate(curve.points)
         )
         parts.append(
-            Markup('<path class="line s{}" d="{}"><title>{}</title></path>').format(curve.style, path, curve.label)
+            Markup('<path class="line s{}" fill="none" stroke="{}" d="{}"><title>{}</title></path>').format(
+                curve.style, STROKES[curve.style], path, curve.label
+            )
         )
         if curve.points:
             epoch, value = curve.points[-1]
             parts.append(
-                Markup('<circle class="end-dot s{}" cx="{}" cy="{}" r="3"/>').format(
-                    curve.style, _n(x(epoch)), _n(y(value))
+                Markup('<circle class="end-dot s{}" fill="{}" cx="{}" cy="{}" r="2.5"/>').format(
+                    curve.style, STROKES[curve.style], _n(x(epoch)), _n(y(value))
                 )
             )
     return Markup("").join([*parts, Markup("</svg>")])
+
+
+def against(document: str, cells: Iterable[Mapping[str, Any]], binder: Binder) -> Markup | None:
+    """An SVG of 460 x 330 units: each share of a document as published to the right, here upwards, in percent.
+
+    A dot leads to its chain. None where no share has both values.
+    """
+    dots = []
+    for cell in cells:
+        share, ours, theirs = UNITS.get(cell["unit"]).share, cell["reproduced"], cell["published"]["value"]
+        if cell["document"] != document or share is None or ours is None or not isinstance(theirs, int | float):
+            continue
+        scale = 100 / share.whole
+        low, high = (scale * bound for bound in ours.get("interval", (ours["value"], ours["value"])))
+        dots.append((cell, scale * theirs, scale * ours["value"], low, high))
+    if not dots:
+        return None
+    width, height, left, right, top, bottom = 460, 330, 50, 12, 12, 42
+
+    def x(value: float) -> float:
+        return left + (width - left - right) * value / 100
+
+    def y(value: float) -> float:
+        return top + (height - top - bottom) * (1 - value / 100)
+
+    attributes = binder.figure(f"against/{document}", [cell["id"] for cell, *_ in dots])
+    title = f"Shares of {document}: published to the right, here upwards"
+    parts = [_open(width, height, title, "dots", attributes, role="group")]  # it holds links
+    for tick in (0, 25, 50, 75, 100):
+        parts.append(_grid(f"M{left} {_n(y(tick))}H{width - right}M{_n(x(tick))} {top}V{height - bottom}"))
+        parts.append(_text(left - 6, y(tick) + 4, str(tick), "tick end"))
+        parts.append(_text(x(tick), height - bottom + 15, str(tick), "tick mid"))
+    parts.append(
+        Markup('<path class="equal" fill="none" stroke="#8a8376" stroke-dasharray="4 3" d="M{} {}L{} {}"/>').format(
+            _n(x(0)), _n(y(0)), _n(x(100)), _n(y(100))
+        )
+    )
+    parts.append(_text(x(97), y(97) - 6, "equal", "axis end"))
+    parts.append(_text((left + width - right) / 2, height - 6, "published, %", "axis mid"))
+    parts.append(
+        Markup(
+            '<text class="axis mid" text-anchor="middle" transform="rotate(-90)" x="{}" y="13">here, %</text>'
+        ).format(_n(-(top + height - bottom) / 2))
+    )
+    for cell, theirs, value, low, high in dots:
+        title = f"{table_words(cell['table'])}, {cell['row']}, {cell['column']}"
+        shown = f"{title}: published {cell['published']['printed']}, here {cell['reproduced']['printed']}"
+        parts.append(
+            Markup(
+                '<a href="#{}" tabindex="-1"><title>{}</title>'
+                '<path class="interval" fill="none" stroke="#1d4f7c" d="M{} {}V{}"/>'
+                '<circle class="ours" fill="#1d4f7c" cx="{}" cy="{}" r="3.4"/></a>'
+            ).format(anchor(cell["id"]), shown, _n(x(theirs)), _n(y(low)), _n(y(high)), _n(x(theirs)), _n(y(value)))
+        )
+    return Markup("").join([*parts, Markup("</svg>")])
+
+
+STROKES = ("#b4472d", "#8a7a1f", "#1f5f99")  # by style, where no style sheet is allowed
+
+
+def _grid(path: str) -> Markup:
+    return Markup('<path class="grid" fill="none" stroke="#d8d2c5" d="{}"/>').format(path)
+
+
+def _text(x: float, y: float, words: str, css: str) -> Markup:
+    """Words at a place; `css` ends in `mid` or `end` where they do not begin there."""
+    place = {"mid": "middle", "end": "end"}.get(css.rpartition(" ")[2])
+    set_ = Markup(' text-anchor="{}"').format(place) if place else Markup()
+    return Markup('<text class="{}"{} font-size="11" x="{}" y="{}">{}</text>').format(css, set_, _n(x), _n(y), words)
 
 
 def unit_curves(title: str, curves: Mapping[str, Sequence[tuple[int, float]]], attributes: Markup) -> Markup:
@@ -113,22 +186,34 @@ def unit_curves(title: str, curves: Mapping[str, Sequence[tuple[int, float]]], a
         )
     ]
     for tick in sorted({low, 0.0, high}):
-        parts.append(Markup('<path class="grid" d="M{} {}H{}"/>').format(left, _n(y(tick)), width - right))
         parts.append(
-            Markup('<text class="tick end" x="{}" y="{}">{}</text>').format(left - 6, _n(y(tick) + 4), f"{tick:.2g}")
+            Markup('<path class="grid" fill="none" stroke="#d8d2c5" d="M{} {}H{}"/>').format(
+                left, _n(y(tick)), width - right
+            )
+        )
+        parts.append(
+            Markup('<text class="tick end" text-anchor="end" font-size="11" x="{}" y="{}">{}</text>').format(
+                left - 6, _n(y(tick) + 4), f"{tick:.2g}"
+            )
         )
     for unit in range(1, last + 1, 3):
         parts.append(
-            Markup('<text class="tick mid" x="{}" y="{}">{}</text>').format(_n(x(unit)), height - bottom + 15, unit)
+            Markup('<text class="tick mid" text-anchor="middle" font-size="11" x="{}" y="{}">{}</text>').format(
+                _n(x(unit)), height - bottom + 15, unit
+            )
         )
     parts.append(
-        Markup('<text class="axis mid" x="{}" y="{}">recurrent unit</text>').format(
+        Markup('<text class="axis mid" text-anchor="middle" font-size="11" x="{}" y="{}">recurrent unit</text>').format(
             (left + width - right) / 2, height - 4
         )
     )
     for style, (label, points) in enumerate(curves.items()):
         path = "".join(f"{'L' if n else 'M'}{_n(x(unit))} {_n(y(value))}" for n, (unit, value) in enumerate(points))
-        parts.append(Markup('<path class="line s{}" d="{}"><title>{}</title></path>').format(style, path, label))
+        parts.append(
+            Markup('<path class="line s{}" fill="none" stroke="{}" d="{}"><title>{}</title></path>').format(
+                style, STROKES[style % len(STROKES)], path, label
+            )
+        )
     return Markup("").join([*parts, Markup("</svg>")])
 
 
@@ -166,27 +251,52 @@ def accuracy_chart(
     base = top + len(rows) * line
     for index, column in enumerate(columns):
         center, (head, *below) = _n(x(index, whole / 2)), column.split("\n")
-        parts.append(Markup('<text class="head mid" x="{}" y="16">{}</text>').format(center, head))
-        parts += [Markup('<text class="axis mid" x="{}" y="29">{}</text>').format(center, words) for words in below]
+        parts.append(
+            Markup('<text class="head mid" text-anchor="middle" font-size="12" x="{}" y="16">{}</text>').format(
+                center, head
+            )
+        )
+        parts += [
+            Markup('<text class="axis mid" text-anchor="middle" font-size="11" x="{}" y="29">{}</text>').format(
+                center, words
+            )
+            for words in below
+        ]
         for tick in (0, 1 / 4, 1 / 2, 3 / 4, 1):
-            parts.append(Markup('<path class="grid" d="M{} {}V{}"/>').format(_n(x(index, tick * whole)), top, base))
+            parts.append(
+                Markup('<path class="grid" fill="none" stroke="#d8d2c5" d="M{} {}V{}"/>').format(
+                    _n(x(index, tick * whole)), top, base
+                )
+            )
         for tick in (0, whole / 2, whole):
             parts.append(
-                Markup('<text class="tick mid" x="{}" y="{}">{:g}</text>').format(_n(x(index, tick)), base + 15, tick)
+                Markup('<text class="tick mid" text-anchor="middle" font-size="11" x="{}" y="{}">{:g}</text>').format(
+                    _n(x(index, tick)), base + 15, tick
+                )
             )
     for index, row in enumerate(rows):
         middle = top + (index + 0.5) * line
-        parts.append(Markup('<text class="row" x="2" y="{}">{}</text>').format(_n(middle + 4), row))
+        parts.append(Markup('<text class="row" font-size="12" x="2" y="{}">{}</text>').format(_n(middle + 4), row))
     for dot in dots:
         middle = top + (dot.row + 0.5) * line
         if dot.published is not None:
             cx = x(dot.column, dot.published)
-            parts.append(Markup('<path class="theirs" d="M{} {}l5 5l-5 5l-5 -5z"/>').format(_n(cx), _n(middle - 5)))
+            parts.append(
+                Markup('<path class="theirs" fill="none" stroke="#b4472d" d="M{} {}l5 5l-5 5l-5 -5z"/>').format(
+                    _n(cx), _n(middle - 5)
+                )
+            )
         if dot.ours is not None and dot.interval is not None:
             low, high = (x(dot.column, bound) for bound in dot.interval)
-            parts.append(Markup('<path class="interval" d="M{} {}H{}"/>').format(_n(low), _n(middle), _n(high)))
             parts.append(
-                Markup('<circle class="ours" cx="{}" cy="{}" r="3.6"/>').format(_n(x(dot.column, dot.ours)), _n(middle))
+                Markup('<path class="interval" fill="none" stroke="#1d4f7c" d="M{} {}H{}"/>').format(
+                    _n(low), _n(middle), _n(high)
+                )
+            )
+            parts.append(
+                Markup('<circle class="ours" fill="#1d4f7c" cx="{}" cy="{}" r="3.6"/>').format(
+                    _n(x(dot.column, dot.ours)), _n(middle)
+                )
             )
     return Markup("").join([*parts, Markup("</svg>")])
 
@@ -209,20 +319,28 @@ def panels_chart(
         left = label + index * (panel + gap)
         own = [value for dot in dots if dot.column == index for value in (dot.ours, dot.published) if value is not None]
         parts.append(
-            Markup('<text class="head mid" x="{}" y="{}">{}</text>').format(_n(left + panel / 2), top - 10, column)
+            Markup('<text class="head mid" text-anchor="middle" font-size="12" x="{}" y="{}">{}</text>').format(
+                _n(left + panel / 2), top - 10, column
+            )
         )
         if not own:
             parts.append(
-                Markup('<text class="tick mid" x="{}" y="{}">not measured</text>').format(
-                    _n(left + panel / 2), base + 15
-                )
+                Markup(
+                    '<text class="tick mid" text-anchor="middle" font-size="11" x="{}" y="{}">not measured</text>'
+                ).format(_n(left + panel / 2), base + 15)
             )
             continue
         scale, ticks = log_scale(own, left, left + panel)
         for tick in ticks:
-            parts.append(Markup('<path class="grid" d="M{} {}V{}"/>').format(_n(scale(tick)), top, base))
             parts.append(
-                Markup('<text class="tick mid" x="{}" y="{}">{:g}</text>').format(_n(scale(tick)), base + 15, tick)
+                Markup('<path class="grid" fill="none" stroke="#d8d2c5" d="M{} {}V{}"/>').format(
+                    _n(scale(tick)), top, base
+                )
+            )
+            parts.append(
+                Markup('<text class="tick mid" text-anchor="middle" font-size="11" x="{}" y="{}">{:g}</text>').format(
+                    _n(scale(tick)), base + 15, tick
+                )
             )
         for dot in dots:
             if dot.column == index:
@@ -233,7 +351,11 @@ def panels_chart(
                     rows[dot.row],
                 )
     for index, row in enumerate(rows):
-        parts.append(Markup('<text class="row" x="2" y="{}">{}</text>').format(_n(top + (index + 0.5) * line + 4), row))
+        parts.append(
+            Markup('<text class="row" font-size="12" x="2" y="{}">{}</text>').format(
+                _n(top + (index + 0.5) * line + 4), row
+            )
+        )
     return Markup("").join([*parts, Markup("</svg>")])
 
 
@@ -249,16 +371,26 @@ def scatter(title: str, across: str, up: str, points: Sequence[Point], attribute
         x, x_ticks = log_scale([pair[0] for pair in pairs], left, width - right)
         y, y_ticks = _scale([pair[1] for pair in pairs], height - bottom, top)
         for tick in x_ticks:
-            parts.append(Markup('<path class="grid" d="M{} {}V{}"/>').format(_n(x(tick)), top, height - bottom))
             parts.append(
-                Markup('<text class="tick mid" x="{}" y="{}">{:g}</text>').format(
+                Markup('<path class="grid" fill="none" stroke="#d8d2c5" d="M{} {}V{}"/>').format(
+                    _n(x(tick)), top, height - bottom
+                )
+            )
+            parts.append(
+                Markup('<text class="tick mid" text-anchor="middle" font-size="11" x="{}" y="{}">{:g}</text>').format(
                     _n(x(tick)), height - bottom + 15, tick
                 )
             )
         for tick in y_ticks:
-            parts.append(Markup('<path class="grid" d="M{} {}H{}"/>').format(left, _n(y(tick)), width - right))
             parts.append(
-                Markup('<text class="tick end" x="{}" y="{}">{:.3g}</text>').format(left - 6, _n(y(tick) + 4), tick)
+                Markup('<path class="grid" fill="none" stroke="#d8d2c5" d="M{} {}H{}"/>').format(
+                    left, _n(y(tick)), width - right
+                )
+            )
+            parts.append(
+                Markup('<text class="tick end" text-anchor="end" font-size="11" x="{}" y="{}">{:.3g}</text>').format(
+                    left - 6, _n(y(tick) + 4), tick
+                )
             )
         for point in points:
             theirs, ours = (
@@ -268,24 +400,28 @@ def scatter(title: str, across: str, up: str, points: Sequence[Point], attribute
             at = theirs or ours
             if at is not None:
                 parts.append(
-                    Markup('<text class="tick" x="{}" y="{}">{}</text>').format(
+                    Markup('<text class="tick" font-size="11" x="{}" y="{}">{}</text>').format(
                         _n(max(at[0], ours[0] if ours else 0) + 9), _n(at[1] - 5), point.label
                     )
                 )
     middle = (left + width - right) / 2
-    parts.append(Markup('<text class="axis mid" x="{}" y="{}">{}</text>').format(_n(middle), height - 6, across))
     parts.append(
-        Markup('<text class="axis mid" transform="rotate(-90)" x="{}" y="12">{}</text>').format(
-            _n(-(top + height - bottom) / 2), up
+        Markup('<text class="axis mid" text-anchor="middle" font-size="11" x="{}" y="{}">{}</text>').format(
+            _n(middle), height - 6, across
         )
+    )
+    parts.append(
+        Markup(
+            '<text class="axis mid" text-anchor="middle" font-size="11" transform="rotate(-90)" x="{}" y="12">{}</text>'
+        ).format(_n(-(top + height - bottom) / 2), up)
     )
     return Markup("").join([*parts, Markup("</svg>")])
 
 
-def _open(width: float, height: float, title: str, css: str, attributes: Markup) -> Markup:
+def _open(width: float, height: float, title: str, css: str, attributes: Markup, role: str = "img") -> Markup:
     return Markup(
-        '<svg width="{0}" height="{1}" viewBox="0 0 {0} {1}" role="img" aria-label="{2}" class="{3}" {4}>'
-    ).format(width, height, title, css, attributes)
+        '<svg width="{0}" height="{1}" viewBox="0 0 {0} {1}" role="{5}" aria-label="{2}" class="{3}" {4}>'
+    ).format(width, height, title, css, attributes, role)
 
 
 def _marks(theirs: tuple[float, float] | None, ours: tuple[float, float] | None, label: str) -> list[Markup]:
@@ -293,15 +429,16 @@ def _marks(theirs: tuple[float, float] | None, ours: tuple[float, float] | None,
     parts = []
     if theirs is not None:
         parts.append(
-            Markup('<path class="theirs" d="M{} {}l5 5l-5 5l-5 -5z"><title>{}, published</title></path>').format(
-                _n(theirs[0]), _n(theirs[1] - 5), label
-            )
+            Markup(
+                '<path class="theirs" fill="none" stroke="#b4472d" d="M{} {}l5 5l-5 5l-5 -5z">'
+                "<title>{}, published</title></path>"
+            ).format(_n(theirs[0]), _n(theirs[1] - 5), label)
         )
     if ours is not None:
         parts.append(
-            Markup('<circle class="ours" cx="{}" cy="{}" r="3.6"><title>{}, here</title></circle>').format(
-                _n(ours[0]), _n(ours[1]), label
-            )
+            Markup(
+                '<circle class="ours" fill="#1d4f7c" cx="{}" cy="{}" r="3.6"><title>{}, here</title></circle>'
+            ).format(_n(ours[0]), _n(ours[1]), label)
         )
     return parts
 
@@ -372,5 +509,6 @@ def strips(clip: NDArray[np.uint8], most: int = 8) -> Mapping[str, list[str]]:
 def legend_swatch(style: int) -> Markup:
     """A short line in the style of a curve."""
     return Markup(
-        '<svg viewBox="0 0 28 8" class="swatch" aria-hidden="true"><path class="line s{}" d="M1 4H27"/></svg>'
-    ).format(escape(style))
+        '<svg viewBox="0 0 28 8" width="28" height="8" class="swatch" aria-hidden="true">'
+        '<path class="line s{}" fill="none" stroke="{}" d="M1 4H27"/></svg>'
+    ).format(style, STROKES[style % len(STROKES)])

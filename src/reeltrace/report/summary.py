@@ -26,6 +26,7 @@ TONES = {  # of outcomes; the order is that of the bars
     **dict.fromkeys(("exact, fitted", "cannot tell", "source damaged", "not comparable"), "warn"),
     **dict.fromkeys(("not distinguishable", "vacuous", "rounding"), "warn"),
 }
+SIGNS = {"good": "✓", "bad": "✗", "warn": "≁"}  # by tone
 
 
 class Tile(NamedTuple):

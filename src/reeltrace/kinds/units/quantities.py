@@ -46,7 +46,7 @@ KINDS = (
     quantity("rate", NUMBER, "a number per second such as '2.5'", with_decimals(3)),
     quantity("gigabytes", rf"({NUMBER}) ?G?B", "an amount of memory such as '2.888 GB'", with_decimals(3, " GB"), "GB"),
     quantity("ratio", rf"{NUMBER}(?:e-?\d+)?", "a ratio such as '1.344e-6'", ratio),
-    quantity("thousands", rf"({NUMBER})K", "a number of thousands such as '2.7K'", with_decimals(1, "K")),
+    quantity("thousands", rf"({NUMBER})[Kk]", "a number of thousands such as '2.7K'", with_decimals(1, "K")),
     quantity("millions", rf"({NUMBER})M?", "a number of millions such as '133' or '34M'", with_decimals(1, "M")),
     quantity("times", rf"({NUMBER})x", "a multiple such as '2x'", with_decimals(2, "x")),
 )
