@@ -125,6 +125,9 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
     views = [_table_view(t, prints[t["document"]], binder, cells) for t in tables]
     for view in views:
         view["drawn"] = measured_tables.drawings(view, cells, binder)
+        view["departures"] = [
+            a for a in content["assumptions"] if a["departs"] and _touches(a, view["document"], view["table"])
+        ]
     page = environment.get_template(PAGE).render(
         **{k: v for k, v in content.items() if k not in ("cells", "equivariance", "datasets", "pictures")},
         binder=binder,
@@ -187,6 +190,10 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         for number in binder.numbers.values()
     ]
     return Report(html=page, json=canonical_json(content), binder=binder)
+
+
+def _touches(assumption: Mapping[str, Any], document: str, table: str) -> bool:
+    return bool(assumption["document"] == document and table in assumption["tables"])
 
 
 def _joined(sentences: Iterable[str | None]) -> str | None:
