@@ -13,6 +13,7 @@ FAST := tests/analysis tests/documents tests/report/test_binding.py tests/report
 
 report: $(VENV)/.ready
 	snakemake --cores $(CORES)
+	reeltrace verify
 	@reeltrace status --where
 
 test: $(VENV)/.ready system lint

@@ -42,7 +42,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 PROJECT = Path(__file__).resolve().parents[1]
 LONG = ("test_recording.py", "test_conformance.py", "test_browser.py")
-REPRODUCED = ("tests/e2e/test_engines.py", "tests/e2e/test_verify.py")
+REPRODUCED = ("tests/e2e/test_engines.py", "tests/e2e/test_verify.py", "tests/corruption/test_harness.py")
 PARTS = (
     "Snakefile",
     "params.yaml",
@@ -79,6 +79,13 @@ def make_workspace(folder: Path, scale: str = "smoke") -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True, scope="session")
+def no_key_of_the_users(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What is attested in this process is signed by a key of the tests."""
+    os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("config"))
+    os.environ.pop("REELTRACE_KEY", None)
+
+
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:
     """A fresh copy of the project at the smoke scale."""
@@ -103,6 +110,7 @@ def environment(folder: Path) -> dict[str, str]:
         "DVC_NO_ANALYTICS": "1",
         "DVC_GLOBAL_CONFIG_DIR": str(folder / ".dvc" / "tmp" / "global"),
         "DVC_SITE_CACHE_DIR": str(folder / ".dvc" / "tmp" / "site"),
+        "XDG_CONFIG_HOME": str(folder / ".dvc" / "tmp" / "config"),  # where the key lies that signs reports
         "COLUMNS": "200",
         "NO_COLOR": "1",
     }

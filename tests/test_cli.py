@@ -19,6 +19,7 @@ from reeltrace.cli import run as run_command
 from reeltrace.machine import processor
 from reeltrace.pipeline.leaf import run
 from reeltrace.pipeline.plan import STAGES, code_sha256, load_plan
+from reeltrace.pipeline.standings import Standing, altered
 from reeltrace.registry.reading import spec_json
 
 EXPERIMENTS = "documents/nobody2024/experiments.yaml"
@@ -136,6 +137,54 @@ def test_a_reader_that_went_away_is_silent_and_a_full_disk_is_one_line(workspace
         full.stderr
         == "reeltrace: standard output: No space left on device; correct that and run the same command again\n"
     )
+
+
+def test_verify_whose_reader_went_away_says_by_its_code_alone_that_there_are_problems(workspace: Path) -> None:
+    run("data", "digits", workspace)
+    done = run_in(workspace, "bash", "-c", "set -o pipefail; reeltrace verify | true", code=None)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_verify_ends_with_what_was_looked_at_and_what_was_not(workspace: Path, command: Command) -> None:
+    run("data", "digits", workspace)
+    *problems, last = command("reeltrace", "verify", code=1).stdout.splitlines()
+    count = len(json.loads(command("reeltrace", "status", "--json").stdout)["artifacts"])
+    assert last.startswith(f"scale smoke: {len(problems)} problems (") and f"; {count} artifacts looked at; " in last
+    assert "; root hash none; not attested (`reeltrace attest` does it); not looked at: " in last
+    assert "(--data)" in last and "(--replay)" in last
+
+
+def test_verify_of_one_artifact_looks_at_what_is_behind_it(workspace: Path, command: Command) -> None:
+    run("data", "digits", workspace)
+    run("data", "drifting-digits", workspace)
+    (line,) = command("reeltrace", "verify", "data/drifting-digits").stdout.splitlines()
+    assert "every artifact behind data/drifting-digits agrees" in line and "; 2 artifacts looked at; " in line
+    images = workspace / "results/smoke/data/digits/labels.npy"
+    images.write_bytes(images.read_bytes()[:-1] + b"x")
+    first, _ = command("reeltrace", "verify", "data/drifting-digits", code=1).stdout.splitlines()
+    assert first.startswith("tampered artifact: results/smoke/data/digits/labels.npy")
+    for name, said in (("data/nosuch", "no data is named 'nosuch'"), ("nobody2024/3/x/y", "no tables yet")):
+        assert said in command("reeltrace", "verify", name, code=2).stderr
+    said = command("reeltrace", "verify", "data/digits", "--key", "0" * 64, code=2).stderr
+    assert said.startswith("reeltrace: --key: the report is attested as a whole") and said.count("\n") == 1
+    said = command("reeltrace", "verify", "--key", "nowhere.pub", code=2).stderr
+    assert said.startswith("reeltrace: --key: nowhere.pub: No such file or directory; expected the key.pub")
+
+
+def test_a_report_whose_files_were_edited_is_not_called_current(workspace: Path) -> None:
+    task = load_plan(workspace)["report/all"]
+    folder = workspace / task.folder
+    for name in ("report.html", "report.json", "receipt.json"):
+        write_json(folder / name, {})
+    write_json(folder / "spec.json", spec_json(task.spec))
+    write_json(folder / "manifest.json", make_manifest(folder, task.stage, task.key, "", {}))
+    graph, current = load_plan(workspace), {task.name: Standing("current", "")}
+    assert altered(graph, current, task.name) == current
+    (folder / "report.html").write_text("[]\n")
+    found = altered(graph, current, task.name)[task.name]
+    assert (found.state, found.reason.split(": ")[0]) == ("stale", "report.html")
+    (folder / "manifest.json").write_text("{")
+    assert altered(graph, current, task.name)[task.name].state == "stale"
 
 
 def test_status_says_what_is_current_stale_and_missing(workspace: Path, command: Command) -> None:

@@ -113,6 +113,13 @@ def test_ci_runs_what_a_developer_runs() -> None:
     assert runs == {"make test", "make report"}
 
 
+def test_a_report_that_is_made_is_verified() -> None:
+    recipe = re.search(r"^report: .*\n((?:\t.*\n)+)", (PROJECT / "Makefile").read_text(), re.MULTILINE)
+    assert recipe
+    made, *after = recipe[1].splitlines()
+    assert made.startswith("\tsnakemake ") and "\treeltrace verify" in after
+
+
 def test_make_test_gpu_says_so_where_there_is_no_gpu(tmp_path: Path) -> None:
     ready = tmp_path / ".ready"
     done = subprocess.run(

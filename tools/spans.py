@@ -31,6 +31,7 @@ from reeltrace.analysis.spans import (
     written,
 )
 from reeltrace.artifacts.names import DOCUMENTS
+from reeltrace.errors import UserError
 
 
 def occurrences(text: Text, region: Region, printed: str) -> list[Region]:
@@ -174,17 +175,32 @@ def main() -> int:
     parser.add_argument("--at", action="append", default=[], metavar="NAME=FROM", help="which of several is meant")
     parser.add_argument("--check", action="store_true", help="check what is there and write nothing")
     given = parser.parse_args()
-    content = given.text.read_bytes()
-    chosen = {name: int(start) for name, _, start in (each.rpartition("=") for each in given.at)}
-    spans = load(given.key) if given.check else find(given.key, content, given.text.name, chosen)
+    chosen = {name: start for name, _, start in (each.rpartition("=") for each in given.at)}
+    if wrong := [f"{name}={start}" for name, start in chosen.items() if not (name and start.isdecimal())]:
+        parser.error(f"--at {wrong[0]}: give NAME=FROM, the name of a value and its first character")
+    try:
+        content = given.text.read_bytes()
+        content.decode()
+    except (OSError, UnicodeDecodeError) as error:
+        parser.error(f"{given.text}: cannot be read as UTF-8 text ({error})")
+    try:
+        return bind(given.key, given.text.name, content, {name: int(at) for name, at in chosen.items()}, given.check)
+    except UserError as error:
+        parser.error(str(error))
+
+
+def bind(key: str, name: str, content: bytes, chosen: dict[str, int], check: bool) -> int:
+    """Find or only check the spans of a document; the exit code. Raises `UserError` where its files are wrong."""
+    spans = load(key) if check else find(key, content, name, chosen)
     if spans is None:
-        print(f"{given.key}: no {FILE}", file=sys.stderr)
+        print(f"{key}: no {FILE}", file=sys.stderr)
         return 1
-    document, values = published.load(given.key), prose.load(given.key)
+    document, values = published.load(key), prose.load(key)
     problems = [*unbound(document, values, spans), *misplaced(document, values, spans, content)]
-    print(*problems, sep="\n")
-    if not given.check:
-        (DOCUMENTS / given.key / FILE).write_text(written(spans), encoding="utf-8")
+    for problem in problems:
+        print(problem)
+    if not check:
+        (DOCUMENTS / key / FILE).write_text(written(spans), encoding="utf-8")
         others = sum(map(len, spans.also.values()))
         print(f"{len(spans.cells)} cells, {others} other places, {len(spans.prose)} of the prose")
     return 1 if problems else 0

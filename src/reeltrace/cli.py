@@ -1,4 +1,4 @@
-"""The command line: run, reproduce, status, verify, explain, audit, export, sync, new.
+"""The command line: every command of `reeltrace`.
 
 Errors are one line; exit 2 for bad input, 1 for a failed check, and 75 where the time given to `reproduce` is over.
 """
@@ -15,6 +15,7 @@ import os
 import re
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -22,7 +23,7 @@ import typer
 from typer.core import TyperCommand
 
 from reeltrace.artifacts.files import reason_of
-from reeltrace.artifacts.formats import HTML
+from reeltrace.artifacts.formats import HTML, JSON
 from reeltrace.artifacts.names import MANIFEST
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.machine import processor, variables
@@ -36,6 +37,7 @@ app = typer.Typer(
     help="Re-run published video action recognition experiments, and trace every reported number to its artifact.",
 )
 ROOT = Path()
+FEW = 8  # tables that `status` lists one by one, whatever their state
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 
 
@@ -43,8 +45,20 @@ def _print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
+def _say_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"reeltrace {version('reeltrace')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _before_all() -> None:
+def _before_all(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
     variables.check()
     processor.check_limits()
 
@@ -70,6 +84,10 @@ def run(
     if "DVC_STAGE" in os.environ or stage == "report":  # Snakemake has checked them for the others
         check_texts(plan.registry, ROOT)
     folder = run_stage(stage, key, ROOT, wait=-1, scale=asked)
+    if stage == "report":
+        from reeltrace.pipeline.attesting import attest_finished
+
+        attest_finished(plan, _complain)
     if sys.stdout.isatty():
         print(folder)
 
@@ -145,10 +163,11 @@ def code() -> None:
 def status(
     as_json: AsJson = False,
     artifacts: Annotated[bool, typer.Option("--artifacts", help="List every artifact, not only the tables.")] = False,
+    every: Annotated[bool, typer.Option("--tables", help="List the current tables too, which are folded.")] = False,
     where: Annotated[bool, typer.Option("--where", help="Print only where the report lies.")] = False,
     timing: Annotated[bool, typer.Option("--timing", help="Print what each stage cost, dearest first.")] = False,
 ) -> None:
-    """Say what is current, stale or missing, per table."""
+    """Say what is current, stale or missing, per table, and count the verdicts of a current report."""
     if where:
         from reeltrace.pipeline.plan import load_plan
 
@@ -170,10 +189,10 @@ def status(
             print(format_costs(paid))
         return
     from reeltrace.pipeline.kept import load
-    from reeltrace.pipeline.standings import standings, table_standings, unrecorded
+    from reeltrace.pipeline.standings import altered, standings, table_standings, unrecorded
 
     graph = load(ROOT)
-    found = standings(graph)
+    found = altered(graph, standings(graph), "report/all")
     tables = table_standings(graph, found)
     if as_json:
         _print_json(
@@ -188,7 +207,12 @@ def status(
         return
     width = max(map(len, ("report", *(found if artifacts else tables))))
     print(f"scale {graph.scale}")
+    folded = [key for key, table in tables.items() if table["state"] == "current"] if len(tables) > FEW else []
+    if folded and not (artifacts or every):
+        print(f"  {f'{len(folded)} tables':<{width}}  current")
     for key, table in tables.items():
+        if key in folded and not (artifacts or every):
+            continue
         total = table["current"] + table["stale"] + table["missing"]
         print(f"  {key:<{width}}  {table['state']:<8} {table['current']}/{total} current  {table['why']}".rstrip())
     if artifacts:
@@ -196,6 +220,11 @@ def status(
             print(f"  {name:<{width}}  {standing.state:<8} {standing.reason}".rstrip())
     standing = found["report/all"]
     print(f"  {'report':<{width}}  {standing.state:<8} {standing.reason}".rstrip())
+    if standing.state == "current":
+        from reeltrace.artifacts.json_values import read_json
+
+        verdicts = read_json(ROOT / graph["report/all"].folder / JSON)["summary"]["verdicts"]
+        print("cells: " + ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items() if count))
     if not graph.dvc_is_current():
         print("dvc.yaml does not match params.yaml and documents/; run: reeltrace sync")
     elif waiting := unrecorded(graph, found):
@@ -220,6 +249,12 @@ SHARE = "[PERCENT|all]"
 
 @app.command(cls=_OfShares)
 def verify(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[NAME]", help="Only what is behind one number, a table as in DOCUMENT/3, or an artifact."
+        ),
+    ] = None,
     as_json: AsJson = False,
     data: Annotated[
         str | None,
@@ -234,21 +269,36 @@ def verify(
         ),
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of the shares, to draw the same again.")] = None,
+    key: Annotated[
+        str | None,
+        typer.Option("--key", metavar="KEY", help="The key.pub, or its id, that must have attested the report."),
+    ] = None,
 ) -> None:
     """Recompute every hash and every printed cell; exit 1 and name each failure by its kind."""
+    from reeltrace.attest.keys import expected_id
+    from reeltrace.pipeline.attesting import project_digests
+    from reeltrace.pipeline.graph import RESULTS
     from reeltrace.pipeline.plan import load_plan
     from reeltrace.pipeline.standings import standings
+    from reeltrace.verify import account
+    from reeltrace.verify.one import in_report
+    from reeltrace.verify.published import TEXTS
     from reeltrace.verify.shares import Share
-    from reeltrace.verify.verify import verify as verify_all
 
+    if name is not None and key is not None:
+        raise UserError("--key: the report is attested as a whole; leave out the name to have that checked")
     bulk = None if data is None else Share.read("--data", data, seed)
     again = None if replay is None else Share.read("--replay", replay, seed if bulk is None else bulk.seed)
     plan = load_plan(ROOT)
-    found = standings(plan)
-    standing = {name: of.reason if of.state == "stale" and of.of is None else "" for name, of in found.items()}
-    problems = verify_all(ROOT, scale=plan.registry.scale, data=bulk or False, standing=standing)
-    problems += _not_there(plan, found, {p.where for p in problems})
-    problems += _mistaken_texts(plan)
+    scale, results = plan.registry.scale, ROOT / RESULTS / plan.registry.scale
+    only = None if name is None else _behind(plan, name)
+    asked = [task for task in plan if only is None or task.name in only]
+    found = {each: of for each, of in standings(plan).items() if only is None or each in only}
+    with _telling("verify") as tell:
+        expected = None if key is None else expected_id(key)
+        problems = everything_wrong(plan, found, data=bulk or False, only=only, key=expected, tell=tell)
+    if only is not None and (table := next((task.key for task in asked if task.stage == "aggregate"), None)):
+        problems += in_report(results, table)
     notes = []
     if bulk is not None:
         notes.append(f"of files over 1 MB read: {bulk}")
@@ -260,15 +310,89 @@ def verify(
     if as_json:
         _print_json([{"kind": p.kind, "where": p.where, "found": p.found} for p in problems])
     else:
-        for problem in problems:
-            print(_printable(str(problem)))
-        for note in notes:
-            print(note)
-        if not problems:
-            how = "" if bulk else " (of files over 1 MB the sizes; --data reads them too)"
-            print(f"scale {plan.registry.scale}: every artifact and every printed cell agree{how}")
+        with contextlib.suppress(OSError):  # a file of the project that cannot be read says nothing of the results
+            if only is None and (other := account.elsewhere(results, project_digests(ROOT))):
+                notes.append(other)
+        how = "" if bulk else " (of files over 1 MB the sizes; --data reads them too)"
+        what = "every artifact and every printed cell agree" if only is None else f"every artifact behind {name} agrees"
+        said = f"{what}{how}" if not problems else account.counted(problems)
+        root = None if only is not None else account.root_of_report(results)
+        whole = [f"root hash {root or 'none'}", account.attested_by(results)] if only is None else []
+        shares = {"bulk": str(bulk or ""), "replayed": str(again or "")}
+        texts = bool(os.environ.get(TEXTS))
+        rest = account.left_out(**shares, key=key is not None, part=only is not None, texts=texts)
+        looked = f"{len(asked)} artifacts looked at"
+        last = "; ".join([f"scale {scale}: {said}", looked, *whole, f"not looked at: {rest}"])
+        _print_lines([*map(str, problems), *notes, last], 141 if problems else 0)
     if problems:
         raise typer.Exit(1)
+
+
+def _behind(plan: Any, name: str) -> set[str]:
+    """The artifacts behind an artifact, a table or a number, it included. Raises `UserError` for a name of none."""
+    from reeltrace.pipeline.graph import STAGES
+    from reeltrace.report.explain import explain as explain_cell
+
+    tables = {f"{document}/{table}": key for key, (document, table) in plan.tables.items()}
+    if name.partition("/")[0] not in STAGES and name not in plan.tables and name not in tables:
+        chain = explain_cell(ROOT, name, plan.registry.scale)
+        return {each.name for of in chain["artifacts"] for each in plan.behind(plan[of["name"]])}
+    key = name if name.partition("/")[0] in STAGES else f"aggregate/{tables.get(name, name)}"
+    return {task.name for task in plan.behind(plan[key])}
+
+
+@contextlib.contextmanager
+def _telling(command: str) -> Iterator[Callable[[str], None]]:
+    """On a terminal, one line that says what is being looked at, where that takes more than a moment."""
+    began, told = time.monotonic(), False
+
+    def tell(name: str) -> None:
+        nonlocal told
+        if sys.stderr.isatty() and time.monotonic() - began > 1.0:
+            told = True
+            print(f"\r\x1b[K{command}: {_printable(name)}", end="", file=sys.stderr, flush=True)
+
+    try:
+        yield tell
+    finally:
+        if told:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def _print_lines(lines: list[str], code: int) -> None:
+    """Print lines; where the reader went away, as `head` does, end silently with `code`."""
+    try:
+        for line in lines:
+            print(_printable(line))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_output()
+        raise typer.Exit(code) from None
+
+
+def everything_wrong(
+    plan: Any,
+    found: dict[str, Any],
+    *,
+    data: Any = False,
+    only: set[str] | None = None,
+    key: str | None = None,
+    tell: Callable[[str], None] = lambda name: None,
+) -> list[Any]:
+    """All problems of a plan's artifacts and texts, whose standings are `found`; else as in `verify.verify`."""
+    from reeltrace.pipeline.graph import texts_sha256
+    from reeltrace.verify.belonging import Planned
+    from reeltrace.verify.verify import verify as verify_all
+
+    standing = {name: of.reason if of.state == "stale" and of.of is None else "" for name, of in found.items()}
+    asked = [task for task in plan if only is None or task.name in only]
+    planned = {task.name: Planned(task.inputs, task.outputs, texts_sha256(task, ROOT)) for task in asked}
+    scale = plan.registry.scale
+    problems = verify_all(
+        ROOT, scale=scale, data=data, standing=standing, planned=planned, only=only, key=key, tell=tell
+    )
+    problems += _not_there(plan, found, {p.where for p in problems})
+    return problems + _mistaken_texts(plan)
 
 
 def _replayed(plan: Any, found: dict[str, Any], problems: list[Any], share: Any) -> Any:
@@ -280,7 +404,9 @@ def _replayed(plan: Any, found: dict[str, Any], problems: list[Any], share: Any)
     names = [
         task.name
         for task in plan
-        if found[task.name].state == "current" and {each.name for each in plan.behind(task)} <= sound
+        if task.name in found
+        and found[task.name].state == "current"
+        and {each.name for each in plan.behind(task)} <= sound
     ]
     return replay(ROOT, plan.registry.scale, names, share, lambda line: print(_printable(line), file=sys.stderr))
 
@@ -311,24 +437,142 @@ def _mistaken_texts(plan: Any) -> list[Any]:
 
 
 @app.command()
+def attest(
+    key: Annotated[
+        Path | None, typer.Option("--key", metavar="PATH", help="The key that signs, instead of your own.")
+    ] = None,
+    new_key: Annotated[bool, typer.Option("--new-key", help="Make the key, which is not there yet.")] = False,
+    with_sigstore: Annotated[
+        bool, typer.Option("--sigstore", help="Let the program sigstore sign the statement too.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Sign who made the report, when and of what, and add it to the log of reports; runs do it unasked."""
+    from reeltrace.attest.attest import sigstore
+    from reeltrace.pipeline.attesting import attest_report
+    from reeltrace.pipeline.plan import load_plan
+
+    done = attest_report(load_plan(ROOT), key, new_key=new_key, say=_complain)
+    bundle = sigstore(done.folder) if with_sigstore else None
+    if as_json:
+        _print_json({"folder": str(done.folder), "number": done.number, "key": done.key, "new": done.new})
+        return
+    how = "attested" if done.new else "attested before"
+    print(f"{done.folder}: {how}, as report {done.number} of its log, by the key {done.key}")
+    if bundle is not None:
+        print(f"{bundle}: signed with sigstore")
+
+
+@app.command()
 def explain(
-    cell: Annotated[str, typer.Argument(help="document/table/row/column, by their keys in documents/")],
+    cell: Annotated[str, typer.Argument(help="document/table/row/column, or any id that the page prints; a table")],
     as_json: AsJson = False,
 ) -> None:
     """Print the chain of one number: cell, value, artifact and hash, command, code, data, seed, machine."""
     from reeltrace.pipeline import kept
     from reeltrace.pipeline.standings import progress, standings
+    from reeltrace.report import listing
     from reeltrace.report.explain import explain as explain_cell
     from reeltrace.report.explain import format_explanation
 
     graph = kept.with_kinds(ROOT)
     found = standings(graph)
     not_current = {name: of.reason for name, of in found.items() if of.state != "current"}
-    chain = explain_cell(ROOT, cell, graph.scale, not_current, progress(graph, found))
+    try:
+        chain = explain_cell(ROOT, cell, graph.scale, not_current, progress(graph, found))
+    except UserError:
+        lines = None
+        with contextlib.suppress(UserError):  # what the table says of itself is nearer
+            lines = listing.explain_other(ROOT, graph.scale, cell)
+        if lines is None or as_json:
+            raise
+        for line in lines:
+            print(_printable_line(line))
+        return
     if as_json:
         _print_json(chain)
     else:
         print(format_explanation(chain))
+
+
+@app.command()
+def bundle(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The zip to write, or a folder for it.")
+    ] = ROOT,
+) -> None:
+    """Write a zip of the results with a program that checks it, check.py, which needs nothing but Python."""
+    from reeltrace.bundle.write import write_bundle
+    from reeltrace.pipeline.plan import load_plan
+
+    target = write_bundle(ROOT, load_plan(ROOT).registry.scale, output)
+    print(f"{target} ({target.stat().st_size:,} bytes); check it with the check.py in it, or: reeltrace verify")
+
+
+@app.command()
+def diff(
+    before: Annotated[Path, typer.Argument(help="a report.json, or a folder with one")],
+    after: Annotated[Path, typer.Argument(help="the one to compare with it")],
+    as_json: AsJson = False,
+) -> None:
+    """Compare two reports: cells, verdicts, claims, findings; exit 1 if they differ, 0 if not."""
+    from reeltrace.report.compare import differences, read_report
+
+    found = differences(read_report(before), read_report(after))
+    if as_json:
+        _print_json([difference.as_json() for difference in found])
+    else:
+        for difference in found:
+            print(_printable(str(difference)))
+        if not found:
+            print("the same cells, verdicts, claims and findings")
+    if found:
+        raise typer.Exit(1)
+
+
+@app.command()
+def cells(
+    verdicts: Annotated[
+        list[str] | None,
+        typer.Option("--verdict", help="Only this verdict, as 'not exact'; may be repeated."),
+    ] = None,
+    tables: Annotated[
+        list[str] | None, typer.Option("--table", help="Only cells of this table, as smith2020/3; may be repeated.")
+    ] = None,
+    documents: Annotated[
+        list[str] | None, typer.Option("--document", help="Only cells of this document; may be repeated.")
+    ] = None,
+    as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values, with headings.")] = False,
+) -> None:
+    """List cells: what was found here, what is printed, the verdict."""
+    from reeltrace.pipeline import kept
+    from reeltrace.report import listing
+
+    every = listing.cells(ROOT, kept.with_kinds(ROOT).scale)
+    found = listing.chosen(every, verdicts or (), tables or (), documents or ())
+    if as_json:
+        _print_json(found)
+    elif as_csv:
+        print(listing.as_csv(found), end="")
+    else:
+        for line in listing.as_text(found):
+            print(_printable_line(line))
+        print(f"{len(found)} of {len(every)} cells", file=sys.stderr)
+
+
+@app.command("open")
+def open_report() -> None:
+    """Open the report in a browser; where there is none, say where it lies."""
+    import webbrowser
+
+    from reeltrace.pipeline.plan import load_plan
+
+    path = load_plan(ROOT)["report/all"].folder / HTML
+    if not path.is_file():
+        raise CheckFailed(f"{path}: not made yet; run: snakemake --cores all")
+    if not webbrowser.open(path.resolve().as_uri()):
+        print(f"The report: {path}")
 
 
 @app.command()
@@ -374,7 +618,9 @@ def export(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Where to: a folder for csv and crate, a file for the others.")
     ] = None,
-    document: Annotated[str | None, typer.Option("--document", help="Of which document the codecheck.yml is.")] = None,
+    document: Annotated[
+        str | None, typer.Option("--document", help="Of one document: the codecheck.yml, or the tables as csv.")
+    ] = None,
 ) -> None:
     """Write the finished report for the tools of others: tables, macros, findings, a codecheck.yml, an RO-Crate."""
     from reeltrace.export.command import export as write_export
@@ -517,6 +763,11 @@ def _complain(message: str) -> None:
 def _printable(text: str) -> str:
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)  # colours
     return "".join(c if c.isprintable() else "?" for c in " ".join(plain.split()))
+
+
+def _printable_line(text: str) -> str:
+    """As `_printable`, with the spaces that set columns."""
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _end(code: int) -> NoReturn:

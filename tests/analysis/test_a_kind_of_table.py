@@ -60,7 +60,7 @@ def content(table, spec, document, sources, circumstances):
         verdict, reason = judge_number(cell, Fraction(epoch), "measured")
         cells.append(
             {
-                **base_cell(cell),
+                **base_cell(cell, document),
                 "origin": "measured",
                 "reproduced": {"value": epoch, "printed": f"{epoch:,}"},
                 "derivation": None,

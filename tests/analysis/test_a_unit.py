@@ -11,12 +11,12 @@ import yaml
 from conftest import FILES, edit, make_workspace, refusal, write_files
 from reeltrace.analysis import published
 from reeltrace.analysis.cross_checks import check_texts
-from reeltrace.analysis.published import Cell
+from reeltrace.analysis.published import Cell, Printed
 from reeltrace.analysis.quantities import quantity_cells
-from reeltrace.analysis.verdicts import Circumstances, judge_number, judge_result
+from reeltrace.analysis.verdicts import judge_number
 from reeltrace.artifacts.json_values import read_json
 from reeltrace.kinds.points import load as load_function
-from reeltrace.kinds.unit import UNITS, units_of
+from reeltrace.kinds.unit import UNITS, marks, units_of
 from reeltrace.pipeline.leaf import run
 from reeltrace.pipeline.plan import code_sha256, load_plan
 from reeltrace.registry.reading import load
@@ -232,8 +232,87 @@ def test_what_units_name_for_tables_of_layers_is_there() -> None:
     assert len(named) == 5 and all(callable(load_function(each)) for each in named)
 
 
-def test_an_interval_is_compared_with_the_number_that_a_unit_reads() -> None:
-    cell = Cell(row="r", column="c", printed="0.52s", unit="seconds", place="p")
-    paper = Circumstances("paper", (), overridden=False)
-    found = [judge_result(cell, interval, paper)[0] for interval in ((0.5, 0.516), (0.5, 0.514))]
-    assert found == ["matches", "differs"]
+SAYS = [
+    ("78.2", ("78.2", None, None)),
+    ("< 5", ("5", "<", None)),
+    ("≤5", ("5", "<=", None)),
+    (">= 5", ("5", ">=", None)),
+    ("~78.20", ("78.20", "~", None)),
+    ("≈ 0.52s", ("0.52s", "~", None)),
+    ("78.2 ± 0.4", ("78.2", None, "0.4")),
+    ("78.2 (+/- 0.4)", ("78.2", None, "0.4")),
+    ("0.52 ± 0.01s", ("0.52s", None, "0.01")),
+    ("161 ± 3 Hrs", ("161 Hrs", None, "3")),
+    ("1x3^2, 64", ("1x3^2, 64", None, None)),
+]
+
+
+@pytest.mark.parametrize(("text", "parts"), SAYS)
+def test_bounds_and_spreads_are_read_off_a_print(text: str, parts: tuple[str, str | None, str | None]) -> None:
+    assert marks(text) == parts
+
+
+@pytest.mark.parametrize(
+    ("unit", "text", "value"),
+    [
+        ("percent", "78.2 ± 0.4", 78.2),
+        ("percent", "~78.20", 78.2),
+        ("percent", "> 100", 100.0),
+        ("error rate", "< 0.2", 0.2),
+        ("seconds", "0.52 ± 0.01s", 0.52),
+        ("hours", "~161 Hrs", 161),
+        ("count", "> 59,342,488", 59342488),
+        ("parameters", "~687K parameters", 687000),
+        ("millions", "< 34M", 34.0),
+    ],
+)
+def test_units_of_numbers_read_bounds_and_spreads(unit: str, text: str, value: float) -> None:
+    assert UNITS.get(unit).read(text) == value
+
+
+@pytest.mark.parametrize(
+    ("unit", "text"),
+    [("percent", "<< 5"), ("percent", "5 <"), ("percent", "5 ± x"), ("percent", "± 5"), ("filter", "~3x3x3")],
+)
+def test_other_signs_are_refused(unit: str, text: str) -> None:
+    with pytest.raises(ValueError, match="is not"):
+        UNITS.get(unit).read(text)
+
+
+@pytest.mark.parametrize(
+    ("unit", "text", "ours", "same"),
+    [
+        # About is one whole unit of the last printed place, and the zero that is printed counts as one.
+        ("gigaflops", "~78.20", "78.21", True),
+        ("gigaflops", "~78.20", "78.2101", False),
+        ("gigaflops", "~78.2", "78.3", True),
+        ("gigaflops", "~78.2", "78.31", False),
+        ("gigaflops", "78.2", "78.26", False),
+        ("gigaflops", "< 5", "4.99", True),
+        ("gigaflops", "< 5", "5", False),
+        ("gigaflops", "<= 5", "5", True),
+        ("gigaflops", "> 5", "5", False),
+        ("gigaflops", ">= 5", "5", True),
+        ("gigaflops", "6.0 ± 0.4", "6.4", True),
+        ("gigaflops", "6.0 ± 0.4", "6.41", False),
+        ("count", "~1,000", "1001", True),
+        ("count", "~1,000", "1002", False),
+        ("ratio", "~1.344e-6", "0.000001345", True),
+        ("ratio", "~1.344e-6", "0.000001346", False),
+        ("parameters", "< 687K parameters", "686999", True),
+        ("parameters", "< 687K parameters", "687000", False),
+    ],
+)
+def test_a_number_without_randomness_is_held_against_the_bound(unit: str, text: str, ours: str, same: bool) -> None:
+    cell = Cell(row="r", column="c", printed=text, unit=unit, place="p")
+    verdict, reason = judge_number(cell, Fraction(ours), "found")
+    assert verdict == ("exact" if same else "not exact") and text in reason
+
+
+def test_a_bound_that_holds_is_no_contradiction() -> None:
+    def of(printed: str, *others: str) -> int:
+        also = tuple(Printed(printed=other, place="elsewhere") for other in others)
+        return len(Cell(row="r", column="c", printed=printed, unit="percent", place="p", also=also).contradicted_by)
+
+    assert of("24.6", "< 25", "~24.6", "24.60", "~24.5") == 0
+    assert of("24.6", "< 24", "~24.4", "24.61") == 3

@@ -84,6 +84,18 @@ def test_shares_are_held_against_the_size_of_their_test_set(op: str, a: str, b: 
     assert (found["published_why"] is None) == (expected in ("supported", "contradicted"))
 
 
+def test_what_would_have_been_seen_is_seen_in_four_of_five_cases() -> None:
+    of = document({("a", "x"): "50.0", ("b", "x"): "50.0"}, 2000)
+    visible = on_print(of, {"left": A, "op": "above", "right": B})["rule"][0]["print"]["visible"]
+    draw = random.Random(2)
+    seen, trials = 0, 400
+    for _ in range(trials):
+        a, b = (100 * sum(draw.random() < share for _ in range(2000)) / 2000 for share in (0.5 + visible / 100, 0.5))
+        drawn = document({("a", "x"): f"{a:.1f}", ("b", "x"): f"{b:.1f}"}, 2000)
+        seen += on_print(drawn, {"left": A, "op": "above", "right": B})["published_verdict"] == "supported"
+    assert 0.73 <= seen / trials <= 0.87
+
+
 def test_without_a_test_set_or_a_value_nothing_is_judged_but_arithmetic_is() -> None:
     of = document({("a", "x"): "65.1", ("b", "x"): "61.2", ("c", "x"): None}, size=None)
     found = on_print(of, {"left": A, "op": "above", "right": B})

@@ -1,5 +1,6 @@
 """The texts of documents/ against each other and against the experiments: each mistake is named with its place."""
 
+import json
 import re
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ from conftest import PROJECT, Command, edit, refusal
 from invented import DOCUMENTS, FILES, edited, lay
 from reeltrace.analysis.cross_checks import check_texts
 from reeltrace.cli import _mistaken_texts
+from reeltrace.errors import UserError
 from reeltrace.pipeline.plan import Plan
 from reeltrace.registry.fields import SCALES
 from reeltrace.registry.reading import load, registry_of
@@ -53,8 +55,8 @@ RULE = 'rule:\n      - {left: ["3", "plain", "treverse"]'
         ),
         (
             PRINTED,
-            "tables:\n",
-            "tests: {clips: {size: 9, of: clips, ledger: nothing}}\ntables:\n",
+            "tests:\n",
+            "tests:\n  clips: {size: 9, of: clips, ledger: nothing}\n",
             "tests.clips.ledger: no assumption 'nothing' in the ledger of documents/nobody2024; it has: ",
         ),
         (PRINTED, "tables:\n", "document: basu2020\ntables:\n", "document: Extra inputs are not permitted"),
@@ -68,7 +70,7 @@ RULE = 'rule:\n      - {left: ["3", "plain", "treverse"]'
         (CLAIMS, RULE, RULE.replace('["3", "plain", "treverse"]', '"{3/plane/treverse}"'), "no row 'plane' in table 3"),
         (CLAIMS, RULE, RULE.replace('["3", "plain", "treverse"]', '"{3/plain/treverse"'), "is not understood"),
         (CLAIMS, RULE, RULE.replace('["3", "plain", "treverse"]', "{prose: gain}"), "no value 'gain' in documents/"),
-        (CLAIMS, RULE, RULE.replace('["3", "plain", "treverse"]', '"{basu2021:3/a/b}"'), "a claim is about its own"),
+        (CLAIMS, RULE, RULE.replace('["3", "plain", "treverse"]', '"{someone2025:3/a/b}"'), "a claim is about its own"),
         (CLAIMS, RULE, RULE.replace('["3", "plain", "treverse"]', '"max({3/*/treverse})"'), "names each of its cells"),
         (PRINTED, "    unit: channels\n", "    unit: .nan\n", "unit: found .nan; expected a finite number"),
         (
@@ -121,6 +123,13 @@ def test_a_mistake_in_a_text_is_named_with_its_place(root: Path, file: str, old:
     message = refusal(check_texts, REGISTRY, root)
     assert message.startswith(f"{file}: ")
     assert words in message
+
+
+def test_a_value_of_the_prose_names_a_test_set_of_its_document(root: Path) -> None:
+    value = '  - {id: gain, printed: "1.5", unit: points, place: "section 5", test: nowhere}'
+    (root / "documents/nobody2024/prose.yaml").write_text(f"values:\n{value}\n")
+    with pytest.raises(UserError, match=r"prose\.yaml: value 'gain': test: no test set 'nowhere' in tests of"):
+        check_texts(REGISTRY, root)
 
 
 def test_a_link_out_of_the_project_is_no_place_of_its_code(root: Path) -> None:
@@ -180,3 +189,23 @@ def test_status_and_snakemake_say_it_before_anything_runs(invented: Path, comman
     command("reeltrace", "sync", code=None)  # compiles dvc.yaml for this scale
     for leaf in (("env", "DVC_STAGE=x", "reeltrace", "run", "data", "digits"), ("reeltrace", "run", "report", "all")):
         assert said in command(*leaf, code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("follows", "said"),
+    [
+        ("{3/plain/treverse}", ""),
+        ("{3/plan/treverse}", "relations.yaml: one: {3/plan/treverse}: there is no 'plan'"),
+        ("{prose:nothing}", "there is no 'nothing'"),
+        ("1 +", "relations.0.follows: character 4"),
+    ],
+)
+def test_relations_name_what_is_there(root: Path, follows: str, said: str) -> None:
+    relation = {"id": "one", "says": "so", "place": "there", "value": "1", "follows": follows}
+    path = root / "documents/nobody2024/relations.yaml"
+    path.write_text(json.dumps({"relations": [relation]}), encoding="utf-8")
+    if said:
+        with pytest.raises(UserError, match=re.escape(said)):
+            check_texts(REGISTRY, root)
+    else:
+        check_texts(REGISTRY, root)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from reeltrace.analysis import intervals as s
 from reeltrace.kinds.rounding import printed
+from reeltrace.kinds.unit import last_place
 
 
 @pytest.mark.parametrize(
@@ -61,14 +62,13 @@ def test_rounding_is_half_to_even_and_exact(value: Fraction, decimals: int, text
 
 @given(st.fractions(0, 100), st.integers(0, 4))
 def test_a_printed_value_stands_for_the_value_it_came_from(value: Fraction, decimals: int) -> None:
-    low, high = s.rounding_interval(printed(value, decimals))
-    assert low - 1e-9 <= float(value) <= high + 1e-9
+    text = printed(value, decimals)
+    assert abs(Fraction(text) - value) <= last_place(text) / 2
 
 
-def test_printed_precision() -> None:
-    assert s.rounding_interval("24.13") == pytest.approx((24.125, 24.135))
-    assert s.rounding_interval("24.6") == pytest.approx((24.55, 24.65))
-    assert s.rounding_interval("100") == pytest.approx((99.5, 100.5))
+def test_the_last_place_of_a_print() -> None:
+    assert [last_place(text) for text in ("24.13", "24.60", "100")] == [Fraction(1, 100), Fraction(1, 100), 1]
+    assert last_place("1.344e-6") == Fraction(1, 10**9) and last_place("687e3") == 1000
 
 
 def test_hull_mean_and_deviation() -> None:

@@ -95,6 +95,10 @@ def test_answers_come_from_predictions(tmp_path: Path) -> None:
     read = paired.read(made)
     assert read["a", "original"][0].right == (1, 1, 1, 0) and read["a", "treverse"][0].right == (0, 0, 1, 0)
     assert read["a", "original"][0].tests == read["a", "treverse"][0].tests and read["a", "original"][0].classes == 4
+    backwards = AccuracyTable.model_validate({**fields, "columns": ["treverse", "original"]})
+    assert (
+        paired.answers(backwards, [0], {"train/net-s0": folder}, specs) == made
+    )  # as a spec read back has them sorted
     (folder / "predictions.npz").write_bytes(b"no")
     with pytest.raises(CheckFailed, match="not readable as predictions"):
         paired.answers(table, [0], {"train/net-s0": folder}, specs)

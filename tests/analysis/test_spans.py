@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from conftest import write_files
 from reeltrace.analysis.prose import ProseValue
-from reeltrace.analysis.published import Document, Table
+from reeltrace.analysis.published import Document, Table, TestSet
 from reeltrace.analysis.spans import FILE, Spans, TextFile, digests, load, misplaced, prose_digest, unbound, written
 from reeltrace.errors import UserError
 
@@ -23,7 +24,7 @@ Both\t\t81.5
 
 Table 1: Accuracy.
 
-B gains 0.1 over A and 1.0 over none, of 170.1 clips, and A 70.1.
+B gains 0.1 over A and 1.0 over none, of 170.1 clips, and A 70.1, of 1,040 clips.
 """
 HEAD = {"title": "t", "caption": "c", "place": "section 1, Table 1", "unit": "percent"}
 ROWS, COLUMNS = ("A", "B", "Both"), ("Clips", "Videos")
@@ -99,10 +100,13 @@ def test_a_damaged_file_is_said(tmp_path: Path, text: str, says: str) -> None:
 @pytest.mark.parametrize(
     ("found", "says"),
     [
-        (unbound(document({**VALUES, ("A", "Clips"): "70.3"}), values(), spans()), "table 1: its values are not those"),
+        (
+            unbound(document({**VALUES, ("A", "Clips"): "70.3"}), values(), spans()),
+            "table 1: its values or places are not those",
+        ),
         (unbound(document({**VALUES, ("B", "Videos"): "9"}), values(), spans()), "1/B/Videos: no span"),
         (unbound(document({("A", "Clips"): "70.1"}), values(), spans()), "1/A/Videos: a span, and no value"),
-        (unbound(document(), values(printed="0.2"), spans()), "the prose: its values"),
+        (unbound(document(), values(printed="0.2"), spans()), "the prose: its values or places"),
         (unbound(document(), {}, spans()), "prose gain: a span, and no value"),
         (unbound(document(), values(), spans(prose={})), "prose gain: no span"),
         (unbound(document(), values(), spans(also={})), r"1/A/Clips \(also, section 1, first paragraph\): no span"),
@@ -130,6 +134,21 @@ def test_without_the_text_what_was_changed_is_said(found: list[str], says: str) 
 def test_a_span_of_another_stretch_is_said(changed: Spans, says: str) -> None:
     found = misplaced(document(), values(), changed, TEXT.encode())
     assert any(re.search(says, each) for each in found), found
+
+
+@pytest.mark.parametrize(
+    ("place", "size", "says"),
+    [
+        ("section 1, first paragraph", 1040, None),
+        ("section 1, first paragraph", 1041, "has no 1041"),
+        ("section 1, first paragraph", 170, "has no 170"),  # 170.1 is another number
+        ("section 2", 1040, "no section 2"),
+    ],
+)
+def test_the_size_of_a_test_set_stands_at_its_place(place: str, size: int, says: str | None) -> None:
+    tests = {"clips": TestSet(size=size, of="clips", place=place), "other": TestSet(size=7, of="clips", ledger="sizes")}
+    found = misplaced(replace(document(), tests=tests), values(), spans(), TEXT.encode())
+    assert (found == []) if says is None else (len(found) == 1 and says in found[0])
 
 
 def test_another_text_is_said() -> None:

@@ -21,7 +21,7 @@ from reeltrace.analysis.yardstick import OPERATIONS, WORDS
         ("far below", ["-25"], ["-24.9", "25"]),
         ("marginally above", ["0.1", "1"], ["0", "1.1", "-0.1"]),
         ("marginally below", ["-0.1", "-1"], ["0", "-1.1"]),
-        ("similar", ["0", "5", "-5"], ["5.1", "-5.1"]),
+        ("similar", ["0", "5", "-5"], ["5.01", "-5.01"]),
         ("negligible", ["0", "1", "-1"], ["1.1"]),
         ("times", ["0", "1"], ["-0.1"]),
         ("about", ["15", "-15"], ["15.1"]),

@@ -1,6 +1,7 @@
 """The one hash over artifacts: what any other tool forms from the same lines, and what changes it."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -45,4 +46,7 @@ def test_an_artifact_more_or_under_another_name_changes_it(folders: dict[str, Pa
 def test_a_file_that_is_not_there_is_named(folders: dict[str, Path]) -> None:
     (folders["data/a"] / "manifest.json").unlink()
     with pytest.raises(FileNotFoundError, match="data/a/manifest"):
+        root_hash(folders)
+    os.mkfifo(folders["data/a"] / "manifest.json")
+    with pytest.raises(OSError, match=r"not a file.*data/a/manifest"):  # nor is a pipe waited for
         root_hash(folders)

@@ -44,6 +44,12 @@ def test_every_document_and_every_cell_is_in_it(content: Any, project: Project) 
     check_cells(content, project)
 
 
+def test_every_printed_value_says_where_it_stands_in_its_text(content: Any) -> None:
+    printed = [cell for cell in content["cells"] if cell["published"]["printed"] is not None]
+    assert [cell["id"] for cell in printed if "span" not in cell] == []
+    assert {cell["document"] for cell in printed} == set(content["texts"])
+
+
 def test_the_page_is_well_formed_and_marks_what_stands_in(html: str, content: Any, project: Project) -> None:
     check_page(html)
     assert marked_names(html, content, project) == set(replaced(content["stand_in"]))

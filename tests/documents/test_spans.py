@@ -68,6 +68,10 @@ def test_two_cells_that_change_places_are_seen(key: str) -> None:
         ("basu2021", "gain-ucf-t2-resnet", "gain-hmdb-t2-resnet"),
         ("mahler2020", "i3d-map", "atr-map"),
         ("mahler2020", "layers-over-r101", "layers-over-r50"),
+        ("mahler2020", "kinetics-600-clips", "kinetics-700-clips"),
+        ("iqbal2017", "block4-layer", "block3-layer"),
+        ("singh2019supp", "clip-short", "clip-long"),
+        ("gavves-lecture5", "googlenet-layers", "googlenet-layers-with-pooling"),
     ],
 )
 def test_two_values_of_the_prose_that_change_places_are_seen(key: str, one: str, other: str) -> None:

@@ -83,12 +83,14 @@ def cell(row: str, column: str, printed: str) -> dict[str, str]:
 
 
 PUBLISHED = {
+    "tests": {"backwards too": {"size": 1000, "of": "clips", "place": "section 3"}},
     "tables": {
         "1": {
             "title": "Accuracies",
             "caption": "Of two nets, forwards and backwards.",
             "place": "Table 1",
             "unit": "percent",
+            "test": "backwards too",
             "columns": [{"key": "original", "label": "forwards"}, {"key": "treverse", "label": "backwards"}],
             "rows": [{"key": "plain", "label": "Plain"}, {"key": "equivariant", "label": "Equivariant"}],
             "cells": [
@@ -115,7 +117,7 @@ PUBLISHED = {
                 cell("plain", "per second", "5.000"),
             ],
         },
-    }
+    },
 }
 CLAIMS = {
     "claims": [
@@ -215,7 +217,7 @@ def test_both_engines_every_command_and_the_report_know_it(workspace: Path) -> N
     assert len(found) == 7 and {c["document"] for c in report["cells"]} == {KEY}
     assert found["costs", "plain", "per second"]["verdict"] == "exact"
     assert found["costs", "plain", "work"]["verdict"] == "not run"
-    assert [(c["id"], c["published_verdict"]) for c in report["claims"]] == [("smith-backwards", "holds")]
+    assert [(c["id"], c["published_verdict"]) for c in report["claims"]] == [("smith-backwards", "supported")]
     assert {o["path"] for o in report["overrides"]} >= {"protocols.smith.epochs"}
     assert report["datasets"][0]["key"] == "smith-digits"
     page = (workspace / "results/smoke/report/all/report.html").read_text()

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -69,6 +70,29 @@ def test_one_changed_byte_in_any_kind_of_file_is_named(copy: Path, name: str) ->
     assert any(Path(name).parent.as_posix() in problem["where"] for problem in problems), problems
 
 
+def test_what_the_engines_made_is_verified_and_attested(copy: Path) -> None:
+    """By the last line that `make report` and CI end with; and an edited receipt is named."""
+    done = run_in(copy, "reeltrace", "verify")
+    last = done.stdout.splitlines()[-1]
+    assert "every artifact and every printed cell agree" in last
+    assert re.search(
+        r"; root hash [0-9a-f]{64}; attested 20\S+ by [0-9a-f]{16}\.\.\., your own key, report \d+ of", last
+    )
+    receipt = copy / TRAIN / "receipt.json"
+    edit(receipt, '"name": ', '"name": "another", "was": ')
+    assert {(p["kind"], p["where"]) for p in verify(copy)} >= {("attestation does not hold", f"{TRAIN}/receipt.json")}
+
+
+def test_one_number_is_verified_with_what_is_behind_it_alone(copy: Path) -> None:
+    cell, folder = cells_of(copy)[0], copy / RESULTS / f"aggregate/{TABLE}"
+    assert f"every artifact behind {cell} agrees" in run_in(copy, "reeltrace", "verify", cell).stdout
+    run_in(copy, "reeltrace", "verify", f"{DOCUMENT}/{PARAMS.tables[TABLE].table}")
+    flip(copy / RESULTS / f"measure/{TIMED}/metrics.json")
+    run_in(copy, "reeltrace", "verify", cell)  # which does not rest on it
+    flip(folder / "cells.json")
+    assert f"aggregate/{TABLE}/cells.json" in run_in(copy, "reeltrace", "verify", cell, code=1).stdout
+
+
 def test_every_cell_of_the_report_explains_itself(reproduced: Path) -> None:
     report = json.loads((reproduced / RESULTS / "report/all/report.json").read_text())
     cells = ["/".join(str(cell[part]) for part in ("document", "table", "row", "column")) for cell in report["cells"]]
@@ -126,6 +150,8 @@ def test_results_of_other_code_or_texts_are_stale_and_nothing_else(copy: Path, f
 def test_a_forgery_that_hashed_everything_again_is_exposed_by_a_replay(copy: Path) -> None:
     forged = run_in(copy, sys.executable, "-c", FORGERY, f"train/{OTHER}-s0")
     assert "report/all" in forged.stdout
+    assert {Path(p["where"]).name for p in verify(copy, "--data")} == {"attested"}  # of another report than there is
+    shutil.rmtree(copy / RESULTS / "attested")
     assert verify(copy, "--data") == []
     done = run_in(copy, "reeltrace", "verify", "--replay", "--json", code=1)
     problems = json.loads(done.stdout)
@@ -141,6 +167,8 @@ def test_a_share_is_replayed_and_its_seed_printed(reproduced: Path) -> None:
     assert "of files over 1 MB read: 50% (seed 5)" in said
     assert "to be replayed: 1% (seed 5)" in said
     assert re.search(r"replayed 1 of \d+ artifacts; 0 of them differ", said)
+    behind = run_in(reproduced, "reeltrace", "verify", f"train/{OTHER}-s0", "--replay").stdout
+    assert re.search(r"replayed (\d+) of \1 artifacts; 0 of them differ", behind)
     refused = run_in(reproduced, "reeltrace", "verify", "--replay", "0%", code=2).stderr
     assert refused.count("\n") == 1 and "expected all or a percentage" in refused
 

@@ -47,7 +47,7 @@ def report() -> dict[str, Any]:
         "cells": [
             cell("net #1 (50%)", "top_1 & more", "78.2 ± 0.4", "70.00", "not comparable"),
             cell('net, "two"', "original", "100", None, "not run"),
-            cell("VGG E", "size", "144", "143.67", "not exact", document="jones2021", table="7.2"),
+            cell("VGG E", "size", "144", "143.67", "not exact", document="jones2021", table="7.9"),
         ],
         "claims": [
             {"id": "better", "document": "smith2020", "title": "It is better", "says": "Better", "place": "section 5"}
@@ -61,7 +61,10 @@ def report() -> dict[str, Any]:
                 "document": "smith2020",
                 "detector": "denominators",
                 "severity": "decision",
-                "sources": [{"document": "smith2020", "table": "1", "row": 'net, "two"', "column": "original"}],
+                "sources": [
+                    {"document": "smith2020", "table": "1", "row": 'net, "two"', "column": "original", "prose": ""},
+                    {"document": "smith2020", "table": "", "row": "", "column": "", "prose": "gain"},
+                ],
                 "computation": "no k of 3000 gives 24.62",
                 "says": "24.62 is no share of 3000.",
                 "innocent": ["a mean of several runs"],

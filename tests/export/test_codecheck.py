@@ -20,7 +20,7 @@ def test_it_names_the_paper_and_its_tables(report: dict[str, Any]) -> None:
     assert found["codechecker"] == []
     assert not found["certificate"]
     assert "smoke scale, stand-in data" in found["summary"]
-    assert "1 not comparable, 1 not run" in found["summary"]
+    assert "1 not comparable; 1 not run" in found["summary"]
 
 
 def test_a_document_that_the_report_lacks_is_named(report: dict[str, Any]) -> None:

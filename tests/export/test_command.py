@@ -10,8 +10,8 @@ from reeltrace.export.command import export
 
 def test_each_format_writes_what_it_returns(results: dict[str, Path], tmp_path: Path) -> None:
     csv = export("csv", results, tmp_path, tmp_path / "out/tables", None)
-    assert [path.name for path in csv] == ["smith2020-table1.csv", "jones2021-table7.2.csv"]
-    assert export("csv", results, tmp_path, tmp_path / "one", "jones2021") == (tmp_path / "one/jones2021-table7.2.csv",)
+    assert [path.name for path in csv] == ["smith2020-table1.csv", "jones2021-table7.9.csv"]
+    assert export("csv", results, tmp_path, tmp_path / "one", "jones2021") == (tmp_path / "one/jones2021-table7.9.csv",)
     for form, file in (("latex", "numbers.tex"), ("sarif", "report.sarif")):
         assert export(form, results, tmp_path, tmp_path / file, None) == (tmp_path / file,)
         assert (tmp_path / file).stat().st_size > 100

@@ -19,7 +19,7 @@ def test_every_cell_has_a_macro_with_its_three_values(report: dict[str, Any]) ->
     assert [part[0] for part in found] == [
         "smith2020/1/net (hash)1 (50(percent))/top_1 (and) more",
         'smith2020/1/net, "two"/original',
-        "jones2021/7.2/VGG E/size",
+        "jones2021/7.9/VGG E/size",
     ]
     assert found[0][1:] == ("70.00", r"78.2 $\pm$ 0.4", "not comparable")
     assert found[1][1:] == (r"\textemdash{}", "100", "not run")

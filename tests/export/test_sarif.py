@@ -14,6 +14,11 @@ PUBLISHED = """tables:
       - {row: other, column: original}
       - {row: 'net, "two"', column: original}
 """
+PROSE = """values:
+  - {id: other, printed: "1"}
+  - id: gain
+    printed: "2"
+"""
 CLAIMS = """claims:
   - id: level
   - id: better
@@ -27,6 +32,7 @@ def root(tmp_path: Path) -> Path:
     folder.mkdir(parents=True)
     (folder / "published.yaml").write_text(PUBLISHED)
     (folder / "claims.yaml").write_text(CLAIMS)
+    (folder / "prose.yaml").write_text(PROSE)
     return tmp_path
 
 
@@ -47,6 +53,8 @@ def test_findings_stand_at_their_lines(report: dict[str, Any], root: Path) -> No
         "claim/contradicted": ("documents/smith2020/claims.yaml", 3),
         "cell/not-exact": ("documents/jones2021/published.yaml", 1),  # its transcription is not there
     }
+    second = run["results"][0]["locations"][1]["physicalLocation"]
+    assert (second["artifactLocation"]["uri"], second["region"]["startLine"]) == ("documents/smith2020/prose.yaml", 3)
     assert "may be innocent: a mean of several runs" in run["results"][0]["message"]["text"]
 
 

@@ -9,7 +9,7 @@ from reeltrace.export.tables import HEADER, tables
 
 def test_each_table_has_a_file_and_each_cell_a_line(report: dict[str, Any]) -> None:
     found = tables(report)
-    assert list(found) == ["smith2020-table1.csv", "jones2021-table7.2.csv"]
+    assert list(found) == ["smith2020-table1.csv", "jones2021-table7.9.csv"]
     lines = list(csv.DictReader(io.StringIO(found["smith2020-table1.csv"], newline="")))
     assert tuple(lines[0]) == HEADER
     assert [line["row"] for line in lines] == ["net #1 (50%)", 'net, "two"']

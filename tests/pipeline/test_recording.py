@@ -659,12 +659,18 @@ def test_json_says_what_was_not_recorded(made: Path) -> None:
 def test_only_an_artifact_that_does_not_match_fails_a_run(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], code: int, success: bool
 ) -> None:
-    """A recording that crashes, or is killed, comes after the work, and takes nothing from it."""
+    """A recording that crashes, or is killed, comes after the work, and takes nothing from it.
+
+    Nor from who made it and when, which is attested unless something does not match.
+    """
+    attested: list[bool] = []
     monkeypatch.setattr(workflow_run, "_sync", lambda *_: code)
+    monkeypatch.setattr(workflow_run.WorkflowRun, "_attest", lambda *_: attested.append(True))
     run = workflow_run.WorkflowRun.__new__(workflow_run.WorkflowRun)
     assert run.record() is success
     said = capsys.readouterr().err
     assert ("made, but not recorded with DVC" in said) is (code in (1, 2, -9))
+    assert bool(attested) is success
 
 
 def test_a_failed_run_says_that_the_disk_is_full_where_its_log_could_not(

@@ -120,9 +120,7 @@ def test_an_element_that_a_template_marks_keeps_its_lines(binder: Binder) -> Non
     assert found(binder, page(binder, "<td data-name>seed 0\nseed 2</td>"))
 
 
-def test_a_published_value_leads_to_its_chain_and_is_a_stop_only_where_no_value_from_here_is_one(
-    binder: Binder,
-) -> None:
+def test_a_published_value_is_a_link_only_where_no_value_from_here_leads_to_the_same_chain(binder: Binder) -> None:
     binder.add_published("d/1/r/alone", "7", "Table 1")
-    assert 'tabindex="-1"' in binder.published("d/1/r/c") and 'href="#n=d/1/r/c"' in binder.published("d/1/r/c")
-    assert "tabindex" not in binder.published("d/1/r/alone")
+    assert "href" not in binder.published("d/1/r/c")
+    assert 'href="#n=d/1/r/alone"' in binder.published("d/1/r/alone")

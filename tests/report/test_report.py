@@ -16,7 +16,10 @@ import numpy as np
 import pytest
 
 from analysis.fabricated import REPOSITORY, Project
+from conftest import write_files
 from reeltrace.analysis import yardstick
+from reeltrace.analysis.spans import FILE as SPANS
+from reeltrace.analysis.spans import Spans, TextFile, written
 from reeltrace.artifacts.files import sha256_file
 from reeltrace.artifacts.formats import FRAMES, VIDEO_INDEX
 from reeltrace.artifacts.json_values import canonical_json, read_json, write_json
@@ -55,6 +58,22 @@ def rebuild(project: Project) -> Any:
 def test_report_json_follows_its_schema(content: Any) -> None:
     jsonschema.Draft202012Validator.check_schema(read_json(SCHEMA))
     jsonschema.Draft202012Validator(read_json(SCHEMA)).validate(content)
+
+
+def test_where_a_published_value_stands_in_its_text_is_with_its_cell(copied: Project) -> None:
+    assert all("span" not in cell for cell in json.loads(rebuild(copied).json)["cells"])  # nobody has the text
+    cell = next(each for each in json.loads(rebuild(copied).json)["cells"] if each["reproduced"])
+    assert cell["published"]["printed"] is not None
+    text = TextFile(name="a.txt", sha256="ab" * 32, bytes=99)
+    name = cell["id"].removeprefix(f"{cell['document']}/")
+    spans = Spans(text=text, printed={}, printed_prose="", cells={name: (7, 11)}, also={}, prose={})
+    write_files(copied.root, {f"documents/{cell['document']}/{SPANS}": written(spans)})
+    made = rebuild(copied)
+    content = json.loads(made.json)
+    assert content["texts"] == {cell["document"]: text.model_dump()}
+    assert {each["id"]: each["span"] for each in content["cells"] if "span" in each} == {cell["id"]: [7, 11]}
+    assert "characters 7 to 11 of its text" in made.html
+    assert f'text has <span class="hash" data-name>sha256 {"ab" * 32}<' in made.html
 
 
 def test_the_documentation_names_every_key_and_verdict() -> None:
@@ -781,7 +800,7 @@ def test_a_chart_has_the_unit_of_its_table(html: str, content: Any) -> None:
     assert re.findall(r'class="tick mid"[^>]*>([^<]*)<', errors) == ["0", "0.5", "1"]
     cells = [c for c in content["cells"] if (c["document"], c["table"]) == ("someone2025", "1.4")]
     values = [c["reproduced"]["value"] for c in cells if c["unit"] == "error rate"]
-    left, _, _, _, right = (float(x) for x in re.findall(r'class="grid"[^>]* d="M([\d.]+) ', errors))
+    left, _, _, _, right = (float(x) for x in re.findall(r"M([\d.]+) \d+V", errors))
     drawn = [float(x) for x in re.findall(r'<circle class="ours"[^>]* cx="([\d.]+)"', errors)]
     assert drawn == pytest.approx([left + (right - left) * value for value in values], abs=0.1)
     percent = chart_of("nobody2024-table3")

@@ -30,6 +30,14 @@ def test_every_verdict_has_a_tile_with_the_number_of_its_cells(html: str, conten
         assert f'data-trace="count/{verdict}">{count}</span>' in tile[: tile.index("</a>")]
 
 
+def test_every_kind_of_cell_has_a_tile_that_filters(html: str, content: Any) -> None:
+    for kind in dict.fromkeys(cell["kind"] for cell in content["cells"]):
+        count = sum(cell["kind"] == kind for cell in content["cells"])
+        tile = html[html.index(f'data-filter="k:{kind}"') :]
+        assert f'data-trace="count/kind/{kind}">{count}</span>' in tile[: tile.index("</a>")]
+    assert "count/kind/" in html and "/exact" not in html[html.index('data-filter="k:') :].partition("</ul>")[0]
+
+
 def test_claims_have_tiles_that_lead_to_their_section(html: str, content: Any) -> None:
     tiles = re.findall(r'href="#claims" data-filter="(here|print):([^"]+)"', html)
     assert {outcome for by, outcome in tiles if by == "here"} >= {c["verdict"] for c in content["claims"]}

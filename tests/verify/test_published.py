@@ -68,8 +68,14 @@ def test_a_document_without_spans_has_no_say(project: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "old", "new", "says"),
     [
-        ("published.yaml", '"70.2"', '"90.2"', "table 1: its values are not those that were found in the text"),
-        ("prose.yaml", '"0.1"', '"0.7"', "the prose: its values are not those that were found in the text"),
+        (
+            "published.yaml",
+            '"70.2"',
+            '"90.2"',
+            "table 1: its values or places are not those that were found in the text",
+        ),
+        ("prose.yaml", '"0.1"', '"0.7"', "the prose: its values or places are not those that were found in the text"),
+        ("published.yaml", "section 1, Table 1", "section 2, Table 1", "table 1: its values or places are not those"),
         (FILE, '"1/B/Clips": [', '"1/B/Frames": [', "1/B/Clips: no span in the text"),
         (FILE, '"text"', "text", "not JSON"),
     ],

@@ -14,12 +14,15 @@ import numpy as np
 import pytest
 
 from analysis.fabricated import Project
+from attest.attested import sign
 from conftest import PROJECT, run_in
 from reeltrace.artifacts.files import sha256_file
 from reeltrace.artifacts.json_values import read_json, write_json
+from reeltrace.attest.keys import signer
 from reeltrace.errors import Problem, UserError
 from reeltrace.kinds.datasets.videos import VideoDataset
 from reeltrace.registry.reading import load
+from reeltrace.verify.belonging import Planned
 from reeltrace.verify.verify import KINDS, REMADE, verify
 
 RUN = "train/drift-plain-s0"
@@ -28,7 +31,8 @@ RUN = "train/drift-plain-s0"
 def problems(project: Project, data: bool = False, gone: str = "", **stale: str) -> list[Problem]:
     """`stale` names what `reeltrace status` would call stale, and why; all else is current, but for what is `gone`."""
     standing = {name: stale.get(name, "") for name in project.plan.tasks if name != gone}
-    found = verify(project.root, scale=project.scale, data=data, standing=standing)
+    planned = {name: Planned(task.inputs, task.outputs) for name, task in project.plan.tasks.items() if name != gone}
+    found = verify(project.root, scale=project.scale, data=data, standing=standing, planned=planned)
     assert {p.kind for p in found} <= set(KINDS)
     assert all(not Path(p.where).is_absolute() for p in found)
     return found
@@ -540,10 +544,185 @@ def test_a_time_that_its_receipt_does_not_say_is_found(copied: Project) -> None:
     assert any("/runs/joined-s0/seconds is" in words and "its receipt says 1.0" in words for words in found)
 
 
-def test_a_receipt_that_is_another_one_now_is_no_problem_of_its_time(copied: Project) -> None:
+def test_a_receipt_that_is_another_one_now_makes_its_time_stale(copied: Project) -> None:
     path = copied.folder("train/joined-s0") / "receipt.json"
     edit(path, lambda receipt: receipt.update(duration_s=99.0))
+    (problem,) = problems(copied)
+    assert (problem.kind, problem.where) == ("stale", "results/quick/timing/someone2025-table1-4/timing.json")
+    assert "/runs/joined-s0 was read from another receipt" in problem.found
+    assert "`reeltrace run timing someone2025-table1-4`" in problem.found
+
+
+# --- what does not belong there ---
+
+
+def put(what: str) -> Callable[[Path], None]:
+    """Something that no manifest records, put at a path."""
+
+    def at(path: Path) -> None:
+        if what == "file":
+            path.write_text("{}")
+        elif what == "folder":
+            path.mkdir()
+        elif what == "pipe":
+            os.mkfifo(path)
+        else:
+            path.symlink_to(what)
+
+    return at
+
+
+@pytest.mark.parametrize("what", ["file", "folder", "pipe", "spec.json", "nowhere"])
+@pytest.mark.parametrize(
+    "place", [f"{RUN}/more.json", f"{RUN}/.hidden", "report/all/more.html", "data/ucf101/videos/.x"]
+)
+def test_what_no_manifest_records_is_named(copied: Project, place: str, what: str) -> None:
+    put(what)(copied.folder(place))
+    found = problems(copied)
+    assert {(p.kind, p.where) for p in found} == {("tampered artifact", f"results/quick/{place}")}
+
+
+def test_what_a_killed_writing_left_is_no_problem(copied: Project) -> None:
+    (copied.folder(RUN) / ".spec.json.4711.tmp").write_text("half")
     assert problems(copied) == []
+
+
+@pytest.mark.parametrize("file", [f"{RUN}/metrics.json", f"{RUN}/receipt.json", "frames/ucf101/shards/00000.bin"])
+def test_a_link_to_the_same_bytes_in_the_place_of_a_file_is_named(copied: Project, tmp_path: Path, file: str) -> None:
+    path = copied.folder(file)
+    shutil.copy(path, tmp_path / "elsewhere")
+    path.unlink()
+    path.symlink_to(tmp_path / "elsewhere")
+    (problem,) = problems(copied, data=True)
+    assert (problem.kind, problem.where) == ("tampered artifact", f"results/quick/{file}")
+    assert problem.found.startswith("a link to ")
+
+
+def test_a_folder_of_an_output_that_is_a_link_is_named(copied: Project, tmp_path: Path) -> None:
+    path = copied.folder("frames/ucf101/shards")
+    path.rename(tmp_path / "shards")
+    path.symlink_to(tmp_path / "shards")
+    assert {(p.kind, p.where) for p in problems(copied)} == {
+        ("tampered artifact", "results/quick/frames/ucf101/shards")
+    }
+
+
+def test_a_whole_artifact_that_no_task_names_is_left_over(copied: Project) -> None:
+    shutil.copytree(copied.folder(RUN), copied.results / "train/drift-plain-s7")
+    edit(copied.results / "train/drift-plain-s7/manifest.json", lambda manifest: manifest.update(key="drift-plain-s7"))
+    (problem,) = problems(copied)
+    assert (problem.kind, problem.where) == ("stale", "results/quick/train/drift-plain-s7")
+    assert "no experiment names it" in problem.found
+
+
+def test_what_lies_between_artifacts_is_named_and_a_spec_alone_is_not(copied: Project) -> None:
+    (copied.results / "train/of-another-time").mkdir()
+    (copied.results / "train/of-another-time/spec.json").write_text("{}")
+    assert problems(copied) == []
+    (copied.results / "train/of-another-time/best.pt").write_text("weights")
+    (copied.results / "train/notes.txt").write_text("mine")
+    assert {(p.kind, p.where) for p in problems(copied)} == {
+        ("stale", "results/quick/train/of-another-time"),
+        ("stale", "results/quick/train/notes.txt"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda m: m.update(approved=True), "its fields have approved"),
+        (lambda m: m["outputs"].pop("report.json"), "its outputs lack report.json"),
+        (lambda m: m["outputs"].update({"receipt.json": {"sha256": "0" * 64, "bytes": 1}}), "its outputs have receipt"),
+        (lambda m: m["inputs"].pop(RUN), f"its inputs lack {RUN}"),
+        (lambda m: m["code"].update(texts={"reports/a.j2": "0" * 64}), "what it says of reports/a.j2 is not so"),
+        (lambda m: m["code"].update(approved=True), "its code has approved"),
+        (lambda m: m["spec"].update(approved=True), "its spec has approved"),
+        (lambda m: m["outputs"]["report.json"].update(files=1), "what it says of report.json has files"),
+    ],
+)
+def test_what_a_manifest_has_more_or_less_than_its_task_leaves_is_named(
+    copied: Project, change: Callable[[Any], Any], said: str
+) -> None:
+    """The report's own, which no other manifest holds."""
+    edit(copied.folder("report/all/manifest.json"), change)
+    found = problems(copied)
+    assert {p.kind for p in found} == {"tampered artifact"}
+    assert any(p.where == "results/quick/report/all/manifest.json" and said in p.found for p in found), found
+
+
+def test_a_manifest_that_says_the_same_in_other_words_is_named(copied: Project) -> None:
+    path = copied.folder("report/all/manifest.json")
+    path.write_text(json.dumps(read_json(path)))
+    (problem,) = problems(copied)
+    assert problem.where == "results/quick/report/all/manifest.json" and "it was edited" in problem.found
+
+
+# --- who attested it ---
+
+
+@pytest.fixture
+def attested(copied: Project, tmp_path: Path) -> Project:
+    """A copied project whose report is attested."""
+    sign(copied, signer(tmp_path / "key.pem", new=True))
+    return copied
+
+
+def test_an_edited_receipt_is_named_where_the_report_is_attested(attested: Project) -> None:
+    assert problems(attested) == []
+    edit(attested.folder(f"{RUN}/receipt.json"), lambda receipt: receipt.update(host={"name": "elsewhere"}))
+    (problem,) = problems(attested)
+    assert (problem.kind, problem.where) == ("attestation does not hold", f"results/quick/{RUN}/receipt.json")
+
+
+def test_a_forgery_of_everything_but_the_signature_is_seen_by_that_alone(attested: Project) -> None:
+    """Predictions, metrics and all hashes agree; the page was rendered anew."""
+    path = attested.folder(f"{RUN}/predictions.npz")
+    with np.load(path) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    arrays["best_treverse"] = arrays["label"]
+    np.savez(path, **arrays)
+
+    def better(metrics: Any) -> None:
+        score = metrics["best"]["test"]["treverse"]
+        score.update(correct=score["total"], top1=100.0)
+        same = 100 * float((arrays["best_treverse"] == arrays["best_original"]).mean())
+        metrics["equivariance"]["best"]["treverse"].update(agreement=same)
+
+    edit(attested.folder(f"{RUN}/metrics.json"), better)
+    edit(attested.folder(f"{RUN}/scores.json"), lambda scores: scores.update(treverse=100.0))
+    attested.seal(RUN)
+    attested.aggregate("nobody2024-table3")
+    attested.aggregate("nobody2024-table4")
+    attested.report()
+    (problem,) = problems(attested)
+    assert (problem.kind, problem.where) == ("stale", "results/quick/attested")
+    assert "attests another report" in problem.found
+
+
+def test_the_key_that_is_asked_for_must_have_signed(attested: Project, tmp_path: Path) -> None:
+    def said(key: str) -> set[str]:
+        return {p.where for p in verify(attested.root, scale=attested.scale, key=key)}
+
+    ours, other = (signer(tmp_path / name, new=not (tmp_path / name).exists()).id for name in ("key.pem", "other.pem"))
+    assert said(ours) == set()
+    assert said(other) == {"results/quick/attested/key.pub"}
+    shutil.rmtree(attested.results / "attested")
+    assert said(ours) == {"results/quick/attested"}
+    assert problems(attested) == []
+
+
+# --- a part of it ---
+
+
+def test_only_what_is_asked_for_is_looked_at(copied: Project) -> None:
+    flip(copied.folder(f"{RUN}/metrics.json"))
+    names: list[str] = []
+    asked = {"train/spin-plain-s0", "data/spinning-digits"}
+    assert verify(copied.root, scale=copied.scale, only=asked, tell=names.append) == []
+    assert set(names) == asked
+    assert {p.where for p in verify(copied.root, scale=copied.scale, only={RUN})} == {
+        f"results/quick/{RUN}/metrics.json"
+    }
 
 
 # --- files that cannot be read ---
@@ -589,7 +768,8 @@ def test_a_file_that_may_not_be_read_is_named_and_the_rest_is_checked(copied: Pr
     finally:
         path.chmod(mode)
     assert done.stderr == "" and status.stderr == ""
-    lines = done.stdout.splitlines()
+    *lines, last = done.stdout.splitlines()
+    assert last.startswith(f"scale quick: {len(lines)} problems (")
     assert {line.split(":")[0] for line in lines} == {"broken chain", "stale", "tampered artifact"}  # of invented code
     assert any(f"results/quick/{file}" in line and "Permission denied" in line for line in lines), done.stdout
     assert any("spin-plain-s0/metrics.json" in line for line in lines)

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from reeltrace.analysis import published as pub
 from reeltrace.analysis.cells import base_cell
+from reeltrace.analysis.differences import difference
 from reeltrace.analysis.intervals import hull, mean, percent, sample_deviation, wilson
 from reeltrace.analysis.sources import Source, get, read_score, source_of
-from reeltrace.analysis.verdicts import Circumstances, judge_accuracy
+from reeltrace.analysis.verdicts import Circumstances, Ours, judge_share
 from reeltrace.artifacts.pointers import pointer_to
 from reeltrace.artifacts.runs import on_test
 from reeltrace.kinds.rounding import printed
@@ -60,7 +61,7 @@ def _content(
 ) -> dict[str, Any]:
     print_, decimals = document.tables[table.table], document.decimals["percent"]
     return {
-        "cells": _cells(spec, table, print_, sources, circumstances, sets, decimals),
+        "cells": _cells(spec, table, document, sources, circumstances, sets),
         "equivariance": _equivariance(spec, table, print_, sources, decimals),
     }
 
@@ -68,36 +69,42 @@ def _content(
 def _cells(
     spec: AggregateSpec,
     table: TableEntry,
-    print_: pub.Table,
+    document: pub.Document,
     sources: Mapping[str, Source],
     circumstances: Circumstances,
     sets: Mapping[str, str],
-    decimals: int,
 ) -> list[dict[str, Any]]:
     """Each cell of the print; `sets` says of a column on videos which set they are of."""
+    print_, decimals = document.tables[table.table], document.decimals["percent"]
     filled_by = {(place.row, place.column): place for place in cell_sources(table)}
     cells = []
     for row in print_.rows:
         for column in print_.columns:
             cell = print_.cell(row.key, column.key)
             place = filled_by.get((row.key, column.key))
-            entry = base_cell(cell)
-            interval, under = None, circumstances
+            entry, test = base_cell(cell, document), document.test_of(cell)
+            ours, under = None, circumstances
             if place is None:
                 entry |= {"reproduced": None, "trace": []}
             else:
                 of_seed = _of_seeds(spec, sources, place.run)
                 entry["reproduced"] = accuracy(of_seed, place.transform, decimals)
                 entry["trace"] = _traces(of_seed, place)
-                low, high = entry["reproduced"]["interval"]
-                interval = (low, high)
+                ours = _ours(entry["reproduced"])
                 if column.key in sets:
                     entry["reproduced"]["clip"] = of_clips(of_seed, place, decimals)
                     under = _of_set(spec, sets[column.key], of_seed, circumstances)
-            verdict, reason = judge_accuracy(cell, interval, under)
-            made = {"origin": "measured", "derivation": None, "circumstances": under.words}
+                entry["reproduced"] |= difference(cell, test, ours, under)
+            verdict, reason = judge_share(cell, test, ours, under)
+            made = {"origin": "measured", "kind": "trained", "derivation": None, "circumstances": under.words}
             cells.append({**entry, **made, "verdict": verdict, "reason": reason})
     return cells
+
+
+def _ours(found: Mapping[str, Any]) -> Ours:
+    """What `accuracy` found, for the verdict: all seeds were tested on one set."""
+    total = min(entry["total"] for entry in found["seeds"].values())
+    return Ours(tuple(found["values"].values()), ((found["value"], total),))
 
 
 def _of_seeds(spec: AggregateSpec, sources: Mapping[str, Source], run: str) -> dict[int, Source]:

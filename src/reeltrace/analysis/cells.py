@@ -22,9 +22,11 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema
 
 from reeltrace.analysis import published as pub
+from reeltrace.analysis.intervals import wilson
 from reeltrace.analysis.verdicts import Verdict
 from reeltrace.errors import UserError
-from reeltrace.kinds.unit import UNITS
+from reeltrace.kinds.rounding import printed
+from reeltrace.kinds.unit import UNITS, marks
 
 
 def _refuse(value: object) -> NoReturn:
@@ -34,6 +36,15 @@ def _refuse(value: object) -> NoReturn:
 Absent: TypeAlias = Annotated[None, SkipJsonSchema(), BeforeValidator(_refuse)]  # `int | Absent = None`: never null
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Origin = Literal["measured", "derived", "published"]
+Kind = Literal["trained", "counted", "described", "timed", "derived", "quoted"]
+KINDS: dict[Kind, str] = {
+    "trained": "the test of a net that was trained here, or could be",
+    "counted": "a number or a size that was counted here, without randomness",
+    "described": "a word of a layer's description, such as maxpool or ReLU, compared as text",
+    "timed": "a time or an amount of memory of a machine",
+    "derived": "computed here from nothing but values that the document prints",
+    "quoted": "the document's value alone: nothing is set beside it",
+}
 Share = Annotated[float, Field(ge=0, le=100)]  # percent
 Bounds = Annotated[list[float], Field(min_length=2, max_length=2)]
 Ends = Annotated[list[str], Field(min_length=2, max_length=2)]
@@ -69,6 +80,14 @@ class Contradiction(Part):
     place: str = Field(description="Where it is printed.")
 
 
+class Tested(Part):
+    """The test set that a published share is of."""
+
+    name: str = Field(description="Its name in the document's `tests`.")
+    size: int = Field(ge=1, description="How many samples it has.")
+    of: str = Field(description="What these are.")
+
+
 class PublishedValue(Part):
     """What the document prints in a cell, or why it prints nothing, and what contradicts it."""
 
@@ -78,6 +97,17 @@ class PublishedValue(Part):
     reason: str | None = Field(description="Why the text gives no value, where it gives none.")
     note: str | None = Field(description="What a reader should know of the printed value.")
     contradicted_by: list[Contradiction] = Field(description="Other values that the document prints for it.")
+    bound: Literal["<", "<=", ">", ">=", "~"] | Absent = Field(
+        default=None, description="Where the print is a bound, or says about: which."
+    )
+    spread: float | Absent = Field(default=None, description="What the document prints behind plus-minus.")
+    damaged: str | Absent = Field(default=None, description="What the text that was transcribed has lost of the print.")
+    test: Tested | Absent = Field(default=None, description="Of a share, the test set that it is of.")
+    interval: Annotated[list[Share], Field(min_length=2, max_length=2)] | Absent = Field(
+        default=None,
+        description="Wilson's 95 % interval of the published share, in its unit, from the size of its test.",
+    )
+    interval_printed: Ends | Absent = Field(default=None, description="Both bounds as the report prints them.")
 
 
 class Value(Part):
@@ -123,6 +153,20 @@ class Ratio(Value):
     trace: list[Source] = Field(min_length=1, description="The times it was computed from.")
 
 
+class Difference(Value):
+    """How far a share found here lies from the published one, in percentage points."""
+
+    interval: Bounds | Absent = Field(
+        default=None,
+        description="The 95 % prediction interval of the difference; only of numbers made as the document says.",
+    )
+    interval_printed: Ends | Absent = Field(default=None, description="Both bounds as the report prints them.")
+    detectable: float | Absent = Field(
+        default=None, description="The difference that would have been seen in four of five cases."
+    )
+    detectable_printed: str | Absent = Field(default=None, description="The same as the report prints it.")
+
+
 class Accuracy(Part):
     """A share of a test set: an accuracy in percent, or an error rate between 0 and 1."""
 
@@ -139,6 +183,7 @@ class Accuracy(Part):
     interval_printed: Ends = Field(description="Both bounds as the report prints them.")
     last: Value = Field(description="The mean of the last checkpoints.")
     clip: ClipScore | Absent = Field(default=None, description="Of videos, the accuracy on their clips.")
+    difference: Difference | Absent = Field(default=None, description="Ours minus the published value.")
 
 
 class Time(Part):
@@ -163,6 +208,7 @@ class Measured(Part):
     printed: str = Field(description="The quantity as the report prints it.")
     range: Bounds | Absent = Field(default=None, description="Of times, the fastest and the slowest pass.")
     range_printed: Ends | Absent = Field(default=None, description="Both as the report prints them.")
+    network: str | Absent = Field(default=None, description="Which of several networks it is of.")
 
     model_config = ConfigDict(
         json_schema_extra={"dependentRequired": {"range": ["range_printed"], "range_printed": ["range"]}}
@@ -209,6 +255,15 @@ class Derivation(Part):
     of: list[Operand] = Field(min_length=2, max_length=2, description="The two cells.")
 
 
+class Fit(Part):
+    """How the network behind a value that is equal to the print was chosen: by its value."""
+
+    search: str = Field(description="The measurement that counted the settings of what the document leaves open.")
+    to: str = Field(description="What was fitted to what.")
+    settings: int = Field(ge=1, description="How many settings were counted.")
+    giving: int = Field(ge=0, description="How many of them give the printed count.")
+
+
 def _quantity(name: str) -> str:
     unit = UNITS.all().get(name)
     if unit is None or unit.compare is None:
@@ -230,8 +285,10 @@ class Compared(Part):
         description="Where our value comes from: counted, trained or timed here; from nothing but values that the "
         "document prints; or nothing is set beside the document's value."
     )
+    kind: Kind = Field(description="What sort of value stands beside the document's, which the headline counts by.")
     reproduced: Reproduced | None = Field(description="Our value; null where nothing was run or measured.")
     derivation: Derivation | None = Field(description="Of a derived value what it follows from, null for others.")
+    fitted: Fit | Absent = Field(default=None, description="Of a value that is exact, but fitted: how.")
     verdict: Verdict = Field(description="How the two values compare.")
     reason: str = Field(description="Why the verdict is this one.")
     circumstances: str = Field(description="How our value was made: scale, data, machine.")
@@ -303,7 +360,7 @@ def parts() -> dict[str, Any]:
     return {name: field.get_default() for name, field in Content.model_fields.items() if not field.is_required()}
 
 
-def base_cell(cell: pub.Cell) -> dict[str, Any]:
+def base_cell(cell: pub.Cell, document: pub.Document) -> dict[str, Any]:
     """What the document says of a cell."""
     return {
         "row": cell.row,
@@ -316,5 +373,31 @@ def base_cell(cell: pub.Cell) -> dict[str, Any]:
             "reason": cell.reason,
             "note": cell.note,
             "contradicted_by": [other.model_dump(mode="json") for other in cell.contradicted_by],
+            **_marked(cell),
+            **_tested(cell, document),
         },
     }
+
+
+def _marked(cell: pub.Cell) -> dict[str, Any]:
+    """What stands around a printed number, and what is lost of it."""
+    found: dict[str, Any] = {} if cell.damaged is None else {"damaged": cell.damaged}
+    if cell.printed is not None and cell.in_unit.number is not None:
+        said = marks(cell.printed)
+        found |= {} if said.bound is None else {"bound": said.bound}
+        found |= {} if said.spread is None else {"spread": float(said.spread)}
+    return found
+
+
+def _tested(cell: pub.Cell, document: pub.Document) -> dict[str, Any]:
+    """The test set of a share, and the interval that its size gives."""
+    test, share = document.test_of(cell), cell.in_unit.share
+    if cell.test is None or test is None or share is None:
+        return {}
+    found: dict[str, Any] = {"test": {"name": cell.test, "size": test.size, "of": test.of}}
+    if cell.printed is not None and cell.in_unit.number is not None and marks(cell.printed).bound in (None, "~"):
+        part = float(cell.in_unit.number(cell.printed)) / share.whole
+        ends = [end * share.whole / 100 for end in wilson(part * test.size, test.size)]
+        decimals = document.decimals[cell.unit]
+        found |= {"interval": ends, "interval_printed": [printed(end, decimals) for end in ends]}
+    return found

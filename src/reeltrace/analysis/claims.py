@@ -45,6 +45,7 @@ OnPrint = Literal["supported", "contradicted", "not distinguishable", "cannot be
 Here = Literal["holds", "fails", "cannot tell", "vacuous", "not run"]
 ON_PRINT: tuple[OnPrint, ...] = ("supported", "contradicted", "not distinguishable", "cannot be judged")
 HERE: tuple[Here, ...] = ("holds", "fails", "cannot tell", "vacuous", "not run")
+SEEN = Z + 0.8416212335729143  # standard errors that are told from none in 80 % of cases
 MEANS_ON_PRINT: Mapping[OnPrint, str] = {
     "supported": "the document's own numbers bear the claim out",
     "contradicted": "the document's own numbers say otherwise",
@@ -367,7 +368,7 @@ class Found:
 
     `p` is how likely a difference this far from the nearest end of what the word means would be by chance; None where
     nothing is random: then `settled` says whether the rounding leaves it certain. `interval` is the 95 % interval of
-    the difference.
+    the difference, and `visible` how far from an end it must truly be to be told from it in four of five cases.
     """
 
     holds: bool | None
@@ -375,6 +376,7 @@ class Found:
     right: Fraction | None = None
     difference: Fraction | None = None
     interval: tuple[float, float] | None = None
+    visible: float | None = None
     p: float | None = None
     settled: bool = True
     how: str = ""
@@ -491,6 +493,7 @@ def _on_print(
         part,
         p=p,
         interval=_possible(comparison, found, value - Z * error - half, value + Z * error + half),
+        visible=SEEN * error + half,
         how=f"two independent samples of {' and '.join(tests)}",
     )
 
@@ -539,6 +542,7 @@ def _on_answers(
         part,
         p=max(levels),
         interval=_possible(comparison, found, *spread.interval()),
+        visible=SEEN * spread.error,
         how=" and ".join(sorted(how)) + ("" if spread.between_seeds is not None else ", one seed"),
         vacuous=_vacuous(comparison, found, part.holds is True),
     )
@@ -782,6 +786,7 @@ def _found(found: Found) -> dict[str, Any]:
         "difference": number(found.difference),
         "relative": found.relative,
         "interval": None if found.interval is None else list(found.interval),
+        "visible": found.visible,
         "p": found.p,
         "settled": found.settled if found.holds is not None and found.p is None else None,
         "how": found.how or None,

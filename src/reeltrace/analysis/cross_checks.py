@@ -11,6 +11,8 @@ from typing import Any
 
 from reeltrace.analysis import assumptions, claims, prose, published
 from reeltrace.analysis.assumptions import Assumption
+from reeltrace.analysis.audit import relations
+from reeltrace.analysis.audit.values import Library, of_document
 from reeltrace.analysis.expressions import Reference
 from reeltrace.analysis.published import FILE
 from reeltrace.artifacts.names import DOCUMENTS
@@ -42,6 +44,15 @@ def check_texts(registry: Registry, root: Path = Path()) -> tuple[str, ...]:
         for claim in of.claims:
             for number, rule in enumerate(claim.rule, start=1):
                 _check_rule(rule, f"{path}: claim {claim.id!r}: rule {number}", document, told)
+    for name, document in documents.items():
+        for value in prose.load(name, root).values():
+            if value.test is not None:
+                place = f"{DOCUMENTS / name / prose.FILE}: value {value.id!r}: test"
+                _look_up("test set", value.test, document.tests, place, f"tests of {document.path}")
+    if any((root / DOCUMENTS / name / relations.FILE).exists() for name in documents):
+        library = Library(of_document(found, prose.load(name, root)) for name, found in documents.items())
+        for name in documents:
+            relations.load(name, library, root)
     named: dict[str, None] = {}
     ledgers = assumptions.load(documents, root)
     _check_sizes(documents.values(), ledgers)

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from fractions import Fraction
 from functools import cache
 
-from reeltrace.kinds.rounding import decimals_of
-
 CONFIDENCE = 0.95
 Z = 1.959963984540054  # two-sided 95 % quantile of the normal distribution
 
@@ -80,13 +78,6 @@ def sample_deviation(values: Sequence[Fraction]) -> float | None:
 def percent(correct: int, total: int) -> Fraction:
     """Exact percentage."""
     return Fraction(100 * correct, total)
-
-
-def rounding_interval(text: str) -> tuple[float, float]:
-    """The values that a printed number may stand for: half a unit of its last printed place to either side."""
-    half = Fraction(1, 2 * 10 ** decimals_of(text))
-    value = Fraction(text)
-    return float(value - half), float(value + half)
 
 
 def overlap(a: tuple[float, float], b: tuple[float, float]) -> bool:

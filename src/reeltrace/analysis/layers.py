@@ -68,7 +68,7 @@ def content(
     print_, source = document.tables[table.table], source_of(sources, f"measure/{table.measurement}")
     found: dict[str, Any] = {
         "measurement": table.measurement,
-        "cells": _cells(table, print_, source, circumstances),
+        "cells": _cells(table, document, source, circumstances),
     }
     if any(of is not None and of.search for of in (cell.in_unit.layers for cell in print_.cells)):
         found["search"] = _search(source)
@@ -76,9 +76,9 @@ def content(
 
 
 def _cells(
-    table: StructureTable, print_: pub.Table, source: Source, circumstances: Circumstances
+    table: StructureTable, document: pub.Document, source: Source, circumstances: Circumstances
 ) -> list[dict[str, Any]]:
-    cells = []
+    cells, print_ = [], document.tables[table.table]
     rounding = _rounding(source)
     for row in print_.rows:
         for column in print_.columns:
@@ -96,7 +96,7 @@ def _cells(
             reproduced = None if value is None else {"value": value, "printed": unit.write(value)}
             cells.append(
                 {
-                    **base_cell(cell),
+                    **base_cell(cell, document),
                     "origin": "measured",
                     "reproduced": reproduced,
                     "derivation": None,

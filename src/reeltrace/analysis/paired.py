@@ -77,7 +77,7 @@ def answers(
             cells.setdefault((place.row, place.column), []).append(entry)
     return {
         "sets": sets,
-        "cells": [{"row": row, "column": column, "runs": runs} for (row, column), runs in cells.items()],
+        "cells": [{"row": row, "column": column, "runs": runs} for (row, column), runs in sorted(cells.items())],
     }
 
 
@@ -186,6 +186,13 @@ class Spread:
 
     draws: Any  # (DRAWS,), sorted
     between_seeds: float | None  # the deviation of the mean over seeds; None with fewer than two
+
+    @property
+    def error(self) -> float:
+        """The standard error of the difference."""
+        import numpy as np
+
+        return float(np.std(self.draws))
 
     def interval(self) -> tuple[float, float]:
         """The central 95 %."""

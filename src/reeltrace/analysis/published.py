@@ -6,6 +6,7 @@ in its unit, and a value that the text does not give is null with the reason.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self, TypeVar
@@ -23,7 +24,7 @@ from pydantic_core import PydanticCustomError
 
 from reeltrace.artifacts.names import DOCUMENTS
 from reeltrace.errors import UserError, known_names, short
-from reeltrace.kinds.unit import UNITS, Unit, Value, units_of
+from reeltrace.kinds.unit import UNITS, Given, Unit, Value, bounded, units_of
 from reeltrace.registry.texts import parse_yaml, read_text
 
 FILE = "published.yaml"
@@ -78,7 +79,8 @@ class Cell(_Strict):
     """One cell of a published table. `unit` and `place` are those of its table unless it has its own.
 
     `test` names, among the `tests` of the document, the test set that a share is of: the cell's, or that of its row,
-    its column or its table, the first that is said. None where the print is no share of a set.
+    its column or its table, the first that is said. None where the print is no share of a set. `damaged` says what the
+    text that was transcribed has lost of the print.
     `after` and `before` are words of the text to which a value in a sentence is the next of the values, see `spans`.
     """
 
@@ -90,12 +92,15 @@ class Cell(_Strict):
     test: str | None = None
     reason: str | None = None
     note: str | None = None
+    damaged: str | None = None
     after: str | None = None
     before: str | None = None
     also: tuple[Printed, ...] = ()
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
+        if self.damaged is not None and self.printed is None:
+            raise ValueError("only what is printed can be damaged; of a null value the reason says why")
         if self.test is not None and self.in_unit.share is None:
             raise ValueError(f"a test set belongs to a share of it, and {self.unit} is none; leave test out")
         if (self.printed is None) == (self.reason is None):
@@ -118,7 +123,7 @@ class Cell(_Strict):
     @property
     def contradicted_by(self) -> tuple[Printed, ...]:
         """The other places that print a different value for this quantity."""
-        return tuple(o for o in self.also if parse(o.printed, self.unit) != self.value)
+        return tuple(o for o in self.also if self.printed is not None and _apart(self.in_unit, self.printed, o.printed))
 
 
 class Column(_Strict):
@@ -256,6 +261,17 @@ class Transcription(_Strict):
 def parse(text: str, unit: str) -> Value:
     """A printed string as a value of its unit; see `kinds.unit.Unit`. Raises `ValueError` when it is not one."""
     return UNITS.get(unit).read(text)
+
+
+def _apart(unit: Unit, one: str, other: str) -> bool:
+    """Whether two prints cannot be of one quantity: other values, neither of which is a bound that holds the other."""
+    if unit.read(one) == unit.read(other) or unit.number is None:
+        return unit.read(one) != unit.read(other)
+    for said, value in ((one, other), (other, one)):
+        within = bounded(unit, said, Fraction(unit.number(value)), Given())
+        if within is not None and within[0]:
+            return False
+    return True
 
 
 def share_decimals() -> dict[str, int]:

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from reeltrace.analysis import published as pub
 from reeltrace.analysis.cells import base_cell
-from reeltrace.analysis.sources import Source
+from reeltrace.analysis.sources import Source, get
 from reeltrace.analysis.verdicts import judge_equal, judge_number, judge_observed
-from reeltrace.artifacts.pointers import escape_pointer, pointer
+from reeltrace.artifacts.pointers import escape_pointer, pointer, pointer_to
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.kinds.rounding import printed
-from reeltrace.kinds.tables.measured import DerivedColumn, MeasuredColumn, MeasuredTable, place
+from reeltrace.kinds.tables.measured import DerivedColumn, Fitted, MeasuredColumn, MeasuredTable, place
 from reeltrace.kinds.unit import UNITS, Value
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def quantity_cells(
             cell = print_.cell(row.key, column.key)
             if cell.in_unit.compare is None:
                 continue
+            kind = "derived" if column.key in table.derived else "quoted"
             if column.key in table.measured:
                 asked = table.measured[column.key]
                 source = measured[asked.measurement]
@@ -63,12 +64,17 @@ def quantity_cells(
                 words = {"row": row.key, "column": column.key, **table.rows.get(row.key, {})}
                 reading = _read(asked, words, source)
                 made = _measured_cell(cell, asked, reading, overridden)
+                kind = "timed" if asked.machine else _sort(cell, reading)
+                if made["reproduced"] is not None and (network := _network(asked, table.rows.get(row.key, {}))):
+                    made["reproduced"]["network"] = network
+                if row.key in asked.fitted and made["verdict"] == "exact":
+                    made |= _fitted(made, asked.fitted[row.key], measured)
             elif column.key in table.derived:
                 made = _derived_cell(spec.key, cell, table.derived[column.key], table.table, document)
             else:
                 verdict = ("not given", cell.reason) if cell.printed is None else ("not run", table.published_only)
                 made = _without_value("published", "published only", *verdict)
-            cells.append({**base_cell(cell), **made})
+            cells.append({**base_cell(cell, document), "kind": kind, **made})
     return cells
 
 
@@ -169,6 +175,30 @@ def _measured_cell(cell: pub.Cell, asked: MeasuredColumn, reading: Reading | Non
         "verdict": verdict,
         "reason": reason,
         "circumstances": "full size" if reading.device is None else reading.device,
+    }
+
+
+def _sort(cell: pub.Cell, reading: Reading | None) -> str:
+    """Words are described, numbers and sizes are counted."""
+    value = cell.value if reading is None else reading.value
+    return "described" if cell.in_unit.number is None and not isinstance(value, list) else "counted"
+
+
+def _network(asked: MeasuredColumn, words: Mapping[str, str | int]) -> str:
+    """Which of several networks a value is of: the words of the row that the pointer uses."""
+    return ", ".join(str(words[word]) for word in _WORD.findall(asked.pointer) if word in words)
+
+
+def _fitted(made: Mapping[str, Any], fit: Fitted, measured: Mapping[str, Source]) -> dict[str, Any]:
+    """An equal value of a network that was chosen because of it: by how many settings, and out of how many."""
+    source = measured[fit.search]
+    tried, giving = int(get(source, "search", "tried")), len(get(source, "search", "exact"))
+    of = f"{giving} of {tried:,} settings of what the document leaves open"
+    return {
+        "verdict": "exact, fitted",
+        "reason": f"{made['reason']}; fitted: {fit.to} ({of} {'gives' if giving == 1 else 'give'} the printed count)",
+        "fitted": {"search": fit.search, "to": fit.to, "settings": tried, "giving": giving},
+        "trace": [*made["trace"], source.trace(pointer_to("search"))],
     }
 
 

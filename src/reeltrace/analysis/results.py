@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from reeltrace.analysis import published as pub
 from reeltrace.analysis.cells import base_cell
+from reeltrace.analysis.differences import difference
 from reeltrace.analysis.hidden import hidden
 from reeltrace.analysis.intervals import hull, mean, percent, sample_deviation, wilson
 from reeltrace.analysis.sources import Source, get, read_score, source_of
-from reeltrace.analysis.verdicts import Circumstances, Verdict, judge_result, judge_time
+from reeltrace.analysis.verdicts import Circumstances, Ours, Verdict, judge_share, judge_time
 from reeltrace.artifacts.pointers import pointer_to
 from reeltrace.artifacts.runs import on_test
 from reeltrace.errors import UserError
@@ -22,6 +23,7 @@ from reeltrace.kinds.tables.results import Quantity, ResultTable, runs_of
 if TYPE_CHECKING:
     from reeltrace.registry.specs import AggregateSpec
 
+QUOTED = ("published", "quoted")
 UNITS: dict[Quantity, str] = {
     "error": "error rate",
     "top1": "percent",
@@ -63,12 +65,12 @@ def _cells(
             cell = print_.cell(row.key, column.key)
             runs = runs_of(table, row.key, column.key)
             quantity = table.columns.get(column.key)
-            entry = base_cell(cell)
+            entry, test = base_cell(cell, document), document.test_of(cell)
             under = circumstances
             verdict: Verdict
             if not runs or quantity is None:
                 entry |= {"reproduced": None, "trace": []}
-                verdict, reason = judge_result(cell, None, under)
+                verdict, reason = judge_share(cell, test, None, under)
             elif quantity == "training-time":
                 entry |= _time(spec, table, print_, sources, cell, runs[0])
                 verdict, reason = judge_time(cell, under)
@@ -80,9 +82,11 @@ def _cells(
                     for seed in spec.seeds
                 )
                 under = replace(circumstances, missing=missing)
-                low, high = entry["reproduced"]["interval"]
-                verdict, reason = judge_result(cell, (low, high), under)
-            made = {"origin": "measured" if runs else "published", "derivation": None, "circumstances": under.words}
+                ours = _ours(spec, sources, quantity, runs)
+                entry["reproduced"] |= difference(cell, test, ours, under)
+                verdict, reason = judge_share(cell, test, ours, under)
+            origin, kind = ("measured", "timed" if quantity == "training-time" else "trained") if runs else QUOTED
+            made = {"origin": origin, "kind": kind, "derivation": None, "circumstances": under.words}
             cells.append({**entry, **made, "verdict": verdict, "reason": reason})
     return cells
 
@@ -150,6 +154,23 @@ def _rate(
         },
         "trace": trace,
     }
+
+
+def _ours(spec: AggregateSpec, sources: Mapping[str, Source], quantity: Quantity, runs: tuple[str, ...]) -> Ours:
+    """What `_rate` found, for the verdict, in percent: each run is a test set of its own.
+
+    Clips count for as many samples as there are videos, see `_interval`.
+    """
+    within = ("clip",) if quantity == "clip-top1" else ()
+    shares: dict[str, list[Fraction]] = {}
+    sizes: dict[str, int] = {}
+    for run in runs:
+        of = [source_of(sources, f"train/{run}-s{seed}") for seed in spec.seeds]
+        scores = [read_score(source, *on_test("best", "original", *within)) for source in of]
+        shares[run] = [_value(quantity, score) * (100 if quantity == "error" else 1) for score in scores]
+        sizes[run] = min(read_score(source, *on_test("best", "original"))[1] for source in of)
+    seeds = tuple(float(mean(found)) for found in zip(*shares.values(), strict=True))
+    return Ours(seeds, tuple((float(mean(shares[run])), sizes[run]) for run in runs))
 
 
 def _value(quantity: Quantity, score: tuple[int, int]) -> Fraction:

@@ -20,13 +20,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from reeltrace.analysis.places import Line, Place, Region, Text, normal, squeezed
 from reeltrace.analysis.prose import ProseValue
-from reeltrace.analysis.published import Cell, Document, Table
+from reeltrace.analysis.published import Cell, Document, Table, TestSet
 from reeltrace.artifacts.json_values import parse_json
 from reeltrace.artifacts.names import DOCUMENTS
 from reeltrace.errors import UserError, short
 from reeltrace.registry.texts import read_text
 
 FILE = "spans.json"
+_NUMERAL = r"\d[\d,]*(?:\.\d+)?"
 
 
 class TextFile(BaseModel):
@@ -108,25 +109,31 @@ def _json(value: object) -> str:
 
 
 def digests(document: Document) -> dict[str, str]:
-    """By table, the sha256 of its printed values in the order of the file, a line each: row/column, tab, value."""
+    """By table, the sha256 of its printed values in the order of the file, a line each: row/column, value and place."""
     return {
         name: _digest(
-            (f"{cell.row}/{cell.column}{f'/{number}' if number else ''}", text)
+            (f"{cell.row}/{cell.column}{f'/{number}' if number else ''}", text, place)
             for cell in table.cells
-            for number, text in enumerate((cell.printed, *(other.printed for other in cell.also)))
+            for number, (text, place) in enumerate(_printed(cell))
             if text is not None
         )
         for name, table in document.tables.items()
     }
 
 
+def _printed(cell: Cell) -> Iterator[tuple[str | None, str]]:
+    """What a cell prints and where, then what other places do."""
+    yield cell.printed, cell.place
+    yield from ((other.printed, other.place) for other in cell.also)
+
+
 def prose_digest(prose: Mapping[str, ProseValue]) -> str:
-    """The sha256 of the printed values of the prose, a line each: id, tab, value."""
-    return _digest((name, value.printed) for name, value in prose.items())
+    """The sha256 of the printed values of the prose, a line each: id, value and place."""
+    return _digest((name, value.printed, value.place) for name, value in prose.items())
 
 
-def _digest(lines: Iterable[tuple[str, str]]) -> str:
-    return hashlib.sha256("".join(f"{name}\t{text}\n" for name, text in lines).encode()).hexdigest()
+def _digest(lines: Iterable[tuple[str, ...]]) -> str:
+    return hashlib.sha256("".join("\t".join(line) + "\n" for line in lines).encode()).hexdigest()
 
 
 def bounds(document: Document, prose: Mapping[str, ProseValue], spans: Spans) -> Iterator[Bound]:
@@ -159,7 +166,7 @@ def unbound(document: Document, prose: Mapping[str, ProseValue], spans: Spans) -
     found += [f"prose {name}: a span, and no value is transcribed there" for name in spans.prose if name not in prose]
     now = digests(document)
     found += [
-        f"table {name}: its values are not those that were found in the text"
+        f"table {name}: its values or places are not those that were found in the text"
         for name in now
         if spans.printed.get(name) != now[name]
     ]
@@ -167,7 +174,7 @@ def unbound(document: Document, prose: Mapping[str, ProseValue], spans: Spans) -
         f"table {name}: bound to the text, and there is no such table" for name in spans.printed if name not in now
     ]
     if spans.printed_prose != prose_digest(prose):
-        found.append("the prose: its values are not those that were found in the text")
+        found.append("the prose: its values or places are not those that were found in the text")
     return found
 
 
@@ -180,6 +187,7 @@ def misplaced(document: Document, prose: Mapping[str, ProseValue], spans: Spans,
     values = list(bounds(document, prose, spans))
     found = [problem for value in values if value.span is not None for problem in places.problems(text, value)]
     found += _beside(text.text, values)
+    found += [problem for name, test in document.tests.items() for problem in _size(text, places, name, test)]
     for name, table in document.tables.items():
         found += _Printed(text, name, table, spans, places).problems()
     return found
@@ -215,6 +223,19 @@ class _Places:
         if isinstance(place, str):
             return [f"{value.name}: {place}"]
         return [] if place.holds(value.span) else [f"{where} of the text is not in {value.place!r}"]
+
+
+def _size(text: Text, places: _Places, name: str, test: TestSet) -> Iterator[str]:
+    """Whether the size of a test set stands somewhere in the place that is said to print it."""
+    if test.place is None:
+        return
+    place = places.get(text, test.place)
+    if isinstance(place, str):
+        yield f"test set {name!r}: {place}"
+        return
+    numbers = {found.replace(",", "") for region in place.regions for found in re.findall(_NUMERAL, text.of(region))}
+    if str(test.size) not in numbers:
+        yield f"test set {name!r}: {test.place!r} of the text has no {test.size}"
 
 
 def _beside(text: str, values: Iterable[Bound]) -> Iterator[str]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from reeltrace.registry.specs import AggregateSpec
 
 SCHEMA = 1
+SORTS = {"derived": "derived", "published": "quoted"}  # of cells whose table does not say it, by their origin
 
 
 def aggregate(
@@ -64,6 +65,8 @@ def aggregate(
         **({"seeds": list(spec.seeds)} if from_runs else {}),
         **load(kind.cells)(table, spec, document, sources, circumstances),
     }
+    for cell in content.get("cells", ()):
+        cell.setdefault("kind", SORTS.get(cell.get("origin"), "counted"))
     if from_runs and folders is not None:
         specs = {name: source.spec.metrics for name, source in sources.items() if source.spec is not None}
         content["paired"] = paired.answers(table, spec.seeds, folders, specs)

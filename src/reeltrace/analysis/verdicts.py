@@ -7,34 +7,63 @@ A verdict is never better than the data it rests on: off the paper's scale, or o
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, get_args
 
-from reeltrace.analysis.intervals import overlap, rounding_interval
-from reeltrace.analysis.published import Cell
+from reeltrace.analysis.prediction import MARGIN, Prediction, Published, beyond, predict
+from reeltrace.analysis.published import Cell, TestSet
 from reeltrace.kinds.rounding import printed
-from reeltrace.kinds.unit import Given, Rounding, Value
+from reeltrace.kinds.unit import Given, Rounding, Value, last_place, marks
 
-Verdict = Literal["matches", "differs", "exact", "not exact", "not comparable", "not given", "not run"]
-VERDICTS: tuple[Verdict, ...] = (
+Verdict = Literal[
     "matches",
     "differs",
+    "cannot tell",
     "exact",
+    "exact, fitted",
     "not exact",
+    "source damaged",
     "not comparable",
     "not given",
     "not run",
-)
+]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 MEANINGS: dict[Verdict, str] = {
-    "matches": "same protocol, scale and data, and the published value, as precise as printed, lies in our interval",
-    "differs": "same protocol, scale and data, and the published value lies outside our interval",
+    "matches": (
+        "same protocol, scale and data; the two lie no farther apart than test sets and seeds allow, and a difference "
+        "of five points would have been seen"
+    ),
+    "differs": "same protocol, scale and data; the two lie farther apart than test sets and seeds allow",
+    "cannot tell": (
+        "same protocol, scale and data; the two lie no farther apart than test sets and seeds allow, but a difference "
+        "of five points could have gone unseen"
+    ),
     "exact": "no randomness is involved, and the two are equal at the printed precision",
+    "exact, fitted": "equal, but of several networks the one was taken that gives the printed value",
     "not exact": "no randomness is involved, and the two are not equal",
+    "source damaged": "the text that was transcribed has lost a part of what was printed: nothing to compare",
     "not comparable": (
         "reduced scale, stand-in or missing data, or another machine: beside the published value, no reproduction of it"
     ),
     "not given": "the text of the document has no value",
     "not run": "nobody has run it yet",
 }
+
+
+@dataclass(frozen=True)
+class Ours:
+    """What was found here for a share of a test set, in percent of it.
+
+    Each seed's, and per test set the mean over seeds with the samples that it counts for: several sets where a cell is
+    the mean over splits.
+    """
+
+    seeds: tuple[float, ...]
+    sets: tuple[tuple[float, int], ...]
+
+    @property
+    def share(self) -> float:
+        """The mean over seeds."""
+        return sum(self.seeds) / len(self.seeds)
 
 
 @dataclass(frozen=True)
@@ -66,28 +95,99 @@ def _videos(number: int) -> str:
     return f"{number} video" + ("s" if number > 1 else "")
 
 
-def judge_accuracy(
-    cell: Cell, interval: tuple[float, float] | None, circumstances: Circumstances
+def judge_share(
+    cell: Cell, test: TestSet | None, ours: Ours | None, circumstances: Circumstances
 ) -> tuple[Verdict, str]:
-    """Verdict on a percentage and the reason in words. `interval` is ours, in percent; None when nothing was run."""
-    return judge_result(cell, interval, circumstances, decimals=2)
-
-
-def judge_result(
-    cell: Cell, interval: tuple[float, float] | None, circumstances: Circumstances, decimals: int = 4
-) -> tuple[Verdict, str]:
-    """Verdict on a percentage or an error rate; the interval has the unit of the cell."""
-    if interval is None:
+    """Verdict on a share of a test set and the reason in words. `ours` is None when nothing was run."""
+    if ours is None:
         return "not run", "no run in params.yaml stands behind this cell"
     if cell.printed is None:
         return "not given", cell.reason or ""
     if not circumstances.faithful:
         return "not comparable", f"{_reduced(circumstances)}: not a reproduction of the published value"
-    ours = f"[{printed(interval[0], decimals)}, {printed(interval[1], decimals)}]"
-    number = cell.in_unit.number
-    if overlap(rounding_interval(cell.printed if number is None else number(cell.printed)), interval):
-        return "matches", f"the published {cell.printed}, at its printed precision, lies in our interval {ours}"
-    return "differs", f"the published {cell.printed} lies outside our interval {ours}"
+    if cell.damaged is not None:
+        return "source damaged", cell.damaged
+    bound = marks(cell.printed).bound
+    if bound is not None and bound != "~":
+        return _judged_bound(cell, ours, rising=bound.startswith(">"))
+    if test is None:
+        return "cannot tell", "no text says of how many samples the published value is a share: see tests"
+    found = compared(cell, test, ours)
+    assert found is not None
+    return _told(cell, test, ours, found)
+
+
+def compared(cell: Cell, test: TestSet | None, ours: Ours) -> Prediction | None:
+    """The difference between ours and a published share, with its interval; None without a print or its test set."""
+    published = published_share(cell, test)
+    return None if published is None else predict(published, ours.seeds, ours.sets)
+
+
+def published_share(cell: Cell, test: TestSet | None) -> Published | None:
+    """What a cell prints, in percent of its test set; None where it prints nothing, or the size of the set is not said.
+
+    A print stands for what rounds to it, half a unit of its last place to either side; one that says about, for a whole
+    unit to either side.
+    """
+    share, number = cell.in_unit.share, cell.in_unit.number
+    if cell.printed is None or test is None or share is None or number is None:
+        return None
+    text, said = number(cell.printed), marks(cell.printed)
+    percent = Fraction(100, share.whole)
+    half = last_place(text) * percent / (1 if said.bound == "~" else 2)
+    spread = None if said.spread is None else float(Fraction(said.spread) * percent)
+    return Published(float(Fraction(text) * percent), test.size, float(half), spread)
+
+
+def _told(cell: Cell, test: TestSet, ours: Ours, found: Prediction) -> tuple[Verdict, str]:
+    verdict: Verdict = "differs" if found.differs else "matches" if found.tells else "cannot tell"
+    low, high = (signed(end) for end in found.interval)
+    words = (
+        f"ours lies {_apart(found.difference)} the published {cell.printed}, of {test.size:,} {test.of}; "
+        f"the 95 % prediction interval of the difference is [{low}, {high}]; {_seen(found, ours)}"
+    )
+    return verdict, words
+
+
+def _seen(found: Prediction, ours: Ours) -> str:
+    """The sentence on power, and what it rests on."""
+    seeds = f"{len(ours.seeds)} seed" + ("s" if len(ours.seeds) > 1 else "")
+    spread = printed(found.spread, 2 if found.known else 1)
+    rests = (
+        f"{seeds} with a standard deviation of {spread} points"
+        if found.known
+        else f"{seeds}, whose spread is not known: {spread} points stand for it, a choice and no measurement"
+    )
+    asked = "" if found.tells or found.differs else f", and {MARGIN:g} are asked of a match"
+    could = f"a difference of {printed(found.detectable, 1)} points would have been seen in four of five cases"
+    return f"{could}{asked} ({rests})"
+
+
+def _judged_bound(cell: Cell, ours: Ours, rising: bool) -> tuple[Verdict, str]:
+    """Verdict on ours beside a printed bound: the whole interval on its side, the whole beyond it, or neither.
+
+    `rising` is whether values above the bound are those that it says.
+    """
+    assert cell.printed is not None and cell.in_unit.number is not None and cell.in_unit.share is not None
+    at = Fraction(cell.in_unit.number(cell.printed)) * Fraction(100, cell.in_unit.share.whole)
+    found = beyond(Published(float(at), 1), ours.seeds, ours.sets)
+    low, high = found.interval
+    inside, outside = (low >= 0, high < 0) if rising else (high <= 0, low > 0)
+    verdict: Verdict = "matches" if inside else "differs" if outside else "cannot tell"
+    where = f"[{signed(low)}, {signed(high)}] points from the printed bound {cell.printed}"
+    return verdict, f"ours, with its 95 % interval, lies {where}"
+
+
+def _apart(points: float) -> str:
+    """`1.25 points above`, or `on`."""
+    text = printed(abs(points), 2)
+    return f"{text} points {'above' if points > 0 else 'below'}" if float(text) else "on"
+
+
+def signed(value: float) -> str:
+    """A number of points with two decimals and its sign: `+1.25`, `-0.40`, `0.00`."""
+    text = printed(value, 2)
+    return text if text.startswith("-") or float(text) == 0 else f"+{text}"
 
 
 def judge_time(cell: Cell, circumstances: Circumstances) -> tuple[Verdict, str]:
@@ -140,6 +240,8 @@ def judge_number(cell: Cell, value: Fraction, how: str) -> tuple[Verdict, str]:
 
 def _judged(cell: Cell, text: str, value: Fraction | Value, given: Given) -> tuple[Verdict, str]:
     """What the unit of a cell says of the printed text and a value without randomness."""
+    if cell.damaged is not None:
+        return "source damaged", cell.damaged
     unit = cell.in_unit
     assert unit.compare is not None  # words are left out before
     same, words = unit.compare(unit, text, value, given)

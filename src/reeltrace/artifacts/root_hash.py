@@ -7,7 +7,7 @@ with a newline at its end: what `sha256sum` of that text gives, so that any tool
 from collections.abc import Mapping
 from pathlib import Path
 
-from reeltrace.artifacts.files import sha256_bytes, sha256_file
+from reeltrace.artifacts.files import read_whole, sha256_bytes
 from reeltrace.artifacts.names import MANIFEST, RECEIPT
 
 MANIFESTS = (MANIFEST,)
@@ -17,9 +17,13 @@ MANIFESTS_AND_RECEIPTS = (MANIFEST, RECEIPT)
 def file_hashes(folders: Mapping[str, Path], files: tuple[str, ...] = MANIFESTS) -> dict[str, str]:
     """The sha256 of these files of each artifact, by "stage/key/file"; `folders` maps "stage/key" to the folder.
 
-    Raises `OSError`, naming it, for a file that is not there or cannot be read.
+    Raises `OSError`, naming it, for what is not there, cannot be read or is no file.
     """
-    return {f"{name}/{file}": sha256_file(folder / file) for name, folder in sorted(folders.items()) for file in files}
+    return {
+        f"{name}/{file}": sha256_bytes(read_whole(folder / file))
+        for name, folder in sorted(folders.items())
+        for file in files
+    }
 
 
 def root_of(hashes: Mapping[str, str]) -> str:

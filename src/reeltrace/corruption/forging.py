@@ -41,12 +41,17 @@ def forge(plan: Plan, root: Path, name: str) -> list[Path]:
         if task.name != name:
             for file, text in _made_again(plan, task, root).items():
                 (folder / file).write_bytes(text.encode())
-        code = read_json(folder / MANIFEST)["code"]
-        inputs = {each: root / plan[each].folder for each in task.inputs}
-        manifest = make_manifest(folder, task.stage, task.key, code["sha256"], inputs, code.get("texts"))
-        write_json(folder / MANIFEST, manifest)
+        write_json(folder / MANIFEST, rehash(plan, task, root))
         folders.append(folder)
     return folders
+
+
+def rehash(plan: Plan, task: Task, root: Path) -> Any:
+    """The manifest of an artifact as its files and those of its inputs are now, made by the code that made it."""
+    folder = root / task.folder
+    code = read_json(folder / MANIFEST)["code"]
+    inputs = {each: root / plan[each].folder for each in task.inputs}
+    return make_manifest(folder, task.stage, task.key, code["sha256"], inputs, code.get("texts"))
 
 
 def perfect(folder: Path) -> None:

@@ -27,7 +27,7 @@ def codecheck(report: Mapping[str, Any], document: str, header: Header) -> str:
         {"file": table_file(*key, ".csv"), "comment": f"Table {key[1]}: {len(cells)} cells, printed and found here"}
         for key, cells in tables.items()
     ]
-    counted = ", ".join(f"{number} {verdict}" for verdict, number in sorted(verdicts.items()))
+    counted = "; ".join(f"{number} {verdict}" for verdict, number in sorted(verdicts.items()))
     made = sorted({cell["circumstances"] for cells in tables.values() for cell in cells})
     content = {
         "version": SPECIFICATION,

@@ -16,7 +16,7 @@ import yaml
 from reeltrace.artifacts.names import DOCUMENTS
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
-PUBLISHED, CLAIMS = "published.yaml", "claims.yaml"
+PUBLISHED, CLAIMS, PROSE = "published.yaml", "claims.yaml", "prose.yaml"
 LEVELS = {"decision": "warning", "rounding": "note", "note": "note"}
 CELLS = {
     "differs": "The number found here differs from the printed one",
@@ -70,14 +70,7 @@ def _audit(report: Mapping[str, Any], root: Path) -> Iterable[Found]:
     for finding in report.get("audit", ()):
         level = LEVELS.get(finding["severity"], "note")
         rule = _rule(f"audit/{finding['detector']}", finding["detector"].replace("-", " ").capitalize(), level)
-        where = [
-            location
-            for source in finding["sources"]
-            if source.get("row") is not None and source.get("column") is not None
-            for location in _at(
-                source.get("document") or finding["document"], (source["table"], source["row"], source["column"]), root
-            )
-        ]
+        where = [location for source in finding["sources"] for location in _of_source(source, root)]
         innocent = "".join(f" It may be innocent: {words}." for words in finding.get("innocent", ())[:1])
         message = f"{finding['says']} {finding['computation']}.{innocent}"
         yield rule, _result(level, message, finding["id"], where or [_file(finding["document"], PUBLISHED, root, 1)])
@@ -88,7 +81,7 @@ def _claims(report: Mapping[str, Any], root: Path) -> Iterable[Found]:
         if claim["published_verdict"] != "contradicted":
             continue
         rule = _rule("claim/contradicted", "The document's own numbers contradict what it says of them", "warning")
-        lines = _lines_of_claims(root / DOCUMENTS / claim["document"] / CLAIMS)
+        lines = _lines_of_list(root / DOCUMENTS / claim["document"] / CLAIMS, "claims")
         location = _file(claim["document"], CLAIMS, root, lines.get(claim["id"], 1))
         yield rule, _result("warning", f"{claim['title']}: {claim['says']} ({claim['place']})", claim["id"], [location])
 
@@ -99,6 +92,14 @@ def _claims(report: Mapping[str, Any], root: Path) -> Iterable[Found]:
 def _at(document: str, place: Place, root: Path) -> list[dict[str, Any]]:
     lines = _lines_of_cells(root / DOCUMENTS / document / PUBLISHED)
     return [_file(document, PUBLISHED, root, lines.get(place, 1))]
+
+
+def _of_source(source: Mapping[str, Any], root: Path) -> list[dict[str, Any]]:
+    """Where a printed value that a finding rests on is transcribed."""
+    if not source.get("prose"):
+        return _at(source["document"], (source["table"], source["row"], source["column"]), root)
+    lines = _lines_of_list(root / DOCUMENTS / source["document"] / PROSE, "values")
+    return [_file(source["document"], PROSE, root, lines.get(source["prose"], 1))]
 
 
 def _file(document: str, file: str, root: Path, line: int) -> dict[str, Any]:
@@ -119,10 +120,10 @@ def _lines_of_cells(path: Path) -> dict[Place, int]:
 
 
 @cache
-def _lines_of_claims(path: Path) -> dict[str, int]:
-    """In which line each claim begins."""
-    claims = getattr(_tree(path).get("claims"), "value", ())
-    return {_mapping(c)["id"].value: c.start_mark.line + 1 for c in claims if "id" in _mapping(c)}
+def _lines_of_list(path: Path, name: str) -> dict[str, int]:
+    """In which line each entry of a list of entries with an id begins."""
+    entries = getattr(_tree(path).get(name), "value", ())
+    return {_mapping(e)["id"].value: e.start_mark.line + 1 for e in entries if "id" in _mapping(e)}
 
 
 def _tree(path: Path) -> dict[str, yaml.Node]:

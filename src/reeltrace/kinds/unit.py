@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 from reeltrace.artifacts.names import DOCUMENTS
 from reeltrace.kinds.points import Named, Point
@@ -17,6 +17,17 @@ from reeltrace.kinds.rounding import decimals_of, printed
 
 Value = float | int | list[int | str] | str | None  # of a cell; None where nothing is printed
 Rounding = Literal["nearest", "truncated"]
+
+
+Bound = Literal["<", "<=", ">", ">=", "~"]
+
+
+class Marks(NamedTuple):
+    """A printed number without what stands around it: whether it is a bound, and the spread behind plus-minus."""
+
+    bare: str
+    bound: Bound | None
+    spread: str | None
 
 
 class Given(NamedTuple):
@@ -121,6 +132,29 @@ def integer(number: Callable[[str], str]) -> Callable[[str], int]:
     return lambda text: int(Fraction(number(text)))
 
 
+_BOUND = re.compile(r"\s*(<=|>=|[<>~≤≥≈∼])\s*(.*)", re.DOTALL)
+_SPREAD = re.compile(r"(.*?)\s*(\()?(?:±|\+/-|\+-)\s*(\d+(?:\.\d+)?)(?(2)\s*\))(.*)", re.DOTALL)
+_ALIKE: Mapping[str, Bound] = {"≤": "<=", "≥": ">=", "≈": "~", "∼": "~"}
+
+
+def marks(text: str) -> Marks:
+    """What a print says around its number: `< 5`, `~78.2`, `78.2 ± 0.4`, `0.52 ± 0.01s`; the rest is `bare`.
+
+    `<=` is written for its sign, `~` for all signs of about, and plus-minus may be `+/-`, and in brackets.
+    """
+    bound: Bound | None = None
+    if before := _BOUND.fullmatch(text):
+        bound, text = _ALIKE.get(before[1], cast(Bound, before[1])), before[2]
+    if behind := _SPREAD.fullmatch(text):
+        return Marks(behind[1] + behind[4], bound, behind[3])
+    return Marks(text, bound, None)
+
+
+def marked(number: Callable[[str], str]) -> Callable[[str], str]:
+    """What gives the number in a printed text that may be a bound, or have a spread."""
+    return lambda text: number(marks(text).bare)
+
+
 # --- printing ---
 
 
@@ -162,6 +196,8 @@ def rounded(unit: Unit, text: str, ours: Any, given: Given) -> tuple[bool, str]:
     """Whether a `Fraction` is what is printed, at the precision of the print; another value must be equal."""
     if not isinstance(ours, Fraction) or unit.number is None:
         return equal(unit, text, ours, given)
+    if (within := bounded(unit, text, ours, given)) is not None:
+        return within
     mantissa, _, exponent = unit.number(text).partition("e")
     decimals, power = decimals_of(mantissa), int(exponent or 0)
     shown, theirs = ours / Fraction(10) ** power, Fraction(mantissa)
@@ -178,6 +214,32 @@ def rounded(unit: Unit, text: str, ours: Any, given: Given) -> tuple[bool, str]:
         f"{found}, which rounds to {nearest}{suffix}, printed {text}"
         + (": what is left when further digits are cut off" if cut else "")
     )
+
+
+def bounded(unit: Unit, text: str, ours: Fraction, given: Given) -> tuple[bool, str] | None:
+    """Whether ours lies where a bound or a spread says; None for a print that has neither.
+
+    About is within one whole unit of the last printed place to either side, twice what rounding would allow.
+    """
+    said = marks(text)
+    if unit.number is None or (said.bound is None and said.spread is None):
+        return None
+    number = unit.number(text)
+    mantissa, _, exponent = number.partition("e")
+    theirs, power = Fraction(number), Fraction(10) ** int(exponent or 0)
+    found = f"{given.how} {long(ours / power, decimals_of(mantissa))}{f'e{exponent}' if exponent else ''}"
+    if said.bound is not None and said.bound != "~":
+        holds = {"<": ours < theirs, "<=": ours <= theirs, ">": ours > theirs, ">=": ours >= theirs}[said.bound]
+        return holds, f"{found}, {'as the print says' if holds else 'beyond the print'}: {text}"
+    reach = last_place(number) if said.spread is None else Fraction(said.spread) * power
+    same = abs(ours - theirs) <= reach
+    return same, f"{found}, {'within' if same else 'outside'} the printed {text}"
+
+
+def last_place(number: str) -> Fraction:
+    """One unit of the last printed place of a number such as "78.20", "59342488" or "1.344e-6"."""
+    mantissa, _, exponent = number.partition("e")
+    return Fraction(10) ** (int(exponent or 0) - decimals_of(mantissa))
 
 
 def long(value: Fraction, decimals: int) -> str:

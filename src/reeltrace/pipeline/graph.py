@@ -58,7 +58,7 @@ class Node:
         """What spec.json holds: the canonical JSON text of its spec."""
         raise NotImplementedError
 
-    @property
+    @cached_property
     def spec_sha256(self) -> str:
         """The sha256 of `spec_text`."""
         return sha256_bytes(self.spec_text().encode())

@@ -6,11 +6,9 @@ there and its spec is still the one it started with does the folder take the art
 
 import errno
 import importlib
-import importlib.metadata
 import os
 import platform
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -25,7 +23,7 @@ from reeltrace.artifacts.json_values import read_json, sha256_json, write_json, 
 from reeltrace.artifacts.names import MANIFEST, RECEIPT, SCRATCH, SPEC
 from reeltrace.artifacts.protocol import check_outputs, make_manifest, outputs_in, swap_in
 from reeltrace.errors import CheckFailed, UserError
-from reeltrace.machine import pauses, process_memory, processor
+from reeltrace.machine import circumstances, pauses, process_memory
 from reeltrace.machine.memory import LOADING, explaining_memory, try_import
 from reeltrace.pipeline.graph import code_sha256, texts_sha256
 from reeltrace.pipeline.named import module_of
@@ -36,17 +34,6 @@ from reeltrace.registry.sizes import refuse_beyond
 
 RESUME = ".resume.json"
 CHECK_LIMIT = 64 * 2**20  # bytes up to which an input file is hashed before use; larger ones by their size
-PACKAGES = (
-    "av",
-    "dvc",
-    "jinja2",
-    "numpy",
-    "scikit-learn",
-    "snakemake",
-    "torch",
-    "torchvision",
-)
-
 StageFunction = Callable[[Any, dict[str, Path], Path], dict[str, Any]]
 
 
@@ -236,18 +223,11 @@ def _receipt(
         "duration_s": round(seconds, 3),
         "processor_s": round(_processor_seconds() - used, 3),
         "peak_memory_bytes": process_memory.peak(),
-        "host": {
-            "name": platform.node(),
-            "platform": platform.platform(),
-            "processor": processor.name(),
-            "cpus": os.cpu_count(),
-            "features": processor.features(),
-            "limits": processor.limits(),
-        },
+        "host": circumstances.host(),
         "python": platform.python_version(),
-        "packages": {name: version for name in PACKAGES if (version := _version(name))},
+        "packages": circumstances.packages(),
         "lock_sha256": sha256_file(lock) if lock.is_file() else None,
-        "git": _git(root),
+        "git": circumstances.git(root),
         "facts": facts,
     }
 
@@ -256,55 +236,3 @@ def _processor_seconds() -> float:
     """What this process, and those that it started and that have ended, have used of all processors so far."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def _git(root: Path) -> dict[str, Any]:
-    """Commit, and whether tracked files differ from it (dvc.lock, which a run rewrites, does not count); or why not.
-
-    A clone of another user's (in a container, on a shared disk) is read too: who runs the code in it already trusts it.
-    A repository around the project that does not hold it says nothing of its code.
-    """
-    elsewhere = (
-        "GIT_DIR",
-        "GIT_WORK_TREE",
-        "GIT_INDEX_FILE",
-        "GIT_OBJECT_DIRECTORY",
-        "GIT_COMMON_DIR",
-        "GIT_NAMESPACE",
-    )
-    environment = {name: value for name, value in os.environ.items() if name not in elsewhere}
-    git = ("git", "--no-optional-locks", "-c", "safe.directory=*", "-c", "core.fsmonitor=false")
-
-    def ask(*arguments: str) -> str:
-        done = subprocess.run(
-            [*git, *arguments],
-            cwd=root,
-            env=environment,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            check=True,
-            timeout=30,
-        )
-        return done.stdout.strip()
-
-    try:
-        commit = ask("rev-parse", "--verify", "HEAD")
-        if not ask("ls-files", "--", "Snakefile"):
-            return {"commit": None, "dirty": None, "why": "the git repository here does not hold this project"}
-        dirty = ask("status", "--porcelain", "--untracked-files=no", "--", ".", ":!dvc.lock")
-    except subprocess.CalledProcessError as error:
-        said = (error.stderr or "").strip().splitlines() or [f"git ended with {error.returncode}"]
-        return {"commit": None, "dirty": None, "why": said[0].removeprefix("fatal: ")}
-    except FileNotFoundError:
-        return {"commit": None, "dirty": None, "why": "git is not installed"}
-    except (OSError, subprocess.SubprocessError) as error:
-        return {"commit": None, "dirty": None, "why": str(error)}
-    return {"commit": commit, "dirty": bool(dirty)}

@@ -24,6 +24,7 @@ from reeltrace.kinds.table import kind_of, measurements_of
 from reeltrace.pipeline.code import code_of, imports
 from reeltrace.pipeline.graph import RESULTS, STAGES, TEMPLATES, Graph, Node, code_sha256
 from reeltrace.pipeline.named import documents_of_kinds, module_of, named_by_kinds, own_module
+from reeltrace.registry.documents import PARAMS
 from reeltrace.registry.fields import SCALES, Scale, Spec
 from reeltrace.registry.header import HEADER
 from reeltrace.registry.reading import Registry, load, spec_json
@@ -33,7 +34,7 @@ __all__ = ["STAGES", "Plan", "Task", "code_sha256", "load_plan", "report_texts"]
 
 PUBLISHED = "published.yaml"
 # of a document, besides its templates
-TEXTS = (HEADER, PUBLISHED, "prose.yaml", "claims.yaml", "assumptions.yaml")
+TEXTS = (HEADER, PUBLISHED, "prose.yaml", "spans.json", "relations.yaml", "claims.yaml", "assumptions.yaml")
 TEMPLATE = ".html.j2"
 
 
@@ -178,7 +179,9 @@ class Plan(Graph[Task]):
                 "runs",
                 "measurements",
                 "tables",
+                *(() if params.reference is None else ("reference",)),
             ),
+            given=() if params.reference is None else ((Path(params.reference), f"{PARAMS}: reference"),),
             texts=tuple(report_texts(self.root, self.registry.files.headers, documents_of_kinds())),
         )
 

@@ -35,6 +35,7 @@ from reeltrace.machine import pauses
 from reeltrace.machine.memory import LOADING, explaining_memory, try_import
 from reeltrace.machine.pauses import Stopped, telling
 from reeltrace.pipeline import early, leaf
+from reeltrace.pipeline.attesting import attest_finished
 from reeltrace.pipeline.early import OUT_OF_TIME
 from reeltrace.pipeline.engines import code_is_recorded, sync
 from reeltrace.pipeline.graph import PACKAGE, RESULTS, check_sources
@@ -227,6 +228,7 @@ def reproduce(
         work.make(tasks, unreachable)
         work.report()
         work.record()
+        work.attest()
         work.summarise(tasks)
     return work.outcome
 
@@ -538,6 +540,11 @@ class _Work:
             )
         finally:
             self.task = None
+
+    def attest(self) -> None:
+        """Put a name and a date to the report, where there is a new one."""
+        if not self.outcome.stopped:
+            attest_finished(self.plan, self.say)
 
     def _say_other_scale(self, named: Scale) -> None:
         self.say(

@@ -15,8 +15,8 @@ from typing import Any, Literal
 
 from reeltrace.artifacts.files import atomic_write, read_whole, reason_of, sha256_file
 from reeltrace.artifacts.json_values import read_json
-from reeltrace.artifacts.names import RECEIPT
-from reeltrace.artifacts.protocol import absent
+from reeltrace.artifacts.names import MANIFEST, RECEIPT
+from reeltrace.artifacts.protocol import absent, check_outputs
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.pipeline.graph import RESULTS, Graph, Node, check_given, files_sha256, texts_sha256
 
@@ -58,6 +58,27 @@ def standings(graph: Graph[Any]) -> dict[str, Standing]:
         except OSError as error:  # one file that cannot be read says nothing about the others
             found[task.name] = Standing("stale", f"{error.filename or path}: cannot be read ({reason_of(error)})")
     return found
+
+
+def altered(graph: Graph[Any], found: dict[str, Standing], name: str) -> dict[str, Standing]:
+    """These standings; but an artifact whose own files are not what its manifest says is not current.
+
+    Its files are hashed for that, so it is asked of a small one alone: of the report, where its standing is told.
+    """
+    if found[name].state != "current":
+        return found
+    folder = graph.root / graph[name].folder
+    more = "`reeltrace verify` says more"
+    try:
+        problems = check_outputs(folder)
+        if not problems and read_json(folder / MANIFEST)["outputs"].keys() != set(graph[name].outputs):
+            return {**found, name: Standing("stale", f"its manifest records other files than there are; {more}")}
+    except CheckFailed as error:
+        return {**found, name: Standing("stale", str(error))}
+    if not problems:
+        return found
+    first = problems[0]
+    return {**found, name: Standing("stale", f"{Path(first.where).name}: {first.found}; {more}")}
 
 
 def _standing(

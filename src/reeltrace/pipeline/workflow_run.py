@@ -29,6 +29,7 @@ from reeltrace.machine import variables
 from reeltrace.pipeline.graph import RESULTS, Graph, Node
 from reeltrace.pipeline.standings import (
     MISMATCH,
+    Standing,
     bring_back_times,
     incomplete,
     looks_current,
@@ -157,7 +158,19 @@ class WorkflowRun:
         if code not in (0, MISMATCH):
             how = f"signal {-code}" if code < 0 else f"exit code {code}"
             _say(f"made, but not recorded with DVC (`reeltrace sync` ended with {how}); the next call records it")
+        if code != MISMATCH:
+            self._attest()
         return code != MISMATCH
+
+    def _attest(self, found: dict[str, Standing] | None = None) -> None:
+        """Put a name and a date to the report, where there is a new one; loaded only here, after the work."""
+        try:
+            from reeltrace.pipeline.attesting import attest_finished
+        except ImportError as error:
+            _say(f"made, but not attested: {error}; install what requirements.lock names")
+        else:
+            self.plan.read_anew()
+            attest_finished(self.plan, _say, found)
 
     def end(self) -> None:
         """When the process ends: make up for what was not recorded, by this run or by one before."""
@@ -180,6 +193,7 @@ class WorkflowRun:
             found = standings(self.plan)
             if unrecorded(self.plan, found) or not code_is_recorded(load_plan(self.plan.root)):
                 _sync("--wait", os.environ.get(variables.WAIT) or str(WAIT_AT_END))
+            self._attest(found)
 
 
 class Presence:

@@ -29,7 +29,7 @@ PAPER: Scale = "paper"
 OVERLAYS: dict[Scale, str] = {scale: f"{scale}.yaml" for scale in SCALES if scale != PAPER}
 SECTIONS = ("datasets", "backbones", "models", "protocols", "runs", "measurements", "tables")
 OF_A_DOCUMENT = ("measurements", "tables")  # entries that say whose they are
-SETTINGS = ("seeds", "device")  # of params.yaml itself
+SETTINGS = ("seeds", "device", "reference")  # of params.yaml itself
 ALL = "all"
 KEY = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 

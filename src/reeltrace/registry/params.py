@@ -1,6 +1,7 @@
 """All experiments as one value at one scale, and the names in it checked against each other."""
 
 from collections.abc import Callable, Mapping
+from pathlib import PurePath
 from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
@@ -17,11 +18,12 @@ from reeltrace.registry.table_names import table_key
 
 
 class Params(Strict):
-    """All experiments at one scale."""
+    """All experiments at one scale. `reference` is a report.json that the report is set beside, as `before`."""
 
     scale: Scale
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=1000)]
     device: Device
+    reference: str | None = None
     datasets: dict[Name, Dataset]
     backbones: dict[Name, Backbone] = Field(default_factory=dict)
     models: dict[Name, RunModel]
@@ -29,6 +31,12 @@ class Params(Strict):
     runs: dict[Name, Run]
     measurements: dict[Name, Measurement]
     tables: Annotated[dict[Name, Table], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _reference(self) -> Self:
+        if self.reference is not None and "results" in PurePath(self.reference).parts[:1]:
+            raise ValueError("reference: a report.json outside of results/, where the next report would replace it")
+        return self
 
     @model_validator(mode="after")
     def _seeds(self) -> Self:

@@ -369,6 +369,7 @@ class Registry:
             device=self.params.device,
             overrides=tuple(override for override, _ in self._all_overrides),
             pictures=tuple(self.drawn_pictures()),
+            reference=self.params.reference,
         )
 
 

@@ -94,7 +94,10 @@ class AggregateSpec(Spec):
 
 
 class ReportSpec(Spec):
-    """Stage `report`: the tables, in order, the datasets whose clips are shown, and the measurements that draw."""
+    """Stage `report`: the tables, in order, the datasets whose clips are shown, and the measurements that draw.
+
+    `reference` is the report.json of another report, which this one is set beside.
+    """
 
     tables: tuple[str, ...]
     datasets: tuple[str, ...]
@@ -103,3 +106,4 @@ class ReportSpec(Spec):
     device: Device
     overrides: tuple[Override, ...]
     pictures: tuple[str, ...] = ()
+    reference: str | None = None

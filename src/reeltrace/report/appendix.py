@@ -3,6 +3,7 @@ so that with and without scripts one text says where a number came from."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,18 +15,11 @@ WHOLE = "The whole report"  # above the numbers that belong to no table
 
 
 @dataclass(frozen=True)
-class Member:
-    """Something that a count counts: its words, and the element that shows it."""
-
-    words: str
-    anchor: str
-
-
-@dataclass(frozen=True)
 class Row:
     """One number, or one cell without a number of ours.
 
-    `parts` are the numbers that belong to it; `says` what is said of it in words, and `read` the places that it was
+    `beside` is what stands beside the print, in a word; `parts` are the numbers that belong to the row;
+    `says` what is said of it in words, and `read` the places that it was
     read from, the nearest first, both a line each. `members` are what it counts, by table.
     """
 
@@ -36,19 +30,24 @@ class Row:
     parts: tuple[Number, ...]
     published: str | None
     verdict: str
-    circumstances: str
+    beside: str
     says: str
     read: str
-    members: Mapping[str, Sequence[Member]]
+    members: Mapping[str, Sequence[str]]
     counted: int
 
 
 @dataclass
 class Group:
-    """The rows of one table. `file` is the artifact and file that all of them were read from first, "" for several."""
+    """The rows of one table. `file` is the artifact and file that all of them were read from first, "" for several.
+
+    `place` is where most of the table's values are printed, `text` the sha256 of that document's text, where known.
+    """
 
     key: str
     title: str
+    place: str = ""
+    text: str = ""
     file: str = ""
     rows: list[Row] = field(default_factory=list)
 
@@ -58,9 +57,15 @@ class Group:
         return any(row.published is not None for row in self.rows)
 
 
-def groups(binder: Binder, cells: Iterable[Mapping[str, Any]], listed: Iterable[str]) -> list[Group]:
+def groups(
+    binder: Binder,
+    cells: Iterable[Mapping[str, Any]],
+    listed: Iterable[str],
+    texts: Mapping[str, str] | None = None,
+) -> list[Group]:
     """Every number that is no part of another, and every cell, by table in the order of the report.
 
+    `texts` has the sha256 of the documents' texts, by document, as far as cells are bound to places in them.
     The counts named in `listed` say which cells they count; of the others report.json does.
     """
     by_id = {cell["id"]: cell for cell in cells}
@@ -70,14 +75,21 @@ def groups(binder: Binder, cells: Iterable[Mapping[str, Any]], listed: Iterable[
             parts.setdefault(number.chain, []).append(number)
     found: dict[str, Group] = {}
     for document, table in dict.fromkeys((cell["document"], cell["table"]) for cell in by_id.values()):
-        found[f"{document}/{table}"] = Group(f"{document}/{table}", f"{document}, {table_words(table)}")
+        places = Counter(
+            cell["published"]["place"]
+            for cell in by_id.values()
+            if (cell["document"], cell["table"]) == (document, table) and cell["published"]["printed"] is not None
+        )
+        place = places.most_common(1)[0][0] if places else ""
+        key, words = f"{document}/{table}", f"{document}, {table_words(table)}"
+        found[key] = Group(key, words, place, (texts or {}).get(document, ""))
     found[""] = Group("report", WHOLE)
     open_ = set(listed)
     own = [number.id for number in binder.numbers.values() if not number.chain]
     for identity in dict.fromkeys((*by_id, *own)):
         place = "/".join(identity.split("/")[:2])
         group = found[place if place in found else ""]
-        row = _row(identity, binder, by_id, tuple(parts.get(identity, ())), identity in open_)
+        row = _row(identity, binder, by_id, tuple(parts.get(identity, ())), identity in open_, group.place)
         group.rows.append(row)
     for group in found.values():
         _share_file(group)
@@ -85,27 +97,35 @@ def groups(binder: Binder, cells: Iterable[Mapping[str, Any]], listed: Iterable[
 
 
 def _row(
-    identity: str, binder: Binder, cells: Mapping[str, Mapping[str, Any]], parts: tuple[Number, ...], listed: bool
+    identity: str,
+    binder: Binder,
+    cells: Mapping[str, Mapping[str, Any]],
+    parts: tuple[Number, ...],
+    listed: bool,
+    usual: str,
 ) -> Row:
     number, cell = binder.numbers.get(identity), cells.get(identity)
     facts = () if number is None else number.facts
-    skipped = ("Published", "Verdict") if cell else ()
+    skipped = ("Published", "Verdict", "In its text") if cell else ()
     says = [f"{label}: {text}" for label, text in facts if label not in skipped]
     if cell:
         says = [f"{cell['verdict']} ({cell['circumstances']}): {cell['reason']}", *says]
         print_ = cell["published"]
-        said = f"in print: {print_['place']}" if print_["printed"] is not None else f"not in print: {print_['reason']}"
-        says.append(said)
+        if print_["printed"] is None:
+            says.append(f"not in print: {print_['reason']}")
+        elif print_["place"] != usual:
+            says.append(f"in print: {print_['place']}")
+        if cell.get("span"):
+            says.append("characters {} to {} of its text".format(*cell["span"]))
     if number is not None and number.rule:
         says.append(f"Rule: {number.rule}")
     of = number.of if number is not None and number.trace is None else ()
-    members: dict[str, list[Member]] = {}
+    members: dict[str, list[str]] = {}
     for other in of if listed else ():
         if other in cells:
             here = cells[other]
-            words = f"{here['row']}, {here['column']}"
             title = f"{here['document']}, {table_words(here['table'])}"
-            members.setdefault(title, []).append(Member(words, anchor(other)))
+            members.setdefault(title, []).append(f"{here['row']}, {here['column']}")
     return Row(
         id=identity,
         anchor=anchor(identity),
@@ -114,7 +134,7 @@ def _row(
         parts=parts,
         published=cell["published"]["printed"] if cell else None,
         verdict=cell["verdict"] if cell else "",
-        circumstances=cell["circumstances"] if cell else "",
+        beside=cell.get("kind", "") if cell else "",
         says="\n".join(says),
         read="\n".join(_read(number, cell)),
         members=members,

@@ -126,14 +126,18 @@ class Binder:
         return self.number(f"{document}/{table}/{row}/{column}")
 
     def published(self, identity: str) -> Markup:
-        """What the document prints, with the place in it."""
-        text, place = self.published_values[identity]
+        """What the document prints."""
+        text, _ = self.published_values[identity]
         self.shown.add(f"published:{identity}")
-        # The value here beside it leads to the same chain: one stop of the Tab key is enough.
-        tab = Markup(' tabindex="-1"') if identity in self.numbers else Markup()
-        return Markup('<a class="pub" href="#{}" data-published="{}" title="{}"{}>{}</a>').format(
-            anchor(identity), identity, place, tab, text
-        )
+        if identity in self.numbers:  # the value here beside it leads to the same chain: one link is enough
+            return Markup('<span class="pub" data-published="{}">{}</span>').format(identity, text)
+        return Markup('<a class="pub" href="#{}" data-published="{}">{}</a>').format(anchor(identity), identity, text)
+
+    def part(self, identity: str, css: str) -> Markup:
+        """The printed value of a part of the number beside it, whose link leads to the chain of both."""
+        number = self.numbers[identity]
+        self.shown.add(identity)
+        return Markup('<span class="{}" data-trace="{}">{}</span>').format(css, identity, number.printed)
 
     def name(self, text: object, css: str = "") -> Markup:
         """Text that may hold digits but is not a result: names, quotations, hashes, settings."""

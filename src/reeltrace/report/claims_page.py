@@ -8,7 +8,7 @@ from typing import Any
 
 from reeltrace.analysis import claims, yardstick
 from reeltrace.analysis.expressions import Reference, parse
-from reeltrace.analysis.paired import p_words
+from reeltrace.analysis.paired import ALPHA, p_words
 from reeltrace.analysis.prose import ProseValue
 from reeltrace.report.binding import Binder, Number
 from reeltrace.report.chains import table_words
@@ -126,6 +126,8 @@ def _difference(
     low, high = found["interval"]
     difference = f"{_signed(found['difference'])}{' %' if found['relative'] else ''}"
     printed = f"{difference} [{_signed(low)}, {_signed(high)}], {p_words(found['p'])}"
+    if found["p"] > ALPHA and found["visible"] is not None:
+        printed += f", seen from {_signed(found['visible']).lstrip('+')} on"
     return numbers.add(part, printed, f"difference {TITLES[which]}", found["how"], of)
 
 
@@ -138,5 +140,7 @@ def _signed(value: float) -> str:
 def _number(value: float) -> str:
     """Four significant digits; whole numbers whole, in groups of three."""
     if value == int(value) and abs(value) < 1e15:
-        return f"{int(value):,}"
-    return f"{value:,.2f}" if abs(value) >= 1000 else f"{value:.4g}"
+        text = f"{int(value):,}"
+    else:
+        text = f"{value:,.2f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return text.replace("-", "\N{MINUS SIGN}", 1) if text.startswith("-") else text

@@ -10,14 +10,17 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
-from reeltrace.analysis.cells import Absent, Compared, Override, Part, Sha256, Source, Trace, first_mistake
+from reeltrace.analysis.audit.findings import Finding
+from reeltrace.analysis.cells import Absent, Compared, Kind, Override, Part, Sha256, Source, Trace, first_mistake
 from reeltrace.analysis.claims import Here, OnPrint
+from reeltrace.analysis.verdicts import Verdict
 from reeltrace.analysis.yardstick import Operation
 from reeltrace.artifacts.formats import JSON
 from reeltrace.registry.fields import Scale
 
 SCHEMA = "reeltrace-report/1"
 Count = Annotated[int, Field(ge=0)]
+Span = Annotated[list[Count], Field(min_length=2, max_length=2)]
 Cell = Annotated[list[str], Field(min_length=3, max_length=3)]  # table, row, column
 
 
@@ -38,9 +41,19 @@ class Summary(Part):
 
     cells: int = Field(description="How many cells there are.")
     verdicts: dict[str, int] = Field(description="How many cells got each verdict.")
+    kinds: dict[Kind, dict[Verdict, int]] = Field(
+        description="By kind of cell, how many got each verdict; verdicts that none got are left out."
+    )
     claims: dict[str, int] = Field(description="How many claims got each outcome on our numbers.")
     claims_print: dict[str, int] = Field(description="How many claims got each outcome on the document's own numbers.")
     chance: list[Chance] = Field(description="Per set of stand-in data, which nets do no better than chance.")
+
+
+class Before(Part):
+    """What a cell was in the report that this one is set beside."""
+
+    printed: str | None = Field(description="Our value as printed there; null where there was none.")
+    verdict: str = Field(description="The verdict there.")
 
 
 class ReportCell(Compared):
@@ -53,6 +66,24 @@ class ReportCell(Compared):
         description="The place of our value in the table's cells.json; null where there is none."
     )
     sources: list[Source] = Field(description="What our value was computed from, one per seed.")
+    span: Span | Absent = Field(
+        default=None,
+        description="From which to which character, counted from 0, the published value stands in the document's text; "
+        "absent where nothing is printed, or nobody has the text.",
+    )
+    before: Before | None = Field(
+        description="What it was in the report that `reference` in params.yaml names; null without one, or where that "
+        "has no such cell."
+    )
+
+
+class Departure(Override):
+    """Where the active scale departs from what is run at the paper's."""
+
+    of: Literal["document", "ours"] = Field(
+        description="Whose value `document` is: the document's, or one that was chosen here for what it leaves open."
+    )
+    ledger: str | None = Field(description="The assumption that chose it; null where there is none.")
 
 
 class Quantity(Part):
@@ -95,6 +126,9 @@ class Comparing(Part):
     difference: float | None = Field(description="left - right, or left - by * right.")
     relative: bool = Field(description="Whether the difference is in percent of the right side.")
     interval: list[float] | None = Field(description="Its 95 % interval, where something is random.")
+    visible: float | None = Field(
+        description="How far from the nearest end a difference must truly be to be told from it in four of five cases."
+    )
     p: float | None = Field(description="How likely a difference so far from the nearest end is by chance.")
     settled: bool | None = Field(description="Where nothing is random: whether rounding leaves it certain.")
     how: str | None = Field(description="By which test.")
@@ -313,6 +347,14 @@ class Number(Part):
     of: list[str] = Field(description="For a count, the ids that it counts.")
 
 
+class TextFile(Part):
+    """The text of a document that its published values were found in."""
+
+    name: str = Field(description="What the file was called.")
+    sha256: Sha256 = Field(description="Its sha256.")
+    bytes: Count = Field(description="How many bytes it has.")
+
+
 class Content(Part):
     """All of report.json."""
 
@@ -327,11 +369,19 @@ class Content(Part):
     cells: list[ReportCell] = Field(min_length=1, description="One entry per quantity of a published table.")
     equivariance: list[Equivariance] = Field(description="Each trained network under each transform.")
     claims: list[Claim] = Field(description="The documents' claims.")
+    audit: list[Finding] = Field(description="What the printed values of the documents imply about each other.")
+    texts: dict[str, TextFile] = Field(
+        description="By document, the text that `span` of its cells is of; without the documents whose text nobody has."
+    )
     assumptions: list[Assumption] = Field(description="The ledger: what documents leave open, and what was chosen.")
-    overrides: list[Override] = Field(description="Where the active scale departs from the documents.")
+    overrides: list[Departure] = Field(description="Where the active scale departs from the documents.")
     datasets: list[Dataset] = Field(description="What the clips are.")
     pictures: list[Pictures] = Field(description="What measurements of pictures drew, of those with a checkpoint.")
     artifacts: dict[str, Artifact] = Field(description="By `stage/key`, every artifact behind the report.")
+    root_sha256: Sha256 = Field(
+        description="One hash over all artifacts: the sha256 of a text with the line `stage/key/manifest.json SHA256` "
+        "for each, sorted."
+    )
     numbers: list[Number] = Field(description="Every number on the page.")
 
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 from jinja2 import nodes
 
-from reeltrace.analysis import assumptions, claims, prose, published, yardstick
-from reeltrace.analysis.cells import parts
+from reeltrace.analysis import assumptions, claims, prose, published, spans, yardstick
+from reeltrace.analysis.cells import KINDS, parts
 from reeltrace.analysis.intervals import CONFIDENCE
 from reeltrace.analysis.paired import ALPHA
 from reeltrace.analysis.stage import read_history
@@ -25,8 +25,8 @@ from reeltrace.analysis.verdicts import MEANINGS, count
 from reeltrace.artifacts.files import sha256_file
 from reeltrace.artifacts.formats import CELLS, HISTORY, HTML
 from reeltrace.artifacts.json_values import canonical_json, read_json
-from reeltrace.artifacts.names import DOCUMENTS, SPEC
-from reeltrace.artifacts.root_hash import root_hash
+from reeltrace.artifacts.names import DOCUMENTS, MANIFEST, SPEC
+from reeltrace.artifacts.root_hash import root_of
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.kinds.architecture import ARCHITECTURES
 from reeltrace.kinds.dataset import DATASETS
@@ -38,11 +38,15 @@ from reeltrace.kinds.unit import UNITS
 from reeltrace.kinds.words import span
 from reeltrace.registry.fields import replaced
 from reeltrace.registry.header import read_header
-from reeltrace.report import appendix, chance, claims_page, figures, frame_nets, measured_tables
+from reeltrace.report import appendix, audit_page, chance, claims_page, figures, frame_nets, measured_tables
 from reeltrace.report import summary as table_summary
+from reeltrace.report.before import Reference, read_reference
 from reeltrace.report.binding import Binder, Number
 from reeltrace.report.chains import derivation_words, describe, table_words
 from reeltrace.report.content import SCHEMA
+from reeltrace.report.embedded import PLACE, embed
+from reeltrace.report.ledger import fitted_notes, said_by
+from reeltrace.report.movement import mover, teller
 
 if TYPE_CHECKING:
     from reeltrace.registry.specs import ReportSpec
@@ -53,6 +57,7 @@ QUANTITIES = {"relative_error": "relative error", "agreement": "agreement"}
 HEADINGS = ("Model", "Type")  # above the rows of a table that has no headings of its own
 OF_THE_PAGE = ("strips", "template", "macro")  # what the page shows of a dataset, and report.json has not
 COMPACT = 4  # columns of accuracies beyond which a table is set tightly
+EQUAL = ("exact", "exact, fitted")
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,9 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
     told = {name: prose.load(name, root) for name in documents}
     ledgers = assumptions.load(documents, root)
     binder = Binder()
-    cells = [cell for table in tables for cell in _bind_cells(binder, table)]
+    bound = {name: found for name in prints if (found := spans.load(name, root)) is not None}
+    reference = None if spec.reference is None else read_reference(root / spec.reference, spec.reference)
+    cells = [cell for table in tables for cell in _bind_cells(binder, table, reference, bound.get(table["document"]))]
     equivariance = _bind_equivariance(binder, tables)
     for table in tables:
         _bind_search(binder, table)
@@ -94,6 +101,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         )
     ]
     summary = _summary(binder, cells, judged)
+    audited = audit_page.of_prints(prints, tables, root, binder)
     statistics = table_summary.bind_tables(binder, tables, cells)
     shown = {k: v for header in documents.values() if header.clips for k, v in header.clips.classes.items()}
     datasets = [_dataset(binder, key, spec, inputs, artifacts, shown.get(key)) for key in spec.datasets]
@@ -110,13 +118,16 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         "cells": cells,
         "equivariance": equivariance,
         "claims": judged,
+        "audit": [finding.model_dump(mode="json") for finding in audited.findings],
+        "texts": {name: found.text.model_dump() for name, found in bound.items()},
         "assumptions": [
             {"document": ledger.document, **a.model_dump(mode="json")} for ledger in ledgers for a in ledger.assumptions
         ],
-        "overrides": [o.model_dump(mode="json") for o in spec.overrides],
+        "overrides": [said_by(o.model_dump(mode="json"), ledgers) for o in spec.overrides],
         "datasets": [{k: v for k, v in d.items() if k not in OF_THE_PAGE} for d in datasets],
         "pictures": [_without_bytes(one) for one in drawn],
         "artifacts": artifacts,
+        "root_sha256": root_of({f"{name}/{MANIFEST}": a["manifest_sha256"] for name, a in artifacts.items()}),
     }
     rules = {c["id"]: claims_page.sentences(c, told[c["document"]], binder) for c in judged}
     environment = _environment(root)
@@ -124,6 +135,8 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
     replaced_sets = {d["key"]: d["stand_in"] for d in datasets if d["stand_in"]}
     views = [_table_view(t, prints[t["document"]], binder, cells) for t in tables]
     for view in views:
+        view["overrides"] = [said_by(override, ledgers) for override in view["overrides"]]
+        view["notes"] |= fitted_notes(view, ledgers)
         view["drawn"] = measured_tables.drawings(view, cells, binder)
         view["departures"] = [
             a for a in content["assumptions"] if a["departs"] and _touches(a, view["document"], view["table"])
@@ -134,6 +147,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         name=binder.name,
         tables=views,
         yardstick=yardstick.table(),
+        short_of={place: dict.fromkeys(names, "stand-in data") for place, names in replaced_in.items()},
         alpha=f"{ALPHA:.0%}".replace("%", " %"),
         print_of=lambda identity: binder.published_values.get(identity, ("",))[0],
         means_here=claims.MEANS_HERE,
@@ -155,17 +169,28 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         strips_after=[(name, header.clips.figure) for name, header in documents.items() if header.clips],
         swatch=figures.legend_swatch,
         meanings=MEANINGS,
+        kinds=KINDS,
         confidence=f"{CONFIDENCE:.0%}".replace("%", " %"),
         faithful=spec.scale == "paper" and not content["stand_in"] and not spec.overrides,
         has=lambda identity: identity in binder.numbers,
+        audit_view=audit_page.view(audited.findings),
+        moves=mover(cells),
+        told=teller(cells, summary["chance"]),
+        embedded=PLACE,
+        before=None if reference is None else reference.view(cells),
         tiles=table_summary.tiles(binder, MEANINGS),
         statistics=statistics,
         bar=table_summary.bar,
         tones=table_summary.TONES,
         signs=table_summary.SIGNS,
         against={name: figures.against(name, cells, binder) for name in documents},
-        root_hash=root_hash(inputs),
-        chain_groups=lambda: appendix.groups(binder, cells, [f"count/{verdict}" for verdict in MEANINGS]),
+        root_hash=content["root_sha256"],
+        chain_groups=lambda: appendix.groups(
+            binder,
+            cells,
+            [f"count/{verdict}" for verdict in MEANINGS],
+            {name: found.text.sha256 for name, found in bound.items()},
+        ),
         example={
             "run": next((a for a in artifacts.values() if a["stage"] == "train"), None),
             "cell": next((c["id"] for c in cells if c["sources"] and UNITS.get(c["unit"]).share), None),
@@ -189,7 +214,8 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         }
         for number in binder.numbers.values()
     ]
-    return Report(html=page, json=canonical_json(content), binder=binder)
+    report_json = canonical_json(content)
+    return Report(html=embed(page, report_json, content, inputs), json=report_json, binder=binder)
 
 
 def _touches(assumption: Mapping[str, Any], document: str, table: str) -> bool:
@@ -269,7 +295,9 @@ def _table(key: str, inputs: Mapping[str, Path], artifacts: Mapping[str, Any]) -
     return table
 
 
-def _bind_cells(binder: Binder, table: dict[str, Any]) -> list[dict[str, Any]]:
+def _bind_cells(
+    binder: Binder, table: dict[str, Any], reference: Reference | None, bound: spans.Spans | None
+) -> list[dict[str, Any]]:
     """Register every cell of a table and its parts; the cells as report.json holds them."""
     cells = []
     for index, cell in enumerate(table["cells"]):
@@ -281,6 +309,7 @@ def _bind_cells(binder: Binder, table: dict[str, Any]) -> list[dict[str, Any]]:
             "sha256": table["sha256"],
         }
         reproduced = cell["reproduced"]
+        before = None if reference is None else reference.cells.get(identity)
         if reproduced is not None:
             binder.add(
                 Number(
@@ -289,7 +318,10 @@ def _bind_cells(binder: Binder, table: dict[str, Any]) -> list[dict[str, Any]]:
                     title=title,
                     trace=trace,
                     sources=tuple(cell["trace"]),
-                    facts=_cell_facts(cell),
+                    facts=(
+                        *_cell_facts(cell, _in_text(table, cell, bound)),
+                        *(() if reference is None else reference.facts(identity)),
+                    ),
                 )
             )
             if "range" in reproduced:
@@ -318,19 +350,35 @@ def _bind_cells(binder: Binder, table: dict[str, Any]) -> list[dict[str, Any]]:
                 "id": identity,
                 "document": table["document"],
                 "table": table["table"],
-                **{k: cell[k] for k in ("row", "column", "unit", "origin", "published", "reproduced", "derivation")},
-                **{k: cell[k] for k in ("verdict", "reason")},
+                **{
+                    k: cell[k]
+                    for k in ("row", "column", "unit", "origin", "kind", "published", "reproduced", "derivation")
+                },
+                **{k: cell[k] for k in ("verdict", "reason", "fitted") if k in cell},
                 "circumstances": cell["circumstances"],
                 "trace": trace if reproduced is not None else None,
                 "sources": cell["trace"],
+                "before": before,
+                **({} if (found := _in_text(table, cell, bound)) is None else {"span": list(found[0])}),
             }
         )
     return cells
 
 
-def _cell_facts(cell: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+def _in_text(
+    table: Mapping[str, Any], cell: Mapping[str, Any], bound: spans.Spans | None
+) -> tuple[tuple[int, int], str] | None:
+    """Where a published value stands in its document's text, and the text's sha256; None where that is not known."""
+    found = bound.cells.get(f"{table['table']}/{cell['row']}/{cell['column']}") if bound else None
+    return None if bound is None or found is None else (found, bound.text.sha256)
+
+
+def _cell_facts(cell: Mapping[str, Any], in_text: tuple[tuple[int, int], str] | None) -> tuple[tuple[str, str], ...]:
     print_ = cell["published"]
     facts = [("Published", f"{print_['printed']} ({print_['place']})" if print_["printed"] else print_["reason"])]
+    if in_text:
+        (start, end), sha256 = in_text
+        facts.append(("In its text", f"characters {start} to {end} of the text with sha256 {sha256[:12]}"))
     if print_["note"]:
         facts.append(("Contradiction" if print_["contradicted_by"] else "Note", print_["note"]))
     if cell["derivation"]:
@@ -517,7 +565,25 @@ def _summary(binder: Binder, cells: list[dict[str, Any]], judged: list[dict[str,
     binder.add(Number("count/cells", str(len(every)), "All cells", rule="count", of=every))
     for kind, (title, of) in _pairings(cells).items():
         binder.add(Number(f"count/pairings/{kind}", str(len(of)), title, rule="count", of=of))
-    return {"cells": len(cells), "verdicts": verdicts, **claims_page.bind_counts(binder, judged)}
+    kinds = _kinds(binder, cells)
+    claims_ = claims_page.bind_counts(binder, judged)
+    return {"cells": len(cells), "verdicts": verdicts, "kinds": kinds, **claims_}
+
+
+def _kinds(binder: Binder, cells: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
+    """How often each verdict was given, by kind of cell; how many cells are of a kind and are exact are numbers."""
+    found: dict[str, dict[str, int]] = {}
+    for kind in KINDS:
+        of_kind = [cell for cell in cells if cell["kind"] == kind]
+        every = tuple(cell["id"] for cell in of_kind)
+        binder.add(Number(f"count/kind/{kind}", str(len(every)), f"Cells that are {kind}", rule="count", of=every))
+        equal = tuple(cell["id"] for cell in of_kind if cell["verdict"] in EQUAL)
+        if equal:
+            title = f"Cells that are {kind} with the verdict {' or '.join(EQUAL)}"
+            binder.add(Number(f"count/kind/{kind}/exact", str(len(equal)), title, rule="count", of=equal))
+        verdicts = count([cell["verdict"] for cell in of_kind])
+        found[kind] = {verdict: times for verdict, times in verdicts.items() if times}
+    return found
 
 
 def _pairings(cells: list[dict[str, Any]]) -> dict[str, tuple[str, tuple[str, ...]]]:
@@ -619,8 +685,8 @@ def _table_view(
 
 
 def _common(cells: list[dict[str, Any]]) -> str | None:
-    """The verdict of all cells with a value from here, where they have one verdict: it is said once."""
-    verdicts = {cell["verdict"] for cell in cells if cell["reproduced"] is not None}
+    """The verdict of all cells with both values, where they have one verdict: it is said once."""
+    verdicts = {cell["verdict"] for cell in cells if cell["reproduced"] is not None} - {"not given"}
     return verdicts.pop() if len(verdicts) == 1 else None
 
 

@@ -173,6 +173,7 @@ def _format(chain: dict[str, Any]) -> str:
             add(label, text)
         add("command", artifact["command"])
         add("", artifact["workflow"])
+        add("", f"dvc repro {artifact['name'].replace('/', '-')}")
         add("folder", artifact["path"])
         for label in ("manifest", "spec", "code"):
             add(label, f"sha256 {artifact[f'{label}_sha256']}")

@@ -71,12 +71,10 @@ def learning_curves(title: str, curves: Sequence[Curve], attributes: Markup) -> 
             width, height, width, height, title, attributes
         )
     ]
-    for tick in (0, 50, 100):
-        parts.append(_grid(f"M{left} {_n(y(tick))}H{width - right}"))
-        words = f"{tick} %" if tick == 100 else str(tick)
-        parts.append(_text(left - 4, y(tick) + 4, words, "tick end"))
-    for tick in sorted({1, last}):
-        parts.append(_text(x(tick), height - bottom + 13, str(tick), "tick mid"))
+    parts.append(_grid("".join(f"M{left} {_n(y(tick))}H{width - right}" for tick in (0, 50, 100))))
+    ticks: list[tuple[str, float, float, str]] = [("end", left - 4, y(value) + 4, f"{value} %") for value in (0, 100)]
+    ticks += [("mid", x(tick), height - bottom + 13, str(tick)) for tick in sorted({1, last})]
+    parts += [_text(across, down, words, f"tick {place}") for place, across, down, words in ticks]
     parts.append(_text((left + width - right) / 2, height - 4, "epoch", "axis mid"))
     for curve in curves:
         path = "".join(
@@ -262,12 +260,8 @@ def accuracy_chart(
             )
             for words in below
         ]
-        for tick in (0, 1 / 4, 1 / 2, 3 / 4, 1):
-            parts.append(
-                Markup('<path class="grid" fill="none" stroke="#d8d2c5" d="M{} {}V{}"/>').format(
-                    _n(x(index, tick * whole)), top, base
-                )
-            )
+        quarters = (x(index, tick * whole) for tick in (0, 1 / 4, 1 / 2, 3 / 4, 1))
+        parts.append(_grid("".join(f"M{_n(quarter)} {top}V{base}" for quarter in quarters)))
         for tick in (0, whole / 2, whole):
             parts.append(
                 Markup('<text class="tick mid" text-anchor="middle" font-size="11" x="{}" y="{}">{:g}</text>').format(

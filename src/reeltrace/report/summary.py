@@ -15,6 +15,7 @@ from reeltrace.report.chains import table_words
 # What stands before the outcome in the id of a count, the heading of its tiles, the section that shows what is
 # counted, and the attribute there that says the outcome. Cells are listed in the appendix, and filtered by the script.
 KINDS = (
+    ("count/kind/", "The same cells, by what stands beside the print", "chains", "k"),
     ("count/claims-print/", "Claims, on the documents' own numbers", "claims", "print"),
     ("count/claims/", "Claims, on the numbers from here", "claims", "here"),
     ("count/audit/", "Audit of the published tables", "audit", "severity"),

@@ -12,7 +12,7 @@ from reeltrace.artifacts.formats import HIDDEN, METRICS, TIMING
 from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.names import RECEIPT
 from reeltrace.errors import Problem
-from reeltrace.verify.problems import TAMPERED
+from reeltrace.verify.problems import STALE, TAMPERED
 
 TOLERANCE = 1e-6
 
@@ -39,15 +39,20 @@ def hidden_states(folder: Path) -> list[Problem]:
 
 
 def times(folder: Path, results: Path) -> list[Problem]:
-    """A recorded time is what the receipt said that it was read from, where that receipt is still there.
+    """A recorded time is what the receipt said that it was read from.
 
-    A run that was made again has another receipt; its time then is not the one that was measured, and nothing is wrong.
+    Where a run has another receipt now, nothing here backs its time any more: it was made again, or edited.
     """
     problems = []
     runs: dict[str, Any] = read_json(folder / TIMING)["runs"]
     for key, entry in runs.items():
         run = results / "train" / key
-        if not (run / RECEIPT).is_file() or sha256_file(run / RECEIPT) != entry["receipt_sha256"]:
+        if not (run / RECEIPT).is_file():
+            continue  # which is said where it is missing
+        if sha256_file(run / RECEIPT) != entry["receipt_sha256"]:
+            again = f"`reeltrace run timing {folder.name}` reads the times again"
+            found = f"/runs/{key} was read from another receipt than train/{key} has now; {again}"
+            problems.append(Problem(STALE, str(folder / TIMING), found))
             continue
         for name, value in measured(run).items():
             if entry[name] != value:

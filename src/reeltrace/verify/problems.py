@@ -11,7 +11,7 @@ from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.names import MANIFEST
 from reeltrace.errors import Problem
 
-TAMPERED = "tampered artifact"
+TAMPERED, STALE = "tampered artifact", "stale"
 
 
 def is_input(folder: Path, other: Path) -> bool:

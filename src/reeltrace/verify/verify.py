@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
@@ -35,6 +35,8 @@ from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.names import DOCUMENTS, MANIFEST, RECEIPT, SPEC
 from reeltrace.artifacts.protocol import check_outputs, file_entry, hash_large
 from reeltrace.artifacts.runs import CHECKPOINTS, CLIP_LABEL, LABEL, VIDEO, on_test, predicted, score_for_dvc
+from reeltrace.attest.check import ATTESTATION, against, check
+from reeltrace.attest.names import ATTESTED
 from reeltrace.errors import CheckFailed, Problem, UserError
 from reeltrace.kinds.architecture import ARCHITECTURES
 from reeltrace.kinds.dataset import DATASETS
@@ -43,17 +45,18 @@ from reeltrace.kinds.points import load
 from reeltrace.machine.affinity import processors
 from reeltrace.registry.specs import AggregateSpec, ReportSpec
 from reeltrace.report.document import build
+from reeltrace.verify.belonging import Planned, leftovers, misfits, strangers
 from reeltrace.verify.bulk import check_share
 from reeltrace.verify.history import course
 from reeltrace.verify.nets_on_frames import times
-from reeltrace.verify.problems import TAMPERED, short
+from reeltrace.verify.problems import STALE, TAMPERED, short
 from reeltrace.verify.published import NOT_PRINTED, as_printed
 from reeltrace.verify.shares import Share
 from reeltrace.verify.videos import stored
 
-STALE, BROKEN = "stale", "broken chain"
+BROKEN = "broken chain"
 UNBOUND, DIFFERS = "unbound number", "report differs from artifacts"
-KINDS = (TAMPERED, STALE, BROKEN, UNBOUND, DIFFERS, NOT_PRINTED)
+KINDS = (TAMPERED, STALE, BROKEN, UNBOUND, DIFFERS, NOT_PRINTED, ATTESTATION)
 SMALL = 1_000_000  # bytes; larger files are hashed only on request
 REPORT = "report/all"
 REMADE = "`snakemake --cores all` makes it again"
@@ -61,15 +64,28 @@ TOLERANCE = 1e-6
 
 
 def verify(
-    root: Path, *, scale: str, data: bool | Share = False, standing: Mapping[str, str] | None = None
+    root: Path,
+    *,
+    scale: str,
+    data: bool | Share = False,
+    standing: Mapping[str, str] | None = None,
+    planned: Mapping[str, Planned] | None = None,
+    only: Collection[str] | None = None,
+    key: str | None = None,
+    tell: Callable[[str], None] = lambda name: None,
 ) -> list[Problem]:
     """All problems of the artifacts below `root`/results/<scale>, none when everything agrees.
 
     `standing` says of each artifact of the registry why its own spec, code or inputs make it stale, and nothing ("")
     where they do not; without it all are taken for current. Of an artifact that is stale, or that the registry no
     longer has, only bytes and links are checked. With `data`, files over 1 MB are hashed too, or a share of them; of
-    the others only the size is compared. Paths in problems are relative to `root`. Raises `UserError` when there is
-    nothing to verify.
+    the others only the size is compared. `planned` says what each artifact of the registry is made of and leaves:
+    manifests are held to it, and an artifact that it does not name is left over.
+
+    With `only` some artifacts are looked at, and the report's own files and attestation are not. `key` is the id of the
+    key that must have attested the report. `tell` is called with the name of each artifact that is being checked.
+
+    Paths in problems are relative to `root`. Raises `UserError` when there is nothing to verify.
     """
     results = root / "results" / scale
     folders = {
@@ -77,6 +93,8 @@ def verify(
         for path in sorted(results.glob(f"*/*/{MANIFEST}"))
         if not path.parent.name.startswith(".") and not path.parent.parent.name.startswith(".")
     }
+    if only is not None:
+        folders = {name: folder for name, folder in folders.items() if name in only}
     if not folders:
         raise UserError(f"{results}: no artifacts to verify; run `reeltrace run` or `snakemake --cores all` first")
     found: dict[str, list[Problem]] = {}
@@ -84,9 +102,13 @@ def verify(
     limit = None if whole else SMALL
     sha256_of = hash_large(folders.values() if whole else (), processors())
     for name, folder in folders.items():
+        tell(name)
         small = None if name == REPORT else limit  # the report is read whole anyway
         found[name] = _guarded(folder / MANIFEST, partial(check_outputs, folder, limit=small, sha256_of=sha256_of))
         found[name] += _guarded(folder / MANIFEST, partial(_links, name, folder, results))
+        found[name] += _guarded(folder / MANIFEST, partial(strangers, folder))
+        if planned is not None and name in planned and not (standing and standing.get(name)):
+            found[name] += _guarded(folder / MANIFEST, partial(misfits, folder, planned[name]))
         if not found[name] and standing and (why := standing.get(name)):
             found[name] = [Problem(STALE, str(folder), why if ";" in why else f"{why}; {REMADE}")]
     if isinstance(data, Share) and not whole:
@@ -107,12 +129,30 @@ def verify(
     for name, folder in folders.items():
         if name in unfit or folder in endless or (endless and name.split("/")[0] in ("aggregate", "report")):
             continue  # the last two: whoever opened it would wait for ever
+        tell(name)
         said = _contents(name, folder, results, root)
         problems += [p for p in said if p.kind != BROKEN or name not in altered]  # that it is altered has been said
+    if only is None:
+        problems += _beside(root, scale, folders, planned, stale.union(reached).__contains__, key)
+    return [Problem(p.kind, _relative(p.where, root), p.found) for p in dict.fromkeys(problems)]
+
+
+def _beside(
+    root: Path,
+    scale: str,
+    folders: Mapping[str, Path],
+    planned: Mapping[str, Planned] | None,
+    is_stale: Callable[[str], bool],
+    key: str | None,
+) -> list[Problem]:
+    """What concerns no artifact alone: what is left over, what is printed where, and who attested it."""
+    results = root / "results" / scale
+    problems = [] if planned is None else _guarded(results, partial(leftovers, results, folders, planned, STALE))
     problems += _guarded(root / DOCUMENTS, partial(as_printed, root))
     if REPORT not in folders:
         problems.append(Problem(BROKEN, str(results / REPORT), "there is no report; run `reeltrace run report all`"))
-    return [Problem(p.kind, _relative(p.where, root), p.found) for p in dict.fromkeys(problems)]
+    attestation = check(results / ATTESTED, key)
+    return [*problems, *attestation.problems, *against(attestation, root, scale, is_stale)]
 
 
 def _contents(name: str, folder: Path, results: Path, root: Path) -> list[Problem]:

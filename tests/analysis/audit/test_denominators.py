@@ -122,6 +122,14 @@ def test_numbers_that_are_no_shares_of_a_set_are_not_judged() -> None:
     assert share_of(number("101.5", "r", "c", "percent", 100)) is None
 
 
+@pytest.mark.parametrize(
+    "name", ["mean", "Average", "accuracy, mean over seeds", "std", "SD of accuracy", "± accuracy", "gains"]
+)
+def test_what_is_called_a_mean_a_spread_or_a_difference_is_no_share(name: str) -> None:
+    assert denominators.find(sheet({name: ["12.34", "56.78"]}, "percent", 100, 30)) == []
+    assert len(denominators.find(sheet({"meaning": ["12.34", "56.78"]}, "percent", 100, 30))) == 1
+
+
 def test_another_test_set_of_the_document_is_a_reading() -> None:
     body = sheet({"accuracy": ["14.29", "85.71", "57.14"]}, "percent", 100, 30)
     other = TestSize("second set", 7, "clips", "said")

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from reeltrace.analysis.audit.files import DIGITS, Sizes, read
 from reeltrace.analysis.audit.findings import Finding
@@ -117,6 +119,30 @@ def test_what_cannot_be_read_is_said_in_one_line(tmp_path: Path, text: str | byt
     with pytest.raises(UserError, match=said) as error:
         read(path, Sizes())
     assert str(path) in str(error.value) and "\n" not in str(error.value)
+
+
+CELLS = st.one_of(
+    st.sampled_from(
+        ["", "-", "nan", "inf", "12.5%", "33", "66.7", "1e30", "-4", "0", "100", "1,000", "78 ± 2", "<5", "x", '"']
+    ),
+    st.integers(-5, 10**12).map(str),
+    st.text(alphabet='0123456789.,;%+-eEKM"\t ()±', max_size=8),
+)
+TABLES = st.lists(st.lists(CELLS, min_size=1, max_size=5), min_size=1, max_size=7)
+
+
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(TABLES, st.sampled_from([",", ";", "\t"]), st.sampled_from([(), ("7",), ("n",)]))
+def test_any_table_is_read_or_refused_in_one_line(
+    tmp_path: Path, rows: list[list[str]], separator: str, sizes: tuple[str, ...]
+) -> None:
+    width = max(map(len, rows))
+    head = ["net", "accuracy (%)", "n", "total", "mean"][:width]
+    lines = [head, *(row + [""] * (width - len(row)) for row in rows)]
+    try:
+        found(tmp_path, "\n".join(separator.join(line) for line in lines), *sizes)
+    except UserError as error:
+        assert "\n" not in str(error)
 
 
 @pytest.mark.parametrize(

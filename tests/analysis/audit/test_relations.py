@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from analysis.audit.sheets import DOCUMENT, number, sheet
 from conftest import write_files
 from reeltrace.analysis import published
-from reeltrace.analysis.audit import relations, twice
+from reeltrace.analysis.audit import counts, relations, twice
 from reeltrace.analysis.audit.findings import Finding
 from reeltrace.analysis.audit.relations import Declared, rank_correlation, within_chance
 from reeltrace.analysis.audit.values import Body, Library, TestSize, of_document
@@ -52,7 +52,7 @@ def relation(value: str, follows: str, **more: object) -> dict[str, object]:
         ("{prose:gain}", f"{B} - {A} + 0.09", {}, "rounding"),
         ("{prose:gain}", f"{B} - {A} + 1", {}, "decision"),
         ("{prose:share}", f"100 * {B} / {A} - 100", {}, None),
-        ("{prose:gain}", f"{B} - {A} + 0.5", {"loosely": 0.3}, None),
+        ("{prose:gain}", f"{B} - {A} + 0.4", {"loosely": 0.3}, None),
         ("{prose:gain}", f"{B} - {A} + 0.7", {"loosely": 0.3}, "note"),
         ("{prose:gain}", f"{B} - {A} + 9", {"loosely": 0.3}, "decision"),
         (
@@ -216,3 +216,32 @@ def test_a_quantity_with_other_values_elsewhere(printed: str, others: list[str],
     found = twice.find(transcribed(printed, *others))
     assert [f.severity for f in found] == ([severity] if severity else [])
     assert not found or len(found[0].sources) == 1 + len(others)
+
+
+# --- counts, as tables of measurements hold them ---
+
+
+@pytest.mark.parametrize(
+    ("unit", "searched", "verdict", "severity"),
+    [
+        ("parameters", True, "not exact", "decision"),
+        ("parameters", False, "not exact", "note"),
+        ("parameters", True, "exact", None),
+        ("percent", True, "not exact", None),
+    ],
+)
+def test_counts_that_no_configuration_gives(unit: str, searched: bool, verdict: str, severity: str | None) -> None:
+    body = sheet({"quantity": ["687", "1"]}, unit)
+    cell = {
+        "row": "row 0",
+        "column": "quantity",
+        "unit": unit,
+        "origin": "measured",
+        "verdict": verdict,
+        "reason": "686",
+    }
+    table = {"document": DOCUMENT, "table": "table", "cells": [cell], "search": {"settings": []} if searched else None}
+    found = counts.find(body, [table])
+    assert [f.severity for f in found] == ([severity] if severity else [])
+    assert not found or (found[0].computation, found[0].sources[0].printed) == ("686", "687")
+    assert counts.find(body, [{**table, "document": "another"}]) == []

@@ -94,7 +94,19 @@ def test_costs_are_counted_and_compared_as_the_document_rounds_them(runtime: dic
 
 
 def test_parameters_and_what_follows_from_them(memory: dict[tuple[str, str], Any]) -> None:
-    assert {cell["verdict"] for (_, column), cell in memory.items() if column == "# of Parameters"} == {"exact"}
+    counts = {row: cell for (row, column), cell in memory.items() if column == "# of Parameters"}
+    assert {row: cell["verdict"] for row, cell in counts.items()} == {
+        "SlowFast": "exact, fitted",
+        "Non-Local R101": "exact",
+        "Non-Local R50": "exact",
+        "R(2+1)D + optical flow": "exact, fitted",
+        "R(2+1)D": "exact, fitted",
+        "R(2+1)D-152": "exact, fitted",
+    }
+    assert counts["SlowFast"]["reproduced"]["network"] == "slowfast-detection"
+    fitted = counts["SlowFast"]["fitted"]
+    assert fitted["giving"] == 1 and f"1 of {fitted['settings']:,} settings" in counts["SlowFast"]["reason"]
+    assert [source["pointer"] for source in counts["SlowFast"]["trace"]][1:] == ["/search"]
     per = {row: cell for (row, column), cell in memory.items() if column == "accuracy per parameter"}
     assert per["SlowFast"]["reproduced"]["printed"] == "1.345e-6"
     assert per["SlowFast"]["verdict"] == "not exact" and "cut off" in per["SlowFast"]["reason"]

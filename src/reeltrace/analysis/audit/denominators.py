@@ -7,6 +7,7 @@ share is the base rate: a set is judged only where that is well below one.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,11 @@ TELLING = Fraction(9, 10)  # base rates above it tell nothing
 RUNS = 10  # means of up to so many runs are tried as an explanation
 LARGEST = 20_000  # the largest set that is tried as an explanation
 COUNTED = 200_000  # the largest set whose prints are counted one by one
+NO_COUNT = re.compile(  # rows and columns whose numbers are no counts over the samples
+    r"\b(?:mean|average|avg|median|macro|weighted|std|stdev|sd|sem|se|ci|deviation|variance|spread|interval|error bar|"
+    r"gain|improvement|difference|diff|change|delta|increase|decrease)s?\b|[±Δσ]",
+    re.IGNORECASE,
+)
 SEVERAL = 5  # impossible cells that are named in full
 
 
@@ -100,11 +106,13 @@ def smallest(shares: Sequence[Share], largest: int = LARGEST) -> int | None:
 
 
 def find(body: Body) -> list[Finding]:
-    """Per table and test set, the shares that no count of its samples gives."""
+    """Per table and test set, the shares that no count of its samples gives. What is called a mean, a spread or a
+    difference is no share.
+    """
     groups: dict[tuple[str, TestSize], list[Share]] = defaultdict(list)
     for number in body.numbers():
         share = share_of(number)
-        if share is not None and number.test is not None:
+        if share is not None and number.test is not None and not NO_COUNT.search(f"{number.row} {number.column}"):
             groups[number.table, number.test].append(share)
     found = (_judge(body, table, test, shares) for (table, test), shares in groups.items())
     return [each for each in found if each is not None]

@@ -115,6 +115,8 @@ def apart(found: tuple[Fraction, Fraction], of: Printed) -> Severity | None:
 
 def digits(value: Fraction, like: Fraction, more: int = 2) -> str:
     """A computed number, with so many decimals more than a printed one whose last place is `like`."""
+    if 0 < abs(value) < Fraction(1, 10**4):
+        return f"{float(value):.{more + 2}e}".replace("e-0", "e-")
     decimals = 0
     while like and like * 10**decimals < 1 and decimals < 12:
         decimals += 1

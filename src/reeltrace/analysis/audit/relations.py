@@ -49,8 +49,8 @@ class Reading(_Strict):
 class Relation(_Strict):
     """`value` should be what `follows` comes to.
 
-    `loosely` is for words such as about and roughly: by which part of itself the value may be off; up to twice that is
-    a note and no more.
+    `loosely` is for words such as about and roughly: by which part of itself the value may be off, in place of what
+    rounding leaves open; up to twice that is a note and no more.
     """
 
     id: str
@@ -229,6 +229,8 @@ class Judge:
             left, right = self._bounds(value, wide), self._bounds(follows)
             if left is None or right is None:
                 return None
+            if loosely is not None and (said := self._value(value)) is not None:
+                left = said, said  # what the word leaves open is more than rounding does
             room = times * Fraction(str(loosely or 0)) * max(map(abs, left))
             if left[0] - room <= right[1] and right[0] <= left[1] + room:
                 return severity
@@ -313,8 +315,8 @@ class Judge:
                 f"{gains.id} {of[0].table} {slug(name)}",
                 gains.weighs,
                 [of[0], over[0]],
-                f"{gains.says} ({gains.place}); {of[0].name} against {over[0].name} lies within the chance of "
-                f"{size.size:,} {size.of}",
+                f"{of[0].name} against {over[0].name} lies within the chance of {size.size:,} {size.of}: "
+                f"{gains.says} ({gains.place})",
                 f"{of[0].printed} and {over[0].printed} differ by {float(gained):.2f} points; two such shares of "
                 f"{size.size:,} {size.of} differ by chance by up to {least:.2f} points (95 %, independent sets)",
                 [

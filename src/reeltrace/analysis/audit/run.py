@@ -62,7 +62,14 @@ def audit(
 
 def of_documents(documents: Iterable[str], root: Path = Path(), tables: Iterable[Mapping[str, Any]] = ()) -> Audit:
     """The audit of documents of the project below `root`. Raises `UserError` where a text is wrong."""
-    bodies = [of_document(published.load(name, root), prose.load(name, root)) for name in documents]
+    return of_loaded([published.load(name, root) for name in documents], root, tables)
+
+
+def of_loaded(
+    documents: Iterable[published.Document], root: Path = Path(), tables: Iterable[Mapping[str, Any]] = ()
+) -> Audit:
+    """The audit of transcriptions that are loaded, with what else the project below `root` says of their documents."""
+    bodies = [of_document(found, prose.load(found.document, root)) for found in documents]
     library = Library(bodies)
     declared = {body.document: relations.load(body.document, library, root) for body in bodies}
     return audit(bodies, declared, tables)

@@ -11,13 +11,23 @@ from reeltrace.kinds.table import Judged, Lookup, Printed, TableEntry, TableKind
 from reeltrace.registry.fields import Flag, Name, PositiveFloat, Strict
 
 
+class Fitted(Strict):
+    """Why the network behind a cell is none that was given, but was chosen because its value is the printed one.
+
+    `search` is the measurement that counted the settings of what the document leaves open; `to` is what was fitted.
+    """
+
+    search: Name
+    to: Annotated[str, Field(min_length=1)]
+
+
 class MeasuredColumn(Strict):
     """Where the values of a column are read: a measurement and a pointer into its metrics.json.
 
     In the pointer `{row}` and `{column}` stand for the cell's keys and `{word}` for one of the row's own words; a row
     without that word has no such value. What is read is divided by `divisor`, rounded to a whole number if `whole` says
     so, and multiplied by `factor`: a number, or the word of the row that holds it. `machine` marks times and memory,
-    which belong to the machine that they were measured on.
+    which belong to the machine that they were measured on. `fitted` names the rows whose network was chosen by value.
     """
 
     measurement: Name
@@ -26,6 +36,7 @@ class MeasuredColumn(Strict):
     whole: Flag = False
     factor: PositiveFloat | Name = 1.0
     machine: Flag = False
+    fitted: dict[str, Fitted] = Field(default_factory=dict)
 
 
 class DerivedColumn(Strict):
@@ -78,8 +89,9 @@ class MeasuredTable(TableEntry):
 
 
 def measurements(table: MeasuredTable) -> tuple[str, ...]:
-    """Those of its columns, and those that are shown below it."""
-    return tuple(dict.fromkeys([*(column.measurement for column in table.measured.values()), *table.beside]))
+    """Those of its columns, those that these were fitted by, and those that are shown below it."""
+    fitted = [fit.search for column in table.measured.values() for fit in column.fitted.values()]
+    return tuple(dict.fromkeys([*(column.measurement for column in table.measured.values()), *fitted, *table.beside]))
 
 
 def beside(table: MeasuredTable) -> tuple[str, ...]:
@@ -113,6 +125,8 @@ def printed(table: MeasuredTable) -> Iterator[Printed]:
     yield from (Printed("rows", table.table, row=row) for row in table.rows)
     for part, columns in (("measured", table.measured), ("derived", table.derived)):
         yield from (Printed(part, table.table, column=column) for column in columns)
+    for name, measured in table.measured.items():
+        yield from (Printed(f"measured.{name}.fitted", table.table, row=row) for row in measured.fitted)
     for name, asked in table.derived.items():
         for text in asked.of:
             number, row, column = place(text, table.table, None)

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from reeltrace.kinds.unit import Share, Unit, as_it_is, integer, numeral, real, rounded, with_decimals
+from reeltrace.kinds.unit import Share, Unit, as_it_is, integer, marked, numeral, real, rounded, with_decimals
 
 
+@marked
 def percentage(text: str) -> str:
     """The number in a percentage."""
     what = "a percentage in 0..100"
@@ -14,6 +15,7 @@ def percentage(text: str) -> str:
     return number
 
 
+@marked
 def rate(text: str) -> str:
     """The number in an error rate."""
     what = "an error rate such as '0.197'"
@@ -34,7 +36,7 @@ def duration(value: Any) -> str:
     return f"{seconds:.1f} s"
 
 
-hours = numeral(r"(\d+) Hrs", "a time such as '161 Hrs'")
+hours = marked(numeral(r"(\d+) Hrs", "a time such as '161 Hrs'"))
 
 KINDS = (
     Unit(

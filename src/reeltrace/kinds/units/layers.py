@@ -10,9 +10,11 @@ from reeltrace.kinds.unit import (
     OnLayers,
     Unit,
     as_it_is,
+    bounded,
     equal,
     grouped,
     integer,
+    marked,
     numeral,
     rounded,
 )
@@ -42,6 +44,7 @@ def sides(text: str) -> list[int | str]:
     return [int(part) for part in numeral(r"\d+x\d+x\d+", "a filter size such as '3x3x3'")(text).split("x")]
 
 
+@marked
 def thousands(text: str) -> str:
     """The number in a count of parameters, which is printed in thousands."""
     return numeral(r"(\d+)K parameters", "a parameter count such as '687K parameters'")(text) + "e3"
@@ -51,6 +54,8 @@ def in_thousands(unit: Unit, text: str, ours: Any, given: Given) -> tuple[bool, 
     """Whether a count of parameters gives the printed thousands, by the rounding of its document."""
     if not isinstance(ours, int):
         return rounded(unit, text, ours, given)
+    if (within := bounded(unit, text, Fraction(ours), given)) is not None:
+        return within
     if given.rounding == "truncated":
         found, how = str(ours // 1000), "with the fraction dropped, the rule that explains every printed count, is"
     else:

@@ -4,9 +4,10 @@ import re
 from fractions import Fraction
 from typing import Any
 
-from reeltrace.kinds.unit import Given, Unit, grouped, integer, long, numeral, rounded, with_decimals
+from reeltrace.kinds.unit import Given, Unit, bounded, grouped, integer, long, marked, numeral, rounded, with_decimals
 
 
+@marked
 def digits(text: str) -> str:
     """The digits of a count, without the commas between them."""
     return numeral(r"\d{1,3}(?:,\d{3})*|\d+", "a count such as '59,342,488'")(text).replace(",", "")
@@ -15,7 +16,7 @@ def digits(text: str) -> str:
 def counted(unit: Unit, text: str, ours: Any, given: Given) -> tuple[bool, str]:
     """Whether a count is the printed one, and by how much not."""
     same, words = rounded(unit, text, ours, given)
-    if not isinstance(ours, Fraction):
+    if not isinstance(ours, Fraction) or bounded(unit, text, ours, given) is not None:
         return same, words
     whole, theirs = ours.denominator == 1, Fraction(digits(text))
     found = f"{given.how} {grouped(ours) if whole else long(ours, 0)}"

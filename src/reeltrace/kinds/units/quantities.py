@@ -5,7 +5,7 @@ from fractions import Fraction
 from typing import Any
 
 from reeltrace.kinds.rounding import printed
-from reeltrace.kinds.unit import Unit, as_it_is, numeral, real, rounded, with_decimals
+from reeltrace.kinds.unit import Unit, as_it_is, marked, numeral, real, rounded, with_decimals
 
 NUMBER = r"\d+(?:\.\d+)?"
 MICRO = Fraction(1, 1000)  # ratios below it are written in millionths, as the document writes them
@@ -26,7 +26,7 @@ def ratio(value: Any) -> str:
 
 def quantity(name: str, pattern: str, what: str, write: Callable[[Any], str], behind: str = "") -> Unit:
     """A unit of which `pattern` is how it is printed, and `what` what is expected, in words."""
-    number = numeral(pattern, what)
+    number = marked(numeral(pattern, what))
     return Unit(
         name=name,
         read=real(number),
