@@ -16,7 +16,7 @@ class ResNetOptions(Strict):
     stem_kernel: Triple
     stem_stride: Triple
     max_pool: Flag
-    downsampling: Literal["strided", "smoothed"]
+    downsampling: Literal["strided", "smoothed"] = "strided"
 
 
 class ResNet18Model(GroupModel):
