@@ -154,11 +154,27 @@ def test_verify_ends_with_what_was_looked_at_and_what_was_not(workspace: Path, c
     assert "(--data)" in last and "(--replay)" in last
 
 
+def test_verify_names_the_documents_that_it_held_to_no_text(
+    workspace: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("data", "digits", workspace)
+    monkeypatch.setenv("REELTRACE_TEXTS", str(workspace / "texts"))
+    said = command("reeltrace", "verify", code=2).stderr
+    assert said.startswith(f"reeltrace: REELTRACE_TEXTS: {workspace / 'texts'}: No such") and said.count("\n") == 1
+    (workspace / "texts").mkdir()
+    last = command("reeltrace", "verify", code=1).stdout.splitlines()[-1]
+    said = last.rpartition("not looked at: ")[2].rpartition("in the documents' own texts the transcribed values of ")[2]
+    documents = sorted(path.parent.name for path in workspace.glob("documents/*/published.yaml"))
+    assert re.findall(r"([\w-]+) \((?:no text there|it has no spans)", said) == documents
+
+
 def test_verify_of_one_artifact_looks_at_what_is_behind_it(workspace: Path, command: Command) -> None:
     run("data", "digits", workspace)
     run("data", "drifting-digits", workspace)
     (line,) = command("reeltrace", "verify", "data/drifting-digits").stdout.splitlines()
     assert "every artifact behind data/drifting-digits agrees" in line and "; 2 artifacts looked at; " in line
+    replayed = command("reeltrace", "verify", "data/drifting-digits", "--replay").stdout.splitlines()
+    assert "replayed 2 of 2 artifacts; 0 of them differ" in replayed
     images = workspace / "results/smoke/data/digits/labels.npy"
     images.write_bytes(images.read_bytes()[:-1] + b"x")
     first, _ = command("reeltrace", "verify", "data/drifting-digits", code=1).stdout.splitlines()

@@ -282,13 +282,15 @@ def verify(
     from reeltrace.pipeline.standings import standings
     from reeltrace.verify import account
     from reeltrace.verify.one import in_report
-    from reeltrace.verify.published import TEXTS
+    from reeltrace.verify.published import TEXTS, not_held, texts_there
     from reeltrace.verify.shares import Share
 
     if name is not None and key is not None:
         raise UserError("--key: the report is attested as a whole; leave out the name to have that checked")
     bulk = None if data is None else Share.read("--data", data, seed)
     again = None if replay is None else Share.read("--replay", replay, seed if bulk is None else bulk.seed)
+    if name is None:
+        texts_there()  # or the variable is wrong, which is better said before any work
     plan = load_plan(ROOT)
     scale, results = plan.registry.scale, ROOT / RESULTS / plan.registry.scale
     only = None if name is None else _behind(plan, name)
@@ -320,7 +322,8 @@ def verify(
         whole = [f"root hash {root or 'none'}", account.attested_by(results)] if only is None else []
         shares = {"bulk": str(bulk or ""), "replayed": str(again or "")}
         texts = bool(os.environ.get(TEXTS))
-        rest = account.left_out(**shares, key=key is not None, part=only is not None, texts=texts)
+        unheld = not_held(ROOT) if texts and only is None else ()
+        rest = account.left_out(**shares, key=key is not None, part=only is not None, texts=texts, unheld=unheld)
         looked = f"{len(asked)} artifacts looked at"
         last = "; ".join([f"scale {scale}: {said}", looked, *whole, f"not looked at: {rest}"])
         _print_lines([*map(str, problems), *notes, last], 141 if problems else 0)

@@ -295,17 +295,73 @@ def test_a_difference_that_is_none_is_rarely_taken_for_one() -> None:
     assert certain / trials <= 0.07  # two standard errors above 5 %
 
 
-def test_what_nets_carry_and_their_best_epochs_can_be_claimed() -> None:
+def epochs(a: list[int], b: list[int]) -> dict[str, Any]:
+    """Whether the best epoch of `a` is below that of `b`, over so many seeds."""
     made = answered({"a": ALL, "b": MOST})
-    names = claims.QUANTITIES
-    units = [{name: {"value": value} for name in names} for value in (0.5, 0.25)]
+    for cell, found in zip(made["cells"], (a, b), strict=True):
+        cell["reproduced"]["seeds"] = {str(seed): {"epoch": epoch} for seed, epoch in enumerate(found)}
+    rule = {"left": ["1", "a", "best epoch"], "op": "below", "right": ["1", "b", "best epoch"]}
+    return here({"1": made}, claim(rule))[0]
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "verdict", "why"),
+    [
+        ([6], [5], "cannot tell", "one seed: the spread between seeds is unknown"),
+        ([1], [99], "cannot tell", "one seed: the spread between seeds is unknown"),
+        ([3, 4], [8, 9, 9], "cannot tell", "2 seeds: the spread between seeds is unknown"),
+        ([3, 4, 5], [8, 9, 10], "holds", None),
+        ([8, 9, 10], [3, 4, 5], "fails", None),
+        ([3, 4, 8], [5, 6, 9], "cannot tell", "chance is not excluded"),
+        ([5, 5, 5], [6, 6, 6], "cannot tell", "3 seeds came out alike: the spread between seeds is unknown"),
+    ],
+)
+def test_best_epochs_are_held_against_the_spread_between_seeds(
+    a: list[int], b: list[int], verdict: str, why: str | None
+) -> None:
+    found = epochs(a, b)
+    assert (found["verdict"], found["why"]) == (verdict, why)
+
+
+def test_means_over_seeds_have_the_t_interval_of_welch() -> None:
+    found = epochs([3, 4, 5], [8, 9, 10])["rule"][0]["here"]
+    error = (2 / 3) ** 0.5  # two variances of 1 over 3 seeds each: 4 degrees of freedom
+    assert found["interval"] == pytest.approx([-5 - 2.776445 * error, -5 + 2.776445 * error], abs=1e-5)
+    assert found["p"] == pytest.approx(0.003597, abs=1e-4)
+    assert found["how"] == "t interval of the means of 3 seeds"
+
+
+def test_what_nets_carry_is_of_one_training_and_tells_nothing() -> None:
+    made = answered({"a": ALL, "b": MOST})
+    units = [{name: {"value": value} for name in claims.QUANTITIES} for value in (0.5, 0.25)]
     made["hidden"] = [{"row": "a", "units": units}]
-    made["cells"][0]["reproduced"]["seeds"] = {"0": {"epoch": 3}, "1": {"epoch": 5}}
-    made["cells"][1]["reproduced"]["seeds"] = {"0": {"epoch": 9}}
     rule = {"left": ["1", "a", "std of unit 2"], "op": "below", "right": ["1", "a", "std of unit 1"]}
-    assert here({"1": made}, claim(rule))[0]["verdict"] == "holds"
-    rule = {"left": ["1", "a", "best epoch"], "op": "is", "right": "4"}
-    assert here({"1": made}, claim(rule))[0]["verdict"] == "holds"
+    found = here({"1": made}, claim(rule))[0]
+    assert (found["verdict"], found["rule"][0]["here"]["holds"]) == ("cannot tell", True)
+    assert found["why"] == "one seed: the spread between seeds is unknown"
+    assert found["rule"][0]["here"]["how"] == "one seed"
+
+
+def test_what_rests_on_our_own_choice_neither_holds_nor_fails_here() -> None:
+    rule = {"left": A, "op": "above", "right": B}
+    for right in ({"a": ALL, "b": MOST}, {"a": MOST, "b": ALL}):
+        found = here({"1": answered(right)}, claim(rule, rests_on=["choice"]))[0]
+        assert (found["verdict"], found["why"]) == ("cannot tell", "rests on an assumption: choice")
+        assert found["p_adjusted"] is None and found["published_verdict"] == "supported"
+    found = here({"1": answered({"a": ALL})}, claim(rule, rests_on=["choice"]))[0]
+    assert found["verdict"] == "not run"
+
+
+def test_a_comparison_may_count_on_print_or_here_alone() -> None:
+    rule = (
+        {"left": A, "op": "above", "right": B, "only": "print"},
+        {"left": B, "op": "above", "right": A, "only": "here"},
+    )
+    found = here({"1": answered({"a": MOST, "b": ALL})}, claim(*rule))[0]
+    assert (found["verdict"], found["published_verdict"]) == ("holds", "supported")
+    assert [(one["print"]["holds"], one["here"]["holds"]) for one in found["rule"]] == [(True, None), (None, True)]
+    with pytest.raises(ValueError, match="no comparison counts here"):
+        claim(rule[0])
 
 
 def test_what_stand_in_data_cannot_bear_out_is_said_of_numbers_made_on_it_alone() -> None:

@@ -83,6 +83,12 @@ RULE = 'rule:\n      - {left: ["3", "plain", "treverse"]'
         (CLAIMS, "op: times, by: 3", "op: times, by: -1", "found -1"),
         (
             CLAIMS,
+            RULE,
+            f"rests_on: [nothing]\n    {RULE}",
+            "'reversal-breaks': rests_on: no assumption 'nothing' in the",
+        ),
+        (
+            CLAIMS,
             "- id: reversal-breaks",
             "- id: time-threefold",
             "'time-threefold' stands in documents/",

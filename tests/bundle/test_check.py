@@ -6,7 +6,9 @@ import random
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -238,3 +240,122 @@ def test_a_reader_who_has_seen_enough_ends_it_without_a_word(copied: Project) ->
     command = f"{sys.executable} {CHECK} {copied.results} | head -1"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert done.stderr == "" and len(done.stdout.splitlines()) == 1
+
+
+def rewritten(project: Project, change: Callable[[Any], None]) -> list[str]:
+    """What is said of a report.json that was changed, with the page that carries it, and hashed again."""
+    report = project.folder("report/all")
+    page, content = (report / "report.html").read_text(), read_json(report / "report.json")
+    carried = check.unpacked(page)
+    old = packed(carried)
+    change(content)
+    carried["report.json"] = canonical_json(content)
+    write_json(report / "report.json", content)
+    (report / "report.html").write_text(page.replace(old, packed(carried)))
+    project.seal("report/all")
+    return problems(project)
+
+
+def _other_verdict(content: Any) -> None:
+    claim = next(c for c in content["claims"] if c["verdict"] != "holds")
+    claim["verdict"] = "holds"
+
+
+def _other_verdict_on_print(content: Any) -> None:
+    claim = next(c for c in content["claims"] if c["published_verdict"] != "contradicted")
+    claim["published_verdict"] = "contradicted"
+
+
+def _no_claims(content: Any) -> None:
+    content["claims"] = []
+
+
+def _one_claim_less(content: Any) -> None:
+    content["claims"].pop()
+
+
+def _other_severity(content: Any) -> None:
+    content["audit"][0]["severity"] = "note" if content["audit"][0]["severity"] != "note" else "decision"
+
+
+def _one_finding_less(content: Any) -> None:
+    content["audit"].pop()
+
+
+def _other_scale(content: Any) -> None:
+    content["scale"] = "paper"
+
+
+def _no_stand_in(content: Any) -> None:
+    assert content["stand_in"]
+    content["stand_in"] = None
+
+
+def _other_trace(content: Any) -> None:
+    one, two = [c for c in content["cells"] if c["trace"] and c["unit"] == "percent"][:2]
+    number = next(n for n in content["numbers"] if n["id"] == one["id"])
+    number["trace"] = two["trace"]
+
+
+def _other_table(content: Any) -> None:
+    next(c for c in content["cells"] if c["trace"])["table"] = "99"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (_other_verdict, "count/claims/holds does not count the claims"),
+        (_other_verdict_on_print, "count/claims-print/contradicted does not count the claims"),
+        (_one_claim_less, "does not count the claims"),
+        (_no_claims, "does not count the claims"),
+        (_other_severity, "count/audit/note does not count the findings"),
+        (_one_finding_less, "does not count the findings"),
+        (_other_scale, "is not at the scale that it says"),
+        (_no_stand_in, "its stand_in is not that of its tables and data sets"),
+        (_other_trace, "is traced to another record than its cell"),
+        (_other_table, "its table is not that of"),
+    ],
+    ids=lambda part: part.__name__ if callable(part) else "",
+)
+def test_a_report_that_was_altered_where_nothing_is_printed_is_named(
+    copied: Project, change: Callable[[Any], None], words: str
+) -> None:
+    assert any(words in line for line in rewritten(copied, change))
+
+
+def test_outcomes_and_a_banner_that_only_the_page_has_otherwise_are_named(copied: Project) -> None:
+    report = copied.folder("report/all")
+    content, page = read_json(report / "report.json"), (report / "report.html").read_text()
+    claim, finding = content["claims"][0], content["audit"][0]
+    head, row = page.split(f'<tr id="claim-{claim["id"]}"')
+    wrong = f'<tr id="claim-{claim["id"]}"' + row.replace(f"{claim['verdict']}</span>", "unheard of</span>")
+    place = f'id="audit-{finding["id"].replace("/", "-")}"'
+    before, after = (head + wrong).split(place)
+    forged = before + place + after.replace(f"{finding['severity']}</span>", "trifle</span>", 1)
+    start = forged.index('<div class="banner')
+    end = forged.index("</div>", start)
+    assert "Quick" in forged[start:end]
+    forged = forged[:start] + forged[start:end].replace("Quick", "Paper") + forged[end:]
+    (report / "report.html").write_text(forged)
+    copied.seal("report/all")
+    found = "\n".join(problems(copied))
+    for words in (
+        f"claim-{claim['id']} shows",
+        f"{place[4:-1]} shows trifle, report.json says",
+        "its banner does not say",
+    ):
+        assert words in found, found
+
+
+def test_a_member_of_a_zip_that_unpacks_to_far_too_much_is_refused_in_a_line(tmp_path: Path) -> None:
+    name = "results/quick/report/all/"
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(f"{name}manifest.json", "{}")
+        with archive.open(f"{name}report.json", "w", force_zip64=True) as member:
+            for _ in range(110):
+                member.write(b" " * 1_000_000)
+    done = run(tmp_path / "bomb.zip")
+    assert done.returncode == 1 and done.stderr == ""
+    assert [line for line in done.stdout.splitlines() if "too large" in line] == [
+        f"{name}report.json: too large to be read: 110,000,000 bytes, the most is 100,000,000"
+    ]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from analysis.fabricated import BULK, Project
-from reeltrace.artifacts.json_values import parse_json
+from reeltrace.artifacts.json_values import canonical_json, parse_json
 from reeltrace.bundle import check
 from reeltrace.bundle.write import write_bundle
 from reeltrace.errors import CheckFailed, UserError
@@ -80,3 +80,31 @@ def test_without_a_report_there_is_no_bundle_and_damage_is_said(copied: Project,
     with pytest.raises(CheckFailed, match=r"do not agree: .*report\.json"):
         write_bundle(copied.root, copied.scale, tmp_path / "bad.zip")
     assert (tmp_path / "bad.zip").is_file()
+
+
+@pytest.mark.parametrize("file", ["predictions.npz", "metrics.json", "cells.json", "spec.json", "history.jsonl"])
+def test_a_list_of_what_was_left_out_excuses_only_what_a_bundle_leaves_out(
+    finished: Project, tmp_path: Path, file: str
+) -> None:
+    target = write_bundle(finished.root, finished.scale, tmp_path / "a.zip")
+    with zipfile.ZipFile(target) as archive:
+        contents = {name: archive.read(name) for name in archive.namelist()}
+    gone = sorted(name for name in contents if name.endswith(f"/{file}") and "/report/" not in name)
+    told = parse_json(contents["bundle.json"])
+    told["left_out"] = sorted([*told["left_out"], *gone])
+    contents["bundle.json"] = canonical_json(told).encode()
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
+        for name, data in contents.items():
+            if name not in gone:
+                archive.writestr(name, data)
+    problems = check.check(tmp_path / "b.zip").problems
+    assert gone and {f"{name}: missing, and a bundle carries it" for name in gone} <= set(problems)
+
+
+def test_a_report_may_not_be_left_out_however_large() -> None:
+    for stage, name, excused in (("report", "report.html", False), ("data", "clips.npy", True)):
+        entry = {"sha256": "0" * 64, "bytes": check.BULK + 1}
+        assert check.may_be_left_out(stage, name, entry) is excused
+    assert not check.may_be_left_out("data", "clips.npy", {"sha256": "0" * 64, "bytes": check.BULK})
+    assert not check.may_be_left_out("data", "clips.npy", {"sha256": "0" * 64, "bytes": True})
+    assert check.may_be_left_out("data", "frames/", {"sha256": "0" * 64, "bytes": 3, "files": 1})

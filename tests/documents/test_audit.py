@@ -1,11 +1,14 @@
 """The audit of this project's documents: known mistakes are found, and what is known to be right is not."""
 
 from collections import Counter
+from typing import Any
 
 import pytest
+import yaml
 
 from conftest import PROJECT
-from reeltrace.analysis.audit.findings import Finding
+from on_print import verdicts_on_print
+from reeltrace.analysis.audit.findings import Finding, slug
 from reeltrace.analysis.audit.run import Audit, of_documents
 from reeltrace.registry.documents import keys
 
@@ -47,6 +50,45 @@ def test_known_mistakes_are_found(audit: Audit, identity: str, severity: str, co
     assert found.severity == severity
     assert computation in found.computation
     assert all(source.printed and source.place for source in found.sources)
+
+
+def test_the_frames_of_the_pathways_contradict_their_table(audit: Audit) -> None:
+    slow = of(audit, "mahler2020/declared/frames-of-the-slow-pathway-in-table-5.1")
+    alpha = of(audit, "mahler2020/declared/alpha-in-table-5.1")
+    assert (slow.severity, slow.computation) == ("decision", "of 8x56^2: 8, printed 4")
+    assert (alpha.severity, alpha.computation) == ("decision", "of 8x56^2, 32x56^2: 32 / 8 = 4, printed 8")
+    assert [s.printed for s in slow.sources] == ["4", "8x56^2"]
+    assert [s.printed for s in alpha.sources] == ["8", "8x56^2", "32x56^2"]
+
+
+def test_what_was_computed_is_not_shown_as_if_it_were_print(audit: Audit) -> None:
+    clips = of(audit, "basu2021/printed-twice/clips-of-kinetics-600").computation
+    assert clips.startswith("480k in basu2021, section 3.1.3, from which 1000 * 480 = 480000 was computed; 495,547 in ")
+    shown = [f.computation for f in audit.findings if "(1 - 0.270)" in f.computation]
+    assert shown and all(
+        "0.270 in iqbal2017, section 5.7, Table 5.9, from which 100 * (1 - 0.270) = 73" in s for s in shown
+    )
+
+
+@pytest.mark.parametrize(
+    ("claim", "relation", "verdict"),
+    [
+        ("r2plus1d-152-eighth-memory", "memory of R(2+1)D-152", "contradicted"),  # 0.442 / 2.888 is 0.153
+        ("slowfast-double-memory", "memory of SlowFast", "supported"),
+        ("half-parameter-use", "half of SlowFast's accuracy per parameter", "supported"),
+    ],
+)
+def test_about_has_one_margin_in_claims_and_in_the_audit(audit: Audit, claim: str, relation: str, verdict: str) -> None:
+    declared = {one["id"]: one for one in read_yaml_of("relations.yaml")["relations"]}
+    rules = {one["id"]: one["rule"] for one in read_yaml_of("claims.yaml")["claims"]}
+    assert declared[relation]["loosely"] == rules[claim][0]["op"] == "about"
+    assert verdicts_on_print("mahler2020")[claim] == verdict
+    found = [f.severity for f in audit.findings if f.id == f"mahler2020/declared/{slug(relation)}"]
+    assert found == (["decision"] if verdict == "contradicted" else [])
+
+
+def read_yaml_of(name: str) -> Any:
+    return yaml.safe_load((PROJECT / "documents/mahler2020" / name).read_text())
 
 
 def test_all_times_on_processors_follow_from_their_peaks(audit: Audit) -> None:

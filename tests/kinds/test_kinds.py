@@ -178,7 +178,7 @@ def test_a_kind_of_net_of_a_document_is_trained_reported_verified_and_explained(
     settings = report["artifacts"]["train/mine-two-s0"]["settings"]
     assert settings["model"] == "two layers of 4 maps"
     page = (workspace / "results/smoke/report/all/report.html").read_text()
-    assert "drifting-digits, Two layers" in page
+    assert ", Two layers</span></h3>" in page and "Validation top-1 accuracy of mine-two by epoch" in page
     run_in(workspace, "reeltrace", "verify")
     explained = run_in(workspace, "reeltrace", "explain", "mine/1/two/original").stdout
     assert "two layers of 4 maps" in explained

@@ -18,6 +18,7 @@ import pytest
 from analysis.fabricated import REPOSITORY, Project
 from conftest import write_files
 from reeltrace.analysis import yardstick
+from reeltrace.analysis.claims import HERE
 from reeltrace.analysis.spans import FILE as SPANS
 from reeltrace.analysis.spans import Spans, TextFile, written
 from reeltrace.artifacts.files import sha256_file
@@ -272,6 +273,12 @@ def test_a_claim_that_stand_in_data_cannot_bear_out_says_so_beside_its_outcome(h
     number = next(n for n in content["numbers"] if n["id"] == "count/claims/by construction")
     assert number["of"] == failing and int(number["printed"]) == len(failing) > 0
     assert f"Of those that do not hold, {len(failing)} could not be expected to on" in text
+
+
+def test_the_abstract_counts_outcomes_without_a_verb_that_one_would_not_agree_with(html: str, content: Any) -> None:
+    text = unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", html)))
+    counts = [f"{content['summary']['claims'][outcome]} {outcome}" for outcome in HERE]
+    assert f"on ours the outcomes are {', '.join(counts[:-1])} and {counts[-1]}." in text
 
 
 def test_claims_stand_with_both_outcomes_and_the_documents_numbers_beside_ours(html: str, content: Any) -> None:

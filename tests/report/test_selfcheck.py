@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -228,8 +229,50 @@ def test_a_forged_page_is_named(browser: Browser, report: Path, tmp_path: Path) 
     opened(browser, forged(report, tmp_path, verdict))
     assert any(line.startswith(f"{cell['id']}: its verdict") for line in browser.js(NAMED))
 
+    def unprinted(carried: dict[str, str]) -> None:
+        text = json.loads(carried["report.json"])
+        claim, finding = text["claims"][0], text["audit"][0]
+        claim["verdict"] = "fails" if claim["verdict"] != "fails" else "holds"
+        finding["severity"] = "note" if finding["severity"] != "note" else "rounding"
+        text["scale"], text["stand_in"] = "paper", None
+        number = next(n for n in text["numbers"] if n["id"] == cell["id"])
+        number["trace"] = next(c["trace"] for c in text["cells"] if c["trace"] and c["trace"] != cell["trace"])
+        carried["report.json"] = json.dumps(text)
+
+    opened(browser, forged(report, tmp_path, unprinted))
+    named = "\n".join(browser.js(NAMED))
+    for words in (
+        "count/claims/fails: does not count the claims",
+        "does not count the findings",
+        "is not at the scale that report.json says: paper",
+    ):
+        assert words in named, named
+
+    def of_words(carried: dict[str, str]) -> None:
+        text = json.loads(carried["report.json"])
+        text["stand_in"] = None
+        number = next(n for n in text["numbers"] if n["id"] == cell["id"])
+        number["trace"] = next(c["trace"] for c in text["cells"] if c["trace"] and c["trace"] != cell["trace"])
+        carried["report.json"] = json.dumps(text)
+
+    opened(browser, forged(report, tmp_path, of_words))
+    named = "\n".join(browser.js(NAMED))
+    for words in ("its stand_in is not that of", f"{cell['id']}: is traced to another record than its cell"):
+        assert words in named, named
+
     page = report.read_text()
+    path = tmp_path / "chips.html"
+    page = re.sub(r'(<span class="chip s-\w+">)\w+<', r"\1trifle<", page)
+    start = page.index('<div class="banner')
+    end = page.index("</div>", start)
+    path.write_text(page[:start] + page[start:end].replace("Quick", "Paper") + page[end:])
+    assert "not agree" in opened(browser, path)
+    named = "\n".join(browser.js(NAMED))
+    for words in ("the page shows trifle, report.json says", "the banner: does not say"):
+        assert words in named, named
+
     path = tmp_path / "damaged.html"
+    page = report.read_text()
     path.write_text(page.replace(packed(unpacked(page)), "AAAA"))
     assert "damaged" in opened(browser, path)
 
@@ -263,6 +306,8 @@ def test_a_folder_is_held_against_the_page(browser: Browser, copied: Project) ->
     (run / "stranger.txt").write_text("a")
     metrics = next((copied.results / "measure").iterdir()) / "metrics.json"
     metrics.unlink()
+    excused = [f"results/quick/measure/{metrics.parent.name}/metrics.json"]  # which is too small for that
+    (copied.root / "results" / "bundle.json").write_text(json.dumps({"left_out": excused}))
     shutil.rmtree(copied.results / "timing")
     said, named = given(browser, copied.root / "results")
     train = f"train/{run.name}"

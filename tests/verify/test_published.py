@@ -8,7 +8,8 @@ import pytest
 from analysis.test_spans import TEXT, spans
 from conftest import edit, write_files
 from reeltrace.analysis.spans import FILE, written
-from reeltrace.verify.published import TEXTS, as_printed
+from reeltrace.errors import UserError
+from reeltrace.verify.published import TEXTS, as_printed, not_held
 
 PUBLISHED = """tables:
   "1":
@@ -25,6 +26,17 @@ PUBLISHED = """tables:
       - {row: B, column: Videos, printed: null, reason: a dash}
       - {row: Both, column: Clips, printed: null, reason: blank}
       - {row: Both, column: Videos, printed: "81.5"}
+"""
+EMPTY = """tables:
+  "1":
+    title: t
+    caption: c
+    place: section 1, Table 1
+    unit: percent
+    columns: [{key: Clips, label: Clips}]
+    rows: [{key: A, label: A}]
+    cells:
+      - {row: A, column: Clips, printed: null, reason: blank}
 """
 PROSE = """values:
   - {id: gain, printed: "0.1", unit: points, place: "section 1, first paragraph", after: B gains}
@@ -56,7 +68,38 @@ def said(project: Path, texts: str | None = None) -> list[str]:
 def test_a_true_transcription_passes_with_and_without_its_text(project: Path) -> None:
     assert said(project) == []
     assert said(project, str(project / "texts")) == []
-    assert said(project, str(project / "nowhere")) == []
+
+
+def test_a_folder_of_texts_that_is_not_there_is_the_users_mistake(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(TEXTS, str(project / "nowhere"))
+    for call in (as_printed, not_held):
+        with pytest.raises(UserError, match=r"^REELTRACE_TEXTS: .*nowhere: No such file or directory; expected"):
+            call(project)
+
+
+def test_a_document_that_was_held_to_no_text_is_named(project: Path) -> None:
+    texts = project / "texts"
+    assert not_held(project, str(texts)) == []
+    (texts / "mine.txt").rename(project / "mine.txt")
+    (texts / "folder").mkdir()
+    (named,) = not_held(project, str(texts))
+    assert named.startswith("mine (no text there has its sha256 ")
+    (project / HOME / FILE).unlink()
+    assert not_held(project, str(texts)) == ["mine (it has no spans.json)"]
+    (project / HOME / "prose.yaml").unlink()
+    (project / HOME / "published.yaml").write_text(EMPTY)
+    assert not_held(project, str(texts)) == []
+
+
+def test_a_text_is_found_by_its_sha256_whatever_it_is_called(project: Path) -> None:
+    (project / "texts/mine.txt").rename(project / "texts/another name.txt")
+    assert not_held(project, str(project / "texts")) == []
+    edit(project / HOME / "published.yaml", "label: Clips", "label: Frames")
+    assert said(project, str(project / "texts")) == [
+        "table 1, column 'Clips': no 'Frames' stands above it in the print"
+    ]
 
 
 def test_a_document_without_spans_has_no_say(project: Path) -> None:

@@ -587,6 +587,13 @@ def test_what_a_killed_writing_left_is_no_problem(copied: Project) -> None:
     assert problems(copied) == []
 
 
+def test_a_folder_named_as_what_a_killed_writing_leaves_is_named(copied: Project) -> None:
+    (copied.folder(RUN) / ".x.1.tmp").mkdir()
+    (copied.folder(RUN) / ".x.1.tmp/best.pt").write_text("weights")
+    (problem,) = problems(copied)
+    assert (problem.kind, problem.where) == ("tampered artifact", f"results/quick/{RUN}/.x.1.tmp")
+
+
 @pytest.mark.parametrize("file", [f"{RUN}/metrics.json", f"{RUN}/receipt.json", "frames/ucf101/shards/00000.bin"])
 def test_a_link_to_the_same_bytes_in_the_place_of_a_file_is_named(copied: Project, tmp_path: Path, file: str) -> None:
     path = copied.folder(file)
@@ -607,6 +614,24 @@ def test_a_folder_of_an_output_that_is_a_link_is_named(copied: Project, tmp_path
     }
 
 
+@pytest.mark.parametrize("folder", ["train", RUN, "report/all"])
+def test_a_folder_of_an_artifact_or_a_stage_that_is_a_link_is_named(
+    copied: Project, tmp_path: Path, folder: str
+) -> None:
+    path = copied.folder(folder)
+    path.rename(tmp_path / "elsewhere")
+    path.symlink_to(tmp_path / "elsewhere")
+    (problem,) = problems(copied)
+    assert (problem.kind, problem.where) == ("tampered artifact", f"results/quick/{folder}")
+    assert problem.found.startswith("a link to ")
+
+
+def test_results_may_be_a_link(copied: Project, tmp_path: Path) -> None:
+    (copied.root / "results").rename(tmp_path / "disk")
+    (copied.root / "results").symlink_to(tmp_path / "disk")
+    assert problems(copied) == []
+
+
 def test_a_whole_artifact_that_no_task_names_is_left_over(copied: Project) -> None:
     shutil.copytree(copied.folder(RUN), copied.results / "train/drift-plain-s7")
     edit(copied.results / "train/drift-plain-s7/manifest.json", lambda manifest: manifest.update(key="drift-plain-s7"))
@@ -625,6 +650,22 @@ def test_what_lies_between_artifacts_is_named_and_a_spec_alone_is_not(copied: Pr
         ("stale", "results/quick/train/of-another-time"),
         ("stale", "results/quick/train/notes.txt"),
     }
+
+
+def test_what_lies_beside_the_stages_is_named_and_what_is_ours_is_not(copied: Project) -> None:
+    for name in ("logs", "code", "attested", ".work", "pretrain"):
+        (copied.results / name).mkdir(exist_ok=True)
+    (copied.results / "logs/train.log").write_text("said")
+    (copied.results / "pretrain/.x.lock").touch()
+    (copied.results / ".plan.json").write_text("{}")
+    before = problems(copied)
+    assert {p.kind for p in before} <= {"attestation does not hold"}  # that folder is empty
+    (copied.results / "index.html").write_text("<p>99.9")
+    (copied.results / "evil").mkdir()
+    (copied.results / "evil/report.html").write_text("<p>99.9")
+    (copied.results / "odd").symlink_to("nowhere")
+    found = {(p.kind, p.where) for p in problems(copied) if p not in before}
+    assert found == {("stale", f"results/quick/{name}") for name in ("index.html", "evil", "odd")}
 
 
 @pytest.mark.parametrize(

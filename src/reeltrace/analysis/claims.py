@@ -5,7 +5,8 @@ expression over both, and between them a word of the yardstick. On print a diffe
 uncertainty of the test sets that the document names, as if the two samples were independent (which nets got which
 clips right it does not say; the uncertainty so taken is too wide rather than too narrow), or, where nothing is random,
 against the rounding of what is printed. Here it is held against the answers of the nets, test by test, and the claims
-of one table are looked at together (Holm).
+of one table are looked at together (Holm). What a training gives besides answers (its best epoch, its weights) is held
+against the spread between seeds: with fewer than three nothing can be told.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ MEANS_ON_PRINT: Mapping[OnPrint, str] = {
 MEANS_HERE: Mapping[Here, str] = {
     "holds": "our numbers bear the claim out",
     "fails": "our numbers say otherwise",
-    "cannot tell": "the tests and seeds that there are allow both",
+    "cannot tell": "the tests and seeds that there are allow both, or it rests on a choice of ours",
     "vacuous": "no net of the comparison does better than guessing, or it holds because all get everything right",
     "not run": "a number of ours is missing, or the claim rests on print alone",
 }
@@ -95,7 +96,8 @@ class Comparison(BaseModel):
     """`left op right`; `times` and `about` have a factor `by` in between.
 
     A side is [table, row, column], {prose: id}, or an expression. Shares of a test set are in percent, whatever the
-    document prints them in.
+    document prints them in. `only` is for a claim that other numbers bear out on print than here: the comparison then
+    counts there alone.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
@@ -104,6 +106,7 @@ class Comparison(BaseModel):
     op: Operation
     by: Annotated[Fraction, BeforeValidator(_exact), Field(gt=0)] | None = None
     right: Side
+    only: Literal["print", "here"] | None = None
 
     @model_validator(mode="after")
     def _factor(self) -> Self:
@@ -134,7 +137,8 @@ class Claim(BaseModel):
     """A sentence of the document, where it stands, and the comparisons that must all hold.
 
     `on_stand_in` says why the claim cannot be expected to hold on stand-in data, where that is known beforehand;
-    `note` what a reader should know of the rule.
+    `note` what a reader should know of the rule. `rests_on` are assumptions of the ledger that our numbers come from:
+    what we chose ourselves neither bears a claim out nor refutes it, so that here one cannot tell.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -145,7 +149,15 @@ class Claim(BaseModel):
     place: str
     rule: tuple[Comparison, ...] = Field(min_length=1)
     on_stand_in: str | None = None
+    rests_on: tuple[str, ...] = ()
     note: str | None = None
+
+    @model_validator(mode="after")
+    def _asked(self) -> Self:
+        for where_ in ("print", "here"):
+            if all(comparison.only not in (None, where_) for comparison in self.rule):
+                raise ValueError(f"no comparison counts {'on print' if where_ == 'print' else 'here'}")
+        return self
 
 
 class Written(BaseModel):
@@ -179,7 +191,8 @@ class Value:
 
     `low` and `high` are between what it may lie without any sampling: the rounding of what is printed, the fastest and
     the slowest pass. `variance` is that of its sampling, if it has any, or `answers` the tests behind it; `sign` is -1
-    where it falls with every right answer. `why` says what is missing where `value` is None.
+    where it falls with every right answer. `seeds` are the values of the trainings that a mean comes from which has no
+    answers behind it. `why` says what is missing where `value` is None.
     """
 
     value: Fraction | None
@@ -188,6 +201,7 @@ class Value:
     share: bool = False
     variance: float = 0.0
     answers: tuple[paired.Answers, ...] = ()
+    seeds: tuple[Fraction, ...] = ()
     sign: int = 1
     tests: str | None = None
     untested: str | None = None
@@ -296,6 +310,8 @@ def here(tables: Mapping[str, Mapping[str, Any]]) -> Values:
         tested = answers[reference.table].get((reference.row, reference.column), ())
         if share and (sign := _sign(tested, float(value), unit)):
             return Value(value, value, value, share=True, answers=tested, sign=sign)
+        if trained := tuple(Fraction(str(one)) for one in reproduced.get("trained") or ()):
+            return _trained(value, trained)
         low, high = (scale * Fraction(str(end)) for end in reproduced.get("range") or (raw, raw))
         interval = reproduced.get("interval")
         error = float(scale) * (interval[1] - interval[0]) / (2 * Z) if interval else 0.0
@@ -306,6 +322,7 @@ def here(tables: Mapping[str, Mapping[str, Any]]) -> Values:
 
 
 BEST_EPOCH = "best epoch"
+SEEDS = 3  # so many trainings tell the spread between them
 
 
 def further_columns() -> tuple[str, ...]:
@@ -322,18 +339,31 @@ def _further(table: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for net in table.get("hidden") or ():
         for number, unit in enumerate(net["units"], start=1):
             for name in QUANTITIES:
-                yield _cell(net["row"], f"{name} of unit {number}", unit[name]["value"])
+                value = unit[name]["value"]
+                yield _cell(net["row"], f"{name} of unit {number}", value, (value,))
     epochs: dict[str, list[int]] = {}
     for cell in table["cells"]:
         found = [one.get("epoch") for one in ((cell.get("reproduced") or {}).get("seeds") or {}).values()]
         if found and all(isinstance(epoch, int) for epoch in found):
             epochs.setdefault(cell["row"], found)
     for row, found in epochs.items():
-        yield _cell(row, BEST_EPOCH, sum(found) / len(found))
+        yield _cell(row, BEST_EPOCH, sum(found) / len(found), found)
 
 
-def _cell(row: str, column: str, value: float) -> dict[str, Any]:
-    return {"row": row, "column": column, "unit": "count", "reproduced": {"value": value}, "origin": "measured"}
+def _cell(row: str, column: str, value: float, trained: Sequence[float]) -> dict[str, Any]:
+    """`trained` are the values of the trainings that `value` is the mean of."""
+    reproduced = {"value": value, "trained": list(trained)}
+    return {"row": row, "column": column, "unit": "count", "reproduced": reproduced, "origin": "measured"}
+
+
+def _trained(value: Fraction, seeds: tuple[Fraction, ...]) -> Value:
+    """A mean over trainings, with the variance of that mean where there are seeds enough to tell it."""
+    variance = 0.0
+    if len(seeds) >= SEEDS:
+        middle = sum(seeds, Fraction()) / len(seeds)
+        spread = sum(((one - middle) ** 2 for one in seeds), Fraction())
+        variance = float(spread / (len(seeds) - 1) / len(seeds))
+    return Value(value, value, value, seeds=seeds, variance=variance)
 
 
 def _certain(value: Fraction) -> Value:
@@ -369,6 +399,7 @@ class Found:
     `p` is how likely a difference this far from the nearest end of what the word means would be by chance; None where
     nothing is random: then `settled` says whether the rounding leaves it certain. `interval` is the 95 % interval of
     the difference, and `visible` how far from an end it must truly be to be told from it in four of five cases.
+    `untold` says why chance can be neither excluded nor weighed, where the spread between seeds is unknown.
     """
 
     holds: bool | None
@@ -381,6 +412,7 @@ class Found:
     settled: bool = True
     how: str = ""
     why: str = ""
+    untold: str | None = None
     vacuous: str | None = None
     relative: bool = False
 
@@ -405,6 +437,8 @@ def compare(comparison: Comparison, values: Values, *, sampled: bool = True) -> 
     if arithmetic:
         word = _figure(comparison, found)
     part = Found(word.holds(difference), left, right, difference, relative=relative or comparison.op == "about")
+    if any(value.seeds for value in found.values()):
+        return _on_seeds(part, word, comparison, found, relative)
     random = any(value.answers or value.variance for value in found.values())
     paper = any(value.tests or value.untested for value in found.values())
     if arithmetic and (paper or not random):
@@ -548,6 +582,30 @@ def _on_answers(
     )
 
 
+def _on_seeds(part: Found, word: Word, comparison: Comparison, found: Mapping[Reference, Value], rel: bool) -> Found:
+    """Means over trainings by their t interval, after Welch; fewer than `SEEDS` of one of them tell nothing."""
+    assert part.difference is not None
+    few = min(len(value.seeds) for value in found.values() if value.seeds)
+    how = "one seed" if few == 1 else f"{few} seeds"
+    if few < SEEDS:
+        return _with(part, settled=False, how=how, untold=f"{how}: the spread between seeds is unknown")
+    if any(value.answers for value in found.values()):
+        return _with(part, settled=False, how=how, untold="answers to tests and other values of trainings are mixed")
+    parts = {r: (w**2 * found[r].variance, len(found[r].seeds)) for r, w in _weights(comparison, found, rel).items()}
+    error = sum(variance for variance, _ in parts.values()) ** 0.5
+    if error == 0:
+        return _with(part, settled=False, how=how, untold=f"{how} came out alike: the spread between seeds is unknown")
+    freedom = error**4 / sum(variance**2 / (size - 1) for variance, size in parts.values() if size > 1)
+    value, reach = float(part.difference), paired.student_reach(freedom)
+    return _with(
+        part,
+        p=max(paired.student_p((value - float(b)) / error, freedom) for b in word.boundaries(part.difference)),
+        interval=(value - reach * error, value + reach * error),
+        visible=(reach + SEEN - Z) * error,
+        how=f"t interval of the means of {how}",
+    )
+
+
 def _vacuous(comparison: Comparison, found: Mapping[Reference, Value], holds: bool) -> str | None:
     """Why a comparison says nothing: no net does better than guessing, or it holds as two nets get everything right."""
     nets = [value.answers for value in found.values() if value.answers]
@@ -571,14 +629,16 @@ def _guessed(one: paired.Answers) -> bool:
 
 @dataclass
 class Judged:
-    """A claim with what its comparisons came to."""
+    """A claim with what its comparisons came to: `shown` in the rule's order, None for those that do not count here."""
 
     claim: Claim
-    found: tuple[Found, ...]
+    shown: tuple[Found | None, ...]
+    found: tuple[Found, ...] = field(init=False)
     p: float | None = field(init=False)
     adjusted: float | None = None
 
     def __post_init__(self) -> None:
+        self.found = tuple(found for found in self.shown if found is not None)
         self.p = self._p()
 
     @property
@@ -645,10 +705,14 @@ def judge_all(
     how = {number: said for number, table in tables.items() if (said := TABLES.get(table["kind"]).claims)}
     ours = here({number: tables[number] for number in how})
     theirs = on_print(document, prose)
-    printed = [Judged(claim, tuple(compare(c, theirs) for c in claim.rule)) for claim in claims.claims]
-    made = [Judged(claim, tuple(_made(c, ours, theirs) for c in claim.rule)) for claim in claims.claims]
+    printed, made = [], []
+    for claim in claims.claims:
+        there = (None if c.only == "here" else compare(c, theirs) for c in claim.rule)
+        printed.append(Judged(claim, tuple(there)))
+        made.append(Judged(claim, tuple(None if c.only == "print" else _made(c, ours, theirs) for c in claim.rule)))
     for number in dict.fromkeys(map(table_of, claims.claims)):
-        family = {m.claim.id: m for m in made if table_of(m.claim) == number and m.random and m.p is not None}
+        of = [m for m in made if table_of(m.claim) == number and not m.claim.rests_on]
+        family = {m.claim.id: m for m in of if m.random and m.p is not None}
         for name, p in paired.holm({name: m.p for name, m in family.items() if m.p is not None}).items():
             family[name].adjusted = p
     return [_as_json(claims.document, p, m, tables, how) for p, m in zip(printed, made, strict=True)]
@@ -678,7 +742,7 @@ def _as_json(
     how: Mapping[str, Any],
 ) -> dict[str, Any]:
     claim = made.claim
-    used = [r for c in claim.rule for r in c.references if r.table in how]
+    used = [r for c in claim.rule if c.only != "print" for r in c.references if r.table in how]
     words = [] if made.holds is None else sorted({_circumstances(tables, how, r) for r in used})
     here_ = outcome_here(made)
     stand_in = here_ != "not run" and any(tables[r.table].get("stand_in") for r in used)
@@ -689,17 +753,19 @@ def _as_json(
         "says": claim.says,
         "place": claim.place,
         "note": claim.note,
+        "rests_on": list(claim.rests_on),
         "rule": [
             {
                 "left": _side(c.left),
                 "op": c.op,
                 "by": None if c.by is None else float(c.by),
                 "right": _side(c.right),
+                "only": c.only,
                 "cells": [[r.table, r.row, r.column] for r in c.references if r.table],
                 "print": _found(p),
                 "here": _found(m),
             }
-            for c, p, m in zip(claim.rule, printed.found, made.found, strict=True)
+            for c, p, m in zip(claim.rule, printed.shown, made.shown, strict=True)
         ],
         "verdict": here_,
         "why": why_here(made, here_),
@@ -726,7 +792,7 @@ def outcome_here(judged: Judged) -> Here:
     """What our numbers say."""
     if judged.holds is None:
         return "not run"
-    if not judged.sure:
+    if not judged.sure or judged.claim.rests_on:
         return "cannot tell"
     if judged.vacuous:
         return "vacuous"
@@ -753,6 +819,10 @@ def why_here(judged: Judged, outcome: Here) -> str | None:
         return judged.vacuous
     if outcome != "cannot tell":
         return None
+    if judged.claim.rests_on:
+        return f"rests on an assumption: {', '.join(judged.claim.rests_on)}"
+    if untold := next((found.untold for found in judged.found if found.untold), None):
+        return untold
     if judged.random:
         return "chance is not excluded"
     return "the fastest and slowest passes allow both"
@@ -775,7 +845,10 @@ def _side(side: Place | Prose | str) -> dict[str, Any]:
     return {"prose": side.prose} if isinstance(side, Prose) else {"cell": list(side)}
 
 
-def _found(found: Found) -> dict[str, Any]:
+def _found(found: Found | None) -> dict[str, Any]:
+    if found is None:
+        found = Found(None, why="this comparison does not count here")
+
     def number(value: Fraction | None) -> float | None:
         return None if value is None else float(value)
 

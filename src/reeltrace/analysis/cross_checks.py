@@ -38,7 +38,8 @@ def check_texts(registry: Registry, root: Path = Path()) -> tuple[str, ...]:
             published.load(table.document, root)
     for key, table in registry.params.tables.items():
         _check_table(registry.files.place, f"tables.{key}", table, documents[table.document])
-    for of in claims.load(documents, root):
+    claimed = claims.load(documents, root)
+    for of in claimed:
         path, document = DOCUMENTS / of.document / claims.FILE, documents[of.document]
         told = prose.load(of.document, root)
         for claim in of.claims:
@@ -56,6 +57,7 @@ def check_texts(registry: Registry, root: Path = Path()) -> tuple[str, ...]:
     named: dict[str, None] = {}
     ledgers = assumptions.load(documents, root)
     _check_sizes(documents.values(), ledgers)
+    _check_rests(claimed, ledgers)
     for ledger in ledgers:
         path = DOCUMENTS / ledger.document / assumptions.FILE
         for assumption in ledger.assumptions:
@@ -75,6 +77,15 @@ def _check_sizes(documents: Iterable[published.Document], ledgers: Iterable[assu
                 where = f"the ledger of {DOCUMENTS / document.document}"
                 place = f"{document.path}: tests.{name}.ledger"
                 _look_up("assumption", test.ledger, ids.get(document.document, []), place, where)
+
+
+def _check_rests(of: Iterable[claims.Claims], ledgers: Iterable[assumptions.Ledger]) -> None:
+    """The assumptions that claims rest on are in the ledger of their document."""
+    ids = {ledger.document: [assumption.id for assumption in ledger.assumptions] for ledger in ledgers}
+    for document, claim in ((each.document, claim) for each in of for claim in each.claims):
+        place = f"{DOCUMENTS / document / claims.FILE}: claim {claim.id!r}: rests_on"
+        for name in claim.rests_on:
+            _look_up("assumption", name, ids.get(document, []), place, f"the ledger of {DOCUMENTS / document}")
 
 
 def _table(number: str, place: str, document: published.Document) -> published.Table:

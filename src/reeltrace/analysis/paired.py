@@ -275,6 +275,45 @@ def normal_p(distance: float, error: float) -> float:
     return math.erfc(max(0.0, distance) / error / math.sqrt(2))
 
 
+def student_p(distance: float, freedom: float) -> float:
+    """The two-sided p-value of a distance in standard errors, by Student's t with so many degrees of freedom."""
+    return _beta(freedom / 2, 0.5, freedom / (freedom + distance * distance))
+
+
+def student_reach(freedom: float) -> float:
+    """The distance in standard errors whose two-sided p-value is `ALPHA`."""
+    low, high = 0.0, 1.0
+    while student_p(high, freedom) > ALPHA:
+        high *= 2
+    for _ in range(80):
+        middle = (low + high) / 2
+        low, high = (middle, high) if student_p(middle, freedom) > ALPHA else (low, middle)
+    return high
+
+
+def _beta(a: float, b: float, x: float) -> float:
+    """The regularised incomplete beta function, by its continued fraction after Lentz."""
+    if x <= 0 or x >= 1:
+        return float(x >= 1)
+    if x > (a + 1) / (a + b + 2):
+        return 1 - _beta(b, a, 1 - x)
+    front = math.exp(
+        math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
+    )  # fmt: skip
+    c, d = 1.0, 1 / (1 - (a + b) * x / (a + 1))
+    total = d
+    for m in range(1, 400):
+        for term in (
+            m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
+            -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)),
+        ):
+            d, c = 1 / (1 + term * d), 1 + term / c
+            total *= d * c
+        if abs(d * c - 1) < 1e-14:
+            break
+    return front * total / a
+
+
 def p_words(p: float) -> str:
     """`p = 0.012`, or `p below 0.001`."""
     return "p below 0.001" if p < 0.001 else f"p = {p:.3f}"

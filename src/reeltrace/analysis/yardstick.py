@@ -33,7 +33,7 @@ SIGNIFICANT = Fraction(1)
 FAR = Fraction(25)
 SIMILAR = Fraction(5)
 MARGINAL = Fraction(1)
-ABOUT = Fraction(15)  # percent of the factor that is named
+ABOUT = Fraction(15)  # percent of the factor that is named; `loosely: about` of the audit's relations is the same
 
 Side = Literal["in", "out"]
 

@@ -31,7 +31,8 @@ from typing import Any
 MANIFEST, SPEC, RECEIPT = "manifest.json", "spec.json", "receipt.json"
 REPORT, HTML, JSON = "report/all", "report.html", "report.json"
 LEFT_OUT = "bundle.json"  # at the top of a bundle: names the bulk files that it does not carry
-MOST = 400_000_000  # bytes of a file that is read whole
+BULK = 1_000_000  # bytes; a bundle leaves out larger files, and folders of outputs, and nothing else
+MOST = 100_000_000  # bytes of a file that is read whole; a page has about 3 MB, its report.json less
 VOID = frozenset(("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"))
 
 
@@ -61,7 +62,7 @@ class Files:
         if name not in self.sizes:
             raise Unreadable("missing")
         if self.sizes[name] > MOST:
-            raise Unreadable("too large to be read whole")
+            raise Unreadable(f"too large to be read: {self.sizes[name]:,} bytes, the most is {MOST:,}")
         return b"".join(self.pieces(name))
 
     def sha256(self, name: str) -> str:
@@ -179,7 +180,7 @@ class Findings:
 
     def __init__(self) -> None:
         self.problems: list[str] = []
-        self.hashes = self.numbers = self.shown = self.scores = self.unread = 0
+        self.hashes = self.numbers = self.shown = self.scores = self.unread = self.left_out = 0
         self.notes: list[str] = []
 
     def say(self, where: str, what: str) -> None:
@@ -222,6 +223,8 @@ def check_artifacts(files: Files, base: str, found: Findings) -> None:
                 found.say(name, "belongs to no manifest")
     for name, why in sorted(files.odd.items()):
         found.say(name, why)
+    if found.left_out:
+        found.notes.append(f"{found.left_out} bulk files and folders are not in the bundle and were not checked")
 
 
 def is_manifest(name: str, base: str) -> bool:
@@ -238,9 +241,13 @@ def _left_out(files: Files, found: Findings) -> set[str]:
     except (Unreadable, KeyError, TypeError) as error:
         found.say(LEFT_OUT, f"does not say what was left out ({reason(error)})")
         return set()
-    if names:
-        found.notes.append(f"{len(names)} bulk files and folders are not in the bundle and were not checked")
     return names
+
+
+def may_be_left_out(stage: str, output: str, entry: dict[str, Any]) -> bool:
+    """Whether a bundle leaves out an output, by what its manifest says of its size: no list excuses another one."""
+    size = entry.get("bytes")
+    return stage != "report" and (output.endswith("/") or (type(size) is int and size > BULK))
 
 
 def _artifact(files: Files, base: str, name: str, known: set[str], left_out: set[str], found: Findings) -> None:
@@ -252,11 +259,15 @@ def _artifact(files: Files, base: str, name: str, known: set[str], left_out: set
     expected = {SPEC: {"sha256": manifest["spec"]["sha256"]}, **outputs}
     for output, entry in sorted(expected.items()):
         where = folder + output
-        if output.endswith("/"):
-            inside = tree(files, where)
-            if inside or where not in left_out:
-                found.guard(where, lambda w=where, e=entry, i=inside: _tree(files, w, e, i, found))  # type: ignore[misc]
-        elif where in files.sizes or where in files.odd or where not in left_out:
+        inside = tree(files, where) if output.endswith("/") else []
+        if where in left_out and not inside and where not in files.sizes and where not in files.odd:
+            if may_be_left_out(name.split("/")[0], output, entry):
+                found.left_out += 1
+            else:
+                found.say(where, "missing, and a bundle carries it")
+        elif output.endswith("/"):
+            found.guard(where, lambda w=where, e=entry, i=inside: _tree(files, w, e, i, found))  # type: ignore[misc]
+        else:
             found.guard(where, lambda w=where, e=entry: _file(files, w, e, found))  # type: ignore[misc]
     for file in sorted(files.sizes):
         if file.startswith(folder):
@@ -453,6 +464,59 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         if any(mark for _, mark in self._stack):
             self._text.append(data)
+
+
+class Outcomes(HTMLParser):
+    """The outcomes that the page shows of every claim and finding, by the id of its place, and what the banner says."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.shown: dict[str, list[str]] = {}
+        self.banner = ""
+        self._entry: str | None = None
+        self._until = ""
+        self._in = ""  # "chip" or "banner" while its text is read
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        of = {name: value or "" for name, value in attrs}
+        classes = of.get("class", "").split()
+        for start, kind, until in (("claim-", "tr", "tr"), ("audit-", "details", "summary")):
+            if tag == kind and of.get("id", "").startswith(start):
+                self._entry, self._until = of["id"], until
+                self.shown[self._entry] = []
+        if tag == "span" and "chip" in classes and self._entry is not None:
+            self._in = "chip"
+            self.shown[self._entry].append("")
+        elif tag == "div" and "banner" in classes and not self.banner:
+            self._in = "banner"
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == {"chip": "span", "banner": "div"}.get(self._in):
+            self._in = ""
+        if tag == self._until:
+            self._entry = None
+
+    def handle_data(self, data: str) -> None:
+        if self._in == "banner":
+            self.banner += data
+        elif self._in == "chip" and self._entry is not None:
+            self.shown[self._entry][-1] += data
+
+
+def check_outcomes(page: str, report: Any, found: Findings, where: str) -> None:
+    """The outcome of every claim and finding, and the scale and data in the banner, are those of report.json."""
+    seen = Outcomes()
+    seen.feed(page)
+    seen.close()
+    wanted = {f"claim-{c['id']}": [c["published_verdict"], c["verdict"]] for c in report["claims"]}
+    wanted |= {"audit-" + f["id"].replace("/", "-"): [f["severity"]] for f in report["audit"]}
+    for place, outcomes in wanted.items():
+        shown = [re.sub(r"^\W+ ", "", plain(text)) for text in seen.shown.get(place, [])]  # without its sign
+        if shown != outcomes:
+            found.say(where, f"{place} shows {', '.join(shown) or 'nothing'}, {JSON} says {', '.join(outcomes)}")
+    banner = plain(seen.banner)
+    if not banner.startswith(f"{report['scale'].capitalize()} scale") or plain(report["stand_in"] or "") not in banner:
+        found.say(where, f"its banner does not say the scale and the data that {JSON} says")
 
 
 def plain(text: object) -> str:
@@ -658,7 +722,7 @@ def number_agrees(
 
 
 def check_numbers(report: Any, text_of: Callable[[str], bytes | None], found: Findings, where: str) -> None:
-    """Every number of report.json against the recorded value; counts of verdicts against the cells."""
+    """Every number of report.json against the recorded value, what it counts against its lists, and its scale."""
     known: dict[str, Any] = {}
 
     def read(path: str) -> Any:
@@ -669,6 +733,8 @@ def check_numbers(report: Any, text_of: Callable[[str], bytes | None], found: Fi
 
     cells, claims = ({entry["id"]: entry for entry in report[part]} for part in ("cells", "claims"))
     for number in report["numbers"]:
+        if number["id"] in cells and number["trace"] != cells[number["id"]]["trace"]:
+            found.say(where, f"{number['id']} is traced to another record than its cell")
         try:
             said = number_agrees(number, read, cells, claims)
         except (KeyError, TypeError, ValueError, Unreadable):
@@ -682,11 +748,71 @@ def check_numbers(report: Any, text_of: Callable[[str], bytes | None], found: Fi
             found.say(where, f"{number['id']} is printed {number['printed']!r}, which is not what was recorded")
     for cell in report["cells"]:
         check_cell(cell, read, found, where)
+    check_counts(report, found, where)
+    check_scale(report, read, found, where)
+
+
+def counted(report: Any) -> Iterator[tuple[str, str, list[str]]]:
+    """What the report counts, its kind in a word or two, and the ids of those that are to be counted."""
+    lists = (
+        ("count/", "cells", "cells", "verdict", ""),
+        ("count/claims/", "claims", "claims", "verdict", "claim/"),
+        ("count/claims-print/", "claims", "claims", "published_verdict", "claim/"),
+        ("count/audit/", "findings", "audit", "severity", "audit/"),
+    )
+    for prefix, kind, part, field, before in lists:
+        found: dict[str, list[str]] = {}
+        for number in report["numbers"]:
+            outcome = number["id"][len(prefix) :]
+            if number["id"].startswith(prefix) and "/" not in outcome:
+                found[outcome] = []
+        if part == "cells":  # other counts stand beside these
+            known = {entry[field] for entry in report[part]}
+            found = {outcome: of for outcome, of in found.items() if outcome in known}
+        for entry in report[part]:
+            found.setdefault(entry[field], []).append(before + entry["id"])
+        by = [c for c in report["claims"] if c["by_construction"] and c["verdict"] not in ("holds", "not run")]
+        if prefix == "count/claims/" and (by or "by construction" in found):
+            found["by construction"] = [before + claim["id"] for claim in by]
+        for outcome, of in found.items():
+            yield prefix + outcome, kind, of
+
+
+def check_counts(report: Any, found: Findings, where: str) -> None:
+    """Every count of verdicts, outcomes of claims and findings names those that the lists have."""
     counts = {n["id"]: n["of"] for n in report["numbers"] if n["rule"] == "count"}
-    for verdict in {cell["verdict"] for cell in report["cells"]}:
-        of = sorted(cell["id"] for cell in report["cells"] if cell["verdict"] == verdict)
-        if f"count/{verdict}" in counts and sorted(counts[f"count/{verdict}"]) != of:
-            found.say(where, f"count/{verdict} does not count the cells with that verdict")
+    for identity, kind, of in counted(report):
+        if sorted(counts.get(identity, ())) != sorted(of) or identity not in counts:
+            found.say(where, f"{identity} does not count the {kind} that it says")
+
+
+def check_scale(report: Any, read: Callable[[str], Any], found: Findings, where: str) -> None:
+    """The scale and the data that stand in are those of the artifacts, the tables and the data sets."""
+    said, every = set(), True
+    for name, artifact in report["artifacts"].items():
+        if artifact["path"] != f"results/{report['scale']}/{name}":
+            found.say(where, f"{name} is not at the scale that it says: {report['scale']}")
+        if "cells.json" not in artifact["outputs"]:
+            continue
+        table = read(f"{artifact['path']}/cells.json")
+        every = every and table is not None
+        if table is not None and table["scale"] != report["scale"]:
+            found.say(where, f"{name} is not at the scale that it says: {report['scale']}")
+        said |= sentences((table or {}).get("stand_in"))
+    for dataset in report["datasets"]:
+        said |= sentences(dataset["stand_in"])
+    told = sentences(report["stand_in"])
+    if said - told or (every and told - said):
+        found.say(where, "its stand_in is not that of its tables and data sets")
+
+
+def sentences(text: Any) -> set[str]:
+    """What stands in for what, each in a sentence."""
+    return set(text.split("; ")) if text else set()
+
+
+OF_CELL = ("row", "column", "unit", "circumstances", "published", "reproduced", "verdict", "reason")
+OF_TABLE = ("document", "table")
 
 
 def check_cell(cell: Any, read: Callable[[str], Any], found: Findings, where: str) -> None:
@@ -698,8 +824,8 @@ def check_cell(cell: Any, read: Callable[[str], Any], found: Findings, where: st
         table = read(trace["artifact"])
         recorded = None if table is None else at(table, trace["pointer"].rpartition("/reproduced/")[0])
         if recorded is not None:
-            for field in ("row", "column", "unit", "published", "reproduced", "verdict", "reason"):
-                if recorded[field] != cell[field]:
+            for field in OF_CELL + OF_TABLE:
+                if (recorded if field in OF_CELL else table)[field] != cell[field]:
                     found.say(where, f"{cell['id']}: its {field} is not that of {trace['artifact']}")
         if "seeds" in ours and "values" in ours and not share_agrees(cell, read):
             found.say(where, f"{cell['id']}: is not the mean of the scores that it names")
@@ -947,6 +1073,7 @@ def check_report(files: Files, base: str, found: Findings) -> None:
     html = folder + HTML
     page = files.read(html).decode("utf-8", "replace")
     found.guard(html, lambda: check_page(page, report, found, html))
+    found.guard(html, lambda: check_outcomes(page, report, found, html))
     carried = unpacked(page)
     if carried.get(JSON, "").encode() != files.read(where):
         found.say(html, f"the {JSON} that it carries is not the one beside it")

@@ -14,7 +14,6 @@ from reeltrace.errors import CheckFailed, UserError
 
 SCHEMA = "reeltrace-bundle/1"
 MARK = SCHEMA.encode()  # the comment of the zip, by which a bundle is known as one that may be replaced
-BULK = 1_000_000  # bytes; larger files, and folders of outputs, are left out and named
 ATTESTED = "attested"
 TIME = (1980, 1, 1, 0, 0, 0)  # the first that a zip can say
 
@@ -92,7 +91,7 @@ def _files(root: Path, results: Path, left_out: list[str]) -> Iterator[tuple[str
                 continue
             if file.is_dir():
                 left_out.append(f"{name}/")
-            elif file.is_file() and (file.stat().st_size <= BULK or folder.parent.name == "report"):
+            elif file.is_file() and (file.stat().st_size <= check.BULK or folder.parent.name == "report"):
                 yield name, file
             elif file.is_file():
                 left_out.append(name)

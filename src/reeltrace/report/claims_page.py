@@ -73,6 +73,7 @@ def sentences(claim: Mapping[str, Any], told: Mapping[str, ProseValue], binder: 
                 **{side: _side(numbers, comparison, side, f"{index}/{side}", of, told) for side in ("left", "right")},
                 **{which: _difference(numbers, comparison, which, f"{index}/{which}", of) for which in WHICH},
                 "words": yardstick.phrase(comparison["op"], comparison["by"]),
+                "only": TITLES.get(comparison["only"] or ""),
                 "how": {which: comparison[which]["how"] for which in WHICH},
                 "fails": {which: comparison[which]["holds"] is False for which in WHICH},
             }

@@ -58,18 +58,22 @@ def elsewhere(results: Path, project: Mapping[str, str]) -> str:
     )
 
 
-def left_out(*, bulk: str, replayed: str, key: bool, part: bool, texts: bool) -> str:
+def left_out(*, bulk: str, replayed: str, key: bool, part: bool, texts: bool, unheld: Collection[str] = ()) -> str:
     """What was not looked at, in words. `bulk` and `replayed` say which share was: "all", some percent, "" for none.
 
     `key` and `texts` say whether there was a key to ask for, and the documents' own texts to look into.
+    `unheld` names documents that were held to none of these.
     """
     rest = [] if bulk == "all" else [f"the bytes of {'other ' if bulk else ''}files over 1 MB (--data)"]
     if replayed != "all":
         rest.append(f"whether {'other ' if replayed else ''}results come out again (--replay)")
     if part:
-        rest.append("receipts, who attested them, the rest of the page, and what is not behind this (`verify`)")
+        beside = "receipts, who attested them, the documents' own texts, the rest of the page"
+        rest.append(f"{beside}, and what is not behind this (`verify`)")
     elif not key:
         rest.append("whose key that is (--key)")
     if not texts and not part:
         rest.append(f"the transcribed values in the documents' own texts ({TEXTS} names their folder)")
+    elif unheld and not part:
+        rest.append(f"in the documents' own texts the transcribed values of {', '.join(unheld)}")
     return "; ".join(rest) or "nothing that could be"

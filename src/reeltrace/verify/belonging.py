@@ -2,19 +2,21 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from reeltrace.artifacts.json_values import canonical_json, read_json
 from reeltrace.artifacts.names import MANIFEST, PROTOCOL_FILES
+from reeltrace.attest.names import ATTESTED
 from reeltrace.errors import Problem
 from reeltrace.verify.problems import TAMPERED
 
 TEMPORARY = re.compile(r"\..+\.\d+\.tmp")  # of a file that was being written when its process was killed
 OF_A_FILE = {"sha256", "bytes"}
 FIELDS = {"schema", "stage", "key", "spec", "code", "inputs", "outputs"}
+BESIDE = {"logs", "code", ATTESTED}  # what lies beside the stages
 NOT_NAMED = "no experiment names it and nothing reads it; name it again, or remove it: rm -r {}"
 
 
@@ -37,8 +39,8 @@ def strangers(folder: Path) -> list[Problem]:
     problems = []
     for path in sorted(folder.iterdir()):
         if path.is_symlink():
-            problems.append(_link(path))
-        elif path.name not in known and not TEMPORARY.fullmatch(path.name):
+            problems.append(link(path))
+        elif path.name not in known and not (TEMPORARY.fullmatch(path.name) and path.is_file()):
             problems.append(Problem(TAMPERED, str(path), f"is not in the {MANIFEST} beside it"))
         elif path.is_dir() and f"{path.name}/" in outputs:
             problems += _strangers_in(path)
@@ -51,7 +53,7 @@ def _strangers_in(tree: Path) -> Iterator[Problem]:
         for name in sorted((*folders, *names)):
             path = Path(inside, name)
             if path.is_symlink():
-                yield _link(path)
+                yield link(path)
             elif name.startswith("."):
                 yield Problem(
                     TAMPERED, str(path), f"a hidden {'folder' if path.is_dir() else 'file'}, which no hash covers"
@@ -59,8 +61,15 @@ def _strangers_in(tree: Path) -> Iterator[Problem]:
         folders[:] = [name for name in folders if not name.startswith(".")]
 
 
-def _link(path: Path) -> Problem:
+def link(path: Path) -> Problem:
+    """That a link lies where it should not."""
     return Problem(TAMPERED, str(path), f"a link to {path.readlink()}, where a file or folder of its own belongs")
+
+
+def linked(folders: Iterable[Path]) -> list[Problem]:
+    """Links in the place of artifacts' folders, and of the folders of their stages; each once."""
+    paths = dict.fromkeys(path for folder in folders for path in (folder.parent, folder))
+    return [link(path) for path in paths if path.is_symlink()]
 
 
 def misfits(folder: Path, planned: Planned) -> list[Problem]:
@@ -94,11 +103,15 @@ def misfits(folder: Path, planned: Planned) -> list[Problem]:
 
 
 def leftovers(results: Path, folders: Mapping[str, Path], planned: Mapping[str, Planned], stale: str) -> list[Problem]:
-    """Artifacts that no task names; and what lies between artifacts and is none, nor the spec of one to be made."""
+    """Artifacts that no task names; what lies between or beside them and is none, nor the spec of one to be made."""
     problems = [
         Problem(stale, str(folder), NOT_NAMED.format(folder)) for name, folder in folders.items() if name not in planned
     ]
-    for stage in sorted({name.partition("/")[0] for name in (*planned, *folders)}):
+    stages = sorted({name.partition("/")[0] for name in (*planned, *folders)})
+    problems += [
+        Problem(stale, str(path), f"is no stage: {NOT_NAMED.format(path)}") for path in _beside(results, stages)
+    ]
+    for stage in stages:
         if not (results / stage).is_dir():
             continue
         for path in sorted((results / stage).iterdir()):
@@ -108,3 +121,12 @@ def leftovers(results: Path, folders: Mapping[str, Path], planned: Mapping[str, 
             if not path.is_dir() or path.is_symlink() or any(other.name != "spec.json" for other in path.iterdir()):
                 problems.append(Problem(stale, str(path), f"is no artifact: {NOT_NAMED.format(path)}"))
     return problems
+
+
+def _beside(results: Path, stages: Collection[str]) -> Iterator[Path]:
+    """What lies beside the folders of `stages` and is not of ours; a folder without anything visible is let be."""
+    for path in sorted(results.iterdir()):
+        if path.name.startswith(".") or path.name in BESIDE or (path.name in stages and path.is_dir()):
+            continue
+        if path.is_symlink() or not path.is_dir() or any(not other.name.startswith(".") for other in path.iterdir()):
+            yield path

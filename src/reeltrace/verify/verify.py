@@ -45,7 +45,7 @@ from reeltrace.kinds.points import load
 from reeltrace.machine.affinity import processors
 from reeltrace.registry.specs import AggregateSpec, ReportSpec
 from reeltrace.report.document import build
-from reeltrace.verify.belonging import Planned, leftovers, misfits, strangers
+from reeltrace.verify.belonging import Planned, leftovers, linked, misfits, strangers
 from reeltrace.verify.bulk import check_share
 from reeltrace.verify.history import course
 from reeltrace.verify.nets_on_frames import times
@@ -123,7 +123,8 @@ def verify(
     altered = {name for name, of in found.items() if any(p.kind == TAMPERED for p in of)}
     # What was computed from altered files would be computed otherwise today, and is not what was altered.
     unfit = {*stale, *reached, *below(altered), *(folders.keys() - (standing or folders).keys())}
-    problems = [problem for of in found.values() for problem in of]
+    # What a linked folder holds was checked all the same, so that it is one makes nothing below unfit.
+    problems = [*linked(folders.values()), *(problem for of in found.values() for problem in of)]
     endless = {path.parent: path for folder in folders.values() for path in _endless(folder)}
     problems += [Problem(TAMPERED, str(path), "not a file") for path in endless.values()]
     for name, folder in folders.items():

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from analysis.audit.sheets import DOCUMENT, cells_of, number, sheet, wrong
 from reeltrace.analysis.audit.run import audit
 from reeltrace.analysis.audit.values import Body, Sheet
-from reeltrace.kinds.rounding import printed
+from reeltrace.kinds.rounding import decimals_of, printed
 
 RULES: dict[str, Callable[[list[Fraction]], Fraction]] = {
     "sum": lambda v: v[0] + v[1],
@@ -66,6 +66,60 @@ def test_an_error_that_was_planted_is_found_and_none_in_the_consistent_table(
     about = [{(s.row, s.column) for s in each.sources} for each in found]
     assert len(found) == 1 and place in about[0]
     assert found[0].severity == "decision"
+
+
+def shares(seed: int, of: int, rows: int = 8) -> dict[str, list[str]]:
+    """Shares of 100 in each row, with one decimal."""
+    cuts = np.random.default_rng(seed).uniform(5, 90, (rows, of)).round(1)
+    lines = [[int(10 * x) for x in line / line.sum() * 1000 // 1 / 10] for line in cuts]
+    for line in lines:
+        line[-1] += 1000 - sum(line)
+    return {f"share {i}": [printed(Fraction(line[i], 10), 1) for line in lines] for i in range(of)}
+
+
+def of_times(seed: int, rule: Callable[[Fraction, Fraction], Fraction]) -> dict[str, list[str]]:
+    """Times, and what follows from each of them and the first one."""
+    (times,) = columns_of(seed, of=1).values()
+    first = Fraction(times[0])
+    return {"time": times, "derived": [printed(rule(Fraction(time), first), 3) for time in times]}
+
+
+RESTS: dict[str, Callable[[int], dict[str, list[str]]]] = {
+    "complement": lambda seed: shares(seed, 2),
+    "three shares": lambda seed: shares(seed, 3),
+    "five shares": lambda seed: shares(seed, 5),
+    "reciprocal": lambda seed: of_times(seed, lambda time, _: 1000 / time),
+    "speed-up over the first row": lambda seed: of_times(seed, lambda time, first: first / time),
+    "relative to the first row": lambda seed: of_times(seed, lambda time, first: time / first),
+    "distance to the first row": lambda seed: of_times(seed, lambda time, first: time - first),
+}
+
+
+@pytest.mark.parametrize("rule", RESTS)
+@settings(deadline=None, max_examples=8)
+@given(seed=st.integers(0, 10**6), at=st.integers(1, 7), across=st.booleans())
+def test_an_error_in_rests_reciprocals_and_what_is_relative_to_a_row_is_found(
+    rule: str, seed: int, at: int, across: bool
+) -> None:
+    columns = RESTS[rule](seed)
+    turn = transposed if across else lambda body: body
+    assert wrong(turn(sheet(columns))) == []
+    last = list(columns)[-1]
+    altered = [*columns[last]]
+    altered[at] = printed(Fraction(altered[at]) * Fraction("1.3") + 1, decimals_of(altered[at]))
+    found = wrong(turn(sheet({**columns, last: altered})))
+    assert [f.severity for f in found] == ["decision"]
+    assert ((last, f"row {at}") if across else (f"row {at}", last)) in {(s.row, s.column) for s in found[0].sources}
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 10**6), st.integers(2, 8), st.integers(3, 12))
+def test_shares_and_times_without_relations_have_no_findings(seed: int, of: int, rows: int) -> None:
+    draw = np.random.default_rng(seed)
+    ends = [(0, 100), (0, 50), (30, 70), (1, 60), (0, 1)][int(draw.integers(0, 5))]
+    decimals = int(draw.integers(0, 3))
+    columns = {f"quantity {i}": [f"{x:.{decimals}f}" for x in draw.uniform(*ends, rows)] for i in range(of)}
+    assert wrong(sheet(columns)) == []
 
 
 @settings(deadline=None, max_examples=60)

@@ -68,6 +68,55 @@ def test_what_does_not(tmp_path: Path, heading: str) -> None:
         found(tmp_path, f"net,{heading}\na,0.123\nb,0.457\n", "10")
 
 
+def impossible(findings: list[Finding]) -> list[tuple[str, str, str]]:
+    """Row, print and severity of the shares that are none."""
+    return [(f.sources[0].row, f.sources[0].printed, f.severity) for f in findings if f.detector == "impossible"]
+
+
+@pytest.mark.parametrize("heading", ["accuracy (%)", "accuracy", "Top-1"])
+@pytest.mark.parametrize("slip", ["104.2", "-3.0"])
+def test_a_share_that_is_none_is_found_and_the_others_of_its_column_are_judged(
+    tmp_path: Path, heading: str, slip: str
+) -> None:
+    table = f"net,{heading}\na,12.5\nb,{slip}\nc,37.5\nd,12.34\n"
+    seen = found(tmp_path, table, "8")
+    assert impossible(seen) == [("b", slip, "decision")]
+    (denominator,) = (f for f in seen if f.detector == "denominator")
+    assert "12.34" in [s.printed for s in denominator.sources]
+
+
+def test_shares_that_are_none_of_one_in_all_and_with_a_percent_sign(tmp_path: Path) -> None:
+    assert impossible(found(tmp_path, "net,accuracy\na,0.91\nb,0.87\nc,1.04\nd,0.95\n")) == [("c", "1.04", "decision")]
+    assert impossible(found(tmp_path, "net,accuracy\na,91.5%\nb,104%\n")) == [("b", "104%", "decision")]
+    assert impossible(found(tmp_path, "net,accuracy (%)\na,104.2\n")) == [("a", "104.2", "decision")]
+    assert impossible(found(tmp_path, "net,right\na,50\nb,-1\n", percent=("right",))) == [("b", "-1", "decision")]
+    assert impossible(found(tmp_path, "net,error rate\na,0.2\nb,0.3\nc,0.4\nd,1.2\n")) == []
+
+
+@pytest.mark.parametrize("table", ["net,cost (%)\na,50.5\nb,104.5\n", "net,cost\na,50.5%\nb,104.5%\n"])
+def test_a_percentage_that_need_not_be_a_share_is_said_not_to_be_judged(tmp_path: Path, table: str) -> None:
+    seen = audit([read(lay(tmp_path, table), Sizes())])
+    assert seen.findings == ()
+    (limit,) = seen.limits
+    assert limit.startswith("some.csv: column 'cost") and "is not judged as shares, '104.5" in limit
+
+
+@pytest.mark.parametrize(
+    ("table", "cell", "line"),
+    [
+        ('net,cost\na,"1.234,5"\nb,7.5\n', "'1.234,5'", 2),
+        ("net;cost\na;7,5\nb;1,234.5\n", "'1,234.5'", 3),
+        ("net,cost\na,7.5\nb,1'234\n", '"1\'234"', 3),
+    ],
+)
+def test_what_looks_like_a_number_and_is_not_read_is_said_in_one_line(
+    tmp_path: Path, table: str, cell: str, line: int
+) -> None:
+    (note,) = read(lay(tmp_path, table), Sizes()).notes
+    assert note.startswith(f"some.csv: looks like numbers and was not read: {cell} (line {line}, column 'cost')")
+    assert read(lay(tmp_path, "net,cost,day\na,7.5,2020-01-01\nb,-,x3\n"), Sizes()).notes == ()
+
+
 def test_bounds_and_means_with_a_spread_are_no_counts_of_one_run(tmp_path: Path) -> None:
     assert found(tmp_path, "net,accuracy\na,78.21 ± 0.4\nb,~12.34\nc,<0.17\nd,45.67 (1.2)\n", "10") == []
 
@@ -196,6 +245,7 @@ def test_tables_in_yaml(tmp_path: Path) -> None:
         ("nothing: 1", "some.yaml: "),
         (YAML.replace("test: small", "test: large") % "37.5", "no test set 'large'; it has: small"),
         (YAML % "many", "many"),
+        (YAML % "104.2", "'104.2' is not a percentage in 0..100"),
     ],
 )
 def test_yaml_that_is_no_table(tmp_path: Path, text: str, said: str) -> None:

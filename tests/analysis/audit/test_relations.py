@@ -55,6 +55,8 @@ def relation(value: str, follows: str, **more: object) -> dict[str, object]:
         ("{prose:gain}", f"{B} - {A} + 0.4", {"loosely": 0.3}, None),
         ("{prose:gain}", f"{B} - {A} + 0.7", {"loosely": 0.3}, "note"),
         ("{prose:gain}", f"{B} - {A} + 9", {"loosely": 0.3}, "decision"),
+        ("{prose:gain}", f"{B} - {A} + 0.2", {"loosely": "about"}, None),
+        ("{prose:gain}", f"{B} - {A} + 0.3", {"loosely": "about"}, "decision"),  # 20 percent, and no note
         (
             "{prose:share}",
             f"{B} - {A}",
@@ -80,6 +82,16 @@ def test_a_finding_shows_what_was_computed_of_what() -> None:
     assert found.computation == "mean(50.00, 51.50) - 49 = 1.75, printed 7.7"
     assert [s.printed for s in found.sources] == ["7.7", "50.00", "51.50"]
     assert found.id == f"{DOCUMENT}/declared/one"
+
+
+def test_a_computation_stands_beside_the_print_and_not_in_its_place() -> None:
+    (found,) = judged(relation("2 * {prose:other}", A))
+    assert found.computation == "50.00, printed 7.7, from which 2 * 7.7 = 15.4 was computed"
+
+
+def test_cells_that_are_no_numbers_must_be_printed() -> None:
+    with pytest.raises(UserError, match=r"one: \{table/row 0/nothing\}: no such cell is printed; correct cells"):
+        judged(relation("{prose:gain}", "8", cells=["{table/row 0/nothing}"]))
 
 
 def test_one_quantity_in_several_places() -> None:

@@ -1,9 +1,9 @@
-"""Derived rows and columns, found without being told: sums, means, products, ratios, percentages, multiples.
+"""Derived rows and columns, found without being told: sums, means, products, ratios, percentages, multiples, rests.
 
-For every row or column, every pair of others, every run of neighbours and every number printed in another table is
-tried as what it follows from. Whatever is tried often enough fits somewhere, so a relation counts only where the
-expected number of such relations in numbers without any, over all that were tried, is far below one. Then the cells
-that depart from it are of interest.
+For every row or column, every pair of others, every run of neighbours, every number printed in another table, what is
+left of 100 or of 1, reciprocals and the cell of one fixed row are tried as what it follows from. Whatever is tried
+often enough fits somewhere, so a relation counts only where the expected number of such relations in numbers without
+any, over all that were tried, is far below one. Then the cells that depart from it are of interest.
 """
 
 from __future__ import annotations
@@ -25,12 +25,29 @@ from reeltrace.analysis.expressions import Interval, combine
 EXPECTED = 1e-3  # of false relations of a table: where more are expected, a relation is not believed
 LEAST = 3  # different cells in which a relation must hold
 PART = 0.6  # of its cells in which it must hold
+MOST = 0.75  # of them for rests, reciprocals and what is relative to one row: things in a ratio are nearly so by nature
 COST = 8_000_000  # pairs times lines times cells of a table beyond which operands are sought among neighbours only
 CONSTANTS = 200  # numbers of other tables that are tried as factors
 MULTIPLES = tuple(range(2, 13))
+RECIPROCALS = (1, 60, 1000, 3600, 1_000_000)  # what is per second, minute or hour over what takes so many parts of it
+BASES = 3  # lines to which all others may be relative, besides the first one
 Floats: TypeAlias = NDArray[np.float64]
 Kind = Literal[
-    "sum", "mean", "product", "percent", "gain", "run", "mean of a run", "times", "over", "quotient", "percentage"
+    "sum",
+    "mean",
+    "product",
+    "percent",
+    "gain",
+    "run",
+    "mean of a run",
+    "times",
+    "over",
+    "quotient",
+    "percentage",
+    "rest",
+    "per",
+    "relative",
+    "less",
 ]
 WORDS: dict[Kind, str] = {
     "sum": "the sum of",
@@ -44,8 +61,13 @@ WORDS: dict[Kind, str] = {
     "over": "the quotient of",
     "quotient": "the quotient of",
     "percentage": "the quotient in percent of",
+    "rest": "what is left by",
+    "per": "the reciprocal of",
+    "relative": "relative to one of",
+    "less": "the distance to one of",
 }
 PAIRS: tuple[Kind, ...] = ("sum", "mean", "product", "percent", "gain")
+FACTORS: tuple[Kind, ...] = ("times", "over")
 
 
 @dataclass
@@ -71,7 +93,11 @@ class Line:
 
 @dataclass(frozen=True)
 class Relation:
-    """`target` follows from `operands` (places of lines) or, by a factor, from one of them and `constant`."""
+    """`target` follows from `operands` (places of lines) or, by a factor, from one of them and `constant`.
+
+    `constant` is for `rest` what all add up to, for `per` what is divided by the operand, for `relative` and `less`
+    the operand's cell that all are held against.
+    """
 
     target: int
     kind: Kind
@@ -98,7 +124,7 @@ def find(body: Body, tally: Tally) -> list[Finding]:
                 for cell, each in _departures(sheet, lines, relation):
                     if cell not in flagged or relation.expected < flagged[cell][0]:
                         flagged[cell] = (relation.expected, each)
-                if isinstance(relation.constant, Printed):
+                if relation.kind in FACTORS and isinstance(relation.constant, Printed):
                     notes.append(_note(sheet, lines, relation))
         found += [each for _, each in flagged.values()]
         found += notes
@@ -176,6 +202,8 @@ class _Search:
                 self._pairs(target)
                 self._runs(target)
                 self._factors(target)
+                self._rests(target)
+                self._bases(target)
         self._tally.tried += self._tried
         believed = [
             Relation(target, kind, operands, constant, chance * self._tried)
@@ -196,7 +224,7 @@ class _Search:
         """
         families: dict[tuple[Kind, tuple[int, ...], str], set[int]] = {}
         for relation in believed:
-            if isinstance(relation.constant, Printed) and relation.constant.table:
+            if relation.kind in FACTORS and isinstance(relation.constant, Printed) and relation.constant.table:
                 key = relation.kind, relation.operands, relation.constant.table
                 families.setdefault(key, set()).add(relation.target)
         found = []
@@ -271,13 +299,63 @@ class _Search:
                 for index in self._screen(target, *ends):
                     self._weigh(target, kind, (int(near[index]),), constant, ends[0][index], ends[1][index])
 
-    def _screen(self, target: int, low: Floats, high: Floats) -> NDArray[np.intp]:
+    def _whole(self, target: int) -> int:
+        """What a line and others may add up to: 1 where none of its numbers is larger, and 100."""
+        return 1 if np.nanmax(self._value[target]) <= 1 else 100
+
+    def _rests(self, target: int) -> None:
+        """What one line, two lines or a run of neighbours leave of 100 or of 1."""
+        whole, near = self._whole(target), self._near(target)
+        first, second = (near[i] for i in np.triu_indices(len(near), 1))
+        single = whole - self._over[near], whole - self._under[near]
+        double = whole - self._over[first] - self._over[second], whole - self._under[first] - self._under[second]
+        for index in self._screen(target, *single, MOST):
+            self._weigh(target, "rest", (int(near[index]),), whole, single[0][index], single[1][index])
+        for index in self._screen(target, *double, MOST) if len(near) > 1 else ():
+            self._weigh(
+                target, "rest", (int(first[index]), int(second[index])), whole, double[0][index], double[1][index]
+            )
+        for low, high, kind, operands in self._neighbours(target):
+            if kind == "run" and self._screen(target, (whole - high)[None], (whole - low)[None], MOST).size:
+                self._weigh(target, "rest", operands, whole, whole - high, whole - low)
+
+    def _bases(self, target: int) -> None:
+        """Reciprocals, and quotients and distances to the cell in a fixed place, as speed-ups over the first row are.
+
+        The fixed place is the first, or where the target prints 1, 100 % or no distance; its own cell is no evidence.
+        """
+        near = self._near(target)
+        for constant in RECIPROCALS:
+            positive = self._under[near] > 0
+            low = np.where(positive, constant / self._over[near], np.nan)
+            high = np.where(positive, constant / self._under[near], np.nan)
+            for index in self._screen(target, low, high, MOST):
+                self._weigh(target, "per", (int(near[index]),), constant, low[index], high[index])
+        own = self._value[target]
+        for base in dict.fromkeys((0, *np.flatnonzero((own == 1) | (own == 0))[:BASES].tolist())):
+            at_low, at_high = self._under[near, base][:, None], self._over[near, base][:, None]
+            positive = (self._under[near] > 0) & (at_low > 0)
+            kinds: tuple[tuple[Kind, Floats, Floats], ...] = (
+                ("per", at_low / self._over[near], at_high / self._under[near]),
+                ("relative", self._under[near] / at_high, self._over[near] / at_low),
+                ("less", self._under[near] - at_high, self._over[near] - at_low),
+            )
+            for kind, low, high in kinds:
+                open_ = np.ones_like(positive) if kind == "less" else positive
+                low, high = np.where(open_, low, np.nan), np.where(open_, high, np.nan)
+                low[:, base] = high[:, base] = np.nan
+                for index in self._screen(target, low, high, MOST):
+                    operand = int(near[index])
+                    cell = self._lines[operand].cells[base]
+                    self._weigh(target, kind, (operand,), cell, low[index], high[index])
+
+    def _screen(self, target: int, low: Floats, high: Floats, part: float = PART) -> NDArray[np.intp]:
         """Which of the computed lines agree with the target in enough cells to be weighed."""
         self._tried += len(low)
         there = ~np.isnan(low) & ~np.isnan(self._low[target])
         hits = there & (low <= self._high[target]) & (self._low[target] <= high)
         many, all_ = hits.sum(axis=1), there.sum(axis=1)
-        return np.flatnonzero((many >= LEAST) & (many >= PART * all_))
+        return np.flatnonzero((many >= LEAST) & (many >= part * all_))
 
     def _weigh(
         self,
@@ -375,6 +453,12 @@ def _exactly(lines: Sequence[Line], relation: Relation, cell: int) -> tuple[Inte
             numbers.append(relation.constant)
         else:
             factor = Fraction(relation.constant), Fraction(relation.constant)
+        if relation.kind == "rest":
+            return (factor[0] - sum(e[1] for e in ends), factor[1] - sum(e[0] for e in ends)), numbers
+        if relation.kind == "per":
+            return combine("/", factor, ends[0]), numbers
+        if relation.kind in ("relative", "less"):
+            return combine("/" if relation.kind == "relative" else "-", ends[0], factor), numbers
         return combine("*" if relation.kind == "times" else "/", ends[0], factor), numbers
     hundred = Fraction(100), Fraction(100)
     if relation.kind in ("sum", "mean", "run", "mean of a run"):
@@ -427,23 +511,36 @@ def _departures(sheet: Sheet, lines: Sequence[Line], relation: Relation) -> Iter
 
 def _rule(lines: Sequence[Line], relation: Relation) -> str:
     names = [repr(lines[i].name) for i in relation.operands]
+    shown = f"{names[0]} to {names[-1]}" if len(names) > 3 else " and ".join(names)
     if relation.constant is not None:
         constant = relation.constant
+        if relation.kind == "rest":
+            return f"what {shown} leave of {constant}"
+        if relation.kind in ("per", "relative", "less"):
+            of = constant.name if isinstance(constant, Printed) else f"{constant}"
+            if relation.kind == "per":
+                return f"{of} over {names[0]}"
+            return f"{names[0]} {'over' if relation.kind == 'relative' else 'less'} {of}"
         of = f"{constant.printed} ({constant.place})" if isinstance(constant, Printed) else f"{constant}"
         return f"{names[0]} {'times' if relation.kind == 'times' else 'over'} {of}"
-    shown = f"{names[0]} to {names[-1]}" if len(names) > 3 else " and ".join(names)
     return f"{WORDS[relation.kind]} {shown}"
 
 
 def _sum(relation: Relation, numbers: Sequence[Printed]) -> str:
     texts = [number.printed for number in numbers]
+    if relation.kind == "rest":
+        return " - ".join((str(relation.constant), *texts))
+    if relation.kind == "per":
+        return f"{texts[1] if isinstance(relation.constant, Printed) else relation.constant} / {texts[0]}"
+    if relation.kind == "less":
+        return " - ".join(texts)
     if isinstance(relation.constant, int):
         return f"{relation.constant} x {texts[0]}"
     if relation.kind in ("run", "sum"):
         return " + ".join(texts)
     if relation.kind in ("mean", "mean of a run"):
         return f"mean of {', '.join(texts)}"
-    if relation.kind in ("over", "quotient"):
+    if relation.kind in ("over", "quotient", "relative"):
         return f"{texts[0]} / {texts[1]}"
     if relation.kind == "percentage":
         return f"100 x {texts[0]} / {texts[1]}"

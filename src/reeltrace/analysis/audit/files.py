@@ -24,11 +24,14 @@ from reeltrace.kinds.rounding import decimals_of
 BYTES = 10_000_000
 CELLS = 200_000
 DIGITS = 40
+SHOWN = 3  # cells that were not read and are named
 LARGEST = 10**9  # of a test set
 MISSING = frozenset(("", "-", "--", "–", "—", "−", "?", "na", "n/a", "n.a.", "nan", "none", "null"))
 SHARE = re.compile(r"%|percent|\bacc(?:uracy)?\b|\btop[- ]?[0-9]+\b|\berror rate\b", re.IGNORECASE)
 NO_SHARE = re.compile(r"gain|improve|increase|decrease|change|diff|delta|Δ|points", re.IGNORECASE)
 COUNTED = re.compile(r"#.*|n|counts?|total|samples|size|support|videos|images|clips|params?|parameters", re.IGNORECASE)
+SCORE = re.compile(r"\bacc(?:uracy)?\b|\btop[- ]?[0-9]+\b|\berror rate\b", re.IGNORECASE)  # a share by its name alone
+NUMERIC = re.compile(r"[<>~≈≤≥]?\s*[+-]?[.,]?\d[\d.,' \u00a0\u202f]*%?")  # what looks like a number
 SIZES = re.compile(r"n|n[_ ]test|samples|size|test size|support|#? ?(?:videos|images|clips|samples)", re.IGNORECASE)
 _CELL = re.compile(
     r"(?P<bound>[<>~≈≤≥]\s*)?(?P<sign>[+-])?(?P<number>\d[\d.,]*)(?P<exponent>[eE][+-]?\d{1,2})?\s*(?P<percent>%)?"
@@ -113,6 +116,7 @@ class _Reader:
         first = text.lstrip().partition("\n")[0]
         self._separator = max(("\t", ";", ","), key=first.count) if path.suffix.lower() != ".tsv" else "\t"
         self._lines = self._split(text)
+        self._notes: list[str] = []
 
     def _split(self, text: str) -> list[tuple[int, list[str]]]:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=self._separator, strict=True)
@@ -141,7 +145,8 @@ class _Reader:
             cells[row, column] = replace(number, test=test)
         kept = tuple(name for name in names if any((row, name) in cells for row in rows))
         sheet = Sheet(self._path.name, sheet_name, self._path.name, tuple(rows), kept, cells)
-        return Body(self._path.name, {sheet_name: sheet}, tests=tuple(dict.fromkeys(tests.values())))
+        known = tuple(dict.fromkeys(tests.values()))
+        return Body(self._path.name, {sheet_name: sheet}, tests=known, notes=tuple(self._notes))
 
     def _shape(self) -> tuple[list[str], dict[str, list[str]]]:
         """The names of the columns, and by the names of rows their cells; what has no name gets its number."""
@@ -174,11 +179,21 @@ class _Reader:
         for name in (*self._sizes.shares, *(self._sizes.by_column or {})):
             self._known(name, names)
         found: dict[tuple[str, str], Printed] = {}
+        unread: list[str] = []
         for place, name in enumerate(names):
             for row, cells in rows.items():
                 number = self._number(cells[place], self._at[row], name)
                 if number is not None:
                     found[row, name] = replace(number, row=row, column=name)
+                elif NUMERIC.fullmatch(cells[place].replace("−", "-")):
+                    unread.append(f"{short(cells[place])} (line {self._at[row]}, column {short(name)})")
+        if unread:
+            more = f" and {len(unread) - SHOWN} more" if len(unread) > SHOWN else ""
+            point = "comma or point" if self._separator == ";" else "point"
+            self._notes.append(
+                f"{self._path.name}: looks like numbers and was not read: {', '.join(unread[:SHOWN])}{more}; "
+                f"a decimal {point} is read here, and between thousands the other sign of the two"
+            )
         whole = {key: n for key, n in found.items() if n.step >= 1 or n.step == 0}
         all_whole = len(whole) == len(found)
         for name in names:
@@ -192,23 +207,45 @@ class _Reader:
         """A column's numbers, as shares where they are marked as such, as counts where they are counted."""
         plain = [n for n in column.values() if not n.unit]
         asked = name in self._sizes.shares or name in (self._sizes.by_column or {})
-        share = asked or (SHARE.search(name) is not None and NO_SHARE.search(name) is None)
-        whole: int | None = None
-        if share and plain and all(0 <= n.value <= 100 for n in plain):
-            rates = all(n.value <= 1 for n in plain) and any(n.step < 1 for n in plain)
-            whole = 1 if rates and "%" not in name else 100
+        gained = NO_SHARE.search(name) is not None and not asked
+        share = asked or (SHARE.search(name) is not None and not gained)
+        whole = self._whole(name, plain, asked) if share and plain else None
+        percent = [n for n in column.values() if n.unit == "%"]
+        of_percent = None if gained or not percent else self._whole(name, percent, asked)
         counted = (
             whole is None and all(n.step == 1 for n in plain) and (all_whole or COUNTED.fullmatch(name) is not None)
         )
         marked = {}
         for key, number in column.items():
             if number.unit == "%":
-                marked[key] = replace(number, whole=None if NO_SHARE.search(name) and not asked else 100)
+                marked[key] = _as_share(number, of_percent)
             elif not number.unit and whole is not None:
-                marked[key] = replace(number, whole=whole)
+                marked[key] = _as_share(number, whole)
             elif not number.unit and counted:
                 marked[key] = replace(number, unit="count", step=Fraction(0))
         return marked
+
+    def _whole(self, name: str, numbers: Sequence[Printed], asked: bool) -> int | None:
+        """What all of a test set is in a column of shares, 100 or 1; None where its numbers speak against shares.
+
+        They do not where a single one cannot be a share, in a column that is called one: that one is to be found.
+        """
+        percent = "%" in name or all(n.unit == "%" for n in numbers)
+        score = asked or SCORE.search(name) is not None
+        rates = [n for n in numbers if n.value <= 1]
+        if not percent and any(n.step < 1 for n in numbers):
+            # Errors in percent may well be mostly below one, accuracies are not.
+            most = score and "error" not in name.lower() and 4 * len(rates) >= 3 * len(numbers) >= 9
+            if len(rates) == len(numbers) or most:
+                return 1
+        outside = [n for n in numbers if not 0 <= n.value <= 100]
+        if not outside or asked or (score and (percent or 2 * len(outside) <= len(numbers))):
+            return 100
+        self._notes.append(
+            f"{self._path.name}: column {short(name)} is not judged as shares, {short(outside[0].printed)} lies "
+            "outside of 0 to 100; where it should be one, name the column with --percent"
+        )
+        return None
 
     def _tests(
         self, columns: Mapping[tuple[str, str], Printed], rows: Sequence[str]
@@ -286,6 +323,13 @@ class _Reader:
         if not grouped and not re.fullmatch(rf"\d+(?:\{point}\d+)?", text):
             return None
         return text.replace(group, "").replace(point, ".")
+
+
+def _as_share(number: Printed, whole: int | None) -> Printed:
+    """A number as a share of `whole`, or as one that is none although it should be."""
+    if whole is None or 0 <= number.value <= whole:
+        return replace(number, whole=whole)
+    return replace(number, outside=whole)
 
 
 def _each_once(names: Sequence[str]) -> list[str]:

@@ -15,7 +15,16 @@ from reeltrace.kinds.rounding import printed
 Severity = Literal["decision", "rounding", "note"]
 SEVERITIES: tuple[Severity, ...] = ("decision", "rounding", "note")
 Detector = Literal[
-    "derived", "declared", "printed twice", "repeats", "total", "gain", "count", "monotone", "denominator"
+    "derived",
+    "declared",
+    "printed twice",
+    "repeats",
+    "total",
+    "gain",
+    "count",
+    "monotone",
+    "denominator",
+    "impossible",
 ]
 
 

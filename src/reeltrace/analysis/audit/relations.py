@@ -15,11 +15,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from reeltrace.analysis.audit.findings import Finding, Severity, digits, finding, slug
-from reeltrace.analysis.audit.values import Library, Printed
+from reeltrace.analysis.audit.findings import Finding, Severity, Source, digits, finding, slug
+from reeltrace.analysis.audit.values import Library, Printed, number_of
 from reeltrace.analysis.expressions import Expression, Interval, Reference, parse
 from reeltrace.analysis.intervals import Z
 from reeltrace.analysis.published import read_yaml
+from reeltrace.analysis.yardstick import ABOUT
 from reeltrace.artifacts.names import DOCUMENTS
 from reeltrace.errors import UserError
 
@@ -50,7 +51,10 @@ class Relation(_Strict):
     """`value` should be what `follows` comes to.
 
     `loosely` is for words such as about and roughly: by which part of itself the value may be off, in place of what
-    rounding leaves open; up to twice that is a note and no more.
+    rounding leaves open; up to twice that is a note and no more. `loosely: about` is the margin that the yardstick of
+    claims gives these words, beyond which the claim is contradicted: there is no such note.
+
+    `cells` print what `follows` takes from them though they are no numbers, such as the 8 of the size 8x56^2.
     """
 
     id: str
@@ -58,7 +62,8 @@ class Relation(_Strict):
     place: str
     value: Text
     follows: Text
-    loosely: Annotated[float, Field(gt=0, lt=1)] | None = None
+    loosely: Literal["about"] | Annotated[float, Field(gt=0, lt=1)] | None = None
+    cells: tuple[Text, ...] = ()
     otherwise: tuple[Reading, ...] = ()
     innocent: tuple[str, ...] = ()
 
@@ -149,6 +154,10 @@ def check(declared: Declared, document: str, library: Library, where: str) -> No
     for name in ids:
         if ids.count(name) > 1:
             raise UserError(f"{where}: id {name!r} stands twice; ids must differ")
+    for relation in declared.relations:
+        for text in relation.cells:
+            if not _prints(parse(text), library, document):
+                raise UserError(f"{where}: {relation.id}: {text}: no such cell is printed; correct cells")
     for name, text in declared.texts():
         for reference in parse(text).references:
             if reference.document is not None and reference.document not in library.bodies:
@@ -159,6 +168,25 @@ def check(declared: Declared, document: str, library: Library, where: str) -> No
                 raise UserError(f"{where}: {name}: {reference}: there is no {error}; correct the expression") from None
             if printed is None and not reference.several:
                 raise UserError(f"{where}: {name}: {reference}: no number is printed there; correct the expression")
+
+
+def _plainly(of: Printed) -> str:
+    """A printed number as it enters a computation: 480 of 480k where the unit counts thousands."""
+    read = number_of(of.printed)
+    return of.printed if read is not None and read[0] == of.value else digits(of.value, of.step, 0)
+
+
+def _prints(of: Expression, library: Library, document: str) -> list[Source]:
+    """The printed cells of the references of an expression, whether they are numbers or not."""
+    found = []
+    for reference in of.references:
+        body = library.bodies.get(reference.document or document)
+        tables = body.transcription.tables if body and body.transcription else {}
+        for cell in tables[reference.table].cells if reference.table in tables else ():
+            if (cell.row, cell.column) == (reference.row, reference.column) and cell.printed is not None and body:
+                where = {"table": reference.table, "row": cell.row, "column": cell.column, "place": cell.place}
+                found.append(Source(document=body.document, prose="", printed=cell.printed, **where))
+    return found
 
 
 class Judge:
@@ -208,6 +236,23 @@ class Judge:
 
         return of.bounds(look, self._expand)
 
+    def _said(self, of: Expression, place: bool = False) -> str:
+        """What is printed, where `place` with where it stands; of a computation the prints, then what was computed."""
+        where = f" in {self._where(of)}" if place else ""
+        numbers = self._printed(of)
+        if (len(of.references) == 1 and str(of.references[0]) == of.text.strip()) or not numbers:
+            return self._shown(of) + where
+
+        def write(reference: Reference) -> str:
+            several = self._expand(reference) if reference.several else [reference]
+            found = [self._of(each) for each in several]
+            return ", ".join("nothing" if number is None else _plainly(number) for number in found)
+
+        come = self._value(of)
+        result = "nothing" if come is None else digits(come, Fraction(1, 100))
+        prints = " and ".join(number.printed for number in numbers)
+        return f"{prints}{where}, from which {of.shown(write)} = {result} was computed"
+
     def _shown(self, of: Expression) -> str:
         """The expression with its printed numbers in the place of references."""
 
@@ -220,18 +265,21 @@ class Judge:
 
     # --- what is judged ---
 
-    def _distance(self, value: Expression, follows: Expression, loosely: float | None) -> Severity | None:
+    def _distance(
+        self, value: Expression, follows: Expression, loosely: Literal["about"] | float | None
+    ) -> Severity | None:
         """How far apart the two are: None where they agree."""
-        severities: tuple[tuple[bool, int, Severity | None], ...] = (
-            ((False, 1, None), (True, 1, "rounding")) if loosely is None else ((False, 1, None), (False, 2, "note"))
-        )
+        severities: tuple[tuple[bool, int, Severity | None], ...] = ((False, 1, None),)
+        if loosely != "about":
+            severities += ((True, 1, "rounding"),) if loosely is None else ((False, 2, "note"),)
+        part = ABOUT / 100 if loosely == "about" else Fraction(str(loosely or 0))
         for wide, times, severity in severities:
             left, right = self._bounds(value, wide), self._bounds(follows)
             if left is None or right is None:
                 return None
             if loosely is not None and (said := self._value(value)) is not None:
                 left = said, said  # what the word leaves open is more than rounding does
-            room = times * Fraction(str(loosely or 0)) * max(map(abs, left))
+            room = times * part * max(map(abs, left))
             if left[0] - room <= right[1] and right[0] <= left[1] + room:
                 return severity
         return "decision"
@@ -256,7 +304,13 @@ class Judge:
             f"{digits(self._value(parse(reading.follows)) or Fraction(0), like)}"
             for reading in explained
         )
-        return finding(
+        beside = [each for text in relation.cells for each in _prints(parse(text), self._library, self._document)]
+        computed, result = self._shown(follows), digits(come, like)
+        if (read := number_of(computed)) is None or read[0] != come:
+            computed = f"{computed} = {result}"
+        if beside:
+            computed = f"of {', '.join(each.printed for each in beside)}: {computed}"
+        made = finding(
             self._document,
             "declared",
             relation.id,
@@ -264,10 +318,10 @@ class Judge:
             [*printed, *self._printed(follows)] or [self._words(relation)],
             f"{relation.says} ({relation.place})"
             + (f"; it follows only as {explained[0].reads}" if explained else "; it does not follow from the print"),
-            f"{self._shown(follows)} = {digits(come, like)}, printed {self._shown(value)}"
-            + (f"; {words}" if words else ""),
+            f"{computed}, printed {self._said(value)}" + (f"; {words}" if words else ""),
             relation.innocent,
         )
+        return made.model_copy(update={"sources": [*made.sources, *beside]})
 
     def _words(self, relation: Relation) -> Printed:
         """What a relation says, where nothing of it is transcribed as a number."""
@@ -291,7 +345,7 @@ class Judge:
             "note" if same.weighs == "note" else worst,
             printed,
             f"{same.what} is printed with different values",
-            "; ".join(f"{self._shown(text)} in {self._where(text)}" for text in texts),
+            "; ".join(self._said(text, place=True) for text in texts),
             same.innocent,
         )
 
@@ -343,7 +397,7 @@ class Judge:
         if not against:
             return None
         tau, chance = rank_correlation(signed)
-        pairs = "; ".join(f"{self._shown(texts[i])} before {self._shown(texts[j])}" for i, j in against[:4])
+        pairs = "; ".join(f"{self._said(texts[i])} before {self._said(texts[j])}" for i, j in against[:4])
         return finding(
             self._document,
             "monotone",

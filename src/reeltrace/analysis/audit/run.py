@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from reeltrace.analysis import prose, published
-from reeltrace.analysis.audit import counts, denominators, derived, relations, repeats, totals, twice
+from reeltrace.analysis.audit import counts, denominators, derived, impossible, relations, repeats, totals, twice
 from reeltrace.analysis.audit.findings import SEVERITIES, Finding, in_order
 from reeltrace.analysis.audit.values import Body, Library, of_document
 from reeltrace.artifacts.formats import CELLS
@@ -46,6 +46,7 @@ def audit(
     found: list[Finding] = []
     for body in library.bodies.values():
         each = [
+            *impossible.find(body),
             *totals.find(body),
             *derived.find(body, tally),
             *twice.find(body),
@@ -57,7 +58,8 @@ def audit(
         told = {f.id.partition("/total/")[2] for f in each if f.detector == "total"}
         found += [f for f in each if f.detector != "derived" or f.id.partition("/derived/")[2] not in told]
     found += relations.judge((declared or {}).items(), library)
-    return Audit(tuple(in_order(found, library.bodies)), tally.tried, tally.expected, tuple(tally.limits))
+    limits = (*(note for body in library.bodies.values() for note in body.notes), *tally.limits)
+    return Audit(tuple(in_order(found, library.bodies)), tally.tried, tally.expected, limits)
 
 
 def of_documents(documents: Iterable[str], root: Path = Path(), tables: Iterable[Mapping[str, Any]] = ()) -> Audit:

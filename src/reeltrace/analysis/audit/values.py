@@ -49,6 +49,7 @@ class Printed:
     whole: int | None = None
     test: TestSize | None = None
     same: tuple[str, ...] = ()
+    outside: int | None = None  # what all of a test set would be, of a number that is called a share and can be none
     exact_print: bool = True  # False for a bound, or a mean with a spread: its digits are not those of one count
 
     @property
@@ -99,13 +100,17 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Body:
-    """The tables of one document and the located numbers of its prose. `tests` are all its test sets."""
+    """The tables of one document and the located numbers of its prose.
+
+    `tests` are all its test sets, `notes` what was not read of it or not judged.
+    """
 
     document: str
     sheets: Mapping[str, Sheet]
     prose: Mapping[str, Printed] = field(default_factory=dict)
     tests: tuple[TestSize, ...] = ()
     transcription: published.Document | None = None
+    notes: tuple[str, ...] = ()
 
     def numbers(self) -> Iterator[Printed]:
         """All of them."""
