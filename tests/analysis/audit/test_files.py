@@ -73,7 +73,7 @@ def impossible(findings: list[Finding]) -> list[tuple[str, str, str]]:
     return [(f.sources[0].row, f.sources[0].printed, f.severity) for f in findings if f.detector == "impossible"]
 
 
-@pytest.mark.parametrize("heading", ["accuracy (%)", "accuracy", "Top-1"])
+@pytest.mark.parametrize("heading", ["accuracy (%)", "accuracy", "top-1 share"])
 @pytest.mark.parametrize("slip", ["104.2", "-3.0"])
 def test_a_share_that_is_none_is_found_and_the_others_of_its_column_are_judged(
     tmp_path: Path, heading: str, slip: str
