@@ -657,15 +657,20 @@ def test_what_lies_beside_the_stages_is_named_and_what_is_ours_is_not(copied: Pr
         (copied.results / name).mkdir(exist_ok=True)
     (copied.results / "logs/train.log").write_text("said")
     (copied.results / "pretrain/.x.lock").touch()
+    (copied.results / "features/of-another-document").mkdir(parents=True)  # laid for experiments that are left out now
+    (copied.results / "features/of-another-document/spec.json").write_text("{}")
     (copied.results / ".plan.json").write_text("{}")
     before = problems(copied)
     assert {p.kind for p in before} <= {"attestation does not hold"}  # that folder is empty
     (copied.results / "index.html").write_text("<p>99.9")
     (copied.results / "evil").mkdir()
     (copied.results / "evil/report.html").write_text("<p>99.9")
+    (copied.results / "worse/one").mkdir(parents=True)
+    (copied.results / "worse/one/spec.json").write_text("{}")
+    (copied.results / "worse/one/x.txt").write_text("99.9")
     (copied.results / "odd").symlink_to("nowhere")
     found = {(p.kind, p.where) for p in problems(copied) if p not in before}
-    assert found == {("stale", f"results/quick/{name}") for name in ("index.html", "evil", "odd")}
+    assert found == {("stale", f"results/quick/{name}") for name in ("index.html", "evil", "odd", "worse")}
 
 
 @pytest.mark.parametrize(

@@ -128,5 +128,14 @@ def _beside(results: Path, stages: Collection[str]) -> Iterator[Path]:
     for path in sorted(results.iterdir()):
         if path.name.startswith(".") or path.name in BESIDE or (path.name in stages and path.is_dir()):
             continue
-        if path.is_symlink() or not path.is_dir() or any(not other.name.startswith(".") for other in path.iterdir()):
+        if path.is_symlink() or not path.is_dir() or not all(map(_of_a_stage, path.iterdir())):
             yield path
+
+
+def _of_a_stage(path: Path) -> bool:
+    """Whether a stage that nothing needs any more left this: a spec alone, or an artifact, which is named by itself."""
+    if path.name.startswith("."):
+        return True
+    if path.is_symlink() or not path.is_dir():
+        return False
+    return (path / MANIFEST).is_file() or {other.name for other in path.iterdir()} == {"spec.json"}
