@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from conftest import PROJECT, edit, refusal, run_in, write_files
 from invented import FILES, changed, edited, make_workspace
