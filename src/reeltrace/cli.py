@@ -635,6 +635,31 @@ def export(
         print(path)
 
 
+@app.command()
+def convert(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A public checkpoint: .pyth, .pth, .pt, or Caffe2's .pkl.")
+    ],
+    architecture: Annotated[
+        str, typer.Option("--architecture", help="slowfast, slowfast-detection, nonlocal_i3d or r2plus1d")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The checkpoint to write.")],
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A value that shapes do not tell, such as alpha=8."),
+    ] = None,
+    frames: Annotated[int | None, typer.Option("--frames", help="Of a view, which no file tells.")] = None,
+    stride: Annotated[int | None, typer.Option("--stride", help="From one frame of a view to the next.")] = None,
+    crop: Annotated[int | None, typer.Option("--crop", help="Of a view, in pixels.")] = None,
+) -> None:
+    """Bring public weights (PySlowFast, pytorchvideo, torchvision, VMZ) into a checkpoint for `recognise`."""
+    from reeltrace.kinds.points import load
+
+    view = {"frames": frames, "stride": stride, "crop": crop}
+    for line in load("reeltrace.recognition.command:convert")(file, architecture, output, changes or (), view):
+        print(_printable(line))
+
+
 new = typer.Typer(no_args_is_help=True, help="Begin something of your own.")
 app.add_typer(new, name="new")
 

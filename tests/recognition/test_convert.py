@@ -26,7 +26,7 @@ from reeltrace.errors import UserError
 from reeltrace.kinds.network import build_video, video_config
 from reeltrace.models.slowfast import SlowFast, SlowFastConfig
 from reeltrace.models.weights import read_state
-from reeltrace.recognition import public
+from reeltrace.recognition import command, public
 from reeltrace.recognition.convert import convert
 from reeltrace.recognition.nets import load_net
 
@@ -328,3 +328,15 @@ def test_another_architecture_is_named(tmp_path: Path) -> None:
         convert(file, "slowfats", tmp_path / "out.pt")
     with pytest.raises(UserError, match=r"holds weights named a, ...: expected the names of PySlowFast"):
         convert(saved(tmp_path / "b.pyth", {"a": torch.zeros(1)}), "slowfast", tmp_path / "out.pt")
+
+
+def test_the_command_says_what_it_wrote(tmp_path: Path) -> None:
+    file, out = saved(tmp_path / "a.pyth", {"model_state": pyslowfast_slowfast()}), tmp_path / "out.pt"
+    lines = command.convert(file, "slowfast", out, ["alpha=8", "nonlocal_affinity=softmax"], {"frames": 32})
+    assert lines[0] == f"{out}: 364 weights of PySlowFast's slowfast"
+    assert "alpha 8" in lines[1] and 'nonlocal_affinity "softmax"' in lines[1]
+    assert lines[2] == "  view: 32 frames 2 apart, crop 256 of 256 pixels"
+    with pytest.raises(UserError, match="--set alpha: expected NAME=VALUE"):
+        command.convert(file, "slowfast", out, ["alpha"], {})
+    with pytest.raises(UserError, match="unknown value 'alhpa' of architecture slowfast"):
+        command.convert(file, "slowfast", out, ["alhpa=8"], {})

@@ -227,9 +227,7 @@ def configuration(shapes: Shapes, implementation: str) -> Values:
             shapes, implementation
         )
     except KeyError as error:
-        raise UserError(
-            f"lacks {error.args[0]!s}, by our name; the file is not whole, or of another network"
-        ) from None
+        raise UserError(f"lacks {error.args[0]!s}, by our name; the file is not whole, or of another network") from None
 
 
 def _blocks(shapes: Shapes, pathway: str) -> tuple[list[list[int]], list[list[int]]]:
