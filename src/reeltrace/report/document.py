@@ -138,6 +138,9 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         view["overrides"] = [said_by(override, ledgers) for override in view["overrides"]]
         view["notes"] |= fitted_notes(view, ledgers)
         view["drawn"] = measured_tables.drawings(view, cells, binder)
+        view["departures"] = [
+            a for a in content["assumptions"] if a["departs"] and _touches(a, view["document"], view["table"])
+        ]
     page = environment.get_template(PAGE).render(
         **{k: v for k, v in content.items() if k not in ("cells", "equivariance", "datasets", "pictures")},
         binder=binder,
@@ -213,6 +216,10 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
     ]
     report_json = canonical_json(content)
     return Report(html=embed(page, report_json, content, inputs), json=report_json, binder=binder)
+
+
+def _touches(assumption: Mapping[str, Any], document: str, table: str) -> bool:
+    return bool(assumption["document"] == document and table in assumption["tables"])
 
 
 def _joined(sentences: Iterable[str | None]) -> str | None:
