@@ -93,8 +93,8 @@ def moved(batch: Tensor, drawn: Tensor) -> Tensor:
     The frames of a clip move alike, around their middle; bilinear, and black where nothing was (singh2019supp, section
     on input data: random horizontal flip and affine transformations, the same for each frame of a clip).
     """
-    from torchvision.transforms import InterpolationMode
-    from torchvision.transforms.v2 import functional
+    from torchvision.transforms import InterpolationMode  # type: ignore[import-untyped]
+    from torchvision.transforms.v2 import functional  # type: ignore[import-untyped]
 
     height, width = batch.shape[-2:]
     out = torch.empty_like(batch)
