@@ -44,7 +44,7 @@ class SlowFastConfig:
     slow pathway first. `temporal_kernels` repeat along the blocks of a stage; blocks from number
     `temporal_blocks` on have 1. `nonlocal_after` numbers blocks from 0 and speaks of the slow pathway. The
     fast pathway sees `alpha` frames for one of the slow pathway and has 1/`beta_inverse` of its channels; a
-    lateral connection gives `lateral_ratio` times the channels of the fast one. `slow_frames` says which frames the slow
+    lateral connection gives `lateral_ratio` times the channels of the fast one. `slow_frames` says which ones the slow
     pathway sees: "strided", every `alpha`-th from the first, or "spread" evenly from the first to the last, rounded
     down, as the public networks have them. `head_window` and `head_mean` are what `Pooled` calls so: 7 is the public
     window, 0 a mean over the whole map. With head "detect" RoIAlign takes
