@@ -78,7 +78,8 @@ def flow_stream(loaded: Loaded, flow: Flow, device: torch.device) -> Stream:
         top, left = corner
         cut = last[0][1][..., top : top + view.crop, left : left + view.crop]
         given = normalised(cut, view.mean, view.std)[None].to(device)
-        return net(given).float().softmax(1)[0].cpu()
+        logits: Tensor = net(given)
+        return logits.float().softmax(1)[0].cpu()
 
     return seen
 

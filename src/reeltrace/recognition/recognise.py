@@ -32,7 +32,8 @@ def stream_of(loaded: Loaded, device: torch.device) -> Stream:
     net = loaded.net.to(device)
 
     def seen(clip: Frames, corner: tuple[int, int]) -> Tensor:
-        return net(as_input(clip, loaded.view, corner).to(device)).float().softmax(1)[0].cpu()
+        logits: Tensor = net(as_input(clip, loaded.view, corner).to(device))
+        return logits.float().softmax(1)[0].cpu()
 
     return seen
 
@@ -83,7 +84,7 @@ def recognise(path: Path, loaded: Loaded, streams: Sequence[Stream], views: View
 
 def best(probabilities: NDArray[np.float64], count: int = TOP) -> list[int]:
     """The classes of the `count` highest probabilities, the highest first; of equal ones the first class."""
-    return np.argsort(-probabilities, kind="stable")[:count].tolist()
+    return [int(number) for number in np.argsort(-probabilities, kind="stable")[:count]]
 
 
 # --- labels ---
