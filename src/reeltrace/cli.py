@@ -291,7 +291,7 @@ def verify(
     again = None if replay is None else Share.read("--replay", replay, seed if bulk is None else bulk.seed)
     if name is None:
         texts_there()  # or the variable is wrong, which is better said before any work
-    plan = load_plan(ROOT)
+    plan = load_plan(ROOT).with_made()
     scale, results = plan.registry.scale, ROOT / RESULTS / plan.registry.scale
     only = None if name is None else _behind(plan, name)
     asked = [task for task in plan if only is None or task.name in only]
