@@ -66,7 +66,8 @@ def _before_all(
 @app.command()
 def run(
     stage: Annotated[
-        str, typer.Argument(help="data, frames, pretrain, features, measure, train, timing, aggregate or report")
+        str,
+        typer.Argument(help="data, frames, pretrain, features, measure, train, timing, aggregate, reading or report"),
     ],
     key: Annotated[str, typer.Argument(help="the key of the artifact, as `reeltrace status` lists it")],
     scale: Annotated[str | None, typer.Option("--scale", help="Another scale than params.yaml names.")] = None,

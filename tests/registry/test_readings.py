@@ -1,4 +1,4 @@
-"""Readings of what documents leave open: the runs that follow from them, and that mistakes are named with their place."""
+"""Readings of what documents leave open: the runs that follow from them, and where a mistake is said to be."""
 
 import pytest
 import yaml
