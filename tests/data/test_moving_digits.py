@@ -329,3 +329,60 @@ def test_blocks_that_do_not_add_up_are_refused(tmp_path):
             disk.save_blocks(tmp_path / "x.npy", shape, np.dtype(np.uint8), blocks)
     disk.save_blocks(tmp_path / "x.npy", (4, 3), np.dtype(np.uint8), [block, block + 1])
     assert np.array_equal(np.load(tmp_path / "x.npy"), np.concatenate([block, block + 1]))
+
+
+MANY = replace(DIRECTION, videos={"train": 80, "validation": 40, "test": 80})
+SIGNS = {name: np.asarray(signs) for name, signs in DIRECTIONS.items()}
+
+
+@pytest.mark.parametrize("course", ["bounce", "wrap"])
+def test_a_digit_may_bounce_or_come_in_again_at_the_other_side(course, tmp_path):
+    config = replace(MANY, course=course, speed=(1.0, 3.0))
+    write(IMAGES, LABELS, config, tmp_path)
+    clips = np.load(tmp_path / "clips-train.npy")
+    rows = [row for row in rows_of(tmp_path) if row["split"] == "train"]
+    for row, clip in zip(rows, clips, strict=True):
+        # no pixel of the digit is lost, wherever it is
+        assert (clip.reshape(config.frames, -1).astype(int).sum(1) == int(IMAGES[int(row["image"])].sum())).all()
+        assert tuple(np.sign([float(row["vy"]), float(row["vx"])])) == DIRECTIONS[row["class"]]
+    if course == "wrap":  # each step is the same one, counted around the frame
+        at = positions((19_400, 500), (1000, 0), 3, config.free, "wrap", config.size)
+        assert at.tolist() == [[19, 1], [0, 1], [1, 1]]
+        assert any((np.diff(np.flatnonzero(frame.any(1))) > 1).any() for clip in clips for frame in clip)
+    else:
+        assert any((np.diff(boxes(clip)[:, 2]) < 0).any() for clip in clips[[r["class"] == "Horizontal" for r in rows]])
+
+
+@pytest.mark.parametrize("ways", [("train", "validation"), SPLITS])
+def test_a_class_may_move_both_ways_in_some_splits(ways):
+    config = replace(MANY, both_ways=ways)
+    for split, clips in plan(LABELS, config).items():
+        with_it = [np.array_equal(np.sign(row.velocity), SIGNS[config.classes[row.label]]) for row in clips]
+        against = [np.array_equal(np.sign(row.velocity), -SIGNS[config.classes[row.label]]) for row in clips]
+        assert all(one or other for one, other in zip(with_it, against, strict=True))
+        assert 0.25 < np.mean(against) < 0.75 if split in ways else not any(against)
+    assert plan(LABELS, config)["test"] == plan(LABELS, MANY)["test"] or "test" in ways
+
+
+def test_a_digit_may_start_at_the_side_that_it_comes_from():
+    free = MANY.free * 1000
+    for row in plan(LABELS, replace(MANY, start="border"))["test"]:
+        for at, velocity in zip(row.start, row.velocity, strict=True):
+            assert velocity == 0 or at == (0 if velocity > 0 else free)
+
+
+def test_digits_of_several_sizes_take_turns(tmp_path):
+    config = replace(MANY, digit_sizes=(4, 8))
+    write(IMAGES, LABELS, config, tmp_path)
+    for number, clip in enumerate(np.load(tmp_path / "clips-test.npy")):
+        box = boxes(clip)
+        assert (box[:, [1, 3]] - box[:, [0, 2]] + 1 == config.size_of(number)).all()
+    with pytest.raises(UserError, match=r"digit_sizes: expected sides up to digit_size 8, found \[4, 6\]"):
+        plan(LABELS, replace(config, digit_sizes=(4, 6)))
+
+
+def test_a_bounce_too_short_to_be_seen_is_refused_not_searched_for_ever(monkeypatch):
+    monkeypatch.setattr(moving_digits, "VISIBLE", 13)  # the free path is 12
+    monkeypatch.setattr(Settings, "check", lambda self: None)
+    with pytest.raises(UserError, match="no digit that bounces was found"):
+        plan(LABELS, replace(MANY, course="bounce"))

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from conftest import PROJECT, edit, refusal, run_in, write_files
 from invented import FILES, changed, edited, make_workspace
@@ -412,3 +413,44 @@ def test_about_json_must_say_the_kind_of_a_set(workspace: Path, monkeypatch: pyt
     said = refusal(run, "train", "mine-scrolls-s0", Path())
     assert "data/mine-set/about.json: not a dataset description with its kind" in said
     assert json.loads((workspace / "results/smoke/data/mine-set/about.json").read_text())["classes"]
+
+
+MOVING = {
+    "kind": "moving-digits",
+    "task": "direction",
+    "images": "digits",
+    "stand_in": None,
+    "frames": 5,
+    "size": 12,
+    "digit_size": 8,
+    "speed": [0.75, 1.0],
+    "videos": {"train": 4, "validation": 4, "test": 4},
+    "image_split": {"train": 0.5, "validation": 0.2, "test": 0.3},
+    "seed": 1,
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"task": "digit", "course": "wrap"}, "belong to the task direction"),
+        ({"digit_sizes": [4, 6]}, r"the largest of digit_sizes \[4, 6\] must be digit_size 8"),
+        ({"course": "straight", "speed": [1.0, 2.0]}, "leaves the frame"),
+        ({"course": "wrap", "speed": [1.0, 2.0]}, ""),
+        ({"both_ways": ["train", "tests"]}, "both_ways.1"),
+    ],
+)
+def test_other_readings_of_a_motion_are_checked(changes, message):
+    kind = DATASETS.get("moving-digits")
+    if not message:
+        assert kind.params.model_validate({**MOVING, **changes}).course == "wrap"
+        return
+    with pytest.raises(ValidationError, match=message):
+        kind.params.model_validate({**MOVING, **changes})
+
+
+def test_a_chain_names_what_differs_from_the_usual_motion():
+    words = DATASETS.get("moving-digits").words
+    other = {**MOVING, "course": "wrap", "start": "border", "both_ways": ["train"], "digit_sizes": [4, 8]}
+    more = {"path": "wrap", "start": "at the border", "both ways in": "train", "sizes of digits": "4, 8"}
+    assert words(other) == {**words(MOVING), **more}

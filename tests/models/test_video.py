@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from reeltrace.models.nonlocal_block import NonLocal
 from reeltrace.models.nonlocal_i3d import NonLocalI3D, NonLocalI3DConfig
 from reeltrace.models.r2plus1d import R2Plus1D, R2Plus1DConfig, intermediate_channels
 from reeltrace.models.residual3d import Residual, bottleneck
-from reeltrace.models.slowfast import SlowFast, SlowFastConfig
+from reeltrace.models.slowfast import Detection, SlowFast, SlowFastConfig
 
 R152 = {"block": "bottleneck", "blocks": (3, 8, 36, 3)}
 DETECTION = {"classes": 80, "head": "detect", "strides": (1, 2, 2, 1), "dilations": (1, 1, 1, 2)}
@@ -173,7 +174,93 @@ def test_detection_scores_boxes() -> None:
         head = network.head
         head.fc = nn.Linear(2, 2, bias=False)
         nn.init.eye_(head.fc.weight)
-        torch.testing.assert_close(head(boxes[:1], 64, one, 2 * one), torch.tensor([[2.0, 4.0]]))
+        torch.testing.assert_close(head(boxes[:1] / 2, one, 2 * one), torch.tensor([[2.0, 4.0]]))
+
+
+def aligned_by_hand(maps: Tensor, box: list[float], stride: int, points: int, aligned: bool) -> Tensor:
+    """RoIAlign of a map (C, H, W) to 7 x 7 bins, point by point, and its largest bin, (C,): mahler2020, 6.2.1.
+
+    Without points, each bin has as many as it has cells, rounded up.
+    """
+    height, width = maps.shape[1:]
+
+    def value(y: float, x: float) -> Tensor:
+        if not (-1 <= y <= height and -1 <= x <= width):
+            return torch.zeros_like(maps[:, 0, 0])
+        y, x = min(max(y, 0.0), height - 1), min(max(x, 0.0), width - 1)
+        top, left = int(y), int(x)
+        below, right = min(top + 1, height - 1), min(left + 1, width - 1)
+        down, across = y - top, x - left
+        upper = maps[:, top, left] * (1 - across) + maps[:, top, right] * across
+        return upper * (1 - down) + (maps[:, below, left] * (1 - across) + maps[:, below, right] * across) * down
+
+    left, top, right, bottom = (side / stride - aligned / 2 for side in box)
+    wide, high = right - left, bottom - top
+    if not aligned:
+        wide, high = max(wide, 1.0), max(high, 1.0)
+    down, across = points or math.ceil(high / 7), points or math.ceil(wide / 7)
+    bins = []
+    for row in range(7):
+        for column in range(7):
+            here = [
+                value(top + high / 7 * (row + (i + 0.5) / down), left + wide / 7 * (column + (j + 0.5) / across))
+                for i in range(down)
+                for j in range(across)
+            ]
+            bins.append(torch.stack(here).mean(0))
+    return torch.stack(bins).amax(0)
+
+
+@pytest.mark.parametrize(("sampling", "aligned"), [(2, False), (0, False), (2, True), (3, True)])
+def test_regions_are_sampled_as_by_hand(sampling: int, aligned: bool) -> None:
+    """On maps of a clip that is not square, for boxes within cells, over many of them and at the border."""
+    head = Detection([2, 1], 3, 0.5, stride=16, sampling=sampling, aligned=aligned).double().eval()
+    maps = [torch.randn(2, channels, frames, 9, 22, dtype=torch.double) for channels, frames in ((2, 2), (1, 8))]
+    boxes = [[0, 3.0, 5.5, 301.0, 131.0], [1, 17.0, 20.0, 21.0, 29.0], [1, 200.25, 0.0, 341.0, 143.0]]
+    for number, *box in boxes:
+        features = [aligned_by_hand(one[int(number)].mean(1), box, 16, sampling, aligned) for one in maps]
+        with torch.no_grad():
+            found = head(torch.tensor([[number, *box]]), *maps)
+            torch.testing.assert_close(found[0], head.fc(torch.cat(features)))
+
+
+def test_a_cell_of_the_maps_is_as_many_pixels_as_the_strides_say() -> None:
+    """On a side that they do not divide too, where the maps are rounded up."""
+    for strides, stride in (((1, 2, 2, 1), 16), ((1, 2, 2, 2), 32)):
+        config = replace(SMALL_SLOWFAST, head="detect", strides=strides, roi_sampling=0, roi_aligned=True)
+        network = SlowFast(config)
+        assert isinstance(network.head, Detection)
+        assert (network.head.stride, network.head.sampling, network.head.aligned) == (stride, 0, True)
+        clip = torch.zeros(1, 3, 4, 65, 96)
+        with torch.no_grad():
+            for pathway in (network.slow, network.fast):
+                for stage in pathway[:1]:
+                    assert stage(clip).shape[-2:] == (17, 24)
+
+
+def test_regions_of_bfloat16_maps_keep_their_place() -> None:
+    head = Detection([2], 3, 0.5, stride=16)
+    maps = torch.randn(1, 2, 2, 16, 24)
+    box = torch.tensor([[0, 201.3, 100.7, 300.9, 190.1]])
+    features: list[Tensor] = []
+    head.fc.register_forward_pre_hook(lambda _, given: features.append(given[0]))
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        for each in (maps.bfloat16(), maps.bfloat16().float()):
+            head.eval()(box, each)
+    torch.testing.assert_close(features[0], features[1], rtol=0.01, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("boxes", "message"),
+    [
+        (torch.zeros(2, 4), r"found boxes \(2, 4\): expected \(K, 5\)"),
+        (torch.tensor([[1.0, 0, 0, 9, 9]]), r"found a box of clip 1 .* in a batch of 1 clips"),
+        (torch.tensor([[-1.0, 0, 0, 9, 9]]), r"in a batch of 1 clips"),
+    ],
+)
+def test_boxes_of_no_clip_are_refused(boxes: Tensor, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        SlowFast(replace(SMALL_SLOWFAST, head="detect"))(torch.randn(1, 3, 4, 32, 32), boxes)
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 moves.
 
 Positions and velocities are whole thousandths of a pixel and all arithmetic on them is in integers, so that a
-row of the index re-renders exactly the stored clip on every machine. basu2021 leaves digit size, speed and
-path open: they are parameters here. Random numbers come from PCG64 seeded with (seed, split); numpy may
+row of the index re-renders exactly the stored clip on every machine. basu2021 leaves digit size, speed, path
+and start open: they are parameters here. Random numbers come from PCG64 seeded with (seed, split); numpy may
 change how a Generator turns bits into draws between versions, which is why the lock pins numpy.
 """
 
@@ -23,7 +23,8 @@ from reeltrace.data.pool import DIGIT_CLASSES
 from reeltrace.errors import UserError
 
 Task = Literal["digit", "direction"]
-MotionPath = Literal["bounce", "straight"]
+MotionPath = Literal["bounce", "straight", "wrap"]
+Start = Literal["anywhere", "border"]
 Point = tuple[float, float]
 
 SPLITS = ("train", "validation", "test")
@@ -53,6 +54,11 @@ class Settings:
     For "direction" the speed is that of each axis along which the digit moves, so that all classes have the
     same free path; for "digit" it is the speed along the path. `videos` and `image_split` (fractions of each
     digit class's images) have the keys train, validation and test.
+
+    `course` is the path where it is not the task's own. The last three are of "direction" alone: a digit that starts at
+    the "border" starts at the side that it comes from; in the splits of `both_ways` half the clips of a class move the
+    other way along its line; digits of several `digit_sizes`, the largest of them `digit_size`, take turns from clip to
+    clip.
     """
 
     task: Task
@@ -63,6 +69,10 @@ class Settings:
     videos: Mapping[str, int]
     image_split: Mapping[str, float]
     seed: int
+    course: MotionPath | None = None
+    start: Start = "anywhere"
+    both_ways: tuple[str, ...] = ()
+    digit_sizes: tuple[int, ...] = ()
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -71,8 +81,17 @@ class Settings:
 
     @property
     def path(self) -> MotionPath:
-        """ "bounce" off the frame's edges, or one "straight" line inside the frame."""
-        return PATHS[self.task]
+        """ "bounce" off the frame's edges, one "straight" line inside the frame, or out of it and in again: "wrap"."""
+        return self.course or PATHS[self.task]
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The sides of the digits, in the order in which clips have them."""
+        return self.digit_sizes or (self.digit_size,)
+
+    def size_of(self, clip: int) -> int:
+        """The side of the digit in a clip of that number."""
+        return self.sizes[clip % len(self.sizes)]
 
     @property
     def free(self) -> int:
@@ -104,6 +123,8 @@ class Settings:
                 "fastest "
                 f"speed to {self.free / steps:.3g} or use fewer frames"
             )
+        if min(self.sizes) < 1 or max(self.sizes) != self.digit_size:
+            raise UserError(f"digit_sizes: expected sides up to digit_size {self.digit_size}, found {[*self.sizes]}")
         if self.path == "bounce" and self.free < 2 * VISIBLE:
             raise UserError(
                 f"digit_size: a digit of side {self.digit_size} in a frame of side {self.size} can move "
@@ -183,7 +204,8 @@ def _plan_split(
             )
     chosen = _choose(drawn, queues, settings.task, rng)
     for clip, (label, image) in enumerate(zip(drawn.tolist(), chosen.tolist(), strict=True)):
-        start, velocity = _motion(label, settings, rng)
+        back = split in settings.both_ways and bool(rng.integers(2))
+        start, velocity = _motion(label, settings, rng, back)
         yield Clip(split, clip, label, image, start, velocity)
 
 
@@ -202,18 +224,15 @@ def _choose(
     return chosen
 
 
-def _motion(label: int, settings: Settings, rng: np.random.Generator) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Start and velocity (y, x) of one clip, in thousandths of a pixel."""
+def _motion(
+    label: int, settings: Settings, rng: np.random.Generator, back: bool = False
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Start and velocity (y, x) of one clip, in thousandths of a pixel; `back` is the other way along its line."""
     slow, fast = (_milli(value) for value in settings.speed)
-    free, steps = settings.free * UNIT, settings.frames - 1
+    free = settings.free * UNIT
     if settings.task == "direction":
-        speed = int(rng.integers(slow, fast + 1))
-        start, velocity = [], []
-        for sign in DIRECTIONS[settings.classes[label]]:
-            travel = sign * speed * steps
-            start.append(int(rng.integers(max(0, -travel), free - max(0, travel) + 1)))
-            velocity.append(sign * speed)
-        return (start[0], start[1]), (velocity[0], velocity[1])
+        signs = [-sign if back else sign for sign in DIRECTIONS[settings.classes[label]]]
+        return _along(signs, settings, rng)
     for _ in range(_DRAWS):
         y, x = (int(value) for value in rng.integers(0, free + 1, size=2))
         # A direction by rejection from the square to the disc, scaled by the speed: square root and division
@@ -234,12 +253,43 @@ def _motion(label: int, settings: Settings, rng: np.random.Generator) -> tuple[t
     )
 
 
+def _along(
+    signs: Sequence[int], settings: Settings, rng: np.random.Generator
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Start and velocity of a digit that begins to move in the direction of `signs` (y, x)."""
+    slow, fast = (_milli(value) for value in settings.speed)
+    free, steps = settings.free * UNIT, settings.frames - 1
+    for _ in range(_DRAWS):
+        speed = int(rng.integers(slow, fast + 1))
+        start, velocity = [], []
+        for sign in signs:
+            travel = sign * speed * steps if settings.path == "straight" else 0
+            first, last = max(0, -travel), free - max(0, travel)
+            if settings.path == "wrap":
+                last = settings.size * UNIT - 1
+            if settings.start == "border" and sign:
+                first = last = 0 if sign > 0 else free
+            start.append(int(rng.integers(first, last + 1)))
+            velocity.append(sign * speed)
+        place, step = (start[0], start[1]), (velocity[0], velocity[1])
+        if settings.path != "bounce":
+            return place, step
+        corners = positions(place, step, settings.frames, settings.free, "bounce")
+        if np.abs(corners - corners[0]).max() >= VISIBLE:
+            return place, step
+    raise UserError(
+        f"speed: no digit that bounces was found to move {VISIBLE} pixels away from its start in {settings.frames} "
+        "frames; widen the range"
+    )
+
+
 def positions(
-    start: tuple[int, int], velocity: tuple[int, int], frames: int, free: int, path: MotionPath
+    start: tuple[int, int], velocity: tuple[int, int], frames: int, free: int, path: MotionPath, size: int = 0
 ) -> NDArray[np.int64]:
     """Upper left corner (y, x) of the digit in whole pixels, (T, 2), for start and velocity in thousandths.
 
-    The exact position start + t * velocity, mirrored at 0 and at `free` for "bounce", is rounded half up.
+    The exact position start + t * velocity, mirrored at 0 and at `free` for "bounce", is rounded half up. For "wrap" it
+    begins again at 0 after `size`, the side of the frame.
     """
     exact = np.asarray(start, dtype=np.int64) + np.arange(frames, dtype=np.int64)[:, None] * np.asarray(
         velocity, dtype=np.int64
@@ -248,7 +298,8 @@ def positions(
         period = 2 * free * UNIT
         folded = np.mod(exact, period) if period else np.zeros_like(exact)
         exact = np.minimum(folded, period - folded)
-    return (exact + UNIT // 2) // UNIT
+    corners = (exact + UNIT // 2) // UNIT
+    return np.mod(corners, size) if path == "wrap" else corners
 
 
 def resize_images(images: NDArray[np.uint8], digit_size: int) -> NDArray[np.uint8]:
@@ -286,8 +337,8 @@ def render_clip(
         (_milli(start[0]), _milli(start[1])),
         (_milli(velocity[0]), _milli(velocity[1])),
     )
-    corners = positions(exact_start, exact_velocity, frames, free, path)
-    if free < 0 or corners.min() < 0 or corners.max() > free:
+    corners = positions(exact_start, exact_velocity, frames, free, path, size)
+    if free < 0 or (path != "wrap" and (corners.min() < 0 or corners.max() > free)):
         raise UserError(
             f"image {image}: a digit of side {digit.shape[0]} from {start} with velocity {velocity} leaves a "
             "frame of "
@@ -295,7 +346,12 @@ def render_clip(
         )
     clip = np.zeros((frames, size, size), dtype=np.uint8)
     for frame, (y, x) in zip(clip, corners.tolist(), strict=True):
-        frame[y : y + digit.shape[0], x : x + digit.shape[1]] = digit
+        inside = frame[y : y + digit.shape[0], x : x + digit.shape[1]]
+        if inside.shape == digit.shape:
+            inside[:] = digit
+        else:  # out at one side and in at the other
+            frame[: digit.shape[0], : digit.shape[1]] = digit
+            frame[:] = np.roll(frame, (y, x), axis=(0, 1))
     return clip
 
 
@@ -308,7 +364,7 @@ def write(
     Raises UserError for impossible settings, too few images and a full disk.
     """
     clips = plan(labels, settings)
-    digits = resize_images(images, settings.digit_size)
+    digits = {side: resize_images(images, side) for side in dict.fromkeys(settings.sizes)}
     for split, rows in clips.items():
         shape = (len(rows), settings.frames, settings.size, settings.size)
         save_blocks(folder / clips_of(split), shape, np.dtype(np.uint8), _render(digits, rows, settings))
@@ -316,12 +372,14 @@ def write(
     return clips
 
 
-def _render(digits: NDArray[np.uint8], rows: Sequence[Clip], settings: Settings) -> Iterator[NDArray[np.uint8]]:
+def _render(
+    digits: Mapping[int, NDArray[np.uint8]], rows: Sequence[Clip], settings: Settings
+) -> Iterator[NDArray[np.uint8]]:
     for begin in range(0, len(rows), _BLOCK):
         yield np.stack(
             [
                 render_clip(
-                    digits,
+                    digits[settings.size_of(row.clip)],
                     row.image,
                     (row.start[0] / UNIT, row.start[1] / UNIT),
                     (row.velocity[0] / UNIT, row.velocity[1] / UNIT),

@@ -35,6 +35,10 @@ def run(spec: "MovingDigitsSpec", inputs: Mapping[str, Path], work: Path) -> dic
         videos={split: getattr(spec.videos, split) for split in moving_digits.SPLITS},
         image_split={split: getattr(spec.image_split, split) for split in moving_digits.SPLITS},
         seed=spec.seed,
+        course=spec.course,
+        start=spec.start,
+        both_ways=spec.both_ways,
+        digit_sizes=spec.digit_sizes,
     )
     clips = moving_digits.write(images, labels, settings, work)
     dealt = moving_digits.split_images(labels, settings.image_split, settings.seed)

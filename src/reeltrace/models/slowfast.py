@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +32,7 @@ from reeltrace.models.residual3d import (
 )
 
 HEADS = ("classify", "detect")
+STEM_STRIDE = 4  # of the first convolution and the pooling after it, in space
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,9 @@ class SlowFastConfig:
     slow pathway first. `temporal_kernels` repeat along the blocks of a stage; blocks from number
     `temporal_blocks` on have 1. `nonlocal_after` numbers blocks from 0 and speaks of the slow pathway. The
     fast pathway sees `alpha` frames for one of the slow pathway and has 1/`beta_inverse` of its channels; a
-    lateral connection gives `lateral_ratio` times the channels of the fast one. `detection` gives the values
-    in which the detection network differs.
+    lateral connection gives `lateral_ratio` times the channels of the fast one. With head "detect" RoIAlign takes
+    `roi_sampling` points along each side of a bin (0: as many as the bin has cells of the map, which the public
+    configurations of AVA have) and, `roi_aligned`, shifts regions by half a cell of the map (not in those of AVA).
     """
 
     classes: int = 400
@@ -65,6 +68,8 @@ class SlowFastConfig:
     nonlocal_affinity: str = "dot_product"
     nonlocal_bias: bool = True
     dropout: float = 0.5
+    roi_sampling: int = 2
+    roi_aligned: bool = False
 
     def slow(self) -> PathwayConfig:
         """The slow pathway."""
@@ -114,28 +119,44 @@ class SlowFastConfig:
 
 
 class Detection(nn.Module):
-    """Detector head (mahler2020, 6.2 and Figure 6.3): maps of both pathways and boxes to logits (boxes, classes).
+    """Detector head (mahler2020, 6.2.1 and Figure 6.3): maps of both pathways and boxes to logits (K, classes).
 
-    Mean over time, RoIAlign to 7 x 7 bins of four points each, max over the bins, dropout, linear. The
-    sigmoid belongs to the loss.
+        maps (N, C, T, H, W) > mean over T > RoIAlign: (K, C, 7, 7) > max over the bins: (K, C) \\
+                                                        the same of the other pathway: (K, C') > dropout > linear
+
+    `stride` is how many pixels of the clip a cell of the maps stands for. RoIAlign takes `sampling`^2 points of each
+    bin: the document's four with 2. The sigmoid belongs to the loss, and to whoever prints scores.
     """
 
     BINS = 7
 
-    def __init__(self, channels: Sequence[int], classes: int, dropout: float) -> None:
+    def __init__(
+        self,
+        channels: Sequence[int],
+        classes: int,
+        dropout: float,
+        stride: int,
+        sampling: int = 2,
+        aligned: bool = False,
+    ) -> None:
         super().__init__()
+        self.stride, self.sampling, self.aligned = stride, sampling, aligned
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(sum(channels), classes)
 
-    def forward(self, boxes: Tensor, side: int, *maps: Tensor) -> Tensor:
-        """Classify `boxes` (K, 5): the clip's number in the batch, x1, y1, x2, y2 in pixels of a clip `side` wide."""
+    def forward(self, boxes: Tensor, *maps: Tensor) -> Tensor:
+        """Classify `boxes` (K, 5): the clip's number in the batch, x1, y1, x2, y2 in pixels of the clip."""
         # Here, because torchvision takes a second to import and only detection needs it.
         from torchvision.ops import roi_align  # type: ignore[import-untyped]
 
-        regions = [
-            roi_align(one.mean(2), boxes, self.BINS, spatial_scale=one.shape[-1] / side, sampling_ratio=2)
-            for one in maps
-        ]
+        regions = []
+        for one in maps:
+            mean = one.mean(2)
+            still = mean if mean.dtype == torch.float64 else mean.float()  # bfloat16 has no thirds of a pixel
+            scale = 1 / self.stride
+            regions.append(
+                roi_align(still, boxes.to(still), self.BINS, scale, sampling_ratio=self.sampling, aligned=self.aligned)
+            )
         features = torch.cat([region.amax((2, 3)) for region in regions], dim=1)
         logits: Tensor = self.fc(self.dropout(features))
         return logits
@@ -167,8 +188,18 @@ class SlowFast(nn.Module):
             for channels, added in laterals
         )
         channels = [stage_widths(pathway.width)[-1] for pathway in (config.slow(), config.fast())]
-        head = Pooled if config.head == "classify" else Detection
-        self.head: nn.Module = head(channels, config.classes, config.dropout)
+        self.head: nn.Module = (
+            Pooled(channels, config.classes, config.dropout)
+            if config.head == "classify"
+            else Detection(
+                channels,
+                config.classes,
+                config.dropout,
+                STEM_STRIDE * prod(config.strides),
+                config.roi_sampling,
+                config.roi_aligned,
+            )
+        )
         initialise(self, zero_last_norm=True)
         for module in self.modules():
             if isinstance(module, NonLocal):
@@ -179,23 +210,37 @@ class SlowFast(nn.Module):
         return {"slow": self.slow, "fast": self.fast}
 
     def forward(self, clip: Tensor, boxes: Tensor | None = None) -> Tensor:
-        """Classify clips (N, 3, T, H, W), or, in a detection network, `boxes` (K, 5) as `Detection` takes them."""
+        """Logits (N, classes) of clips (N, 3, T, H, W); of a detection network logits (K, classes) of `boxes` (K, 5).
+
+        A box is the number of its clip in the batch, x1, y1, x2, y2 in pixels of the clip, which is whole: not a crop
+        that the box reaches out of. Boxes hold for the whole clip. Raises UserError for a box of no clip.
+        """
         check_clip(clip, self.limits)
         if (boxes is not None) != isinstance(self.head, Detection):
             raise UserError(
                 f"input: found a clip {'without' if boxes is None else 'with'} boxes for a network with head "
                 f"{self.config.head!r}: expected boxes (K, 5) with head 'detect' and none with 'classify'"
             )
+        if boxes is not None:
+            _check_boxes(boxes, len(clip))
         slow, fast = clip[:, :, :: self.config.alpha], clip
         for number, (slow_stage, fast_stage) in enumerate(zip(self.slow, self.fast, strict=True)):
             slow, fast = slow_stage(slow), fast_stage(fast)
             if number < len(self.laterals):
                 slow = torch.cat([slow, self.laterals[number](fast)], dim=1)
         if boxes is not None:
-            logits: Tensor = self.head(boxes, clip.shape[-1], slow, fast)
+            logits: Tensor = self.head(boxes, slow, fast)
         else:
             logits = self.head(slow, fast)
         return logits
+
+
+def _check_boxes(boxes: Tensor, clips: int) -> None:
+    """RoIAlign reads beside the maps, silently, where a box names a clip that is not there."""
+    if boxes.ndim != 2 or boxes.shape[1] != 5:
+        raise UserError(f"input: found boxes {tuple(boxes.shape)}: expected (K, 5), clip, x1, y1, x2, y2")
+    if not boxes.is_meta and len(boxes) and not bool(((boxes[:, 0] >= 0) & (boxes[:, 0] < clips)).all()):
+        raise UserError(f"input: found a box of clip {int(boxes[:, 0].max())} (or below 0) in a batch of {clips} clips")
 
 
 def _check(config: SlowFastConfig) -> None:

@@ -11,6 +11,7 @@ from reeltrace.kinds.words import span
 from reeltrace.registry.fields import Fraction, Name, Pixels, PositiveFloat, PositiveInt, Seed, StandIn, Strict
 from reeltrace.registry.needs import Need
 
+Split = Literal["train", "validation", "test"]
 CLASSES = {"digit": 10, "direction": 4}
 
 
@@ -37,7 +38,10 @@ class ImageSplit(Strict):
 
 
 class MovingDigitsDataset(DatasetEntry):
-    """Moving MNIST and Moving MNIST-Dir (basu2021, section 4.2). Sizes in pixels, speed in pixels per frame."""
+    """Moving MNIST and Moving MNIST-Dir (basu2021, section 4.2). Sizes in pixels, speed in pixels per frame.
+
+    The last four are what else the text may mean, see `moving_digits.Settings`.
+    """
 
     kind: Literal["moving-digits"]
     task: Literal["digit", "direction"]
@@ -50,6 +54,10 @@ class MovingDigitsDataset(DatasetEntry):
     videos: Videos
     image_split: ImageSplit
     seed: Seed
+    course: Literal["bounce", "straight", "wrap"] | None = None
+    start: Literal["anywhere", "border"] = "anywhere"
+    both_ways: tuple[Split, ...] = ()
+    digit_sizes: tuple[Pixels, ...] = ()
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -58,7 +66,14 @@ class MovingDigitsDataset(DatasetEntry):
         if self.speed[0] > self.speed[1]:
             raise ValueError(f"speed must be [slowest, fastest], found {list(self.speed)}")
         room = self.size - self.digit_size
-        if self.task == "direction" and self.speed[1] * (self.frames - 1) > room:
+        if self.task == "digit" and (self.course or self.start != "anywhere" or self.both_ways or self.digit_sizes):
+            raise ValueError("course, start, both_ways and digit_sizes belong to the task direction")
+        if self.digit_sizes and max(self.digit_sizes) != self.digit_size:
+            raise ValueError(
+                f"the largest of digit_sizes {list(self.digit_sizes)} must be digit_size {self.digit_size}"
+            )
+        straight = self.task == "direction" and self.course in (None, "straight")
+        if straight and self.speed[1] * (self.frames - 1) > room:
             raise ValueError(
                 f"speed {self.speed[1]} x {self.frames - 1} steps leaves the frame: at most {room} pixels are free"
             )
@@ -79,6 +94,10 @@ class MovingDigitsSpec(DataSpec):
     videos: Videos
     image_split: ImageSplit
     seed: int
+    course: Literal["bounce", "straight", "wrap"] | None = None
+    start: Literal["anywhere", "border"] = "anywhere"
+    both_ways: tuple[Split, ...] = ()
+    digit_sizes: tuple[int, ...] = ()
 
 
 def _pools(entry: MovingDigitsDataset) -> tuple[Pool, ...]:
@@ -107,8 +126,20 @@ def _words(spec: Mapping[str, Any]) -> dict[str, str]:
         "clips": f"{videos['train']} training, {videos['validation']} validation, {videos['test']} test",
         "frames": f"{spec['frames']} of {spec['size']} x {spec['size']} pixels, digits of {spec['digit_size']}",
         "speed": f"{span(*spec['speed'])} pixels per frame",
+        **_other_readings(spec),
         "seed": str(spec["seed"]),
     }
+
+
+def _other_readings(spec: Mapping[str, Any]) -> dict[str, str]:
+    """What differs from the usual motion; nothing where nothing does."""
+    said = {
+        "path": spec.get("course"),
+        "start": "at the border" if spec.get("start") == "border" else "",
+        "both ways in": ", ".join(spec.get("both_ways", ())),
+        "sizes of digits": ", ".join(map(str, spec.get("digit_sizes", ()))),
+    }
+    return {label: words for label, words in said.items() if words}
 
 
 MAKING = Making(
