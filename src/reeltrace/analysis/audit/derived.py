@@ -511,7 +511,11 @@ def _odds(lines: Sequence[Line], relation: Relation) -> float:
 def _farthest(lines: Sequence[Line], relation: Relation) -> tuple[Printed, Interval] | None:
     """The cell that departs the most from a relation, and what that gives; None where none departs."""
     departing = [each for each in _given(lines, relation) if apart(each[1], each[0]) is not None]
-    return max(departing, key=lambda each: abs(each[0].value - sum(each[1]) / 2), default=None)
+    return max(departing, key=lambda each: abs(each[0].value - _middle(each[1])), default=None)
+
+
+def _middle(ends: Interval) -> Fraction:
+    return (ends[0] + ends[1]) / 2
 
 
 def _family(relation: Relation) -> tuple[Kind, tuple[int, ...], str]:
@@ -525,7 +529,7 @@ def _nearly(name: str, lines: Sequence[Line], relation: Relation) -> str:
     number, ends = farthest
     return (
         f"{name}: {lines[relation.target].name!r} is nearly {_rule(lines, relation)}, as what was measured apart is: "
-        f"not judged by that; farthest off is {number.name}, which would be {digits(sum(ends) / 2, number.step, 1)}"
+        f"not judged by that; farthest off is {number.name}, which would be {digits(_middle(ends), number.step, 1)}"
     )
 
 
