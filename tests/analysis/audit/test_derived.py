@@ -190,7 +190,7 @@ def test_large_tables_take_seconds(rows: int, of: int) -> None:
     body = sheet(columns_of(1, rows, of), "", 100, 3000)
     started = time.process_time()
     audit([body])
-    assert time.process_time() - started < 3
+    assert time.process_time() - started < 6
 
 
 def test_a_limit_of_the_search_is_said() -> None:
