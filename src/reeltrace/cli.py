@@ -66,7 +66,8 @@ def _before_all(
 @app.command()
 def run(
     stage: Annotated[
-        str, typer.Argument(help="data, frames, pretrain, features, measure, train, timing, aggregate or report")
+        str,
+        typer.Argument(help="data, frames, pretrain, features, measure, train, timing, aggregate, reading or report"),
     ],
     key: Annotated[str, typer.Argument(help="the key of the artifact, as `reeltrace status` lists it")],
     scale: Annotated[str | None, typer.Option("--scale", help="Another scale than params.yaml names.")] = None,
@@ -291,7 +292,7 @@ def verify(
     again = None if replay is None else Share.read("--replay", replay, seed if bulk is None else bulk.seed)
     if name is None:
         texts_there()  # or the variable is wrong, which is better said before any work
-    plan = load_plan(ROOT)
+    plan = load_plan(ROOT).with_made()
     scale, results = plan.registry.scale, ROOT / RESULTS / plan.registry.scale
     only = None if name is None else _behind(plan, name)
     asked = [task for task in plan if only is None or task.name in only]
