@@ -288,7 +288,7 @@ def test_the_claims_of_a_table_are_looked_at_together() -> None:
     more = [claim({"left": A, "op": "above", "right": B}, id=f"more-{n}") for n in range(2)]
     together = here({"1": nets}, first, *more)[0]
     assert together["p_adjusted"] == pytest.approx(3 * alone["p"]) and together["verdict"] == "cannot tell"
-    assert together["why"] == "chance is not excluded"
+    assert together["why"] == "chance is not excluded for all claims of the table together"
 
 
 def test_a_claim_on_print_alone_is_not_run_here() -> None:

@@ -899,7 +899,10 @@ def why_here(judged: Judged, outcome: Here) -> str | None:
     if untold := next((found.untold for found in judged.found if found.untold), None):
         return untold
     if judged.random:
-        return "other seeds could turn it, other videos could not" if judged.of_seeds else "chance is not excluded"
+        if judged.of_seeds:
+            return "other seeds could turn it, other videos could not"
+        alone = judged.p is not None and judged.p <= paired.ALPHA
+        return "chance is not excluded" + (" for all claims of the table together" if alone else "")
     return "the fastest and slowest passes allow both"
 
 
