@@ -63,7 +63,7 @@ def quantity_cells(
                 overridden = any(o.path.startswith(f"measurements.{asked.measurement}.") for o in spec.overrides)
                 words = {"row": row.key, "column": column.key, **table.rows.get(row.key, {})}
                 reading = _read(asked, words, source)
-                made = _measured_cell(cell, asked, reading, overridden)
+                made = _measured_cell(cell, asked, reading, overridden, _unmeasured(asked, words, source, table))
                 kind = "timed" if asked.machine else _sort(cell, reading)
                 if made["reproduced"] is not None and (network := _network(asked, table.rows.get(row.key, {}))):
                     made["reproduced"]["network"] = network
@@ -146,12 +146,21 @@ def describe_device(found: Mapping[str, Any]) -> str:
     return f"{found['device']}, {threads if found['kind'] == 'cpu' else 'GPU'}, {found['precision']}"
 
 
-def _measured_cell(cell: pub.Cell, asked: MeasuredColumn, reading: Reading | None, overridden: bool) -> dict[str, Any]:
+def _unmeasured(asked: MeasuredColumn, known: Mapping[str, str | int], source: Source, table: MeasuredTable) -> str:
+    """Why there is no value in a row: what the measurement says, if it could not be made, or why none is set there."""
+    left_out = source.metrics.get("left_out")
+    if not isinstance(left_out, str):
+        return f"{asked.measurement} has no such value for this row, as made here"
+    has_words = all(word in known for word in _WORD.findall(asked.pointer))
+    return left_out if has_words else table.published_only
+
+
+def _measured_cell(
+    cell: pub.Cell, asked: MeasuredColumn, reading: Reading | None, overridden: bool, unmeasured: str
+) -> dict[str, Any]:
     if reading is None:
-        why = (
-            cell.reason if cell.printed is None else f"{asked.measurement} has no such value for this row, as made here"
-        )
-        return _without_value("measured", "not measured", "not given" if cell.printed is None else "not run", why)
+        why, verdict = (cell.reason, "not given") if cell.printed is None else (unmeasured, "not run")
+        return _without_value("measured", "not measured", verdict, why)
     if reading.device is not None:
         verdict, reason = judge_observed(cell, reading.device)
     elif overridden and cell.printed is not None:
