@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from reeltrace.analysis import assumptions, claims, prose, published
+from reeltrace.analysis import assumptions, claims, not_reproduced, prose, published
 from reeltrace.analysis.assumptions import Assumption
 from reeltrace.analysis.audit import relations
 from reeltrace.analysis.audit.values import Library, of_document
@@ -42,9 +42,12 @@ def check_texts(registry: Registry, root: Path = Path()) -> tuple[str, ...]:
     for of in claimed:
         path, document = DOCUMENTS / of.document / claims.FILE, documents[of.document]
         told = prose.load(of.document, root)
+        printed = claims.on_print(document, told)
         for claim in of.claims:
             for number, rule in enumerate(claim.rule, start=1):
-                _check_rule(rule, f"{path}: claim {claim.id!r}: rule {number}", document, told)
+                place = f"{path}: claim {claim.id!r}: rule {number}"
+                _check_rule(rule, place, document, told)
+                _check_size(rule, place, printed)
     for name, document in documents.items():
         for value in prose.load(name, root).values():
             if value.test is not None:
@@ -54,8 +57,10 @@ def check_texts(registry: Registry, root: Path = Path()) -> tuple[str, ...]:
         library = Library(of_document(found, prose.load(name, root)) for name, found in documents.items())
         for name in documents:
             relations.load(name, library, root)
+    _check_coverage(documents, root)
     named: dict[str, None] = {}
     ledgers = assumptions.load(documents, root)
+    _check_readings(registry, ledgers)
     _check_sizes(documents.values(), ledgers)
     _check_rests(claimed, ledgers)
     for ledger in ledgers:
@@ -79,6 +84,14 @@ def _check_sizes(documents: Iterable[published.Document], ledgers: Iterable[assu
                 _look_up("assumption", test.ledger, ids.get(document.document, []), place, where)
 
 
+def _check_readings(registry: Registry, ledgers: Iterable[assumptions.Ledger]) -> None:
+    """The open details that readings are of are in the ledger of their document."""
+    ids = {ledger.document: [assumption.id for assumption in ledger.assumptions] for ledger in ledgers}
+    for derived in (each for of in registry.files.readings.values() for each in of):
+        where = f"the ledger of {DOCUMENTS / derived.document}"
+        _look_up("assumption", derived.detail, ids.get(derived.document, []), derived.place, where)
+
+
 def _check_rests(of: Iterable[claims.Claims], ledgers: Iterable[assumptions.Ledger]) -> None:
     """The assumptions that claims rest on are in the ledger of their document."""
     ids = {ledger.document: [assumption.id for assumption in ledger.assumptions] for ledger in ledgers}
@@ -86,6 +99,18 @@ def _check_rests(of: Iterable[claims.Claims], ledgers: Iterable[assumptions.Ledg
         place = f"{DOCUMENTS / document / claims.FILE}: claim {claim.id!r}: rests_on"
         for name in claim.rests_on:
             _look_up("assumption", name, ids.get(document, []), place, f"the ledger of {DOCUMENTS / document}")
+
+
+def _check_coverage(documents: Mapping[str, published.Document], root: Path) -> None:
+    """No table is both transcribed and said to be not reproduced: one that is not run says so by itself."""
+    for of in not_reproduced.load(documents, root):
+        for described in of.not_reproduced:
+            for number in described.tables:
+                if number in documents[of.document].tables:
+                    raise UserError(
+                        f"{DOCUMENTS / of.document / not_reproduced.FILE}: entry {described.id!r}: tables: "
+                        f"{number!r} is transcribed in {documents[of.document].path}; remove it from one of them"
+                    )
 
 
 def _table(number: str, place: str, document: published.Document) -> published.Table:
@@ -107,6 +132,16 @@ def _check_rule(
                 units.append(cell.unit)
     if len(set(units)) > 1:
         raise UserError(f"{place}: found cells in {units[0]} and in {units[1]}; expected two numbers of one unit")
+
+
+def _check_size(rule: claims.Comparison, place: str, printed: claims.Values) -> None:
+    """What a comparison computes from the printed values is not too large to go on with."""
+    for side, shown in zip(("left", "right"), rule.sides, strict=True):
+        if isinstance(getattr(rule, side), str):
+            try:
+                shown.value(lambda reference: printed(reference).value)
+            except ValueError as error:
+                raise UserError(f"{place}: {side}: comes to {error}; expected a smaller one") from None
 
 
 def _referred(

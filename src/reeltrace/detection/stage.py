@@ -92,8 +92,7 @@ def measure(files: AvaFiles, loaded: Loaded, device: torch.device, where: str) -
     names = ava.names_of(actions, classes)
     return {
         "iou": IOU,
-        "frame_map": average,
-        "percent": 100 * average,
+        "frame_map": {"mean": average, "percent": 100 * average},
         "key_frames": len(frames),
         "labelled": sum(each.labelled for each in found.values()),
         "boxes": files.boxes or "as labelled",
