@@ -331,8 +331,8 @@ def verify(
         texts = bool(os.environ.get(TEXTS))
         unheld = not_held(ROOT) if texts and only is None else ()
         receipts = only is None or (results / ATTESTED).is_dir()
-        told = {"key": key is not None, "part": only is not None, "texts": texts, "receipts": receipts}
-        rest = account.left_out(**shares, **told, unheld=unheld)
+        part = only is not None
+        rest = account.left_out(**shares, key=key is not None, part=part, texts=texts, unheld=unheld, receipts=receipts)
         looked = f"{len(asked)} artifacts looked at"
         last = "; ".join([f"scale {scale}: {said}", looked, *whole, f"not looked at: {rest}"])
         _print_lines([*map(str, problems), *notes, last], 141 if problems else 0)
