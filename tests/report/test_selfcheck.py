@@ -323,7 +323,8 @@ def test_a_folder_dropped_by_the_mouse_is_held_against_the_page(browser: Browser
     run = next(path for path in sorted((copied.results / "train").iterdir()) if path.is_dir())
     (run / "stranger.txt").write_text("a")
     x, y = browser.js(
-        "(() => { const e = document.getElementById('selfcheck-drop'); e.scrollIntoView({block: 'center', behavior: 'instant'});"
+        "(() => { const e = document.getElementById('selfcheck-drop');"
+        " e.scrollIntoView({block: 'center', behavior: 'instant'});"
         " const r = e.getBoundingClientRect(); return [r.x + r.width - 9, r.y + 9]; })()"
     )
     carried = {"items": [], "files": [str(copied.root / "results")], "dragOperationsMask": 1}
