@@ -397,13 +397,14 @@ class Registry:
         return list(found)
 
     def declared(self, path: str) -> tuple[str, ...]:
-        """A path of the registry as files have it: one of a reading is that of what it changes, and its own."""
+        """A path of the registry as files have it: one of a reading is that of what it changes, and where it does."""
         section, _, key = path.partition(".")
         if BETWEEN not in key:
             return (path,)
         for derived in self.files.readings[self.scale]:
             if key in derived.entries.get(section, ()):
-                return (f"{section}.{key.partition(BETWEEN)[0]}", derived.path)
+                chosen = f"{section}.{key.partition(BETWEEN)[0]}"
+                return (chosen, *(f"{derived.path}.{where}.{chosen}" for where in ("changes", self.scale)))
         return (path,)
 
     @cached_property
