@@ -78,6 +78,8 @@ class Registry:
             raise UserError(_complaint(error, whole, scale, files)) from None
         place = partial(files.place, scale=scale)
         check_names(self.params, place)
+        if scale in files.mistaken:
+            raise files.mistaken[scale]
         check_sizes(self.params, (self.train_spec(run, self.params.seeds[0]) for run in self.params.runs), place)
         here = {key: value for key, value in tree.items() if key != "scale"}
         self._all_overrides = tuple(
