@@ -20,6 +20,7 @@ from reeltrace.artifacts.runs import CHECKPOINTS, CLIP_LABEL, LABEL, VIDEO, pred
 from reeltrace.artifacts.video_sets import Row, about_set, count_frames
 from reeltrace.kinds.datasets.moving_digits import MovingDigitsDataset
 from reeltrace.kinds.datasets.videos import VideoDataset
+from reeltrace.kinds.measurements.equivariance import EquivarianceMeasurement, size_words
 from reeltrace.kinds.measurements.latency import LatencyMeasurement
 from reeltrace.kinds.measurements.networks import NetworksMeasurement
 from reeltrace.kinds.measurements.pictures import PicturesMeasurement
@@ -464,6 +465,9 @@ def invented_metrics(
         return {"search": {**search, "exact": [hit], "nearest": []}}
     if isinstance(asked, LatencyMeasurement):
         return {"networks": {name: invented_times(registry, asked, name) for name in asked.views}}
+    if isinstance(asked, EquivarianceMeasurement):
+        errors = {size_words(size): {"by_element": [0.5], "largest": 0.5} for size in asked.sizes}
+        return {"clips": asked.clips, "nets": dict.fromkeys(asked.nets, errors)}
     if not isinstance(asked, NetworksMeasurement):
         first = {"type": "Convolution", "maps": 96, "size": "56 x 56", "kernel size": "11 x 11", "stride": 4}
         of_vgg = {name: {"parameters": 138_357_544, "layers": {"stage 1": "conv3-64"}} for name in "ABCDE"}
