@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 from jinja2 import nodes
 
-from reeltrace.analysis import assumptions, claims, prose, published, spans, yardstick
+from reeltrace.analysis import assumptions, claims, not_reproduced, prose, published, spans, yardstick
 from reeltrace.analysis.cells import KINDS, parts
 from reeltrace.analysis.intervals import CONFIDENCE
 from reeltrace.analysis.paired import ALPHA
@@ -39,6 +39,7 @@ from reeltrace.kinds.words import span
 from reeltrace.registry.fields import replaced
 from reeltrace.registry.header import read_header
 from reeltrace.report import appendix, audit_page, chance, claims_page, figures, frame_nets, measured_tables
+from reeltrace.report import readings_page as read_otherwise
 from reeltrace.report import summary as table_summary
 from reeltrace.report.before import Reference, read_reference
 from reeltrace.report.binding import Binder, Number
@@ -82,6 +83,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
     all_claims = claims.load(documents, root)
     told = {name: prose.load(name, root) for name in documents}
     ledgers = assumptions.load(documents, root)
+    coverage = {each.document: each for each in not_reproduced.load(documents, root)}
     binder = Binder()
     bound = {name: found for name in prints if (found := spans.load(name, root)) is not None}
     reference = None if spec.reference is None else read_reference(root / spec.reference, spec.reference)
@@ -109,6 +111,11 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
     chance_levels, chance_of = chance.bind_chance(binder, chance.stand_in_nets(spec, inputs, stand_in), tables)
     summary["chance"] = [{k: v for k, v in group.items() if k != "ids"} for group in chance_levels]
     drawn = [_drawn(binder, key, spec, inputs) for key in spec.pictures]
+    by_id = {cell["id"]: cell for cell in cells}
+    under = {
+        found.document: (found, read_otherwise.bind(binder, found, by_id))
+        for found in read_otherwise.load(spec.readings, inputs, artifacts)
+    }
     assumed = [
         {"document": ledger.document, **a.model_dump(mode="json")} for ledger in ledgers for a in ledger.assumptions
     ]
@@ -124,9 +131,14 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         "audit": [finding.model_dump(mode="json") for finding in audited.findings],
         "texts": {name: found.text.model_dump() for name, found in bound.items()},
         "assumptions": assumed,
+        "not_reproduced": [
+            {"document": name, **d.model_dump(mode="json")} for name, of in coverage.items() for d in of.not_reproduced
+        ],
+        "shown": [{"document": name, **s.model_dump(mode="json")} for name, of in coverage.items() for s in of.shown],
         "overrides": [said_by(o.model_dump(mode="json"), ledgers) for o in spec.overrides],
         "datasets": [{k: v for k, v in d.items() if k not in OF_THE_PAGE} for d in datasets],
         "pictures": [_without_bytes(one) for one in drawn],
+        "readings": [reading for _, readings in under.values() for reading in readings],
         "artifacts": artifacts,
         "root_sha256": root_of({f"{name}/{MANIFEST}": a["manifest_sha256"] for name, a in artifacts.items()}),
     }
@@ -141,10 +153,11 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         view["drawn"] = measured_tables.drawings(view, cells, binder)
         view["departures"] = [a for a in assumed if a["departs"] and _touches(a, view["document"], view["table"])]
     page = environment.get_template(PAGE).render(
-        **{k: v for k, v in content.items() if k not in ("cells", "equivariance", "datasets", "pictures")},
+        **{k: v for k, v in content.items() if k not in ("cells", "equivariance", "datasets", "pictures", "readings")},
         binder=binder,
         name=binder.name,
         tables=views,
+        readings=[read_otherwise.view(binder, *of, by_id, ledgers) for of in under.values()],
         yardstick=yardstick.table(),
         short_of={place: dict.fromkeys(names, "stand-in data") for place, names in replaced_in.items()},
         alpha=f"{ALPHA:.0%}".replace("%", " %"),
