@@ -177,7 +177,8 @@ class Project:
         return measured(folder)
 
     def data(self, keys: Sequence[str] | None = None) -> None:
-        for key in self.registry.used_datasets() if keys is None else keys:
+        asked = self.registry.used_datasets() if keys is None else keys
+        for key in sorted(asked, key=lambda name: len(self.registry.pools_of(name))):  # sets of their own first
             dataset = self.registry.params.datasets[key]
             if isinstance(dataset, VideoDataset):
                 self.videos(key, dataset)
@@ -234,6 +235,8 @@ class Project:
         )
         files: dict[str, Any] = {ABOUT: about, VIDEO_INDEX.name: (VIDEO_INDEX, rows), "splits/list01.txt": "invented\n"}
         files |= {f"videos/{row[0]}": b"RIFF" for row in rows}
+        if dataset.videos_of is not None:
+            files = {name: files[name] for name in (ABOUT, VIDEO_INDEX.name)}
         self.finish(f"data/{key}", self.registry.data_spec(key), files)
 
         broken = [{"video": rows[1][0], "reason": BROKEN}] if key == "ucf101" else []
