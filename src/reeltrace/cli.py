@@ -274,9 +274,13 @@ def verify(
         str | None,
         typer.Option("--key", metavar="KEY", help="The key.pub, or its id, that must have attested the report."),
     ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit 1 too where this project, as it is here, did not attest the report.")
+    ] = False,
 ) -> None:
     """Recompute every hash and every printed cell; exit 1 and name each failure by its kind."""
     from reeltrace.attest.keys import expected_id
+    from reeltrace.attest.names import ATTESTED
     from reeltrace.pipeline.attesting import project_digests
     from reeltrace.pipeline.graph import RESULTS
     from reeltrace.pipeline.plan import load_plan
@@ -286,8 +290,9 @@ def verify(
     from reeltrace.verify.published import TEXTS, not_held, texts_there
     from reeltrace.verify.shares import Share
 
-    if name is not None and key is not None:
-        raise UserError("--key: the report is attested as a whole; leave out the name to have that checked")
+    if name is not None and (key is not None or strict):
+        option = "--strict" if key is None else "--key"
+        raise UserError(f"{option}: the report is attested as a whole; leave out the name to have that checked")
     bulk = None if data is None else Share.read("--data", data, seed)
     again = None if replay is None else Share.read("--replay", replay, seed if bulk is None else bulk.seed)
     if name is None:
@@ -310,12 +315,13 @@ def verify(
         replays = _replayed(plan, found, problems, again)
         problems += replays.problems
         notes += replays.summary()
+    with contextlib.suppress(OSError):  # a file of the project that cannot be read says nothing of the results
+        other = "" if only is not None else account.elsewhere(results, project_digests(ROOT))
+        problems += account.strictly(results, other) if strict else []
+        notes += [other] if other and not strict else []
     if as_json:
         _print_json([{"kind": p.kind, "where": p.where, "found": p.found} for p in problems])
     else:
-        with contextlib.suppress(OSError):  # a file of the project that cannot be read says nothing of the results
-            if only is None and (other := account.elsewhere(results, project_digests(ROOT))):
-                notes.append(other)
         how = "" if bulk else " (of files over 1 MB the sizes; --data reads them too)"
         what = "every artifact and every printed cell agree" if only is None else f"every artifact behind {name} agrees"
         said = f"{what}{how}" if not problems else account.counted(problems)
@@ -324,7 +330,9 @@ def verify(
         shares = {"bulk": str(bulk or ""), "replayed": str(again or "")}
         texts = bool(os.environ.get(TEXTS))
         unheld = not_held(ROOT) if texts and only is None else ()
-        rest = account.left_out(**shares, key=key is not None, part=only is not None, texts=texts, unheld=unheld)
+        receipts = only is None or (results / ATTESTED).is_dir()
+        part = only is not None
+        rest = account.left_out(**shares, key=key is not None, part=part, texts=texts, unheld=unheld, receipts=receipts)
         looked = f"{len(asked)} artifacts looked at"
         last = "; ".join([f"scale {scale}: {said}", looked, *whole, f"not looked at: {rest}"])
         _print_lines([*map(str, problems), *notes, last], 141 if problems else 0)
