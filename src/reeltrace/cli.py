@@ -508,6 +508,60 @@ def explain(
 
 
 @app.command()
+def detect(
+    video: Annotated[Path, typer.Argument(help="a video file, or a folder of images with --rate")],
+    checkpoint: Annotated[
+        Path | None, typer.Option("--checkpoint", metavar="FILE", help="The net, as reeltrace convert writes it.")
+    ] = None,
+    person_detector: Annotated[
+        Path | None, typer.Option("--person-detector", metavar="FILE", help="torchvision's weights of the net below.")
+    ] = None,
+    person_net: Annotated[
+        str, typer.Option("--person-net", metavar="NAME", help="Which of torchvision's nets finds persons.")
+    ] = "fasterrcnn_resnet50_fpn",
+    boxes: Annotated[
+        Path | None, typer.Option("--boxes", metavar="CSV", help="Boxes of persons instead, in AVA's format.")
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option("--labels", metavar="FILE", help="AVA's list of actions, pbtxt or csv.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the video with boxes and actions.")
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="Write every score in AVA's format.")
+    ] = None,
+    threshold: Annotated[float, typer.Option("--threshold", help="Least score of an action that is shown.")] = 0.5,
+    persons: Annotated[float, typer.Option("--persons", help="Least score of a box of a person.")] = 0.8,
+    every: Annotated[float, typer.Option("--every", help="Seconds between key frames.")] = 1.0,
+    begins: Annotated[float, typer.Option("--begins", help="Timestamp at which the video begins.")] = 0.0,
+    rate: Annotated[float | None, typer.Option("--rate", min=0.01, help="Frames per second of the video.")] = None,
+    random: Annotated[bool, typer.Option("--random", help="A small net with drawn weights, for trying.")] = False,
+) -> None:
+    """Find persons in a video and what each of them does, second by second."""
+    from reeltrace.kinds.points import load
+
+    asked = load("reeltrace.detection.command:Asked")(
+        video=video,
+        checkpoint=checkpoint,
+        person_detector=person_detector,
+        person_net=person_net,
+        boxes=boxes,
+        labels=labels,
+        output=output,
+        csv=csv,
+        threshold=threshold,
+        persons=persons,
+        every=every,
+        begins=begins,
+        rate=rate,
+        random=random,
+    )
+    for line in load("reeltrace.detection.command:run")(asked, _complain):
+        print(_printable_line(line))
+
+
+@app.command()
 def bundle(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="The zip to write, or a folder for it.")
