@@ -123,7 +123,7 @@ class Plan(Graph[Task]):
             if key in used:
                 yield self._task(
                     registry.measure_spec(key),
-                    inputs=(),
+                    inputs=tuple(self._pictured(key)),
                     outputs=MEASUREMENTS.get(asked.kind).outputs,
                     params=tuple(f"measurements.{name}" for name in self._measured_with(key)),
                     given=self._given_to(key),
@@ -198,6 +198,12 @@ class Plan(Graph[Task]):
         """A measurement and, where it speaks of the nets of another one, that one."""
         nets = self.registry.nets_of(key)
         return (key,) if nets is None else (key, nets.of)
+
+    def _pictured(self, key: str) -> Iterator[str]:
+        """The trainings whose nets a measurement draws, and the clips that they were trained on."""
+        for run in self.registry.pictured_runs(key):
+            yield f"train/{self.registry.train_key(run, self.registry.params.seeds[0])}"
+            yield from self._clips_of(self.registry.params.runs[run].dataset)
 
     def _given_to(self, key: str) -> tuple[tuple[Path, str], ...]:
         """The user's files that a measurement reads; another content makes it stale, as other code does."""

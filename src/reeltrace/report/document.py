@@ -163,6 +163,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         chance=chance_levels,
         chance_of=chance_of,
         panels=_panels(spec, inputs, binder),
+        heat_scale=figures.heat_scale(),
         hidden_quantities=tuple(frame_nets.QUANTITIES.values()),
         hidden={t["key"]: frame_nets.hidden_figures(t, inputs, binder) for t in tables if t["hidden"]},
         replaced_in=replaced_in,
