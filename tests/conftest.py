@@ -41,7 +41,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 PROJECT = Path(__file__).resolve().parents[1]
-LONG = ("test_recording.py", "test_conformance.py", "test_browser.py")
+LONG = ("test_recording.py", "test_conformance.py", "test_browser.py", "test_firefox.py")
 REPRODUCED = ("tests/e2e/test_engines.py", "tests/e2e/test_verify.py", "tests/corruption/test_harness.py")
 PARTS = (
     "Snakefile",

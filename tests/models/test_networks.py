@@ -128,6 +128,63 @@ def test_layouts_and_autocast_agree(architecture: str, group: Group) -> None:
     torch.testing.assert_close(rough.float(), expected, rtol=0.1, atol=0.1)
 
 
+@pytest.mark.parametrize("size", [(32, 32, 32), (15, 18, 18), (8, 31, 31), (5, 7, 7)])
+@pytest.mark.parametrize("group_name", ["t2", "p43d"])
+def test_a_smoothed_resnet_is_equivariant_at_every_size_and_a_strided_one_is_not_at_32(
+    group_name: str, size: tuple[int, int, int]
+) -> None:
+    """Logits of a clip and of its transform, in float64, untrained: equal, or apart by more than half their spread."""
+    torch.manual_seed(0)
+    clips = torch.randn(4, 3, *size, dtype=torch.float64)
+    moved = clips.flip(2) if group_name == "t2" else torch.rot90(clips, 1, (3, 4))
+    options = {"widths": SMALL["resnet18"], "stem_kernel": (7, 7, 7), "stem_stride": (1, 2, 2)}
+
+    def apart(downsampling: str) -> float:
+        model = build_model("resnet18", group_name, 3, **options, downsampling=downsampling).double().eval()
+        with torch.no_grad():
+            logits, others = model(clips), model(moved)
+        return float((logits - others).square().mean().sqrt() / logits.std(0).square().mean().sqrt())
+
+    assert apart("smoothed") < 1e-10
+    if size == (32, 32, 32):
+        assert apart("strided") > 0.5
+
+
+def test_a_smoothed_resnet_stays_equivariant_when_it_is_trained() -> None:
+    torch.manual_seed(0)
+    model = build_model("resnet18", "t2", 2, widths=SMALL["resnet18"], downsampling="smoothed").double()
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+    clips, labels = torch.randn(6, 3, 8, 16, 16, dtype=torch.float64), torch.tensor([0, 1, 0, 1, 0, 1])
+    for _ in range(3):
+        optimiser.zero_grad()
+        nn.functional.cross_entropy(model(clips), labels).backward()
+        optimiser.step()
+    model.eval()
+    with torch.no_grad():
+        torch.testing.assert_close(model(clips), model(clips.flip(2)), rtol=1e-10, atol=1e-10)
+
+
+def test_smoothing_adds_no_parameter_and_keeps_sizes() -> None:
+    for size in (7, 8):
+        found = {}
+        for downsampling in ("strided", "smoothed"):
+            model = build_model("resnet18", "z3", 3, widths=SMALL["resnet18"], downsampling=downsampling).eval()
+            maps = model.maxPool(model.norm(model.halve(model.stem(torch.zeros(1, 3, size, size, size)))))
+            found[downsampling] = (
+                sum(p.numel() for p in model.parameters()),
+                maps.shape,
+                model.layer4(model.layer3(model.layer2(model.layer1(maps)))).shape,
+            )
+        assert found["strided"] == found["smoothed"]
+
+
+def test_what_downsampling_may_be_is_said() -> None:
+    with pytest.raises(UserError, match="downsampling must be strided or smoothed, found 'blurred'"):
+        build_model("resnet18", "z3", 3, downsampling="blurred")
+    with pytest.raises(UserError, match="stem_stride must be 1 or 2 along each axis"):
+        build_model("resnet18", "z3", 3, downsampling="smoothed", stem_stride=(1, 4, 4))
+
+
 def test_bias_and_batch_norm_are_options() -> None:
     def names(**options: bool) -> set[str]:
         model = build_model("cnn4", "t2", 3, widths=SMALL["cnn4"], **options)  # type: ignore[arg-type]

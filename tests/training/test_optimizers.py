@@ -12,8 +12,8 @@ from reeltrace.training.optimizers import Optimizer
 THEIRS = {
     "sgd": lambda parameters: torch.optim.SGD(parameters, lr=0.1, momentum=0.9, weight_decay=0.01),
     "adam": lambda parameters: torch.optim.Adam(parameters, lr=0.1, betas=(0.9, 0.999), weight_decay=0.01),
-    "rprop": lambda parameters: torch.optim.Rprop(parameters, lr=0.1),
 }
+NAMES = (*THEIRS, "rprop")
 
 
 def protocol(name, **changes):
@@ -51,7 +51,33 @@ def test_six_updates_are_those_of_torch(name):
     assert not torch.equal(ours[0], tensors(0)[0])
 
 
-@pytest.mark.parametrize("name", THEIRS)
+def test_rprop_goes_on_with_the_smaller_step_where_a_gradient_changes_its_sign():
+    """iqbal2017, section 3.2.3, by hand: steps grow by 1.2, shrink by 0.5, and stay after a gradient of zero."""
+    weights = [torch.zeros(4, dtype=torch.float64)]
+    optimizer = Optimizer(protocol("rprop"), weights)
+    expected = torch.zeros(4, dtype=torch.float64)
+    for gradient, moves in (
+        ([3.0, -2.0, 0.0, 1e-200], [-0.1, 0.1, 0.0, -0.1]),  # first steps, of the rate
+        ([1.0, 5.0, 2.0, 1e-200], [-0.12, -0.05, -0.1, -0.12]),  # kept, changed, from zero, kept
+        ([-1.0, 1.0, 0.0, -1e-200], [0.06, -0.06, 0.0, 0.06]),  # changed, kept, to zero, changed
+        ([-1.0, 1.0, -2.0, -1.0], [0.072, -0.072, 0.1, 0.072]),  # kept, kept, from zero, kept
+    ):
+        optimizer.step([torch.tensor(gradient, dtype=torch.float64)], 0.1)
+        expected += torch.tensor(moves, dtype=torch.float64)
+        torch.testing.assert_close(weights[0], expected, rtol=0, atol=1e-12)
+
+
+def test_rprop_keeps_its_steps_between_their_bounds():
+    weights = [torch.zeros(2)]
+    optimizer = Optimizer(protocol("rprop"), weights)
+    for number in range(60):
+        optimizer.step([torch.tensor([1.0, (-1.0) ** number])], 0.1)
+    largest, least = optimizer.state()["step_size"][0].tolist()
+    assert largest == 50
+    assert least == pytest.approx(1e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_state_that_went_through_a_file_continues_to_the_same_bytes(name):
     ours = tensors(0)
     optimizer = Optimizer(protocol(name), ours)

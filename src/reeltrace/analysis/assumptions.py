@@ -13,7 +13,7 @@ FILE = "assumptions.yaml"
 
 
 class Assumption(BaseModel):
-    """One open detail.
+    """One open detail; or, where it `departs`, a point in which what is run is not what the document says.
 
     `tables` and `figures` say what it touches. `registry` lists paths of the registry; `code` names the place of a
     choice that is not a parameter.
@@ -29,6 +29,7 @@ class Assumption(BaseModel):
     figures: tuple[str, ...] = ()
     registry: tuple[str, ...]
     code: str | None = None
+    departs: bool = False
 
     @model_validator(mode="after")
     def _located(self) -> Self:

@@ -4,11 +4,16 @@ Clips are (N, C, T, H, W), or anything that ends in (C, T, H, W). Rotations are 
 sees the frame, row 0 on top.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from reeltrace.registry.runs import AffineAugment, Augment
 
 Transform = Callable[[Tensor], Tensor]
 Augmentation = Literal["treverse", "rotate"]
@@ -47,6 +52,66 @@ TRANSFORMS: dict[str, Transform] = {
     "r270": r270,
 }
 _CHANGES: dict[Augmentation, tuple[Transform, ...]] = {"treverse": (treverse,), "rotate": (r90, r180, r270)}
+
+
+def draw_augmentation(count: int, change: Augment | AffineAugment, generator: torch.Generator) -> Tensor:
+    """What an augmentation does to each of `count` clips, for `augmented`: a tensor whose first axis is (count,)."""
+    if change.kind == "affine":
+        return draw_affine(count, change, generator)
+    return draw_changes(count, change.kind, change.probability, generator)
+
+
+def augmented(batch: Tensor, change: Augment | AffineAugment, drawn: Tensor) -> Tensor:
+    """A copy of `batch` (N, C, T, H, W), in its type, augmented as was drawn for it."""
+    if change.kind == "affine":
+        return moved(batch, drawn)
+    return changed(batch, change.kind, drawn)
+
+
+AFFINE_DRAWS = 7  # flip, angle, shifts to the right and down, scale, shears along both axes
+
+
+def draw_affine(count: int, change: AffineAugment, generator: torch.Generator) -> Tensor:
+    """The mirroring and the affine map of each of `count` clips, for `moved`: float64 (count, 7) on the CPU.
+
+    Columns: 1 where the clip is mirrored; the angle in degrees; the shifts to the right and down as shares of width and
+    height; the scale; the shears along rows and columns in degrees. Each clip takes seven numbers from the generator.
+    """
+    even = torch.rand(count, AFFINE_DRAWS, generator=generator, dtype=torch.float64).cpu()
+    low, high = change.scale
+    widths = [change.degrees, change.translate, change.translate, None, change.shear, change.shear]
+    columns = [(even[:, 0] < change.flip).double()]
+    for column, width in enumerate(widths, 1):
+        drawn = even[:, column]
+        columns.append(low + (high - low) * drawn if width is None else (2 * drawn - 1) * width)
+    return torch.stack(columns, 1)
+
+
+def moved(batch: Tensor, drawn: Tensor) -> Tensor:
+    """A copy of `batch` (N, C, T, H, W), uint8, each clip mirrored and moved as `draw_affine` drew for it.
+
+    The frames of a clip move alike, around their middle; bilinear, and black where nothing was (singh2019supp, section
+    on input data: random horizontal flip and affine transformations, the same for each frame of a clip).
+    """
+    from torchvision.transforms import InterpolationMode  # type: ignore[import-untyped]
+    from torchvision.transforms.v2 import functional  # type: ignore[import-untyped]
+
+    height, width = batch.shape[-2:]
+    out = torch.empty_like(batch)
+    for at, (flip, angle, right, down, scale, shear_x, shear_y) in enumerate(drawn.tolist()):
+        clip = batch[at].transpose(0, 1)  # (T, C, H, W): leading axes of one picture each
+        if flip:
+            clip = functional.horizontal_flip(clip)
+        clip = functional.affine(
+            clip,
+            angle=angle,
+            translate=[right * width, down * height],
+            scale=scale,
+            shear=[shear_x, shear_y],
+            interpolation=InterpolationMode.BILINEAR,
+        )
+        out[at] = clip.transpose(0, 1)
+    return out
 
 
 def augment(batch: Tensor, kind: Augmentation, probability: float, generator: torch.Generator) -> Tensor:

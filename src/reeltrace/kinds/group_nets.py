@@ -8,7 +8,7 @@ from reeltrace.registry.models import Entry
 
 ORIENTATIONS = {"z3": 1, "t2": 2, "p43d": 4}  # how often a net of this group does what a plain one does once
 CHANNELS = 3
-OPTIONS = "options (stem_kernel, stem_stride, max_pool) belong to resnet18, and only to it"
+OPTIONS = "options (stem_kernel, stem_stride, max_pool, downsampling) belong to resnet18, and only to it"
 
 
 class GroupModel(Entry):

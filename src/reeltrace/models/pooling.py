@@ -56,6 +56,46 @@ class AvgPool3d(nn.AvgPool3d):
         return pooled.contiguous(memory_format=memory_format)
 
 
+class Halve(nn.Module):
+    """Every second place along the axes whose stride is 2, so that reversing or turning a clip goes through it.
+
+    (N, C, T, H, W) to (N, C, T', H', W'), halved and rounded up. On an axis of even size neighbours are averaged in
+    pairs; on one of odd size every second place is taken, which is symmetric there. Strides are 1 or 2.
+    """
+
+    def __init__(self, stride: Size3) -> None:
+        super().__init__()
+        self.stride = _triple(stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Average pairs on even axes, take every second place on odd ones."""
+        size = x.shape[2:]
+        pairs = [s if s == 1 or extent % 2 == 0 else 1 for s, extent in zip(self.stride, size, strict=True)]
+        steps = [1 if s == 1 or extent % 2 == 0 else s for s, extent in zip(self.stride, size, strict=True)]
+        if max(steps) > 1:
+            memory_format = memory_format_of(x)
+            x = x[:, :, :: steps[0], :: steps[1], :: steps[2]].contiguous(memory_format=memory_format)
+        if max(pairs) == 1:
+            return x
+        t, h, w = pairs
+        pooled: Tensor = AvgPool3d((t, h, w))(x)
+        return pooled
+
+
+class SymmetricMaxPool3d(nn.Module):
+    """Max pooling with stride 2, so that reversing or turning a clip goes through it.
+
+    (N, C, T, H, W) to (N, C, T', H', W'), halved and rounded up. The window is 2 wide on an axis of even size, and
+    3 wide with a padding of 1 on one of odd size.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The largest value of each window."""
+        t, h, w = (2 + extent % 2 for extent in x.shape[2:])
+        pooled: Tensor = MaxPool3d((t, h, w), stride=2, padding=(t - 2, h - 2, w - 2))(x)
+        return pooled
+
+
 def max_pool3d(
     x: Tensor, kernel: Size3, stride: Size3, padding: Size3 = 0, dilation: Size3 = 1, ceil_mode: bool = False
 ) -> Tensor:

@@ -69,6 +69,35 @@ class Augment(Strict):
     probability: Fraction
 
 
+Part = Annotated[float, BeforeValidator(no_flag), Field(ge=0, le=1, allow_inf_nan=False)]
+Angle = Annotated[float, BeforeValidator(no_flag), Field(ge=0, lt=90, allow_inf_nan=False)]
+
+
+class AffineAugment(Strict):
+    """Each clip mirrored left to right with the probability `flip`, and moved by a random affine map, all frames alike.
+
+    The map turns by up to `degrees` to either side, shifts by up to the share `translate` of the sides, scales by a
+    factor between the two of `scale`, and shears along both axes by up to `shear` degrees, each drawn evenly.
+    """
+
+    kind: Literal["affine"]
+    flip: Part
+    degrees: Angle
+    translate: Part
+    scale: tuple[PositiveFloat, PositiveFloat]
+    shear: Angle
+
+    @model_validator(mode="after")
+    def _order(self) -> Self:
+        low, high = self.scale
+        if not 0.1 <= low <= high <= 10:
+            raise ValueError(f"scale takes two factors from 0.1 to 10, the smaller one first, found {list(self.scale)}")
+        return self
+
+
+AnyAugment = Annotated[Augment | AffineAugment, Field(discriminator="kind")]
+
+
 class Run(Strict):
     """A dataset, a model, a protocol and an evaluation; trained once per seed.
 
@@ -79,7 +108,7 @@ class Run(Strict):
     dataset: Name
     model: Name
     protocol: Name
-    augment: Augment | None = None
+    augment: AnyAugment | None = None
     evaluation: Annotated[tuple[Transform, ...], Field(min_length=1)]
     split: Literal[1, 2, 3] | None = None
     every: Frames | None = None

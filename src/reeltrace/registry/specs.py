@@ -9,7 +9,7 @@ from reeltrace.registry.fields import Spec, Strict, Transform
 from reeltrace.registry.measurements import Network
 from reeltrace.registry.models import AnyModel, Backbone
 from reeltrace.registry.params import Override
-from reeltrace.registry.runs import Augment, Device, Protocol, Run
+from reeltrace.registry.runs import AnyAugment, Device, Protocol, Run
 
 
 class FramesSpec(Spec):
@@ -44,7 +44,7 @@ class TrainSpec(Spec):
     backbone: Backbone | None = None
     model: AnyModel
     protocol: Protocol
-    augment: Augment | None
+    augment: AnyAugment | None
     evaluation: tuple[Transform, ...]
     device: Device
 

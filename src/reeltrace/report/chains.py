@@ -77,6 +77,18 @@ def _said_by(point: Point[Any], name: str, entry: Mapping[str, Any]) -> Any:
         raise UserError(f"{file}: words of {name!r} fails ({type(error).__name__}: {error}); correct it") from None
 
 
+def _augmentation(augment: Mapping[str, Any] | None) -> str:
+    if augment is None:
+        return "none"
+    if augment["kind"] != "affine":
+        return f"{augment['kind']}, p = {augment['probability']}"
+    low, high = augment["scale"]
+    return (
+        f"mirrored, p = {augment['flip']}; turned by up to {augment['degrees']} degrees, shifted by up to "
+        f"{augment['translate']} of the sides, scaled by {low} to {high}, sheared by up to {augment['shear']} degrees"
+    )
+
+
 def settings(spec: Mapping[str, Any]) -> dict[str, str]:
     """What a reader wants to know of a spec, in one line each."""
     stage = spec.get("stage")
@@ -89,7 +101,7 @@ def settings(spec: Mapping[str, Any]) -> dict[str, str]:
             "model": _said_by(ARCHITECTURES, model["architecture"], model) + _sequences(spec.get("sequences")),
             **(_backbone(spec["backbone"]) if on_frames else {}),
             "protocol": _protocol(spec["protocol"]),
-            "augmentation": f"{augment['kind']}, p = {augment['probability']}" if augment else "none",
+            "augmentation": _augmentation(augment),
             "device": f"{spec['device']['kind']}, {spec['device']['threads']} thread(s), {spec['device']['precision']}",
             **_view(spec.get("video")),
         }

@@ -184,6 +184,7 @@ class Assumption(Part):
     registry: list[str] = Field(description="The paths of the registry that it touches.")
     code: str | None = Field(description="The place of a choice that is no parameter; null for others.")
     figures: list[str] = Field(description="The figures that it touches.")
+    departs: bool = Field(description="Whether what is run is not what the document says, at any scale.")
 
 
 class Described(Part):

@@ -110,6 +110,9 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
     chance_levels, chance_of = chance.bind_chance(binder, chance.stand_in_nets(spec, inputs, stand_in), tables)
     summary["chance"] = [{k: v for k, v in group.items() if k != "ids"} for group in chance_levels]
     drawn = [_drawn(binder, key, spec, inputs) for key in spec.pictures]
+    assumed = [
+        {"document": ledger.document, **a.model_dump(mode="json")} for ledger in ledgers for a in ledger.assumptions
+    ]
     content = {
         "schema": SCHEMA,
         "scale": spec.scale,
@@ -121,9 +124,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         "claims": judged,
         "audit": [finding.model_dump(mode="json") for finding in audited.findings],
         "texts": {name: found.text.model_dump() for name, found in bound.items()},
-        "assumptions": [
-            {"document": ledger.document, **a.model_dump(mode="json")} for ledger in ledgers for a in ledger.assumptions
-        ],
+        "assumptions": assumed,
         "not_reproduced": [
             {"document": name, **d.model_dump(mode="json")} for name, of in coverage.items() for d in of.not_reproduced
         ],
@@ -143,6 +144,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         view["overrides"] = [said_by(override, ledgers) for override in view["overrides"]]
         view["notes"] |= fitted_notes(view, ledgers)
         view["drawn"] = measured_tables.drawings(view, cells, binder)
+        view["departures"] = [a for a in assumed if a["departs"] and _touches(a, view["document"], view["table"])]
     page = environment.get_template(PAGE).render(
         **{k: v for k, v in content.items() if k not in ("cells", "equivariance", "datasets", "pictures")},
         binder=binder,
@@ -219,6 +221,10 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
     ]
     report_json = canonical_json(content)
     return Report(html=embed(page, report_json, content, inputs), json=report_json, binder=binder)
+
+
+def _touches(assumption: Mapping[str, Any], document: str, table: str) -> bool:
+    return bool(assumption["document"] == document and table in assumption["tables"])
 
 
 def _joined(sentences: Iterable[str | None]) -> str | None:

@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
 from reeltrace.data.store import one_channel
-from reeltrace.data.transforms import changed, draw_changes
+from reeltrace.data.transforms import augmented, draw_augmentation
 from reeltrace.errors import UserError
 from reeltrace.machine.affinity import processors
 from reeltrace.machine.memory import available_memory
@@ -248,13 +248,14 @@ class Loader:
         turned: Sequence[Tensor | None] = [None] * len(places)
         if change is not None:
             draws = generator(self._spec.seed, "augmentation", epoch)
-            drawn = [draw_changes(size, change.kind, change.probability, draws) for size in sizes]
-            turned = torch.split(torch.cat(drawn).to(self._device), sizes)
+            drawn = torch.cat([draw_augmentation(size, change, draws) for size in sizes])
+            # numbers that the host must read stay with it
+            turned = torch.split(drawn if drawn.is_floating_point() else drawn.to(self._device), sizes)
         for batch, of_batch, which in zip(self._read(epoch, order), labels, turned, strict=True):
             # pinned memory that is still being copied stays alive: torch gives it out again only after the copy
             pixels = batch.to(self._device, non_blocking=True)
             if change is not None and which is not None:
-                pixels = changed(pixels, change.kind, which)
+                pixels = augmented(pixels, change, which)
             yield pixels, of_batch
 
     def _read(self, epoch: int, order: Tensor) -> Iterator[Tensor]:

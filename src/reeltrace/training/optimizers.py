@@ -1,6 +1,9 @@
-"""The optimisers of the protocols: torch.optim's own update rules, with a state that a resume checkpoint can hold.
+"""The optimisers of the protocols, with a state that a resume checkpoint can hold.
 
-The functions of torch.optim are called, not its classes: a class imports torch's compiler first, a second per run.
+SGD and Adam are torch.optim's own update rules: its functions are called, not its classes, of which each imports
+torch's compiler first, a second per run. RPROP is written here as iqbal2017, section 3.2.3, has it: torch's variant
+lets a weight whose gradient changes its sign rest for one update and forgets that gradient; the document's goes on with
+the smaller step.
 """
 
 from __future__ import annotations
@@ -11,7 +14,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 from torch.optim.adam import adam
-from torch.optim.rprop import rprop
 from torch.optim.sgd import sgd
 
 if TYPE_CHECKING:
@@ -96,18 +98,16 @@ class Optimizer:
 
     def _rprop(self, gradients: list[Tensor], rate: float) -> None:
         state = self._state or self._fill({"prev": 0.0, "step_size": rate})
-        rprop(
-            self.parameters,
-            gradients,
-            state["prev"],
-            state["step_size"],
-            state["step"],
-            step_size_min=STEP_SIZES[0],
-            step_size_max=STEP_SIZES[1],
-            etaminus=ETAS[0],
-            etaplus=ETAS[1],
-            maximize=False,
-        )
+        smaller, larger = ETAS
+        for parameter, gradient, before, step_size, step in zip(
+            self.parameters, gradients, state["prev"], state["step_size"], state["step"], strict=True
+        ):
+            kept = gradient.sign() * before.sign()  # products of gradients may underflow to zero
+            factor = torch.ones_like(step_size).masked_fill_(kept > 0, larger).masked_fill_(kept < 0, smaller)
+            step_size.mul_(factor).clamp_(*STEP_SIZES)
+            parameter.sub_(gradient.sign() * step_size)
+            before.copy_(gradient)
+            step.add_(1)
 
     def _fill(self, values: dict[str, float]) -> State:
         for name, value in values.items():

@@ -60,7 +60,7 @@ KIND = Architecture(
         check="reeltrace.verify.nets_on_frames:hidden_states",
     ),
     in_runs=True,
-    augmented=False,
+    augmented=True,
     transformed=True,
     bfloat16=False,  # these nets spend a CPU's time in many small layers, where it costs
     conforms=True,

@@ -61,7 +61,7 @@ KIND = Architecture(
         check="reeltrace.verify.nets_on_frames:hidden_states",
     ),
     in_runs=True,
-    augmented=False,
+    augmented=True,
     transformed=True,
     bfloat16=False,  # as an RCN that grows from a backbone
     conforms=True,

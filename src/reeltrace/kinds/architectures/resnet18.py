@@ -11,11 +11,12 @@ from reeltrace.registry.needs import kernels
 
 
 class ResNetOptions(Strict):
-    """What basu2021 leaves open in its 3D ResNet-18: kernel and stride of the stem, and its max-pool."""
+    """What basu2021 leaves open in its 3D ResNet-18: kernel and stride of the stem, max-pool, how maps are halved."""
 
     stem_kernel: Triple
     stem_stride: Triple
     max_pool: Flag
+    downsampling: Literal["strided", "smoothed"] = "strided"
 
 
 class ResNet18Model(GroupModel):
@@ -30,6 +31,11 @@ class ResNet18Model(GroupModel):
             raise ValueError(OPTIONS)
         if any(extent % 2 == 0 for extent in self.options.stem_kernel):
             raise ValueError(f"stem_kernel must be odd along each axis, found {list(self.options.stem_kernel)}")
+        if self.options.downsampling == "smoothed" and max(self.options.stem_stride) > 2:
+            found = list(self.options.stem_stride)
+            raise ValueError(
+                f"stem_stride must be 1 or 2 along each axis where downsampling is smoothed, found {found}"
+            )
         return self
 
 
@@ -40,7 +46,8 @@ def _work(entry: ResNet18Model, videos: bool) -> int:
 def _least(entry: ResNet18Model, backbone: None, classes: int) -> Least:
     """Half the weights of the widest convolutions: of widths that are divided by a root the fraction is dropped."""
     assert entry.options is not None
-    return Least(kernels(entry.widths, pointwise=False) // 2, entry.widths[0], entry.options.stem_stride)
+    stride = (1, 1, 1) if entry.options.downsampling == "smoothed" else entry.options.stem_stride
+    return Least(kernels(entry.widths, pointwise=False) // 2, entry.widths[0], stride)
 
 
 KIND = Architecture(
