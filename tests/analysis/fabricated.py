@@ -141,11 +141,11 @@ class Project:
     def all(self) -> "Project":
         """Everything up to the report."""
         self.data()
-        self.measure()
         self.pretrained()
         for run in self.registry.used_runs():
             for seed in self.registry.params.seeds:
                 self.trained(run, seed)
+        self.measure()
         self.timed()
         for key in self.registry.params.tables:
             self.aggregate(key)

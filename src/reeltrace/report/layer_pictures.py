@@ -53,11 +53,13 @@ def describe_pictures(binder: Binder, key: str, spec: ReportSpec, inputs: Mappin
         "document": asked["document"],
         "network": metrics["network"],
         "view": metrics["view"],
+        "run": None,
         "checkpoint": file("checkpoint", metrics["checkpoint"], "file of weights", "/checkpoint"),
         "videos": videos,
         "figures": [
             {
                 **figure,
+                "answers": [],
                 "pictures": [
                     _picture(folder, figure["figure"], picture, f"/figures/{f}/pictures/{p}", add)
                     for p, picture in enumerate(figure["pictures"])
@@ -122,6 +124,7 @@ def _picture(folder: Path, number: str, picture: Mapping[str, Any], pointer: str
 
     return {
         **picture,
+        "transform": picture.get("transform"),
         "ids": {
             "shape": shape,
             "channels": part("channels", _numbers(picture["channels"]), "Channels shown, counted from 0"),
