@@ -57,6 +57,7 @@ def check_texts(registry: Registry, root: Path = Path()) -> tuple[str, ...]:
     _check_coverage(documents, root)
     named: dict[str, None] = {}
     ledgers = assumptions.load(documents, root)
+    _check_readings(registry, ledgers)
     _check_sizes(documents.values(), ledgers)
     _check_rests(claimed, ledgers)
     for ledger in ledgers:
@@ -78,6 +79,14 @@ def _check_sizes(documents: Iterable[published.Document], ledgers: Iterable[assu
                 where = f"the ledger of {DOCUMENTS / document.document}"
                 place = f"{document.path}: tests.{name}.ledger"
                 _look_up("assumption", test.ledger, ids.get(document.document, []), place, where)
+
+
+def _check_readings(registry: Registry, ledgers: Iterable[assumptions.Ledger]) -> None:
+    """The open details that readings are of are in the ledger of their document."""
+    ids = {ledger.document: [assumption.id for assumption in ledger.assumptions] for ledger in ledgers}
+    for derived in (each for of in registry.files.readings.values() for each in of):
+        where = f"the ledger of {DOCUMENTS / derived.document}"
+        _look_up("assumption", derived.detail, ids.get(derived.document, []), derived.place, where)
 
 
 def _check_rests(of: Iterable[claims.Claims], ledgers: Iterable[assumptions.Ledger]) -> None:

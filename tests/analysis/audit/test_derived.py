@@ -144,8 +144,9 @@ def test_small_whole_numbers_and_equal_cells_are_no_evidence(seed: int) -> None:
 
 def test_a_digit_that_was_cut_off_is_a_matter_of_rounding() -> None:
     columns = columns_of(3)
-    follows = derived(columns, "ratio")
-    exact = [Fraction(a) / Fraction(b) for a, b in zip(columns["quantity 0"], columns["quantity 1"], strict=True)]
+    follows = derived(columns, "percentage")
+    lines = zip(*(map(Fraction, texts) for texts in columns.values()), strict=True)
+    exact = [RULES["percentage"](list(line)) for line in lines]
     at = next(i for i, value in enumerate(exact) if value * 100 % 1 > Fraction(3, 4))
     follows[at] = printed(exact[at] - Fraction(1, 200), 2)
     (found,) = wrong(sheet({**columns, "derived": follows}))
@@ -189,7 +190,7 @@ def test_large_tables_take_seconds(rows: int, of: int) -> None:
     body = sheet(columns_of(1, rows, of), "", 100, 3000)
     started = time.process_time()
     audit([body])
-    assert time.process_time() - started < 3
+    assert time.process_time() - started < 6
 
 
 def test_a_limit_of_the_search_is_said() -> None:

@@ -143,6 +143,11 @@ def test_a_total_that_is_none(tmp_path: Path) -> None:
     assert (one.sources[0].row, one.sources[0].column, one.severity) == ("b", "total", "decision")
 
 
+def test_totals_of_huge_numbers_are_told(tmp_path: Path) -> None:
+    (one,) = found(tmp_path, "part,left,right,total\na,1e30,33,1e30\nb,1e30,2e30,1e30\n")
+    assert "their sum is 3.00000000e30, printed 1e30" in one.computation
+
+
 def test_text_without_numbers_is_no_finding(tmp_path: Path) -> None:
     assert found(tmp_path, "net,accuracy,other\na,nan,inf\nb,,1e400\nc,-,n/a\nd,none,x=1\n") == []
 

@@ -18,6 +18,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from reeltrace.analysis.audit import exactness
 from reeltrace.analysis.audit.findings import Finding, apart, digits, finding
 from reeltrace.analysis.audit.values import Body, Printed, Sheet
 from reeltrace.analysis.expressions import Interval, combine
@@ -30,6 +31,7 @@ COST = 8_000_000  # pairs times lines times cells of a table beyond which operan
 CONSTANTS = 200  # numbers of other tables that are tried as factors
 MULTIPLES = tuple(range(2, 13))
 RECIPROCALS = (1, 60, 1000, 3600, 1_000_000)  # what is per second, minute or hour over what takes so many parts of it
+NEARLY = 3  # lines of a table that are named as nearly following from others
 BASES = 3  # lines to which all others may be relative, besides the first one
 Floats: TypeAlias = NDArray[np.float64]
 Kind = Literal[
@@ -179,7 +181,7 @@ class _Search:
     """All relations between the lines of one table in one direction."""
 
     def __init__(self, lines: Sequence[Line], constants: Sequence[Printed], name: str, tally: Tally) -> None:
-        self._lines, self._constants, self._tally = lines, constants, tally
+        self._lines, self._constants, self._name, self._tally = lines, constants, name, tally
         self._low = np.stack([line.low for line in lines])
         self._high = np.stack([line.high for line in lines])
         self._value = np.stack([line.value for line in lines])
@@ -211,10 +213,26 @@ class _Search:
             if chance * self._tried < EXPECTED
         ]
         believed += self._families(believed)
+        return self._chosen(list(_once(believed)))
+
+    def _chosen(self, relations: list[Relation]) -> list[Relation]:
+        """Per line the least likely relation by which its numbers were computed; what they are only near to is said.
+
+        Where two lines follow from one by numbers of another table, less is asked of a third: it is likely to as well.
+        """
+        relations.sort(key=lambda relation: relation.expected)
+        family = Counter(_family(r) for r in relations if _odds(self._lines, r) >= exactness.BETTER)
         best: dict[int, Relation] = {}
-        for relation in _once(believed):
-            if relation.target not in best or relation.expected < best[relation.target].expected:
-                best[relation.target] = relation
+        near: dict[int, Relation] = {}
+        for relation in relations:
+            least = 1 if relation.kind in FACTORS and family[_family(relation)] >= 2 else exactness.BETTER
+            if relation.target not in best:
+                fits = _odds(self._lines, relation) >= least or not _farthest(self._lines, relation)
+                (best if fits else near).setdefault(relation.target, relation)
+        apart_ = [relation for target, relation in near.items() if target not in best]
+        self._tally.limits += [_nearly(self._name, self._lines, relation) for relation in apart_[:NEARLY]]
+        if len(apart_) > NEARLY:
+            self._tally.limits.append(f"{self._name}: {len(apart_) - NEARLY} more nearly follow from others")
         return list(best.values())
 
     def _families(self, believed: Sequence[Relation]) -> list[Relation]:
@@ -475,8 +493,49 @@ def _exactly(lines: Sequence[Line], relation: Relation, cell: int) -> tuple[Inte
     return combine("/", product, hundred) if product and relation.kind == "percent" else product, numbers
 
 
+def _given(lines: Sequence[Line], relation: Relation) -> list[tuple[Printed, Interval]]:
+    """The numbers of a line, each with what a relation gives for it, where it gives something."""
+    found = []
+    for cell, number in enumerate(lines[relation.target].cells):
+        ends, _ = _exactly(lines, relation, cell)
+        if number is not None and ends is not None:
+            found.append((number, ends))
+    return found
+
+
+def _odds(lines: Sequence[Line], relation: Relation) -> float:
+    """How much likelier it is that a line was computed by a relation than that it was measured apart."""
+    return exactness.odds([(number.value, number.step, ends) for number, ends in _given(lines, relation)])
+
+
+def _farthest(lines: Sequence[Line], relation: Relation) -> tuple[Printed, Interval] | None:
+    """The cell that departs the most from a relation, and what that gives; None where none departs."""
+    departing = [each for each in _given(lines, relation) if apart(each[1], each[0]) is not None]
+    return max(departing, key=lambda each: abs(each[0].value - _middle(each[1])), default=None)
+
+
+def _middle(ends: Interval) -> Fraction:
+    return (ends[0] + ends[1]) / 2
+
+
+def _family(relation: Relation) -> tuple[Kind, tuple[int, ...], str]:
+    table = relation.constant.table if isinstance(relation.constant, Printed) else ""
+    return relation.kind, relation.operands, table
+
+
+def _nearly(name: str, lines: Sequence[Line], relation: Relation) -> str:
+    farthest = _farthest(lines, relation)
+    assert farthest is not None
+    number, ends = farthest
+    return (
+        f"{name}: {lines[relation.target].name!r} is nearly {_rule(lines, relation)}, as what was measured apart is: "
+        f"not judged by that; farthest off is {number.name}, which would be {digits(_middle(ends), number.step, 1)}"
+    )
+
+
 def _departures(sheet: Sheet, lines: Sequence[Line], relation: Relation) -> Iterator[tuple[tuple[str, str], Finding]]:
     target = lines[relation.target]
+    measured = relation.kind in ("per", "relative", "quotient", "rest", "times", "over")
     agreeing: Counter[str] = Counter()
     departing = []
     for cell, number in enumerate(target.cells):
@@ -504,6 +563,7 @@ def _departures(sheet: Sheet, lines: Sequence[Line], relation: Relation) -> Iter
                 f"{number.name} departs from what the other cells of {target.name!r} follow: {_rule(lines, relation)}",
                 f"{_sum(relation, numbers)} = {digits(middle, number.step)}, printed {number.printed}",
                 (["further digits were cut off instead of rounded"] if cut else [])
+                + (["it was measured, or is another's number, where the others were computed"] if measured else [])
                 + ["it was computed from numbers with more digits than are printed, or from others", "a slip in print"],
             ),
         )

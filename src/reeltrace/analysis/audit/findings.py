@@ -126,6 +126,8 @@ def digits(value: Fraction, like: Fraction, more: int = 2) -> str:
     """A computed number, with so many decimals more than a printed one whose last place is `like`."""
     if 0 < abs(value) < Fraction(1, 10**4):
         return f"{float(value):.{more + 2}e}".replace("e-0", "e-")
+    if abs(value) >= 10**18:  # more digits than are of use to anyone
+        return f"{float(value):.8e}".replace("e+", "e")
     decimals = 0
     while like and like * 10**decimals < 1 and decimals < 12:
         decimals += 1
