@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from reeltrace.errors import UserError
 from reeltrace.recognition import convert as converting
 from reeltrace.recognition import showing
@@ -21,6 +19,7 @@ from reeltrace.recognition.recognise import (
     Guess,
     Stream,
     best,
+    choose_device,
     read_labels,
     read_truth,
     recognise,
@@ -166,7 +165,7 @@ def _net(asked: Asked) -> Loaded:
 
 
 def _streams(asked: Asked, loaded: Loaded) -> list[Stream]:
-    device = _device(asked.device)
+    device = choose_device(asked.device, "--device")
     streams = [stream_of(loaded, device)]
     if asked.flow is not None:
         second = load_net(asked.flow)
@@ -179,12 +178,3 @@ def _streams(asked: Asked, loaded: Loaded) -> list[Stream]:
         second = replace(second, view=replace(loaded.view, mean=second.view.mean, std=second.view.std))
         streams.append(flow_stream(second, raft(asked.raft, device, random=asked.random_raft), device))
     return streams
-
-
-def _device(kind: str) -> torch.device:
-    if kind not in ("auto", "cpu", "cuda"):
-        raise UserError(f"--device {kind}: expected auto, cpu or cuda")
-    there = torch.cuda.is_available()
-    if kind == "cuda" and not there:
-        raise UserError("--device cuda: no CUDA device is available here; use auto or cpu")
-    return torch.device("cuda" if there and kind != "cpu" else "cpu")

@@ -38,6 +38,16 @@ def stream_of(loaded: Loaded, device: torch.device) -> Stream:
     return seen
 
 
+def choose_device(kind: str, option: str) -> torch.device:
+    """`auto` takes a GPU where there is one. Raises UserError, naming the option, for a device that is not there."""
+    if kind not in ("auto", "cpu", "cuda"):
+        raise UserError(f"{option} {kind}: expected auto, cpu or cuda")
+    there = torch.cuda.is_available()
+    if kind == "cuda" and not there:
+        raise UserError(f"{option} cuda: no CUDA device is available here; use auto or cpu")
+    return torch.device("cuda" if there and kind != "cpu" else "cpu")
+
+
 def check_use(loaded: Loaded, channels: int) -> None:
     """Raises UserError where a network is no recogniser of clips with `channels` channels."""
     found = getattr(loaded.config, "channels", 3)

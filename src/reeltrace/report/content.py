@@ -130,6 +130,9 @@ class Comparing(Part):
         description="How far from the nearest end a difference must truly be to be told from it in four of five cases."
     )
     p: float | None = Field(description="How likely a difference so far from the nearest end is by chance.")
+    p_of_videos: float | None = Field(
+        description="The same as if every seed gave the same net, where nets were tested; null elsewhere."
+    )
     settled: bool | None = Field(description="Where nothing is random: whether rounding leaves it certain.")
     how: str | None = Field(description="By which test.")
     why: str | None = Field(description="What is missing.")

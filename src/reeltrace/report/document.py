@@ -20,6 +20,7 @@ from reeltrace.analysis import assumptions, claims, not_reproduced, prose, publi
 from reeltrace.analysis.cells import KINDS, parts
 from reeltrace.analysis.intervals import CONFIDENCE
 from reeltrace.analysis.paired import ALPHA
+from reeltrace.analysis.prediction import ASSUMED_SPREAD
 from reeltrace.analysis.stage import read_history
 from reeltrace.analysis.verdicts import MEANINGS, count
 from reeltrace.artifacts.files import sha256_file
@@ -161,6 +162,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         yardstick=yardstick.table(),
         short_of={place: dict.fromkeys(names, "stand-in data") for place, names in replaced_in.items()},
         alpha=f"{ALPHA:.0%}".replace("%", " %"),
+        assumed_spread=f"{ASSUMED_SPREAD:g}",
         print_of=lambda identity: binder.published_values.get(identity, ("",))[0],
         means_here=claims.MEANS_HERE,
         means_on_print=claims.MEANS_ON_PRINT,
