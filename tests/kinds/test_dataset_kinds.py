@@ -438,6 +438,8 @@ MOVING = {
         ({"course": "straight", "speed": [1.0, 2.0]}, "leaves the frame"),
         ({"course": "wrap", "speed": [1.0, 2.0]}, ""),
         ({"both_ways": ["train", "tests"]}, "both_ways.1"),
+        ({"file_frames": 4}, "file_frames 4 must be at least frames 5"),
+        ({"file_frames": 9}, "speed 1.0 x 8 steps leaves the frame"),
     ],
 )
 def test_other_readings_of_a_motion_are_checked(changes, message):
@@ -453,4 +455,5 @@ def test_a_chain_names_what_differs_from_the_usual_motion():
     words = DATASETS.get("moving-digits").words
     other = {**MOVING, "course": "wrap", "start": "border", "both_ways": ["train"], "digit_sizes": [4, 8]}
     more = {"path": "wrap", "start": "at the border", "both ways in": "train", "sizes of digits": "4, 8"}
+    assert words({**MOVING, "file_frames": 9})["file"] == "9 frames in the test, of which the first are seen"
     assert words(other) == {**words(MOVING), **more}
