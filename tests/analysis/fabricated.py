@@ -1,5 +1,6 @@
 """A finished project made of invented but well-formed artifacts: every stage's files, without any training."""
 
+import importlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ from reeltrace.artifacts.runs import CHECKPOINTS, CLIP_LABEL, LABEL, VIDEO, pred
 from reeltrace.artifacts.video_sets import Row, about_set, count_frames
 from reeltrace.kinds.datasets.moving_digits import MovingDigitsDataset
 from reeltrace.kinds.datasets.videos import VideoDataset
+from reeltrace.kinds.measurement import MEASUREMENTS
 from reeltrace.kinds.measurements.latency import LatencyMeasurement
 from reeltrace.kinds.measurements.networks import NetworksMeasurement
 from reeltrace.kinds.measurements.pictures import PicturesMeasurement
@@ -387,6 +389,13 @@ class Project:
                 continue
             if isinstance(asked, RunPicturesMeasurement):
                 self.run_pictures(key, asked)
+                continue
+            if len(MEASUREMENTS.get(asked.kind).outputs) > 1:  # which run nothing where the user has named nothing
+                folder = self.folder(f"measure/{key}")
+                folder.mkdir(parents=True)
+                spec = self.registry.measure_spec(key)
+                importlib.import_module(MEASUREMENTS.get(asked.kind).stage).run(spec, {}, folder)
+                self.finish(f"measure/{key}", spec, {})
                 continue
             if not isinstance(asked, StructureMeasurement):
                 metrics = {"schema": 1, **invented_metrics(self.registry, key, self.counts)}

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 from jinja2 import nodes
-from markupsafe import Markup
 
 from reeltrace.analysis import assumptions, claims, not_reproduced, prose, published, spans, yardstick
 from reeltrace.analysis.cells import KINDS, parts
@@ -264,7 +263,7 @@ def _environment(root: Path) -> jinja2.Environment:
         lines=appendix.lines, commands=appendix.commands, hashes=appendix.hashes, files=appendix.files
     )
     # Hundreds of rows of the appendix name the same data; what stands in for them is said where the numbers are.
-    environment.filters["untitled"] = lambda words: Markup(re.sub(r'<sup title="[^"]*">', "<sup>", words))
+    environment.filters["untitled"] = lambda words: type(words)(re.sub(r'<sup title="[^"]*">', "<sup>", words))
     environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
     return environment
 
