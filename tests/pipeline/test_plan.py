@@ -269,6 +269,8 @@ def test_pictures_of_a_run_come_after_it_and_rest_on_its_nets_code() -> None:
     plan = Plan(load(PROJECT), PROJECT)
     drawn = [task for task in plan.of("measure") if any(name.startswith("train/") for name in task.inputs)]
     assert drawn
+    order = list(plan.tasks)
+    assert all(order.index(name) < order.index(task.name) for task in plan for name in task.inputs)
     for task in drawn:
         (trained,) = (plan[name] for name in task.inputs if name.startswith("train/"))
         assert set(trained.inputs) <= set(task.inputs)

@@ -125,6 +125,16 @@ class Plan(Graph[Task]):
                 params=(f"datasets.{key}",),
             )
 
+    def _measured(self, keys: Iterable[str]) -> Iterator[Task]:
+        for key in keys:
+            yield self._task(
+                self.registry.measure_spec(key),
+                inputs=tuple(self._pictured(key)),
+                outputs=MEASUREMENTS.get(self.registry.params.measurements[key].kind).outputs,
+                params=tuple(f"measurements.{name}" for name in self._measured_with(key)),
+                given=self._given_to(key),
+            )
+
     def _trained(self, runs: Iterable[str]) -> Iterator[Task]:
         registry, params = self.registry, self.registry.params
         for run in runs:
@@ -167,16 +177,10 @@ class Plan(Graph[Task]):
         used = {name for table in params.tables.values() for name in measurements_of(table)}
         used.update(registry.drawn_pictures())
         yield from self._pretrained(registry.used_runs())
-        for key, asked in params.measurements.items():
-            if key in used:
-                yield self._task(
-                    registry.measure_spec(key),
-                    inputs=tuple(self._pictured(key)),
-                    outputs=MEASUREMENTS.get(asked.kind).outputs,
-                    params=tuple(f"measurements.{name}" for name in self._measured_with(key)),
-                    given=self._given_to(key),
-                )
+        pictured = [key for key in used if registry.pictured_runs(key)]  # after the runs whose nets they draw
+        yield from self._measured(key for key in params.measurements if key in used and key not in pictured)
         yield from self._trained(registry.used_runs())
+        yield from self._measured(key for key in params.measurements if key in pictured)
         for key in self._timed():
             yield self._task(
                 registry.timing_spec(key),
