@@ -102,7 +102,7 @@ class Sheet:
 class Body:
     """The tables of one document and the located numbers of its prose.
 
-    `tests` are all its test sets, `notes` what was not read of it or not judged.
+    `tests` are all its test sets, `notes` what was not read of it or not judged, `read` what was, of a foreign file.
     """
 
     document: str
@@ -111,6 +111,7 @@ class Body:
     tests: tuple[TestSize, ...] = ()
     transcription: published.Document | None = None
     notes: tuple[str, ...] = ()
+    read: str = ""
 
     def numbers(self) -> Iterator[Printed]:
         """All of them."""
