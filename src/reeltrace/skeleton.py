@@ -82,6 +82,16 @@ claims: []
 
 assumptions: []
 """,
+    "not_reproduced.yaml": """\
+# What {key} describes that stands nowhere here, and why: every table and figure of it is transcribed, shown, or here.
+#   - id: {key}-survey
+#     what: "the nets of other authors"
+#     place: "section 2"
+#     because: "the document cites them and runs none"
+#     figures: ["1"]
+
+not_reproduced: []
+""",
     "README.md": """\
 # {key}: {title}
 

@@ -38,7 +38,7 @@ def test_it_follows_its_schema(content: Any) -> None:
 def test_every_document_and_every_cell_is_in_it(content: Any, project: Project) -> None:
     headers = project.registry.files.headers
     assert {cell["document"] for cell in content["cells"]} == set(headers)
-    for part in ("claims", "assumptions"):
+    for part in ("claims", "assumptions", "not_reproduced"):
         having = {key for key in headers if (REPOSITORY / "documents" / key / f"{part}.yaml").is_file()}
         assert {entry["document"] for entry in content[part]} == having
     check_cells(content, project)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from conftest import PROJECT
-from reeltrace.analysis import prose, published
+from reeltrace.analysis import not_reproduced, prose, published
+from reeltrace.analysis.places import Text
 from reeltrace.analysis.spans import Spans, load, misplaced, name_of, unbound
 
 DOCUMENTS = ("basu2021", "gavves-lecture5", "iqbal2017", "mahler2020", "singh2019supp")
@@ -44,6 +45,14 @@ def test_the_test_sets_of_the_prose_are_those_of_the_tables(key: str) -> None:
 @pytest.mark.parametrize("key", DOCUMENTS)
 def test_each_value_stands_at_its_place(key: str) -> None:
     assert misplaced(published.load(key, PROJECT), prose.load(key, PROJECT), bound(key), content(key)) == []
+
+
+@pytest.mark.parametrize("key", DOCUMENTS)
+def test_every_table_and_figure_is_here_or_said_not_to_be(key: str) -> None:
+    """Each caption of the text is that of a table that is transcribed, of a figure that is shown, or in the list."""
+    (coverage,) = not_reproduced.load([key], PROJECT)
+    tables = {name: table.place for name, table in published.load(key, PROJECT).tables.items()}
+    assert list(not_reproduced.problems(coverage, tables, Text(content(key).decode()))) == []
 
 
 @pytest.mark.parametrize("key", DOCUMENTS)

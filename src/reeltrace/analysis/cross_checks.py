@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from reeltrace.analysis import assumptions, claims, prose, published
+from reeltrace.analysis import assumptions, claims, not_reproduced, prose, published
 from reeltrace.analysis.assumptions import Assumption
 from reeltrace.analysis.audit import relations
 from reeltrace.analysis.audit.values import Library, of_document
@@ -54,6 +54,7 @@ def check_texts(registry: Registry, root: Path = Path()) -> tuple[str, ...]:
         library = Library(of_document(found, prose.load(name, root)) for name, found in documents.items())
         for name in documents:
             relations.load(name, library, root)
+    _check_coverage(documents, root)
     named: dict[str, None] = {}
     ledgers = assumptions.load(documents, root)
     _check_sizes(documents.values(), ledgers)
@@ -86,6 +87,18 @@ def _check_rests(of: Iterable[claims.Claims], ledgers: Iterable[assumptions.Ledg
         place = f"{DOCUMENTS / document / claims.FILE}: claim {claim.id!r}: rests_on"
         for name in claim.rests_on:
             _look_up("assumption", name, ids.get(document, []), place, f"the ledger of {DOCUMENTS / document}")
+
+
+def _check_coverage(documents: Mapping[str, published.Document], root: Path) -> None:
+    """No table is both transcribed and said to be not reproduced: one that is not run says so by itself."""
+    for of in not_reproduced.load(documents, root):
+        for described in of.not_reproduced:
+            for number in described.tables:
+                if number in documents[of.document].tables:
+                    raise UserError(
+                        f"{DOCUMENTS / of.document / not_reproduced.FILE}: entry {described.id!r}: tables: "
+                        f"{number!r} is transcribed in {documents[of.document].path}; remove it from one of them"
+                    )
 
 
 def _table(number: str, place: str, document: published.Document) -> published.Table:

@@ -27,9 +27,9 @@ _REWRITES = (
     (r"\s+", " "),
 )
 _SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
-_NUMBER = r"\d+(?:\.\d+)*"
+_NUMBER = r"(?:[A-Z]\.)?\d+(?:\.\d+)*"  # with a letter in an appendix
 _HEADING = re.compile(
-    rf"^(?:#+ (?P<marked>{_NUMBER})\.? |(?P<dotted>\d+(?:\.\d+)*)\. (?=[A-Z])|(?P<plain>\d+(?:\.\d+)+) (?=[A-Z0-9])"
+    rf"^(?:#+ (?P<marked>{_NUMBER})\.? |(?P<dotted>{_NUMBER})\. (?=[A-Z]|\dD )|(?P<plain>\d+(?:\.\d+)+) (?=[A-Z0-9])"
     r"|Chapter (?P<chapter>\d+)$)[^\t\n]*$",
     re.MULTILINE,
 )
@@ -174,6 +174,11 @@ class Text:
     def blocks(self) -> list[tuple[Line, ...]]:
         """The tables: runs of lines with tabs."""
         return [tuple(_lines(match[0], match.start())) for match in _BLOCK.finditer(self.text)]
+
+    @cached_property
+    def captions(self) -> list[tuple[str, str, Region]]:
+        """All captions: "table" or "figure", the number, and where it stands."""
+        return [(match["what"].casefold(), match["number"], match.span()) for match in _CAPTION.finditer(self.text)]
 
     def _caption(self, what: str, number: str, base: tuple[Region, ...]) -> Region:
         """The caption of a table or figure, in the regions or, where it floated away, elsewhere."""

@@ -34,7 +34,16 @@ __all__ = ["STAGES", "Plan", "Task", "code_sha256", "load_plan", "report_texts"]
 
 PUBLISHED = "published.yaml"
 # of a document, besides its templates
-TEXTS = (HEADER, PUBLISHED, "prose.yaml", "spans.json", "relations.yaml", "claims.yaml", "assumptions.yaml")
+TEXTS = (
+    HEADER,
+    PUBLISHED,
+    "prose.yaml",
+    "spans.json",
+    "relations.yaml",
+    "claims.yaml",
+    "assumptions.yaml",
+    "not_reproduced.yaml",
+)
 TEMPLATE = ".html.j2"
 
 

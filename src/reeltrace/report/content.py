@@ -187,6 +187,26 @@ class Assumption(Part):
     departs: bool = Field(description="Whether what is run is not what the document says, at any scale.")
 
 
+class Described(Part):
+    """What a document describes and what is not reproduced here."""
+
+    document: str = Field(description="The key of the document.")
+    id: str = Field(description="The name of the entry.")
+    what: str = Field(description="What the document describes.")
+    place: str = Field(description="Where it does.")
+    because: str = Field(description="Why it is not reproduced.")
+    tables: list[str] = Field(description="The tables of the document that belong to it.")
+    figures: list[str] = Field(description="The figures of the document that belong to it.")
+
+
+class Shown(Part):
+    """Figures of a document that the page has in another form."""
+
+    document: str = Field(description="The key of the document.")
+    figures: list[str] = Field(description="Their numbers in the document.")
+    how: str = Field(description="Where and how the page shows them.")
+
+
 class Sides(Part):
     """The videos of an official split by side."""
 
@@ -376,6 +396,8 @@ class Content(Part):
         description="By document, the text that `span` of its cells is of; without the documents whose text nobody has."
     )
     assumptions: list[Assumption] = Field(description="The ledger: what documents leave open, and what was chosen.")
+    not_reproduced: list[Described] = Field(description="What documents describe that is not reproduced here.")
+    shown: list[Shown] = Field(description="Figures of documents that the page has in another form.")
     overrides: list[Departure] = Field(description="Where the active scale departs from the documents.")
     datasets: list[Dataset] = Field(description="What the clips are.")
     pictures: list[Pictures] = Field(description="What measurements of pictures drew, of those with a checkpoint.")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 from jinja2 import nodes
 
-from reeltrace.analysis import assumptions, claims, prose, published, spans, yardstick
+from reeltrace.analysis import assumptions, claims, not_reproduced, prose, published, spans, yardstick
 from reeltrace.analysis.cells import KINDS, parts
 from reeltrace.analysis.intervals import CONFIDENCE
 from reeltrace.analysis.paired import ALPHA
@@ -82,6 +82,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
     all_claims = claims.load(documents, root)
     told = {name: prose.load(name, root) for name in documents}
     ledgers = assumptions.load(documents, root)
+    coverage = {each.document: each for each in not_reproduced.load(documents, root)}
     binder = Binder()
     bound = {name: found for name in prints if (found := spans.load(name, root)) is not None}
     reference = None if spec.reference is None else read_reference(root / spec.reference, spec.reference)
@@ -124,6 +125,10 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         "audit": [finding.model_dump(mode="json") for finding in audited.findings],
         "texts": {name: found.text.model_dump() for name, found in bound.items()},
         "assumptions": assumed,
+        "not_reproduced": [
+            {"document": name, **d.model_dump(mode="json")} for name, of in coverage.items() for d in of.not_reproduced
+        ],
+        "shown": [{"document": name, **s.model_dump(mode="json")} for name, of in coverage.items() for s in of.shown],
         "overrides": [said_by(o.model_dump(mode="json"), ledgers) for o in spec.overrides],
         "datasets": [{k: v for k, v in d.items() if k not in OF_THE_PAGE} for d in datasets],
         "pictures": [_without_bytes(one) for one in drawn],
