@@ -10,9 +10,8 @@ from fractions import Fraction
 from reeltrace.analysis import prose, published
 from reeltrace.analysis.expressions import ALL, Interval, Reference
 from reeltrace.kinds.rounding import decimals_of
-from reeltrace.kinds.unit import UNITS
+from reeltrace.kinds.unit import EXACT, UNITS
 
-EXACT = ("count", "words", "fraction")  # units whose numbers are printed whole
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:e[+-]?\d{1,2})?")
 
 
