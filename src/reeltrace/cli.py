@@ -66,7 +66,8 @@ def _before_all(
 @app.command()
 def run(
     stage: Annotated[
-        str, typer.Argument(help="data, frames, pretrain, features, measure, train, timing, aggregate or report")
+        str,
+        typer.Argument(help="data, frames, pretrain, features, measure, train, timing, aggregate, reading or report"),
     ],
     key: Annotated[str, typer.Argument(help="the key of the artifact, as `reeltrace status` lists it")],
     scale: Annotated[str | None, typer.Option("--scale", help="Another scale than params.yaml names.")] = None,
@@ -291,7 +292,7 @@ def verify(
     again = None if replay is None else Share.read("--replay", replay, seed if bulk is None else bulk.seed)
     if name is None:
         texts_there()  # or the variable is wrong, which is better said before any work
-    plan = load_plan(ROOT)
+    plan = load_plan(ROOT).with_made()
     scale, results = plan.registry.scale, ROOT / RESULTS / plan.registry.scale
     only = None if name is None else _behind(plan, name)
     asked = [task for task in plan if only is None or task.name in only]
@@ -651,6 +652,84 @@ def export(
     folders = {task.name: task.folder for task in plan if (task.folder / MANIFEST).is_file()}
     for path in write_export(form, folders, ROOT, output, document):
         print(path)
+
+
+@app.command()
+def convert(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A public checkpoint: .pyth, .pth, .pt, or Caffe2's .pkl.")
+    ],
+    architecture: Annotated[
+        str, typer.Option("--architecture", help="slowfast, slowfast-detection, nonlocal_i3d or r2plus1d")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The checkpoint to write.")],
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A value that shapes do not tell, such as alpha=8."),
+    ] = None,
+    frames: Annotated[int | None, typer.Option("--frames", help="Of a view, which no file tells.")] = None,
+    stride: Annotated[int | None, typer.Option("--stride", help="From one frame of a view to the next.")] = None,
+    crop: Annotated[int | None, typer.Option("--crop", help="Of a view, in pixels.")] = None,
+) -> None:
+    """Bring public weights (PySlowFast, pytorchvideo, torchvision, VMZ) into a checkpoint for `recognise`."""
+    from reeltrace.kinds.points import load
+
+    view = {"frames": frames, "stride": stride, "crop": crop}
+    for line in load("reeltrace.recognition.command:convert")(file, architecture, output, changes or (), view):
+        print(_printable(line))
+
+
+@app.command()
+def recognise(
+    video: Annotated[Path, typer.Argument(metavar="VIDEO", help="A video, or with --truth a folder of videos.")],
+    checkpoint: Annotated[
+        Path | None, typer.Option("--checkpoint", help="Of a network, as `reeltrace convert` writes it.")
+    ] = None,
+    random: Annotated[
+        str | None, typer.Option("--random", metavar="NETWORK", help="Random weights, for trying: slowfast, r2plus1d.")
+    ] = None,
+    labels: Annotated[Path | None, typer.Option("--labels", help="Names of the classes: a line each, or JSON.")] = None,
+    truth: Annotated[
+        Path | None,
+        typer.Option("--truth", help="A csv of a folder's videos, columns video and label: top-1 and top-5."),
+    ] = None,
+    views: Annotated[str, typer.Option("--views", help="Clips times crops that are averaged.")] = "10x3",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The video with its labels, as .mp4.")] = None,
+    figure: Annotated[Path | None, typer.Option("--figure", help="Frames with their labels, as .png or .svg.")] = None,
+    frames: Annotated[int | None, typer.Option("--frames", help="Of a view, where not the checkpoint's.")] = None,
+    stride: Annotated[int | None, typer.Option("--stride", help="From one frame of a view to the next.")] = None,
+    side: Annotated[int | None, typer.Option("--side", help="Pixels of the shorter side.")] = None,
+    crop: Annotated[int | None, typer.Option("--crop", help="Pixels of the square that is cut.")] = None,
+    flow: Annotated[
+        Path | None, typer.Option("--flow", help="A second checkpoint, of a network that sees optical flow.")
+    ] = None,
+    raft: Annotated[Path | None, typer.Option("--raft", help="Weights of torchvision's RAFT, for --flow.")] = None,
+    random_raft: Annotated[bool, typer.Option("--random-raft", help="RAFT with random weights, for trying.")] = False,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda")] = "auto",
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of random weights, and of the frames of a figure.")] = 0,
+) -> None:
+    """Say which actions a network sees in a video; write them on it, or count how often it is right in a folder."""
+    from reeltrace.kinds.points import load
+
+    asked = load("reeltrace.recognition.command:Asked")(
+        path=video,
+        checkpoint=checkpoint,
+        random=random,
+        labels=labels,
+        truth=truth,
+        views=views,
+        output=output,
+        figure=figure,
+        view={"frames": frames, "stride": stride, "side": side, "crop": crop},
+        flow=flow,
+        raft=raft,
+        random_raft=random_raft,
+        device=device,
+        seed=seed,
+    )
+    with _telling("recognise") as tell:
+        for line in load("reeltrace.recognition.command:recognise_lines")(asked, tell):
+            print(_printable_line(line), flush=True)
 
 
 new = typer.Typer(no_args_is_help=True, help="Begin something of your own.")

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from conftest import write_files
 from invented import DOCUMENTS, FILES
+from reeltrace.analysis.readings import output as readings_output
 from reeltrace.analysis.stage import outputs as aggregate_outputs
 from reeltrace.analysis.timing import measured
 from reeltrace.artifacts.formats import ABOUT, BROKEN_VIDEOS, CLIPS, FRAMES, PREDICTIONS, SCORES, VIDEO_INDEX
@@ -174,8 +175,8 @@ class Project:
             write_json(folder / RECEIPT, {**receipt, "facts": facts})
         return measured(folder)
 
-    def data(self) -> None:
-        for key in self.registry.used_datasets():
+    def data(self, keys: Sequence[str] | None = None) -> None:
+        for key in self.registry.used_datasets() if keys is None else keys:
             dataset = self.registry.params.datasets[key]
             if isinstance(dataset, VideoDataset):
                 self.videos(key, dataset)
@@ -432,11 +433,24 @@ class Project:
         run(spec, {}, folder)
         self.finish(f"measure/{key}", spec, {})
 
+    def read(self) -> None:
+        """The runs under readings, which tables need the others of, and what is found."""
+        self.data(self.registry.used_datasets(self.registry.reading_runs()))
+        for run in self.registry.reading_runs():
+            for seed in self.registry.params.seeds:
+                self.trained(run, seed)
+        for document in self.registry.read_documents():
+            spec, name = self.registry.reading_spec(document), f"reading/{document}"
+            self.finish(name, spec, {"readings.json": readings_output(spec, self.inputs_of(name), self.root)})
+
     def aggregate(self, key: str) -> None:
         spec, name = self.registry.aggregate_spec(key), f"aggregate/{key}"
         self.finish(name, spec, aggregate_outputs(spec, self.inputs_of(name), self.root))
 
     def report(self) -> None:
+        """The report; where it shows readings, these first."""
+        if self.registry.params.readings:
+            self.read()
         from reeltrace.report.document import build
 
         spec = self.registry.report_spec()

@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reeltrace.analysis.expressions import BITS, DEPTH, LENGTH, Interval, Reference, combine, parse, reference
+from reeltrace.analysis.expressions import (
+    BITS,
+    DEPTH,
+    LENGTH,
+    Interval,
+    Reference,
+    combine,
+    constant,
+    parse,
+    reference,
+)
 
 VALUES = {"a": Fraction(3), "b": Fraction(4), "c": Fraction("0.5"), "zero": Fraction(0)}
 
@@ -192,3 +202,39 @@ def test_two_slashes_are_one_within_a_name() -> None:
     (reference,) = parse("1 / {table/row//s/clips // s}").references
     assert (reference.row, reference.column) == ("row/s", "clips / s")
     assert str(reference) == "{table/row//s/clips // s}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        " * ".join(["{1/a/x} ** 12"] * 30),  # 10 ** 360, were {1/a/x} ten
+        "{1/a/x} ** 12 * " * 8 + "{1/a/x} ** 5",  # 10 ** 101
+        " + ".join(f"1 / {n} ** 12" for n in range(100_003, 100_060, 2)),  # long, not large
+    ],
+)
+def test_numbers_that_outgrow_what_is_computed_with_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="a number of more than"):
+        parse(text).value(lambda _: Fraction(10))
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "expected"),
+    [
+        ("{1/a/x}", "{1/a/x}", True),
+        ("{1/a/x} + {1/b/x}", "{1/b/x} + {1/a/x}", True),
+        ("2 * {1/a/x} - {1/a/x}", "{1/a/x}", True),
+        ("max({1/a/x}, {1/b/x})", "max({1/b/x}, {1/a/x})", True),
+        ("{1/a/x} + 1", "{1/a/x}", True),  # one more, whatever it is
+        ("{1/a/x} / ({1/b/x} - {1/b/x})", "{1/a/x}", True),  # never anything
+        ("{1/a/x} - {1/b/x}", "{1/b/x} - {1/a/x}", False),
+        ("{1/a/x}", "{1/b/x}", False),
+        ("{1/a/x} * {1/a/x}", "{1/a/x}", False),
+        ("min({1/a/x}, {1/b/x})", "{1/a/x}", False),
+        ("{prose:a}", "3", False),
+        ("3 * 2", "2 * 3", True),
+        ("1 + 1", "2", False),  # arithmetic may be what is claimed
+        ("5 - 3", "3 - 5", False),
+    ],
+)
+def test_what_comes_out_the_same_whatever_the_values_are(left: str, right: str, expected: bool) -> None:
+    assert constant(parse(left), parse(right), lambda a, b: a - b) is expected

@@ -52,4 +52,13 @@ def test_every_word_is_printed_with_its_margin() -> None:
     named = {operation.removesuffix(" above") for operation in OPERATIONS if not operation.endswith("below")}
     assert {row["word"] for row in yardstick.table()} == named
     assert yardstick.phrase("times", Fraction(3)) == "is at least 3 times"
+    assert (yardstick.phrase("about", Fraction(2)), yardstick.phrase("about", None)) == ("is about 2 times", "is about")
     assert yardstick.phrase("significantly below", None) == "is significantly below"
+
+
+@pytest.mark.parametrize(
+    ("factor", "percent"),
+    [("2", 25), ("3", Fraction(50, 3)), ("4", 15), ("20", 15), ("0.5", 15), ("0.125", 15), ("1/3", 15)],
+)
+def test_about_leaves_its_margin_or_the_rounding_of_the_factor_where_that_is_more(factor: str, percent: float) -> None:
+    assert yardstick.room(Fraction(factor)) == percent

@@ -149,19 +149,22 @@ def test_numbers_of_claims_are_held_to_their_record() -> None:
         "right": 1.41,
         "visible": 1.313,
     }
-    claims = {"gains": {"id": "gains", "p_adjusted": 0.0123, "rule": [{"here": here, "print": here | {"p": 0.0312}}]}}
+    rule = [{"here": here | {"p_of_videos": 0.002}, "print": here | {"p": 0.0312, "p_of_videos": None}}]
+    claims = {"gains": {"id": "gains", "p_adjusted": 0.0123, "rule": rule}}
 
     def agree(place: str, printed: str) -> bool | None:
         return check.claim_agrees({"id": f"claim/{place}", "printed": printed}, claims)
 
-    assert agree("gains/1/here", "−31.04 [−42.07, −20.01], p below 0.001")
+    assert agree("gains/1/here", "−31.04 [−42.07, −20.01], p below 0.001, of the videos alone p = 0.002")
     assert agree("gains/1/print", "−31.04 [−42.07, −20.01], p = 0.031")
     assert agree("gains/1/print", "−31.04 [−42.07, −20.01], p = 0.031, seen from 1.31 on")
     assert agree("gains/1/print", "−31.04 [−42.07, −20.01], p = 0.031 and more words") is None
     assert agree("gains/1/left/here", "-29.63") and agree("gains/p", "p = 0.012")
     for place, printed in (
-        ("gains/1/here", "−31.04 [−42.07, 20.01], p below 0.001"),
-        ("gains/1/here", "31.04 [−42.07, −20.01], p below 0.001"),
+        ("gains/1/here", "−31.04 [−42.07, 20.01], p below 0.001, of the videos alone p = 0.002"),
+        ("gains/1/here", "31.04 [−42.07, −20.01], p below 0.001, of the videos alone p = 0.002"),
+        ("gains/1/here", "−31.04 [−42.07, −20.01], p below 0.001, of the videos alone p = 0.003"),
+        ("gains/1/here", "−31.04 [−42.07, −20.01], p below 0.001"),
         ("gains/1/print", "−31.04 [−42.07, −20.01], p below 0.001"),
         ("gains/1/print", "−31.04 [−42.07, −20.01], p = 0.032"),
         ("gains/1/print", "−31.04 [−42.07, −20.01]"),

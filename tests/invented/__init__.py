@@ -33,7 +33,8 @@ def _files() -> dict[str, str]:
     return own | {
         f"documents/{folder.name}/{name}": (folder / name).read_text(encoding="utf-8")
         for folder in folders
-        for name in ("document.yaml", "experiments.yaml", "quick.yaml", "smoke.yaml")
+        for name in ("document.yaml", "experiments.yaml", "quick.yaml", "smoke.yaml", "readings.yaml")
+        if (folder / name).exists()
     }
 
 

@@ -39,12 +39,14 @@ def test_what_is_kept_is_the_plan(known: Path) -> None:
     plan, graph = load_plan(known), kept.read(known)
     assert graph is not None
     assert (graph.scale, graph.tables, list(graph.tasks)) == (plan.scale, plan.tables, list(plan.tasks))
+    assert list(graph.asides) == list(plan.asides) != []
+    assert graph.jobs().keys() == graph.whole().tasks.keys() == plan.whole().tasks.keys()
     for task, node in zip(plan, graph, strict=True):
         for name in ("name", "inputs", "outputs", "texts", "given", "sources", "folder", "manifest", "files"):
             assert getattr(node, name) == getattr(task, name)
         assert node.spec_text() == task.spec_text()
         assert node.spec_sha256 == task.spec_sha256
-    assert graph.jobs() == jobs(plan)
+    assert graph.jobs() == jobs(plan.whole())
     assert not graph.dvc_is_current()
     assert write_dvc(plan) and graph.dvc_is_current()
     assert {name: [task.name for task in tasks] for name, tasks in graph.named().items()} == {

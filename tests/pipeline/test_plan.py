@@ -60,7 +60,7 @@ def test_tasks_come_after_their_inputs(plan: Plan) -> None:
 def test_every_run_that_tables_share_is_one_task(plan: Plan) -> None:
     trained = [task.key for task in plan.of("train")]
     params = plan.registry.params
-    assert len(trained) == len(set(trained)) == len(params.runs) * len(params.seeds)
+    assert len(trained) == len(set(trained)) == len(plan.registry.used_runs()) * len(params.seeds)
 
 
 def test_every_table_of_a_run_reads_it(made_up: Plan) -> None:
@@ -101,12 +101,18 @@ def test_at_paper_scale_weights_are_downloaded_and_a_listed_set_is_the_user_s() 
 def test_what_one_may_ask_for_by_name_comes_with_all_that_it_is_made_of(plan: Plan) -> None:
     named = plan.named()
     tables = set(plan.registry.params.tables)
-    assert named.keys() == tables | {table.document for table in plan.registry.params.tables.values()}
+    assert named.keys() == tables | {table.document for table in plan.registry.params.tables.values()} | {"readings"}
+    readings = named.pop("readings")
+    assert {task.name for task in readings if task.stage in ("aggregate", "reading")} == {
+        task.name for task in plan.whole().of("reading")
+    }
+    assert set(plan.asides) <= {task.name for task in readings}
+    for tasks in (*named.values(), readings):
+        names = [task.name for task in tasks]
+        assert all(set(task.inputs) <= set(names[:position]) for position, task in enumerate(tasks))
     for name, tasks in named.items():
         keys = {task.key for task in tasks if task.stage == "aggregate"}
         assert keys == ({name} if name in tables else {key for key in tables if key.startswith(f"{name}-")})
-        names = [task.name for task in tasks]
-        assert all(set(task.inputs) <= set(names[:position]) for position, task in enumerate(tasks))
 
 
 @pytest.mark.parametrize("name", ["data", "all"])
@@ -167,7 +173,7 @@ def maker(plan: Plan, task: Task) -> Maker:
 
 ALONE: set[Maker] = {(module, (), None) for module in STAGE_MODULES}
 PLANS = (load_plan(PROJECT), Plan(load(PROJECT, "paper"), PROJECT))
-MADE_BY = sorted({maker(of, task) for of in PLANS for task in of} | ALONE, key=str)
+MADE_BY = sorted({maker(of, task) for of in PLANS for task in of.whole()} | ALONE, key=str)
 
 
 @pytest.fixture(scope="module")
@@ -275,7 +281,7 @@ def test_a_change_in_a_module_makes_exactly_those_stages_stale_that_load_it(
     registry = load(workspace)
 
     def codes() -> dict[Maker, str]:
-        plan = Plan(registry, workspace)
+        plan = Plan(registry, workspace).whole()
         return {by: code_sha256(task, workspace) for by, task in {maker(plan, task): task for task in plan}.items()}
 
     before = codes()
@@ -294,20 +300,30 @@ def test_a_change_in_a_module_makes_exactly_those_stages_stale_that_load_it(
 @pytest.mark.parametrize(
     ("file", "old", "new", "stages"),
     [
-        ("kinds/tables/results.py", "return (runs,) if isinstance(runs, str)", "return () if runs", "aggregate report"),
-        ("kinds/tables/measured.py", "tuple(dict.fromkeys([*(column.", "tuple(set([*(column.", "aggregate report"),
-        ("kinds/unit.py", "+ 3)", "+ 4)", "aggregate report"),
-        ("kinds/units/experiments.py", "decimals=3", "decimals=4", "aggregate report"),
-        ("kinds/rounding.py", "== 1)", "== 0)", "aggregate report"),
+        (
+            "kinds/tables/results.py",
+            "return (runs,) if isinstance(runs, str)",
+            "return () if runs",
+            "aggregate report",
+        ),
+        (
+            "kinds/tables/measured.py",
+            "tuple(dict.fromkeys([*(column.",
+            "tuple(set([*(column.",
+            "aggregate report",
+        ),
+        ("kinds/unit.py", "+ 3)", "+ 4)", "aggregate reading report"),
+        ("kinds/units/experiments.py", "decimals=3", "decimals=4", "aggregate reading report"),
+        ("kinds/rounding.py", "== 1)", "== 0)", "aggregate reading report"),
         ("kinds/tables/results.py", '"error", "clip-top1"', '"clip-top1", "error"', "aggregate report"),
-        ("artifacts/pointers.py", 'replace("~0", "~")', 'replace("~0", "")', "aggregate report"),
+        ("artifacts/pointers.py", 'replace("~0", "~")', 'replace("~0", "")', "aggregate reading report"),
         ("artifacts/json_values.py", "sort_keys=True", "sort_keys=False", " ".join(STAGES)),
         ("artifacts/files.py", "temporary.replace(path)", "path.touch()", " ".join(STAGES)),
         (
             "registry/strict_yaml.py",
             "return super().construct_mapping(",
             "return dict(",
-            "data pretrain measure aggregate report",
+            "data pretrain measure aggregate reading report",
         ),
         ("machine/memory.py", "return min((size for", "return max((size for", "pretrain features train measure"),
         ("machine/control_groups.py", "used[0] + _cached", "used[0] - _cached", "pretrain features train measure"),
@@ -324,7 +340,7 @@ def test_a_changed_behaviour_changes_the_code_of_the_stages_that_call_it(
     workspace: Path, file: str, old: str, new: str, stages: str
 ) -> None:
     def codes() -> dict[str, str]:
-        return {task.name: code_sha256(task, workspace) for task in load_plan(workspace)}
+        return {task.name: code_sha256(task, workspace) for task in load_plan(workspace).whole()}
 
     before = codes()
     edit(workspace / SOURCES / file, old, new)
@@ -412,7 +428,7 @@ def digests(workspace: Path) -> dict[str, tuple[str, int]]:
         ("measure/search.py", {"measure.search_stage"}),
         ("analysis/blocks.py", {"analysis.stage"}),
         ("report/charts.py", {"report.stage"}),
-        ("analysis/published.py", {"analysis.stage", "report.stage"}),
+        ("analysis/published.py", {"analysis.readings", "analysis.stage", "report.stage"}),
         ("data/declared.yaml", set()),
         ("cli.py", set()),
         ("unheard_of.py", set()),

@@ -29,7 +29,8 @@ try:
     launching.refuse_place(PROJECT)
     variables.check()
     processor.check_limits()
-    PLAN = load()
+    REPORTED = load()
+    PLAN = REPORTED.whole()  # with what the report does not wait for
     check_sources(PLAN)
     refuse_unreadable(PLAN)
     refresh_specs(PLAN)

@@ -22,6 +22,27 @@ rule aggregate:
         "sh workflow/reeltrace run aggregate {wildcards.key:q} > {log:q} 2>&1"
 
 
+rule reading:
+    input:
+        spec=f"{FOLDER}/reading/{{key}}/spec.json",
+        manifests=manifests("reading"),
+        sources=sources("reading"),
+    output:
+        manifest=f"{FOLDER}/reading/{{key}}/manifest.json",
+    log:
+        f"{FOLDER}/logs/reading-{{key}}.log",
+    wildcard_constraints:
+        key=keys("reading"),
+    priority: priority_of("reading")
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=memory("reading"),
+    shell:
+        "sh workflow/reeltrace run reading {wildcards.key:q} > {log:q} 2>&1"
+
+
 rule report:
     input:
         spec=f"{FOLDER}/report/{{key}}/spec.json",
@@ -43,7 +64,8 @@ rule report:
         "sh workflow/reeltrace run report {wildcards.key:q} > {log:q} 2>&1"
 
 
-# `snakemake basu2021` makes the tables of a document, `snakemake basu2021-table3` one table, with all that they rest on.
+# `snakemake basu2021` makes the tables of a document, `snakemake basu2021-table3` one table, with all that they rest on;
+# `snakemake readings` makes what is found where a document is read otherwise.
 for each, tasks in TARGETS.items():
 
     rule:

@@ -11,9 +11,10 @@ against the spread between seeds: with fewer than three nothing can be told.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -30,12 +31,15 @@ from pydantic import (
 )
 
 from reeltrace.analysis import paired, published, yardstick
-from reeltrace.analysis.expressions import Expression, Reference, parse
+from reeltrace.analysis.expressions import Expression, Reference, constant, limited, parse
 from reeltrace.analysis.hidden import QUANTITIES
 from reeltrace.analysis.intervals import Z, guessing
+from reeltrace.analysis.prediction import ASSUMED_SPREAD, ENOUGH_SEEDS, Z_POWER
 from reeltrace.analysis.prose import ProseValue
 from reeltrace.analysis.published import read_lists
-from reeltrace.analysis.yardstick import WITH_FACTOR, WORDS, Operation, Word
+from reeltrace.analysis.yardstick import ABOUT, LARGEST, SMALLEST, WITH_FACTOR, WORDS, Operation, Word
+from reeltrace.artifacts.names import DOCUMENTS
+from reeltrace.errors import UserError
 from reeltrace.kinds.rounding import decimals_of
 from reeltrace.kinds.table import TABLES
 from reeltrace.kinds.unit import UNITS
@@ -46,7 +50,7 @@ OnPrint = Literal["supported", "contradicted", "not distinguishable", "cannot be
 Here = Literal["holds", "fails", "cannot tell", "vacuous", "not run"]
 ON_PRINT: tuple[OnPrint, ...] = ("supported", "contradicted", "not distinguishable", "cannot be judged")
 HERE: tuple[Here, ...] = ("holds", "fails", "cannot tell", "vacuous", "not run")
-SEEN = Z + 0.8416212335729143  # standard errors that are told from none in 80 % of cases
+SEEN = Z + Z_POWER  # standard errors that are told from none in 80 % of cases
 MEANS_ON_PRINT: Mapping[OnPrint, str] = {
     "supported": "the document's own numbers bear the claim out",
     "contradicted": "the document's own numbers say otherwise",
@@ -65,6 +69,12 @@ MEANS_HERE: Mapping[Here, str] = {
 def _exact(value: object) -> object:
     """A number of YAML as the decimal that was written, not as the nearest binary fraction."""
     return Fraction(str(value)) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _sized(factor: Fraction) -> Fraction:
+    if not SMALLEST <= factor <= LARGEST:
+        raise ValueError(f"a factor from {float(SMALLEST):g} to {float(LARGEST):g} is expected")
+    return factor
 
 
 def _parses(text: str) -> str:
@@ -93,7 +103,7 @@ Side = Annotated[
 
 
 class Comparison(BaseModel):
-    """`left op right`; `times` and `about` have a factor `by` in between.
+    """`left op right`; `times` has a factor `by` in between, and `about` where it is said of a multiple.
 
     A side is [table, row, column], {prose: id}, or an expression. Shares of a test set are in percent, whatever the
     document prints them in. `only` is for a claim that other numbers bear out on print than here: the comparison then
@@ -104,15 +114,20 @@ class Comparison(BaseModel):
 
     left: Side
     op: Operation
-    by: Annotated[Fraction, BeforeValidator(_exact), Field(gt=0)] | None = None
+    by: Annotated[Fraction, BeforeValidator(_exact), AfterValidator(_sized)] | None = None
     right: Side
     only: Literal["print", "here"] | None = None
 
     @model_validator(mode="after")
     def _factor(self) -> Self:
-        if (self.by is not None) != (self.op in WITH_FACTOR):
-            raise ValueError(f"{' and '.join(WITH_FACTOR)} have a factor `by`, and no other word has one")
+        if (self.by is not None) > (self.op in WITH_FACTOR) or (self.by is None and self.op == "times"):
+            raise ValueError("times has a factor `by`, about may have one, and no other word has one")
         return self
+
+    @property
+    def figure(self) -> bool:
+        """Whether the right side is a figure that the words name: arithmetic, within a rounding."""
+        return self.op == "is" or (self.op == "about" and self.by is None)
 
     @property
     def sides(self) -> tuple[Expression, Expression]:
@@ -178,8 +193,28 @@ class Claims:
 
 def load(documents: Iterable[str], root: Path = Path()) -> tuple[Claims, ...]:
     """The claims of each document that has some. Raises `UserError` with the place and what was expected."""
-    found = read_lists(documents, root, FILE, Written, "claims", "claim")
+    found = tuple(read_lists(documents, root, FILE, Written, "claims", "claim"))
+    for document, written in found:
+        for claim in written.claims:
+            for number, comparison in enumerate(claim.rule, start=1):
+                _not_empty(comparison, _place(document, claim, number))
     return tuple(Claims(document, written.claims) for document, written in found)
+
+
+def _place(document: str, claim: Claim, number: int) -> str:
+    return f"{DOCUMENTS / document / FILE}: claim {claim.id!r}: rule {number}"
+
+
+def _not_empty(comparison: Comparison, place: str) -> None:
+    """Raises `UserError` where a comparison comes out the same whatever its cells and values are."""
+
+    def compared(left: Fraction, right: Fraction) -> Fraction | None:
+        return _difference(comparison, left, right, rel=False)
+
+    left, right = comparison.sides
+    if constant(left, right, compared):
+        said = f"{left} {yardstick.phrase(comparison.op, comparison.by)} {right}"
+        raise UserError(f"{place}: {said}: comes out the same whatever its values are; expected two different sides")
 
 
 # --- values ---
@@ -316,13 +351,13 @@ def here(tables: Mapping[str, Mapping[str, Any]]) -> Values:
         interval = reproduced.get("interval")
         error = float(scale) * (interval[1] - interval[0]) / (2 * Z) if interval else 0.0
         timed = "range" in reproduced or "ratio" in reproduced
-        return Value(value, low, high, share=share, variance=error**2, timed=timed)
+        seeds = ASSUMED_SPREAD**2 / max(1, len(reproduced.get("seeds") or ())) if share and interval else 0.0
+        return Value(value, low, high, share=share, variance=error**2 + seeds, timed=timed)
 
     return find
 
 
 BEST_EPOCH = "best epoch"
-SEEDS = 3  # so many trainings tell the spread between them
 
 
 def further_columns() -> tuple[str, ...]:
@@ -359,7 +394,7 @@ def _cell(row: str, column: str, value: float, trained: Sequence[float]) -> dict
 def _trained(value: Fraction, seeds: tuple[Fraction, ...]) -> Value:
     """A mean over trainings, with the variance of that mean where there are seeds enough to tell it."""
     variance = 0.0
-    if len(seeds) >= SEEDS:
+    if len(seeds) >= ENOUGH_SEEDS:
         middle = sum(seeds, Fraction()) / len(seeds)
         spread = sum(((one - middle) ** 2 for one in seeds), Fraction())
         variance = float(spread / (len(seeds) - 1) / len(seeds))
@@ -397,7 +432,8 @@ class Found:
     """What a comparison comes to. `holds` is None where a value is missing, and `why` says which.
 
     `p` is how likely a difference this far from the nearest end of what the word means would be by chance; None where
-    nothing is random: then `settled` says whether the rounding leaves it certain. `interval` is the 95 % interval of
+    nothing is random: then `settled` says whether the rounding leaves it certain. `p_of_videos` is the same as if every
+    seed gave the same net, where nets were tested here. `interval` is the 95 % interval of
     the difference, and `visible` how far from an end it must truly be to be told from it in four of five cases.
     `untold` says why chance can be neither excluded nor weighed, where the spread between seeds is unknown.
     """
@@ -409,6 +445,7 @@ class Found:
     interval: tuple[float, float] | None = None
     visible: float | None = None
     p: float | None = None
+    p_of_videos: float | None = None
     settled: bool = True
     how: str = ""
     why: str = ""
@@ -428,15 +465,14 @@ def compare(comparison: Comparison, values: Values, *, sampled: bool = True) -> 
     missing = next((value.why for value in found.values() if value.value is None), None)
     if missing is not None:
         return Found(None, why=missing)
-    relative = yardstick.relative(comparison.op) and not any(value.share for value in found.values())
+    arithmetic = comparison.figure
+    relative = yardstick.relative(comparison.op) and not arithmetic and not any(v.share for v in found.values())
     left, right = (side.value(lambda r: found[r].value) for side in comparison.sides)
     difference = _difference(comparison, left, right, relative)
     if left is None or right is None or difference is None:
         return Found(None, why="divided by zero")
-    word, arithmetic = WORDS[comparison.op], comparison.op == "is"
-    if arithmetic:
-        word = _figure(comparison, found)
-    part = Found(word.holds(difference), left, right, difference, relative=relative or comparison.op == "about")
+    word = _figure(comparison, found, right) if arithmetic else _word(comparison)
+    part = Found(word.holds(difference), left, right, difference, relative=relative or _of_multiple(comparison))
     if any(value.seeds for value in found.values()):
         return _on_seeds(part, word, comparison, found, relative)
     random = any(value.answers or value.variance for value in found.values())
@@ -458,7 +494,7 @@ def compare(comparison: Comparison, values: Values, *, sampled: bool = True) -> 
 
 
 def _with(part: Found, **changes: Any) -> Found:
-    return Found(**{**part.__dict__, **changes})
+    return replace(part, **changes)
 
 
 def _difference(comparison: Comparison, left: Fraction | None, right: Fraction | None, rel: bool) -> Fraction | None:
@@ -466,19 +502,35 @@ def _difference(comparison: Comparison, left: Fraction | None, right: Fraction |
     if left is None or right is None:
         return None
     against = right if comparison.by is None else comparison.by * right
-    if rel or comparison.op == "about":
-        return None if against == 0 else 100 * (left - against) / abs(against)
-    return left - against
+    if rel or _of_multiple(comparison):
+        return None if against == 0 else limited(100 * (left - against) / abs(against))
+    return limited(left - against)
 
 
-def _figure(comparison: Comparison, found: Mapping[Reference, Value]) -> Word:
-    """`is`: as far from the figure as its rounding and that of the left side allow."""
+def _of_multiple(comparison: Comparison) -> bool:
+    """Whether it is about a multiple of the right side, and its difference in percent of that."""
+    return comparison.op == "about" and comparison.by is not None
+
+
+def _word(comparison: Comparison) -> Word:
+    """What the word asks of the difference; `about` a multiple has the room of that."""
+    word = WORDS[comparison.op]
+    if comparison.by is None or not _of_multiple(comparison):
+        return word
+    room = yardstick.room(comparison.by)
+    return replace(word, low=-room, high=room)
+
+
+def _figure(comparison: Comparison, found: Mapping[Reference, Value], figure: Fraction) -> Word:
+    """As far from the figure as its rounding and that of the left side allow; `about` it, farther if that is less."""
     left, right = comparison.sides
     ends = [side.bounds(lambda r: (found[r].low, found[r].high)) for side in (left, right)]
     if isinstance(comparison.right, str) and re.fullmatch(r"\d+(\.\d+)?", comparison.right.strip()):
         ends[1] = rounding(comparison.right.strip())[1:]
-    half = sum(((high - low) / 2 for low, high in (end for end in ends if end is not None)), Fraction())
-    return Word("is", "", low=-half, high=half)
+    halves = [Fraction() if end is None else (end[1] - end[0]) / 2 for end in ends]
+    if comparison.op == "about":
+        halves[1] = max(halves[1], ABOUT / 100 * abs(figure))
+    return Word(comparison.op, "", low=-(halves[0] + halves[1]), high=halves[0] + halves[1])
 
 
 def _ends(comparison: Comparison, found: Mapping[Reference, Value], rel: bool) -> tuple[Fraction, Fraction] | None:
@@ -548,46 +600,47 @@ def _on_answers(
     weights: Mapping[Reference, float],
 ) -> Found:
     assert part.difference is not None
-    value, boundaries = float(part.difference), word.boundaries(part.difference)
-    unknown = sum(weights[r] ** 2 * found[r].variance for r in weights if not found[r].answers)
-    if unknown or not all(found[r].answers for r in weights):
-        error = unknown**0.5
-        p = max(paired.normal_p(abs(value - float(b)), error) for b in boundaries)
+    value, boundaries = float(part.difference), [float(b) for b in word.boundaries(part.difference)]
+    if any(found[r].variance and not found[r].answers for r in weights) or not all(found[r].answers for r in weights):
+        error = math.sqrt(sum(weights[r] ** 2 * found[r].variance for r in weights if not found[r].answers))
         return _with(
             part,
-            p=p,
+            p=max(paired.normal_p(abs(value - b), error) for b in boundaries),
             interval=_possible(comparison, found, value - Z * error, value + Z * error),
             how="independent samples",
         )
-    spread = paired.bootstrap(value, [(weights[r] * found[r].sign, found[r].answers) for r in weights])
+    chance = paired.Chance(value, [(weights[r] * found[r].sign, found[r].answers) for r in weights])
     tested = [found[r].answers for r in weights]
-    sets = {one.tests for of in tested for one in of}
-    pair = len(tested) == 2 and all(len(of) == 1 and of[0].binary for of in tested) and len(sets) == 1
+    same = len({one.tests for of in tested for one in of}) == 1
+    pair = len(tested) == 2 and all(len(of) == 1 and of[0].binary for of in tested) and same
     plain = comparison.by is None and all(abs(abs(w) - 1) < 1e-9 for w in weights.values())
-    levels, how = [], set()
-    for boundary in boundaries:
-        if pair and plain and boundary == 0:
-            levels.append(paired.mcnemar(tested[0][0], tested[1][0]))
-            how.add("McNemar")
-        else:
-            levels.append(spread.p(float(boundary)))
-            how.add("paired bootstrap" if len(sets) == 1 else "bootstrap of each test set")
+    exact = pair and plain and boundaries == [0]
+    of_videos = paired.mcnemar(tested[0][0], tested[1][0]) if exact else max(chance.p_of_videos(b) for b in boundaries)
+    low, high = chance.interval_of_videos()
     return _with(
         part,
-        p=max(levels),
-        interval=_possible(comparison, found, *spread.interval()),
-        visible=SEEN * spread.error,
-        how=" and ".join(sorted(how)) + ("" if spread.between_seeds is not None else ", one seed"),
+        p=max(of_videos, *(chance.p(b) for b in boundaries)),
+        p_of_videos=of_videos,
+        interval=_possible(comparison, found, min(low, value - chance.reach), max(high, value + chance.reach)),
+        visible=chance.visible,
+        how=f"{'the same' if same else 'separate'} tests, {_of_seeds(chance)}; "
+        f"of the videos alone by {'McNemar' if exact else 'bootstrap'}",
         vacuous=_vacuous(comparison, found, part.holds is True),
     )
 
 
+def _of_seeds(chance: paired.Chance) -> str:
+    """How many seeds there are, and whether their spread was measured."""
+    seeds = "one seed" if chance.fewest == 1 else f"{chance.fewest} seeds"
+    return seeds if chance.measured else f"{seeds} with an assumed spread"
+
+
 def _on_seeds(part: Found, word: Word, comparison: Comparison, found: Mapping[Reference, Value], rel: bool) -> Found:
-    """Means over trainings by their t interval, after Welch; fewer than `SEEDS` of one of them tell nothing."""
+    """Means over trainings by their t interval, after Welch; fewer than `ENOUGH_SEEDS` of one of them tell nothing."""
     assert part.difference is not None
     few = min(len(value.seeds) for value in found.values() if value.seeds)
     how = "one seed" if few == 1 else f"{few} seeds"
-    if few < SEEDS:
+    if few < ENOUGH_SEEDS:
         return _with(part, settled=False, how=how, untold=f"{how}: the spread between seeds is unknown")
     if any(value.answers for value in found.values()):
         return _with(part, settled=False, how=how, untold="answers to tests and other values of trainings are mixed")
@@ -595,7 +648,7 @@ def _on_seeds(part: Found, word: Word, comparison: Comparison, found: Mapping[Re
     error = sum(variance for variance, _ in parts.values()) ** 0.5
     if error == 0:
         return _with(part, settled=False, how=how, untold=f"{how} came out alike: the spread between seeds is unknown")
-    freedom = error**4 / sum(variance**2 / (size - 1) for variance, size in parts.values() if size > 1)
+    freedom = 1 / sum((variance / error**2) ** 2 / (size - 1) for variance, size in parts.values() if size > 1)
     value, reach = float(part.difference), paired.student_reach(freedom)
     return _with(
         part,
@@ -650,11 +703,21 @@ class Judged:
 
     def _p(self) -> float | None:
         """All must be certain for a claim that holds, and one for a claim that fails (then of so many that fail)."""
+        return self._together([found.level for found in (self.found if self.holds else self.failing)])
+
+    def _together(self, levels: Sequence[float]) -> float | None:
         if self.holds is None:
             return None
-        if self.holds:
-            return max(found.level for found in self.found)
-        return min(1.0, len(self.failing) * min(found.level for found in self.failing))
+        return max(levels) if self.holds else min(1.0, len(levels) * min(levels))
+
+    @property
+    def of_seeds(self) -> bool:
+        """Whether it is the seeds that leave it open: if each gave the same net chance would be excluded at 5 %."""
+        if self.p is None or self.p <= paired.ALPHA:
+            return False
+        of = self.found if self.holds else self.failing
+        p = self._together([found.level if found.p_of_videos is None else found.p_of_videos for found in of])
+        return p is not None and p <= paired.ALPHA and any(found.p_of_videos is not None for found in of)
 
     @property
     def failing(self) -> list[Found]:
@@ -700,16 +763,25 @@ def judge_all(
 ) -> list[dict[str, Any]]:
     """Each claim with two outcomes, as report.json has it. `tables` maps a table's number to its cells.json.
 
-    Of tables of a kind on which no claim is judged ours are left out.
+    Of tables of a kind on which no claim is judged ours are left out. Raises `UserError` where a side outgrows what is
+    computed with.
     """
     how = {number: said for number, table in tables.items() if (said := TABLES.get(table["kind"]).claims)}
     ours = here({number: tables[number] for number in how})
     theirs = on_print(document, prose)
     printed, made = [], []
     for claim in claims.claims:
-        there = (None if c.only == "here" else compare(c, theirs) for c in claim.rule)
+        there, made_here = [], []
+        for n, c in enumerate(claim.rule, start=1):
+            try:
+                there.append(None if c.only == "here" else compare(c, theirs))
+                made_here.append(None if c.only == "print" else _made(c, ours, theirs))
+            except ValueError as error:
+                raise UserError(
+                    f"{_place(claims.document, claim, n)}: comes to {error}; expected smaller ones"
+                ) from None
         printed.append(Judged(claim, tuple(there)))
-        made.append(Judged(claim, tuple(None if c.only == "print" else _made(c, ours, theirs) for c in claim.rule)))
+        made.append(Judged(claim, tuple(made_here)))
     for number in dict.fromkeys(map(table_of, claims.claims)):
         of = [m for m in made if table_of(m.claim) == number and not m.claim.rests_on]
         family = {m.claim.id: m for m in of if m.random and m.p is not None}
@@ -792,10 +864,12 @@ def outcome_here(judged: Judged) -> Here:
     """What our numbers say."""
     if judged.holds is None:
         return "not run"
-    if not judged.sure or judged.claim.rests_on:
+    if judged.claim.rests_on:
         return "cannot tell"
     if judged.vacuous:
         return "vacuous"
+    if not judged.sure:
+        return "cannot tell"
     return "holds" if judged.holds else "fails"
 
 
@@ -820,11 +894,15 @@ def why_here(judged: Judged, outcome: Here) -> str | None:
     if outcome != "cannot tell":
         return None
     if judged.claim.rests_on:
-        return f"rests on an assumption: {', '.join(judged.claim.rests_on)}"
+        few = len(judged.claim.rests_on) == 1
+        return f"rests on {'an assumption' if few else 'assumptions'}: {', '.join(judged.claim.rests_on)}"
     if untold := next((found.untold for found in judged.found if found.untold), None):
         return untold
     if judged.random:
-        return "chance is not excluded"
+        if judged.of_seeds:
+            return "other seeds could turn it, other videos could not"
+        alone = judged.p is not None and judged.p <= paired.ALPHA
+        return "chance is not excluded" + (" for all claims of the table together" if alone else "")
     return "the fastest and slowest passes allow both"
 
 
@@ -861,6 +939,7 @@ def _found(found: Found | None) -> dict[str, Any]:
         "interval": None if found.interval is None else list(found.interval),
         "visible": found.visible,
         "p": found.p,
+        "p_of_videos": found.p_of_videos,
         "settled": found.settled if found.holds is not None and found.p is None else None,
         "how": found.how or None,
         "why": found.why or None,

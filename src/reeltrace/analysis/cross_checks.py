@@ -42,9 +42,12 @@ def check_texts(registry: Registry, root: Path = Path()) -> tuple[str, ...]:
     for of in claimed:
         path, document = DOCUMENTS / of.document / claims.FILE, documents[of.document]
         told = prose.load(of.document, root)
+        printed = claims.on_print(document, told)
         for claim in of.claims:
             for number, rule in enumerate(claim.rule, start=1):
-                _check_rule(rule, f"{path}: claim {claim.id!r}: rule {number}", document, told)
+                place = f"{path}: claim {claim.id!r}: rule {number}"
+                _check_rule(rule, place, document, told)
+                _check_size(rule, place, printed)
     for name, document in documents.items():
         for value in prose.load(name, root).values():
             if value.test is not None:
@@ -57,6 +60,7 @@ def check_texts(registry: Registry, root: Path = Path()) -> tuple[str, ...]:
     _check_coverage(documents, root)
     named: dict[str, None] = {}
     ledgers = assumptions.load(documents, root)
+    _check_readings(registry, ledgers)
     _check_sizes(documents.values(), ledgers)
     _check_rests(claimed, ledgers)
     for ledger in ledgers:
@@ -78,6 +82,14 @@ def _check_sizes(documents: Iterable[published.Document], ledgers: Iterable[assu
                 where = f"the ledger of {DOCUMENTS / document.document}"
                 place = f"{document.path}: tests.{name}.ledger"
                 _look_up("assumption", test.ledger, ids.get(document.document, []), place, where)
+
+
+def _check_readings(registry: Registry, ledgers: Iterable[assumptions.Ledger]) -> None:
+    """The open details that readings are of are in the ledger of their document."""
+    ids = {ledger.document: [assumption.id for assumption in ledger.assumptions] for ledger in ledgers}
+    for derived in (each for of in registry.files.readings.values() for each in of):
+        where = f"the ledger of {DOCUMENTS / derived.document}"
+        _look_up("assumption", derived.detail, ids.get(derived.document, []), derived.place, where)
 
 
 def _check_rests(of: Iterable[claims.Claims], ledgers: Iterable[assumptions.Ledger]) -> None:
@@ -120,6 +132,16 @@ def _check_rule(
                 units.append(cell.unit)
     if len(set(units)) > 1:
         raise UserError(f"{place}: found cells in {units[0]} and in {units[1]}; expected two numbers of one unit")
+
+
+def _check_size(rule: claims.Comparison, place: str, printed: claims.Values) -> None:
+    """What a comparison computes from the printed values is not too large to go on with."""
+    for side, shown in zip(("left", "right"), rule.sides, strict=True):
+        if isinstance(getattr(rule, side), str):
+            try:
+                shown.value(lambda reference: printed(reference).value)
+            except ValueError as error:
+                raise UserError(f"{place}: {side}: comes to {error}; expected a smaller one") from None
 
 
 def _referred(

@@ -6,7 +6,7 @@ the prose, `{prose:id}`, or either of another document, `{smith2020:3/row/origin
 mean, sum, min or max, stands for all of them, and `//` for a slash within a name. Values are exact fractions; `bounds`
 follows the rounding of the printed values through the expression by interval arithmetic.
 
-Every expression is bounded: its length, its nesting, its exponents, and the digits of what it comes to.
+Every expression is bounded: its length, its nesting, its exponents, and the digits and the size of what it comes to.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from typing import Literal, TypeAlias
 LENGTH = 2000  # characters of a text
 DEPTH = 50  # parentheses, calls, signs and powers within each other
 POWER = 12  # the largest exponent, also of powers of powers together
-BITS = 20_000  # of a numerator or denominator
+BITS = 4_000  # of a numerator or denominator
+LARGEST = 10**100  # what a number may come to, so that floats hold it and its square
 DIGITS = 40  # of a number that is written out
 ALL = "*"
 OF_SEVERAL = ("mean", "sum", "min", "max")
@@ -96,8 +97,8 @@ def _unknown(reference: Reference) -> Sequence[Reference]:
 class Expression:
     """A parsed text. Where a reference has no value, or something is divided by zero, there is no value: None.
 
-    `value` and `bounds` raise `ValueError` where a number outgrows `BITS`. `expand` says which cells a reference with
-    `*` stands for.
+    `value` and `bounds` raise `ValueError` where a number outgrows `BITS` or `LARGEST`. `expand` says which cells a
+    reference with `*` stands for.
     """
 
     text: str
@@ -397,7 +398,7 @@ def _raised(base: Interval, exponent: int) -> Interval | None:
     ends = sorted(end**exponent for end in base)
     if exponent and exponent % 2 == 0 and base[0] < 0 < base[1]:
         ends[0] = Fraction(0)
-    return ends[0], ends[1]
+    return _limited((ends[0], ends[1]))
 
 
 def _called(node: _Call, lookup: Bounds, expand: Expand) -> Interval | None:
@@ -424,6 +425,56 @@ def _called(node: _Call, lookup: Bounds, expand: Expand) -> Interval | None:
 
 
 def _limited(ends: Interval) -> Interval:
-    if any(max(end.numerator.bit_length(), end.denominator.bit_length()) > BITS for end in ends):
-        raise ValueError(f"a number of more than {BITS} bits")
+    for end in ends:
+        limited(end)
     return ends
+
+
+def limited(value: Fraction) -> Fraction:
+    """A number that is neither too long nor too large to go on with. Raises `ValueError` where it is."""
+    if max(value.numerator.bit_length(), value.denominator.bit_length()) > BITS:
+        raise ValueError(f"a number of more than {BITS} bits")
+    if abs(value) > LARGEST:
+        raise ValueError("a number of more than 100 digits")
+    return value
+
+
+# --- what cannot come out otherwise ---
+
+TRIED = 4  # sets of values
+
+
+def constant(left: Expression, right: Expression, compared: Callable[[Fraction, Fraction], Fraction | None]) -> bool:
+    """Whether what is `compared` of two sides comes out the same whatever the values that they refer to are.
+
+    It is tried with values above zero that have nothing to do with each other. Of sides that refer to nothing, which
+    are arithmetic, whether they are one computation, written in another order or not.
+    """
+    references = tuple(dict.fromkeys((*left.references, *right.references)))
+    if not references:
+        return _ordered(left.root) == _ordered(right.root)
+    if isinstance(left.root, Reference) and isinstance(right.root, Reference) and left.root != right.root:
+        return False
+    found = set()
+    for trial in range(TRIED):
+        values = {r: Fraction((7919 * (n + 2) * (3 * trial + 5)) % 9973 + 1, 97) for n, r in enumerate(references)}
+        try:
+            sides = left.value(values.__getitem__), right.value(values.__getitem__)
+            found.add(None if sides[0] is None or sides[1] is None else compared(sides[0], sides[1]))
+        except ValueError:
+            return False
+    return len(found) == 1
+
+
+def _ordered(node: _Node) -> str:
+    """A node as text, in which terms and factors stand in one order."""
+    if isinstance(node, _Number):
+        return str(node.value)
+    if isinstance(node, _Power):
+        return f"({_ordered(node.base)})**{node.exponent}"
+    if isinstance(node, _Call):
+        return f"{node.name}({', '.join(sorted(map(_ordered, node.arguments)))})"
+    if isinstance(node, _Chain):
+        first: Sign = "*" if any(sign in "*/" for sign, _ in node.rest) else "+"
+        return f"({' '.join(sorted(sign + _ordered(part) for sign, part in ((first, node.first), *node.rest)))})"
+    return str(node)

@@ -1,21 +1,24 @@
-"""Which tests each net got right, and what two nets' answers to the same tests say of the difference between them.
+"""Which tests each net got right, and what that says of the difference between nets.
 
-Two nets that are tested on the same clips are not two independent samples: what one gets right the other mostly does
-too. A difference is therefore judged on the answers clip by clip (McNemar's exact test) or, where single clips are not
-what is paired (clips of one video, several seeds, sums and ratios of several nets), by a bootstrap that draws videos
-with all the answers that they got.
+Chance has two parts. Which videos were drawn: nets that are tested on the same ones are not independent samples, since
+what one gets right the other mostly does too, so that their answers are paired, video by video. And which seeds: a net
+that is trained again comes out otherwise. The spread of seeds is measured where a run has three or more, and a value
+stands for it where it has fewer, as for verdicts (`prediction`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reeltrace.analysis.prediction import ASSUMED_SPREAD, ENOUGH_SEEDS, LEAST_SPREAD, Z_POWER
 from reeltrace.artifacts.formats import PREDICTIONS
 from reeltrace.artifacts.runs import CLIP_LABEL, LABEL, VIDEO, predicted
 from reeltrace.errors import CheckFailed
@@ -30,6 +33,9 @@ if TYPE_CHECKING:
 DRAWS = 9_999  # of a bootstrap: the smallest p-value it gives is 2 in ten thousand
 SEED = 20_211_214
 ALPHA = 0.05
+CHANGED = (
+    4  # times the share of tests whose answer a transform changed stands for the spread of the difference: a choice
+)
 OF_CLIPS = "clip-top1"  # what a table of results calls the accuracy over single clips
 NO_SHARE = "training-time"
 
@@ -128,6 +134,11 @@ class Answers:
     classes: int
     right: tuple[float, ...]
 
+    @cached_property
+    def share(self) -> float:
+        """How many of the tests are right, 0 to 1."""
+        return math.fsum(self.right) / len(self.right)
+
     @property
     def binary(self) -> bool:
         """Whether every test is either right or wrong."""
@@ -181,25 +192,94 @@ def binomial_sign(first: int, second: int) -> float:
 
 
 @dataclass(frozen=True)
-class Spread:
-    """How a difference may come out with other tests and other seeds: draws of it, in the unit of the rule."""
+class Seeds:
+    """What the seeds of one run add to the variance of a difference, in its unit squared.
 
-    draws: Any  # (DRAWS,), sorted
-    between_seeds: float | None  # the deviation of the mean over seeds; None with fewer than two
+    `measured` comes from `count` values, one per seed; None where there are too few, and `least` then stands for it.
+    """
+
+    count: int
+    measured: float | None
+    least: float
+
+
+class Chance:
+    """How a difference of nets may come out with other videos and other seeds.
+
+    `terms` are pairs of a weight and the answers of all runs and seeds behind one number: `value` moves by the weight
+    for every point that these gain together. Two parts make up the variance of `value`:
+
+    - `videos`: that of drawing them (or clips that are tests by themselves), set by set, with all the answers that they
+      got; answers to one set of tests are paired. One half of a test in either direction is added to each set, so that
+      a handful of tests that came out alike do not count as certain.
+    - `seeds`: of each run the spread of its part in the difference, over the number of seeds. What one net got right
+      under several transforms of the tests is one part: it is compared within the seed.
+
+    p-values and intervals are Student's, with degrees of freedom after Welch and Satterthwaite.
+    """
+
+    def __init__(self, value: float, terms: Sequence[tuple[float, tuple[Answers, ...]]]) -> None:
+        self.value = value
+        self._sets = _by_set(terms)
+        self.videos = math.fsum(_variance(*each) for each in self._sets.values())
+        self.seeds = tuple(_seeds(run, terms) for run in sorted({one.run for _, of in terms for one in of}))
+        self._draws: Any = None
 
     @property
-    def error(self) -> float:
-        """The standard error of the difference."""
-        import numpy as np
+    def measured(self) -> bool:
+        """Whether the spread of seeds was measured for every run."""
+        return all(run.measured is not None for run in self.seeds)
 
-        return float(np.std(self.draws))
+    @property
+    def fewest(self) -> int:
+        """The number of seeds of the run that has the fewest."""
+        return min(run.count for run in self.seeds)
 
-    def interval(self) -> tuple[float, float]:
-        """The central 95 %."""
+    def _errors(self) -> tuple[float, float, float]:
+        """The standard error with the spread of seeds as measured, its degrees of freedom, and the least it may be."""
+        parts = [run.least if run.measured is None else run.measured for run in self.seeds]
+        total = self.videos + math.fsum(parts)
+        freedom = [
+            (part / total) ** 2 / (run.count - 1)
+            for run, part in zip(self.seeds, parts, strict=True)
+            if run.measured is not None and total > 0
+        ]
+        least = self.videos + math.fsum(max(run.measured or 0.0, run.least) for run in self.seeds)
+        return math.sqrt(total), 1 / math.fsum(freedom) if any(freedom) else math.inf, math.sqrt(least)
+
+    @property
+    def reach(self) -> float:
+        """How far the true difference may lie from `value`: half the 95 % interval."""
+        error, freedom, least = self._errors()
+        return max(student_reach(freedom) * error, student_reach(math.inf) * least)
+
+    @property
+    def visible(self) -> float:
+        """How far from a boundary it must truly be to be told from it in four of five cases."""
+        error, _, least = self._errors()
+        return self.reach + Z_POWER * max(error, least)
+
+    def p(self, boundary: float) -> float:
+        """The two-sided p-value of a boundary."""
+        error, freedom, least = self._errors()
+        distance = abs(self.value - boundary)
+        return max(student_p(distance / error, freedom) if error else normal_p(distance, 0), normal_p(distance, least))
+
+    # --- of the videos alone, as if every seed gave the same net ---
+
+    @property
+    def draws(self) -> Any:
+        """(DRAWS,), sorted: the difference with other videos, by a bootstrap."""
+        if self._draws is None:
+            self._draws = _drawn(self.value, self._sets)
+        return self._draws
+
+    def interval_of_videos(self) -> tuple[float, float]:
+        """The central 95 % of the draws."""
         low, high = (len(self.draws) * q for q in (ALPHA / 2, 1 - ALPHA / 2))
         return float(self.draws[int(low)]), float(self.draws[min(len(self.draws) - 1, int(high))])
 
-    def p(self, boundary: float) -> float:
+    def p_of_videos(self, boundary: float) -> float:
         """The two-sided p-value of a boundary: how rare draws beyond it are."""
         import numpy as np
 
@@ -208,54 +288,78 @@ class Spread:
         return min(1.0, 2 * (1 + min(below, above)) / (1 + len(self.draws)))
 
 
-def bootstrap(value: float, terms: Sequence[tuple[float, tuple[Answers, ...]]]) -> Spread:
-    """The spread of `value`, which moves by `weight` for every point that the nets of a term gain.
+def _by_set(terms: Sequence[tuple[float, tuple[Answers, ...]]]) -> dict[str, tuple[Numbers, Numbers]]:
+    """By set of tests, how much each of its tests moves the difference: the values there are, and the weight of each.
 
-    `terms` are pairs of such a weight and the answers of all runs and seeds behind one number. Videos (or clips that
-    are tests by themselves) are drawn with all their answers, set by set; answers to the same set of tests are paired.
-    One half of a test in either direction is added to each set, so that a handful of tests that came out alike do not
-    count as certain. With several seeds the spread between them is added.
+    With one half of a test in either direction.
     """
     import numpy as np
 
-    random = np.random.RandomState(SEED)  # the one generator whose numbers NumPy promises to keep
-    by_set: dict[str, Numbers] = {}
+    moved: dict[str, Numbers] = {}
     reach: dict[str, float] = {}
     for weight, of in terms:
         for one in of:
-            moved = weight * 100 / len(of) * np.asarray(one.right, dtype=np.float64)
-            by_set[one.tests] = by_set[one.tests] + moved if one.tests in by_set else moved
+            mine = weight * 100 / len(of) * np.asarray(one.right, dtype=np.float64)
+            moved[one.tests] = moved[one.tests] + mine if one.tests in moved else mine
             reach[one.tests] = max(reach.get(one.tests, 0.0), abs(weight) * 100)
-    draws: Any = np.full(DRAWS, value, dtype=np.float64)
-    for name in sorted(by_set):
-        each, counts = np.unique(np.round(by_set[name], 9), return_counts=True)
-        tests, middle = int(counts.sum()), float((each * counts).sum() / counts.sum())
+    found = {}
+    for name in sorted(moved):
+        each, counts = np.unique(np.round(moved[name], 9), return_counts=True)
+        middle = float((each * counts).sum() / counts.sum())
         each = np.concatenate([each, [middle - reach[name], middle + reach[name]]])
-        share = np.concatenate([counts, [0.5, 0.5]]) / (tests + 1)
-        drawn = random.multinomial(tests, share, size=DRAWS)
-        draws = draws + (drawn @ (each - middle)) / tests
-    seeds = _between_seeds(terms)
-    if seeds:
-        draws = draws + random.normal(0.0, seeds, size=DRAWS)
-    return Spread(np.sort(draws), seeds)
+        found[name] = each - middle, np.concatenate([counts, [0.5, 0.5]])
+    return found
 
 
-def _between_seeds(terms: Sequence[tuple[float, tuple[Answers, ...]]]) -> float | None:
-    """The standard deviation of the mean over seeds, from what each seed gives; None with fewer than two."""
-    values: dict[int, float] = {}
-    for seed in {one.seed for _, of in terms for one in of}:
-        total = 0.0
-        for weight, of in terms:
-            mine = [100 * math.fsum(one.right) / len(one.right) for one in of if one.seed == seed]
-            if not mine:
-                return None
-            total += weight * math.fsum(mine) / len(mine)
-        values[seed] = total
-    if len(values) < 2:
-        return None
-    middle = math.fsum(values.values()) / len(values)
-    variance = math.fsum((one - middle) ** 2 for one in values.values()) / (len(values) - 1)
-    return math.sqrt(variance / len(values))
+def _variance(each: Numbers, weights: Numbers) -> float:
+    """The variance of the mean over a set of tests, of which half of one in either direction was added."""
+    total = float(weights.sum())
+    return float((weights * each**2).sum()) / total / (total - 1)
+
+
+def _drawn(value: float, sets: Mapping[str, tuple[Numbers, Numbers]]) -> Any:
+    import numpy as np
+
+    random = np.random.RandomState(SEED)  # the one generator whose numbers NumPy promises to keep
+    draws: Any = np.full(DRAWS, value, dtype=np.float64)
+    for each, weights in sets.values():
+        tests = round(float(weights.sum())) - 1
+        draws = draws + (random.multinomial(tests, weights / weights.sum(), size=DRAWS) @ each) / tests
+    return np.sort(draws)
+
+
+def _seeds(run: str, terms: Sequence[tuple[float, tuple[Answers, ...]]]) -> Seeds:
+    """What the seeds of a run add: by its part in the difference where there are enough, and at least so much.
+
+    Where they are too few the accuracy of a net counts as spread by `ASSUMED_SPREAD`, under each transform by itself or
+    under all alike, whichever gives more; two seeds that lie farther apart count with what they show. Where the two
+    accuracies of one net are subtracted, they cannot lie farther apart than the share of tests whose answer the
+    transform changed, and `CHANGED` times this share stands for their spread if it is less.
+    """
+    parts = [(weight / len(of), one) for weight, of in terms for one in of if one.run == run]
+    by_seed = [
+        [(weight, one) for weight, one in parts if one.seed == seed] for seed in sorted({one.seed for _, one in parts})
+    ]
+    count = len(by_seed)
+    weights = [count * weight for weight, _ in by_seed[0]]  # for every point that the mean over seeds gains
+    reach = max(abs(math.fsum(weights)), math.sqrt(math.fsum(weight**2 for weight in weights)))
+    spread = (LEAST_SPREAD if count >= ENOUGH_SEEDS else ASSUMED_SPREAD) * reach
+    if len(weights) > 1 and abs(math.fsum(weights)) < 1e-6 * max(map(abs, weights)):
+        spread = min(spread, CHANGED * math.fsum(_changed(of) for of in by_seed))
+    values = [100 * count * math.fsum(weight * one.share for weight, one in of) for of in by_seed]
+    apart = statistics.stdev(values) if count > 1 else 0.0
+    if count < ENOUGH_SEEDS:
+        return Seeds(count, None, max(spread, apart) ** 2 / count)
+    return Seeds(count, apart**2 / count, spread**2 / count)
+
+
+def _changed(of: Sequence[tuple[float, Answers]]) -> float:
+    """How much a transform changed of a net's answers, in points of the difference; between two sets without end."""
+    if len({one.tests for _, one in of}) > 1:
+        return math.inf
+    tests = len(of[0][1].right)
+    moved = [abs(math.fsum(weight * one.right[test] for weight, one in of)) for test in range(tests)]
+    return 100 * (math.fsum(moved) + max(abs(weight) for weight, _ in of)) / (tests + 1)
 
 
 def holm(values: Mapping[str, float]) -> dict[str, float]:
@@ -276,10 +380,16 @@ def normal_p(distance: float, error: float) -> float:
 
 
 def student_p(distance: float, freedom: float) -> float:
-    """The two-sided p-value of a distance in standard errors, by Student's t with so many degrees of freedom."""
+    """The two-sided p-value of a distance in standard errors, by Student's t with so many degrees of freedom.
+
+    From a hundred thousand on, by the normal distribution.
+    """
+    if freedom > 1e5:
+        return normal_p(distance, 1.0)
     return _beta(freedom / 2, 0.5, freedom / (freedom + distance * distance))
 
 
+@cache
 def student_reach(freedom: float) -> float:
     """The distance in standard errors whose two-sided p-value is `ALPHA`."""
     low, high = 0.0, 1.0

@@ -17,7 +17,7 @@ from reeltrace.analysis import published as pub
 from reeltrace.analysis.cells import base_cell
 from reeltrace.analysis.expressions import Interval, combine
 from reeltrace.analysis.sources import Source, get
-from reeltrace.analysis.verdicts import judge_equal, judge_number, judge_observed
+from reeltrace.analysis.verdicts import Circumstances, Ours, judge_equal, judge_number, judge_observed, judge_share
 from reeltrace.artifacts.pointers import escape_pointer, pointer, pointer_to
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.kinds.rounding import printed
@@ -34,13 +34,16 @@ _WORD = re.compile(r"\{([^{}]+)\}")
 class Reading:
     """What a measurement says of a cell, as the cell's own quantity, and where it stands.
 
-    `bounds` are the fastest and the slowest of several times; `device` is said of times and memory.
+    `bounds` are the fastest and the slowest of several times; `device` is said of times and memory; `score` is how many
+    of how many were right, where the value is their share in percent, and `missing` how many more there should be.
     """
 
     value: Fraction | str | list[int]
     trace: Mapping[str, str]
     bounds: tuple[Fraction, Fraction] | None = None
     device: str | None = None
+    score: tuple[int, int] | None = None
+    missing: int = 0
 
 
 def quantity_cells(
@@ -64,7 +67,7 @@ def quantity_cells(
                 overridden = any(o.path.startswith(f"measurements.{asked.measurement}.") for o in spec.overrides)
                 words = {"row": row.key, "column": column.key, **table.rows.get(row.key, {})}
                 reading = _read(asked, words, source)
-                made = _measured_cell(cell, asked, reading, overridden)
+                made = _measured_cell(cell, asked, reading, overridden, document.test_of(cell))
                 kind = "timed" if asked.machine else _sort(cell, reading)
                 if made["reproduced"] is not None and (network := _network(asked, table.rows.get(row.key, {}))):
                     made["reproduced"]["network"] = network
@@ -108,6 +111,9 @@ def _read(asked: MeasuredColumn, known: Mapping[str, str | int], source: Source)
         return Reading(found, trace)
     if isinstance(found, list) and all(isinstance(part, int) for part in found):
         return Reading(found, trace)
+    if isinstance(found, dict) and found.keys() >= {"correct", "total"}:
+        left_out = _at(source, f"{path.rpartition('/')[0]}/left_out")
+        return _scored(found, {**trace, "pointer": f"{path}/percent"}, len(left_out or ()))
     if isinstance(found, bool) or not isinstance(found, int | float):
         raise CheckFailed(f"{source.artifact}: {path} is {found!r}, not a quantity; correct the pointer in params.yaml")
     factor = Fraction(str(known[asked.factor] if isinstance(asked.factor, str) else asked.factor))
@@ -121,6 +127,17 @@ def _read(asked: MeasuredColumn, known: Mapping[str, str | int], source: Source)
         ends = [_at(source, f"{path.removesuffix('median')}{end}") for end in ("fastest", "slowest")]
         bounds = (scaled(ends[0]), scaled(ends[1]))
     return Reading(scaled(found), trace, bounds, _device(source, path) if asked.machine else None)
+
+
+def _scored(found: Mapping[str, Any], trace: Mapping[str, str], missing: int) -> Reading:
+    """A share of a test set, in percent. Raises CheckFailed where its counts do not agree."""
+    correct, total = found["correct"], found["total"]
+    whole = isinstance(correct, int) and isinstance(total, int) and 0 <= correct <= total and total > 0
+    if not whole or abs(100 * correct / total - found.get("percent", -1)) > 1e-6:
+        raise CheckFailed(
+            f"{trace['artifact']}: {trace['pointer']} does not follow from its counts; run its stage again"
+        )
+    return Reading(Fraction(100 * correct, total), trace, score=(correct, total), missing=missing)
 
 
 def _at(source: Source, path: str) -> Any:
@@ -147,14 +164,19 @@ def describe_device(found: Mapping[str, Any]) -> str:
     return f"{found['device']}, {threads if found['kind'] == 'cpu' else 'GPU'}, {found['precision']}"
 
 
-def _measured_cell(cell: pub.Cell, asked: MeasuredColumn, reading: Reading | None, overridden: bool) -> dict[str, Any]:
+def _measured_cell(
+    cell: pub.Cell, asked: MeasuredColumn, reading: Reading | None, overridden: bool, test: pub.TestSet | None
+) -> dict[str, Any]:
     if reading is None:
-        why = (
-            cell.reason if cell.printed is None else f"{asked.measurement} has no such value for this row, as made here"
-        )
+        said = asked.without or f"{asked.measurement} has no such value for this row, as made here"
+        why = cell.reason if cell.printed is None else said
         return _without_value("measured", "not measured", "not given" if cell.printed is None else "not run", why)
     if reading.device is not None:
         verdict, reason = judge_observed(cell, reading.device)
+    elif reading.score is not None:
+        share = float(reading.value)  # type: ignore[arg-type]  # a score is a share
+        under = Circumstances("paper", (), overridden=False, missing=reading.missing)
+        verdict, reason = judge_share(cell, test, Ours((share,), ((share, reading.score[1]),)), under)
     elif overridden and cell.printed is not None:
         verdict, reason = "not comparable", "measured with overridden values: not the published network"
     elif isinstance(reading.value, Fraction):
@@ -181,6 +203,8 @@ def _measured_cell(cell: pub.Cell, asked: MeasuredColumn, reading: Reading | Non
 
 def _sort(cell: pub.Cell, reading: Reading | None) -> str:
     """Words are described, numbers and sizes are counted."""
+    if reading is not None and reading.score is not None:
+        return "trained"
     value = cell.value if reading is None else reading.value
     return "described" if cell.in_unit.number is None and not isinstance(value, list) else "counted"
 

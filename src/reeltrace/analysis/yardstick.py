@@ -27,13 +27,14 @@ Operation = Literal[
     "is",
 ]
 OPERATIONS: tuple[Operation, ...] = get_args(Operation)
-WITH_FACTOR: tuple[Operation, ...] = ("times", "about")
+WITH_FACTOR: tuple[Operation, ...] = ("times", "about")  # `about` also without one: of a figure
+SMALLEST, LARGEST = Fraction(1, 10**9), Fraction(10**9)  # what a factor may be
 
 SIGNIFICANT = Fraction(1)
 FAR = Fraction(25)
 SIMILAR = Fraction(5)
 MARGINAL = Fraction(1)
-ABOUT = Fraction(15)  # percent of the factor that is named; `loosely: about` of the audit's relations is the same
+ABOUT = Fraction(15)  # percent of the figure or factor that is named, or its rounding where that is more: see `room`
 
 Side = Literal["in", "out"]
 
@@ -121,8 +122,12 @@ WORDS: Mapping[Operation, Word] = {
     "similar": _within(SIMILAR, "is similar to", "a difference of at most {margin}"),
     "negligible": _within(MARGINAL, "differs negligibly from", "a difference of at most {margin}"),
     "times": Word("is at least {by} times", "at least that multiple", low=Fraction(0)),
-    "about": _within(ABOUT, "is about {by} times", "that multiple, give or take {margin} of it"),
-    "is": Word("is", "the figure that the words name, at its printed precision", low=Fraction(0), high=Fraction(0)),
+    "about": _within(
+        ABOUT,
+        "is about {by} times",
+        "that multiple or figure, give or take {margin} of it, or its rounding if that is more",
+    ),
+    "is": Word("is", "the figure that the words name, within its rounding", low=Fraction(0), high=Fraction(0)),
 }
 _SAID = {
     "above": "better, higher, more, increased",
@@ -131,9 +136,9 @@ _SAID = {
     "marginally above": "marginal, slight",
     "similar": "similar, level, keeps, almost the same, roughly the same",
     "negligible": "negligible, not much",
-    "times": "threefold, twice as many",
-    "about": "roughly half, an eighth, almost double",
-    "is": "a figure",
+    "times": "at least three times",
+    "about": "about, roughly or almost, and a figure: almost 3, roughly half",
+    "is": "a figure, also in words: threefold, twice",
 }
 
 
@@ -147,8 +152,22 @@ def in_words(margin: Fraction, share: bool) -> str:
     return f"{float(margin):g} {'points' if share else '%'}"
 
 
+def room(factor: Fraction) -> Fraction:
+    """How far from a factor that is about meant, in percent of it: `ABOUT`, or its rounding where that is more.
+
+    A factor is rounded to its last decimal: 2 may be anything from 1.5 to 2.5. `loosely: about` of the audit's
+    relations is the same.
+    """
+    decimals = next((places for places in range(10) if (factor * 10**places).denominator == 1), None)
+    if decimals is None or factor == 0:
+        return ABOUT
+    return max(ABOUT, 100 * Fraction(1, 2 * 10**decimals) / abs(factor))
+
+
 def phrase(operation: Operation, by: Fraction | None) -> str:
     """What stands between the two sides in a sentence: "is at least 3 times"."""
+    if operation == "about" and by is None:
+        return "is about"
     return WORDS[operation].phrase.format(by="" if by is None else f"{float(by):g}")
 
 

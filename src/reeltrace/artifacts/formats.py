@@ -23,6 +23,7 @@ BEST, LAST = "best.pt", "last.pt"  # checkpoints of a run
 HIDDEN = "hidden.npz"  # what a recurrent net carries through time
 WEIGHTS = "weights.pt"  # of a backbone
 TIMING = "timing.json"
+READINGS = "readings.json"
 CELLS, CURVES = "cells.json", "curves.csv"  # of a table
 HTML, JSON = "report.html", "report.json"
 IMAGES, LABELS = "images.npy", "labels.npy"  # of a pool of images

@@ -652,8 +652,8 @@ def furthest_agrees(number: Any, cells: dict[str, Any]) -> bool | None:
 def claim_agrees(number: Any, claims: dict[str, Any]) -> bool | None:
     """Whether a number of a claim is what report.json has of that claim; None where it is of another form.
 
-    `claim/ID/p`, `claim/ID/2/here` (the second comparison: difference, interval, p, visible), `claim/ID/2/left/print`
-    (a side of it).
+    `claim/ID/p`, `claim/ID/2/here` (the second comparison: difference, interval, p-values, visible),
+    `claim/ID/2/left/print` (a side of it).
     """
     _, identity, *place = number["id"].split("/")
     claim = claims.get(identity)
@@ -667,12 +667,14 @@ def claim_agrees(number: Any, claims: dict[str, Any]) -> bool | None:
     match = COMPARISON.fullmatch(plain(number["printed"]))
     if match is None:
         return None
-    values, p, seen = match.groups()
+    values, p, of_videos, seen = match.groups()
     held = agrees(values, [of["difference"], *(of["interval"] or ())]) and (of["p"] is None or p_agrees(p, of["p"]))
+    held = held and (of.get("p_of_videos") is None or p_agrees(of_videos, of["p_of_videos"]))
     return held and (seen is None or agrees(seen, of["visible"]))
 
 
-COMPARISON = re.compile(r"([^a-df-z]*?)(?:, (p (?:below|=) [\d.e\u2212-]+))?(?:, seen from (\S+) on)?")
+P_VALUE = r"(p (?:below|=) [\d.e\u2212-]+)"
+COMPARISON = re.compile(rf"([^a-df-z]*?)(?:, {P_VALUE})?(?:, of the videos alone {P_VALUE})?(?:, seen from (\S+) on)?")
 
 
 def p_agrees(printed: str, p: float) -> bool:

@@ -56,6 +56,7 @@ DO = {
     "measure": "Counts or times a network that is not trained",
     "timing": "Takes the times of trainings from their receipts",
     "aggregate": "Sets what was found beside what a table prints",
+    "reading": "Sets what was found beside what is found where a document is read otherwise",
     "report": "Renders the report",
 }
 

@@ -10,7 +10,10 @@ from reeltrace.errors import UserError
 from reeltrace.kinds.points import Kind, Point, load, module_in
 
 MOST = 100_000  # of a count, a width, a kernel
-MAY_BE_ZERO = ("nonlocal_after", "temporal_blocks", "slow_temporal_blocks", "fast_temporal_blocks", "roi_sampling")
+MAY_BE_ZERO = (
+    *("nonlocal_after", "temporal_blocks", "slow_temporal_blocks", "fast_temporal_blocks"),
+    *("head_window", "roi_sampling"),
+)
 VideoConfig = Any  # an instance of the dataclass that a kind names
 
 

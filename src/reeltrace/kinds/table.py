@@ -129,6 +129,24 @@ def shown_below(table: TableEntry) -> tuple[str, ...]:
     return kind_of(table).beside(table)
 
 
+def rows_of_runs(table: TableEntry, runs: Iterable[str]) -> dict[str, Any]:
+    """The rows of a table that some of these runs stand in; none of a table without rows of runs."""
+    asked = set(runs)
+    rows = {source.row for source in cell_sources(table) if source.run in asked}
+    return {row: said for row, said in getattr(table, "rows", {}).items() if row in rows}
+
+
+def with_runs(table: TableEntry, read_as: Mapping[str, str]) -> TableEntry:
+    """A table with other runs in its rows, each in place of the one that `read_as` maps to it."""
+
+    def read(said: Any) -> Any:
+        if isinstance(said, dict):
+            return {key: read(each) for key, each in said.items()}
+        return tuple(map(read, said)) if isinstance(said, tuple | list) else read_as.get(said, said)
+
+    return table.model_copy(update={"rows": read(getattr(table, "rows", {}))})
+
+
 # What kinds have in common where there is nothing of the sort.
 
 

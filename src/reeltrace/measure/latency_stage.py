@@ -44,7 +44,7 @@ def time(asked: LatencyMeasurement, networks: Mapping[str, Network]) -> dict[str
         if name in asked.checkpoint:
             load_weights(model, Path(asked.checkpoint[name]), name)
         view = network.views[view_name]
-        inputs = [zeros(shape) for shape in input_shapes(view)]
+        inputs = [zeros(shape) for shape in input_shapes(view, config)]
         found[name] = {
             "view": view_name,
             "input": [list(x.shape) for x in inputs],

@@ -55,9 +55,10 @@ def config_of(name: str, architecture: str, values: Mapping[str, Any]) -> VideoC
         raise UserError(f"params.yaml: network {name}: {error}") from error
 
 
-def input_shapes(view: View) -> list[tuple[int, ...]]:
-    """The shapes of a view's inputs: a clip (1, 3, T, H, W) and, for detection, boxes (K, 5)."""
-    clip = (1, CHANNELS, view.frames, view.crop, view.crop)
+def input_shapes(view: View, config: VideoConfig) -> list[tuple[int, ...]]:
+    """The shapes of a view's inputs: a clip (1, C, T, H, W), C the channels that the network asks for, 3 where it asks
+    for none, and, for detection, boxes (K, 5)."""
+    clip = (1, getattr(config, "channels", CHANNELS), view.frames, view.crop, view.crop)
     return [clip, (view.boxes, 5)] if view.boxes else [clip]
 
 

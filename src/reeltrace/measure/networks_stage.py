@@ -44,7 +44,7 @@ def count(asked: NetworksMeasurement) -> dict[str, Any]:
             model = build_video(config)
         views = {}
         for label, view in network.views.items():
-            shapes = input_shapes(view)
+            shapes = input_shapes(view, config)
             with naming(name, label):
                 counted = count_multiply_adds(model, *shapes)
             views[label] = {

@@ -195,7 +195,8 @@ def _watch(
     """Show one video to the net; returned is the clip that it saw and what it gave in the named layers."""
     view = network.views[asked.view]
     clip = read_clip(path, view.frames, view.crop, asked.normalise.mean, asked.normalise.std, f"{place}.videos")
-    inputs = [clip.pixels, *(zeros(shape) for shape in input_shapes(view)[1:])]
+    config = config_of(asked.network, network.architecture, network.config)
+    inputs = [clip.pixels, *(zeros(shape) for shape in input_shapes(view, config)[1:])]
     where = f"params.yaml: {place}.view: {asked.view} of {asked.network}"
     too_little = f"{where}: memory does not suffice for it; name a view of a smaller crop or fewer frames"
     with explaining(

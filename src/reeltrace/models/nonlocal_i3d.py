@@ -25,7 +25,8 @@ class NonLocalI3DConfig:
     """The defaults are the public I3D_NLN_8x8_R101 of facebookresearch/SlowFast; R50 has blocks (3, 4, 6, 3).
 
     `temporal_kernels` repeat along the blocks of a stage; blocks from number `temporal_blocks` on have 1.
-    `temporal_pool` max-pools frames after ResStage2. `nonlocal_after` numbers blocks from 0.
+    `temporal_pool` max-pools frames after ResStage2. `nonlocal_after` numbers blocks from 0. `head_window` and
+    `head_mean` are what `Pooled` calls so; 7 is the public window, 0 a mean over the whole map.
     """
 
     classes: int = 400
@@ -41,6 +42,8 @@ class NonLocalI3DConfig:
     nonlocal_affinity: str = "softmax"
     nonlocal_bias: bool = True
     dropout: float = 0.5
+    head_window: int = 0
+    head_mean: str = "probabilities"
 
     def pathway(self) -> PathwayConfig:
         """The same values as those of a single pathway."""
@@ -75,7 +78,9 @@ class NonLocalI3D(nn.Module):
         frames, side = smallest_input(config.pathway())
         self.limits = Limits(CLIP_CHANNELS, config.temporal_pool * frames, side)
         self.temporal_pool = MaxPool3d((config.temporal_pool, 1, 1))
-        self.head = Pooled(stage_widths(config.width)[-1:], config.classes, config.dropout)
+        self.head = Pooled(
+            stage_widths(config.width)[-1:], config.classes, config.dropout, config.head_window, config.head_mean
+        )
         initialise(self, zero_last_norm=True)
         for module in self.modules():
             if isinstance(module, NonLocal):

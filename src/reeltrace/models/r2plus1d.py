@@ -22,7 +22,7 @@ from reeltrace.models.residual3d import (
     spatial_pool,
 )
 
-CLIP_CHANNELS = 3
+RGB = 3
 BLOCKS = ("basic", "bottleneck")
 RULES = ("convolution", "block")
 
@@ -65,6 +65,8 @@ class R2Plus1DConfig:
     (3, 8, 36, 3) with bottlenecks 152. `stem_between` are the channels between the two convolutions of the
     stem; None follows the rule. `rule` says for what `intermediate_channels` is taken: each "convolution", or
     once per "block" from its input and output, as torchvision does. `max_pool` ends the stem with pooling in space.
+    `channels` are those of a clip: 3 of a picture, 2 of optical flow. `norm_eps` is what normalisations add to the
+    variance; that of the public implementation is 1e-3.
     """
 
     classes: int = 400
@@ -76,16 +78,18 @@ class R2Plus1DConfig:
     rule: str = "convolution"
     max_pool: bool = False
     dropout: float = 0.0
+    channels: int = RGB
+    norm_eps: float = 1e-5
 
     def stem_channels(self) -> int:
         """Channels between the two convolutions of the stem."""
         if self.stem_between is not None:
             return self.stem_between
-        return intermediate_channels(CLIP_CHANNELS, self.width, self.stem_kernel, 7)
+        return intermediate_channels(self.channels, self.width, self.stem_kernel, 7)
 
 
 class R2Plus1D(nn.Module):
-    """Clips (N, 3, T, H, W) to logits (N, classes).
+    """Clips (N, 3, T, H, W), or (N, 2, T, H, W) of optical flow, to logits (N, classes).
 
         stem 1 x 7^2 /(1,2,2), t x 1^2 > stage 1 > stage 2 /2 > stage 3 /2 > stage 4 /2 > mean > linear
 
@@ -96,9 +100,9 @@ class R2Plus1D(nn.Module):
         super().__init__()
         _check(config)
         self.config = config
-        self.limits = Limits(CLIP_CHANNELS, 1, 1)
+        self.limits = Limits(config.channels, 1, 1)
         stem = factored(
-            CLIP_CHANNELS, config.stem_channels(), config.width, 2, t=config.stem_kernel, d=7, temporal_stride=1
+            config.channels, config.stem_channels(), config.width, 2, t=config.stem_kernel, d=7, temporal_stride=1
         )
         if config.max_pool:
             stem.append(spatial_pool())
@@ -113,13 +117,16 @@ class R2Plus1D(nn.Module):
         self.stages = nn.Sequential(stem, *stages)
         self.head = Pooled([channels], config.classes, config.dropout)
         initialise(self, zero_last_norm=False)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm3d):
+                module.eps = config.norm_eps
 
     def pathways(self) -> dict[str, nn.Sequential]:
         """The stem and the four stages of the only pathway."""
         return {"maps": self.stages}
 
     def forward(self, clip: Tensor) -> Tensor:
-        """Classify clips (N, 3, T, H, W)."""
+        """Classify clips (N, `channels`, T, H, W)."""
         check_clip(clip, self.limits)
         logits: Tensor = self.head(self.stages(clip))
         return logits
@@ -150,6 +157,8 @@ def _check(config: R2Plus1DConfig) -> None:
         raise UserError(f"unknown block {config.block!r} of r2plus1d: expected {' or '.join(BLOCKS)}")
     if config.rule not in RULES:
         raise UserError(f"unknown rule {config.rule!r} of r2plus1d: expected {' or '.join(RULES)}")
+    if not 0 < config.norm_eps < 1:
+        raise UserError(f"norm_eps must be above 0 and below 1, found {config.norm_eps}")
     check_stages("blocks", config.blocks)
     if config.stem_kernel < 1 or config.stem_kernel % 2 == 0:
         raise UserError(f"stem_kernel must be odd (its padding keeps sizes), found {config.stem_kernel}")
@@ -162,7 +171,7 @@ def _factored(in_channels: int, between: int, out_channels: int) -> int:
 def count_by_arithmetic(config: R2Plus1DConfig) -> int:
     """Parameters of the network of a configuration, from its widths, kernels and blocks, without building it."""
     between = config.stem_channels()
-    total = count_conv_norm(CLIP_CHANNELS, between, 49) + count_conv_norm(between, config.width, config.stem_kernel)
+    total = count_conv_norm(config.channels, between, 49) + count_conv_norm(between, config.width, config.stem_kernel)
     channels = config.width
     for stage, blocks in enumerate(config.blocks):
         planes = config.width * 2**stage

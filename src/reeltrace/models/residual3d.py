@@ -6,11 +6,13 @@ SlowFast, the non-local I3D and R(2+1)D are put together from these. Kernels, st
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d
 
 from reeltrace.errors import UserError
 from reeltrace.models.conv3d import Conv3d
@@ -19,6 +21,7 @@ from reeltrace.models.pooling import MaxPool3d
 Triple = tuple[int, int, int]
 
 EXPANSION = 4  # a bottleneck gives out four times the channels of its inner convolution
+HEAD_MEANS = ("probabilities", "logits")
 
 
 class ConvNorm(nn.Module):
@@ -96,18 +99,39 @@ def spatial_pool() -> MaxPool3d:
 
 
 class Pooled(nn.Module):
-    """Classifier: mean over time and space, dropout, linear. Maps (N, C, T, H, W) of each pathway to (N, classes)."""
+    """Classifier: mean over time and space, dropout, linear. Maps (N, C, T, H, W) of each pathway to (N, classes).
 
-    def __init__(self, channels: Sequence[int], classes: int, dropout: float) -> None:
+    With a `window` the mean in space is one of squares of that side, at every place of the map. Each place is
+    classified, and then comes the mean over places: of "probabilities", whose logarithm is given, or of "logits".
+    So do the public networks, which were trained on maps of one such square (7 x 7 at a crop of 224), at larger crops.
+    On a map that is no larger than a window the two are the same.
+    """
+
+    def __init__(
+        self, channels: Sequence[int], classes: int, dropout: float, window: int = 0, mean: str = HEAD_MEANS[0]
+    ) -> None:
         super().__init__()
+        if mean not in HEAD_MEANS:
+            raise UserError(f"unknown head_mean {mean!r}: expected {' or '.join(HEAD_MEANS)}")
+        self.window, self.mean = window, mean
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(sum(channels), classes)
 
     def forward(self, *maps: Tensor) -> Tensor:
         """Pool each pathway's maps, put them side by side, classify."""
+        if self.window and max(maps[0].shape[-2:]) > self.window:
+            return self._by_place(maps)
         features = torch.cat([one.mean((2, 3, 4)) for one in maps], dim=1)
         logits: Tensor = self.fc(self.dropout(features))
         return logits
+
+    def _by_place(self, maps: Sequence[Tensor]) -> Tensor:
+        window = [min(self.window, side) for side in maps[0].shape[-2:]]
+        features = torch.cat([avg_pool2d(one.mean(2), window, stride=1) for one in maps], dim=1)  # (N, C, places...)
+        logits: Tensor = self.fc(self.dropout(features.flatten(2).transpose(1, 2)))  # (N, places, classes)
+        if self.mean == "logits":
+            return logits.mean(1)
+        return torch.log_softmax(logits.float(), dim=2).logsumexp(1) - math.log(logits.shape[1])
 
 
 class Limits(NamedTuple):

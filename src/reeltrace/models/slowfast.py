@@ -32,6 +32,7 @@ from reeltrace.models.residual3d import (
 )
 
 HEADS = ("classify", "detect")
+SLOW_FRAMES = ("strided", "spread")
 STEM_STRIDE = 4  # of the first convolution and the pooling after it, in space
 
 
@@ -43,7 +44,10 @@ class SlowFastConfig:
     slow pathway first. `temporal_kernels` repeat along the blocks of a stage; blocks from number
     `temporal_blocks` on have 1. `nonlocal_after` numbers blocks from 0 and speaks of the slow pathway. The
     fast pathway sees `alpha` frames for one of the slow pathway and has 1/`beta_inverse` of its channels; a
-    lateral connection gives `lateral_ratio` times the channels of the fast one. With head "detect" RoIAlign takes
+    lateral connection gives `lateral_ratio` times the channels of the fast one. `slow_frames` says which ones the slow
+    pathway sees: "strided", every `alpha`-th from the first, or "spread" evenly from the first to the last, rounded
+    down, as the public networks have them. `head_window` and `head_mean` are what `Pooled` calls so: 7 is the public
+    window, 0 a mean over the whole map. With head "detect" RoIAlign takes
     `roi_sampling` points along each side of a bin (0: as many as the bin has cells of the map, which the public
     configurations of AVA have) and, `roi_aligned`, shifts regions by half a cell of the map (not in those of AVA).
     """
@@ -68,6 +72,9 @@ class SlowFastConfig:
     nonlocal_affinity: str = "dot_product"
     nonlocal_bias: bool = True
     dropout: float = 0.5
+    slow_frames: str = "strided"
+    head_window: int = 0
+    head_mean: str = "probabilities"
     roi_sampling: int = 2
     roi_aligned: bool = False
 
@@ -189,7 +196,7 @@ class SlowFast(nn.Module):
         )
         channels = [stage_widths(pathway.width)[-1] for pathway in (config.slow(), config.fast())]
         self.head: nn.Module = (
-            Pooled(channels, config.classes, config.dropout)
+            Pooled(channels, config.classes, config.dropout, config.head_window, config.head_mean)
             if config.head == "classify"
             else Detection(
                 channels,
@@ -209,6 +216,19 @@ class SlowFast(nn.Module):
         """The stages, ResStage1 to ResStage5, of both pathways."""
         return {"slow": self.slow, "fast": self.fast}
 
+    def of_slow(self, clip: Tensor) -> Tensor:
+        """What the slow pathway sees of clips (N, 3, T, H, W): (N, 3, T / alpha, H, W)."""
+        if self.config.slow_frames == "strided":
+            return clip[:, :, :: self.config.alpha]
+        frames = clip.shape[2]
+        if frames % self.config.alpha:
+            raise UserError(
+                f"input: found clips of {frames} frames, expected a multiple of alpha, {self.config.alpha}, where the "
+                "frames of the slow pathway are spread"
+            )
+        places = torch.linspace(0, frames - 1, frames // self.config.alpha).long()  # in float32, as the public ones
+        return clip.index_select(2, places.to(clip.device))
+
     def forward(self, clip: Tensor, boxes: Tensor | None = None) -> Tensor:
         """Logits (N, classes) of clips (N, 3, T, H, W); of a detection network logits (K, classes) of `boxes` (K, 5).
 
@@ -223,7 +243,7 @@ class SlowFast(nn.Module):
             )
         if boxes is not None:
             _check_boxes(boxes, len(clip))
-        slow, fast = clip[:, :, :: self.config.alpha], clip
+        slow, fast = self.of_slow(clip), clip
         for number, (slow_stage, fast_stage) in enumerate(zip(self.slow, self.fast, strict=True)):
             slow, fast = slow_stage(slow), fast_stage(fast)
             if number < len(self.laterals):
@@ -246,6 +266,8 @@ def _check_boxes(boxes: Tensor, clips: int) -> None:
 def _check(config: SlowFastConfig) -> None:
     if config.head not in HEADS:
         raise UserError(f"unknown head {config.head!r} of slowfast: expected {' or '.join(HEADS)}")
+    if config.slow_frames not in SLOW_FRAMES:
+        raise UserError(f"unknown slow_frames {config.slow_frames!r} of slowfast: expected {' or '.join(SLOW_FRAMES)}")
     check_stages("stem_kernels", config.stem_kernels, 2)
     if config.width % config.beta_inverse:
         raise UserError(

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, Self, TypeVar
 
 from reeltrace.artifacts.files import reason_of, sha256_bytes, sha256_file
 from reeltrace.artifacts.names import DOCUMENTS, MANIFEST, RECEIPT, SPEC
 from reeltrace.errors import UserError, known_names
 
-Stage = Literal["data", "frames", "pretrain", "features", "measure", "train", "timing", "aggregate", "report"]
+Stage = Literal[
+    "data", "frames", "pretrain", "features", "measure", "train", "timing", "aggregate", "reading", "report"
+]
 STAGES: tuple[Stage, ...] = (
     "data",
     "frames",
@@ -27,9 +30,11 @@ STAGES: tuple[Stage, ...] = (
     "train",
     "timing",
     "aggregate",
+    "reading",
     "report",
 )
-TARGETS = (*STAGES, "all")  # of Snakemake, besides documents and tables
+READINGS = "readings"
+TARGETS = (*STAGES, "all", READINGS)  # of Snakemake, besides documents and tables
 PACKAGE = Path("src/reeltrace")
 RESULTS = Path("results")
 TEMPLATES = Path("reports/templates")
@@ -109,11 +114,15 @@ N = TypeVar("N", bound=Node, covariant=True)
 
 
 class Graph(Generic[N]):
-    """Tasks in an order in which they can run. `tables` has document and table of each task that makes one, by key."""
+    """Tasks in an order in which they can run. `tables` has document and table of each task that makes one, by key.
+
+    `asides` are those that the report does not wait for, and that are made when they are asked for by name.
+    """
 
     root: Path
     scale: str
     tasks: Mapping[str, N]
+    asides: Mapping[str, N]
     tables: Mapping[str, tuple[str, str]]
 
     def sha256_of(self, path: Path) -> str:
@@ -126,16 +135,31 @@ class Graph(Generic[N]):
     def __getitem__(self, name: str) -> N:
         """The task "stage/key". Raises `UserError` naming what there is."""
         try:
-            return self.tasks[name]
+            return self.tasks[name] if name in self.tasks else self.asides[name]
         except KeyError:
             stage = name.partition("/")[0]
             if stage not in STAGES:
                 raise UserError(f"no stage is named {stage!r}; expected one of {', '.join(STAGES)}") from None
-            key, keys = name.partition("/")[2], (task.key for task in self.of(stage))
+            key, keys = name.partition("/")[2], (task.key for task in self.whole().of(stage))
             raise UserError(f"no {stage} is named {key!r}; {known_names(key, keys)}") from None
 
     def __iter__(self) -> Iterator[N]:
         return iter(self.tasks.values())
+
+    def whole(self) -> Self:
+        """The same graph with what stands aside among its tasks."""
+        found = copy(self)
+        found.tasks, found.asides = {**self.tasks, **self.asides}, {}
+        return found
+
+    def with_made(self) -> Self:
+        """The same graph with those among its tasks that stand aside and were made, and all that they are made of."""
+        made = [task for task in self.asides.values() if (self.root / task.manifest).is_file()]
+        behind = {each.name for task in made for each in self.behind(task)}
+        found = copy(self)
+        found.tasks = {**self.tasks, **{name: task for name, task in self.asides.items() if name in behind}}
+        found.asides = {name: task for name, task in self.asides.items() if name not in behind}
+        return found
 
     def of(self, stage: str) -> list[N]:
         """The tasks of one stage."""
@@ -143,7 +167,7 @@ class Graph(Generic[N]):
 
     def inputs_of(self, task: Node) -> list[N]:
         """The tasks whose artifacts `task` reads."""
-        return [self.tasks[name] for name in task.inputs]
+        return [self[name] for name in task.inputs]
 
     def before(self, task: Node) -> list[Path]:
         """What Snakemake takes as the inputs of a task."""
@@ -157,11 +181,11 @@ class Graph(Generic[N]):
             name = waiting.pop()
             if name not in seen:
                 seen[name] = None
-                waiting.extend(self.tasks[name].inputs)
-        return [each for each in self if each.name in seen]
+                waiting.extend(self[name].inputs)
+        return [each for each in (*self, *self.asides.values()) if each.name in seen]
 
     def named(self) -> dict[str, list[N]]:
-        """What one may ask for by name: every document and every table, with everything that it is made of.
+        """What one may ask for by name: each document, each table, and all readings, with all that they are made of.
 
         Raises `UserError` where the name of a document would mean something else.
         """
@@ -175,6 +199,8 @@ class Graph(Generic[N]):
             behind = {each.name: each for each in self.behind(task)}
             for name in (document, task.key):
                 asked.setdefault(name, {}).update(behind)
+        for task in self.whole().of("reading"):
+            asked.setdefault(READINGS, {}).update({each.name: each for each in self.behind(task)})
         return {name: list(tasks.values()) for name, tasks in asked.items()}
 
 

@@ -54,11 +54,14 @@ class KeptGraph(Graph[Node]):
     `brings_kinds` says whether documents bring kinds of their own.
     """
 
-    def __init__(self, root: Path, said: Mapping[str, Any], tasks: Iterable[Node], hashes: Mapping[str, str]) -> None:
+    def __init__(self, root: Path, said: Mapping[str, Any], whole: Iterable[Node], hashes: Mapping[str, str]) -> None:
         self.root, self._hashes = root, hashes
         self.scale = said["scale"]
         self.tables = {key: (document, table) for key, (document, table) in said["tables"].items()}
-        self.tasks = {task.name: task for task in tasks}
+        aside = set(said["asides"])
+        every = {task.name: task for task in whole}
+        self.tasks = {name: task for name, task in every.items() if name not in aside}
+        self.asides = {name: task for name, task in every.items() if name in aside}
         self._jobs = {name: Job(*job) for name, job in said["jobs"].items()}
         self.brings_kinds: bool = said["kinds"]
         self._dvc_sha256: str = said["dvc"]
@@ -99,7 +102,7 @@ def load(root: Path = Path()) -> KeptGraph:
             if contents(root) == hashes:  # or something was edited while it was read
                 with atomic_write(root / KEPT, "w") as handle:
                     handle.write(f"{sha256_bytes(text.encode())}\n{text}")
-    return KeptGraph(root, said, plan, {})
+    return KeptGraph(root, said, plan.whole(), {})
 
 
 def read(root: Path = Path()) -> KeptGraph | None:
@@ -147,7 +150,8 @@ def _said_of(plan: Plan) -> dict[str, Any]:
     return {
         "scale": plan.scale,
         "tables": plan.tables,
-        "jobs": {name: (job.priority, job.threads, job.gpus, job.small) for name, job in jobs(plan).items()},
+        "asides": list(plan.asides),
+        "jobs": {name: (job.priority, job.threads, job.gpus, job.small) for name, job in jobs(plan.whole()).items()},
         "kinds": bool(plan.registry.files.kinds),
         "dvc": sha256_bytes(compile_dvc(plan).encode()),
     }
@@ -167,7 +171,7 @@ def _kept_of(plan: Plan) -> dict[str, Any]:
             codes.setdefault(task.code(), len(codes)),
             task.spec_text(),
         )
-        for task in plan
+        for task in plan.whole()
     ]
     return {"codes": [[str(path) for path in code] for code in codes], "tasks": tasks}
 

@@ -25,6 +25,7 @@ MEMORY_MB: dict[str, dict[str, int]] = {
         "train": 1500,
         "timing": 150,
         "aggregate": 150,
+        "reading": 150,
         "report": 300,
     },
     "paper": {
@@ -36,6 +37,7 @@ MEMORY_MB: dict[str, dict[str, int]] = {
         "train": 24000,
         "timing": 1000,
         "aggregate": 2000,
+        "reading": 2000,
         "report": 4000,
     },
 }

@@ -198,7 +198,9 @@ def _check_input(task: Task, reader: Task, root: Path) -> None:
 def _check_unchanged(task: Task, code: str, root: Path) -> None:
     """The spec and the code are still what the stage started with."""
     now = load_plan(root, task.spec.scale)
-    same = task.name in now.tasks and spec_json(now[task.name].spec) == spec_json(task.spec)
+    same = (task.name in now.tasks or task.name in now.asides) and spec_json(now[task.name].spec) == spec_json(
+        task.spec
+    )
     if not same:
         raise CheckFailed(
             f"{task.name}: its parameters changed while it ran; the result was not kept. Run it again: {task.command}"

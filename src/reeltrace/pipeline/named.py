@@ -14,7 +14,15 @@ from reeltrace.kinds.table import TABLES, kind_of, shown_below
 from reeltrace.kinds.unit import UNITS, units_of
 from reeltrace.registry.fields import Spec
 from reeltrace.registry.reading import Registry
-from reeltrace.registry.specs import AggregateSpec, FeaturesSpec, MeasureSpec, PretrainSpec, ReportSpec, TrainSpec
+from reeltrace.registry.specs import (
+    AggregateSpec,
+    FeaturesSpec,
+    MeasureSpec,
+    PretrainSpec,
+    ReadingSpec,
+    ReportSpec,
+    TrainSpec,
+)
 
 MODULES: dict[str, str] = {
     "frames": "reeltrace.data.frames_stage",
@@ -22,6 +30,7 @@ MODULES: dict[str, str] = {
     "features": "reeltrace.training.features_stage",
     "timing": "reeltrace.analysis.timing",
     "aggregate": "reeltrace.analysis.stage",
+    "reading": "reeltrace.analysis.readings",
     "report": "reeltrace.report.stage",
 }
 # A module for each kind, so that a change in one makes nothing of another kind stale.
@@ -68,10 +77,10 @@ def named_by_kinds(registry: Registry, spec: Spec) -> tuple[str, ...]:
             named |= {NETWORKS.home(each), *NETWORKS.get(each).code}
     elif isinstance(spec, DataSpec):  # as here
         named = {home for home in [DATASETS.home(spec.kind)] if module_file(home) is not None}
+    elif isinstance(spec, ReadingSpec):
+        named = {module for table in spec.chosen for module in _of_cells(table)}
     elif isinstance(spec, AggregateSpec):
-        named = {TABLES.home(spec.table.kind), module_in(kind_of(spec.table).cells)}
-        own = units_of(spec.table.document).keys() & UNITS.brought().keys()
-        named |= {module for unit in own for module in _modules(UNITS, UNITS.get(unit))}
+        named = _of_cells(spec)
         for shown in (MEASUREMENTS.get(params.measurements[key].kind) for key in shown_below(spec.table)):
             named |= {MEASUREMENTS.home(shown.name), *([module_in(shown.beside)] if shown.beside else ())}
     elif isinstance(spec, ReportSpec):
@@ -87,6 +96,13 @@ def named_by_kinds(registry: Registry, spec: Spec) -> tuple[str, ...]:
         named |= {module_in(trained_on(dataset).shown.describe) for dataset in datasets}
         named |= _brought()
     return tuple(sorted(named))
+
+
+def _of_cells(spec: AggregateSpec) -> set[str]:
+    """The modules that make the cells of a table."""
+    named = {TABLES.home(spec.table.kind), module_in(kind_of(spec.table).cells)}
+    own = units_of(spec.table.document).keys() & UNITS.brought().keys()
+    return named | {module for unit in own for module in _modules(UNITS, UNITS.get(unit))}
 
 
 def _brought() -> set[str]:

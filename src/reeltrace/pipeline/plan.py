@@ -5,7 +5,7 @@ stage or imports a room.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from reeltrace.errors import UserError, known_names
 from reeltrace.kinds.architecture import ARCHITECTURES, Architecture
 from reeltrace.kinds.dataset import DATASETS
 from reeltrace.kinds.measurement import MEASUREMENTS
-from reeltrace.kinds.table import kind_of, measurements_of
+from reeltrace.kinds.table import cell_sources, kind_of, measurements_of
 from reeltrace.pipeline.code import code_of, imports
 from reeltrace.pipeline.graph import RESULTS, STAGES, TEMPLATES, Graph, Node, code_sha256
 from reeltrace.pipeline.named import documents_of_kinds, module_of, named_by_kinds, own_module
@@ -81,6 +81,7 @@ LEARNED_OUTPUTS = (*PRETRAIN_OUTPUTS, formats.HISTORY)
 FEATURES_OUTPUTS = (formats.ABOUT, "block2.npy", "block3.npy", "block4.npy")
 TIMING_OUTPUTS = (formats.TIMING,)
 AGGREGATE_OUTPUTS = (formats.CELLS, formats.CURVES)
+READING_OUTPUTS = (formats.READINGS,)
 REPORT_OUTPUTS = (formats.HTML, formats.JSON)
 
 
@@ -94,11 +95,18 @@ class Plan(Graph[Task]):
         self.tables = {key: (table.document, table.table) for key, table in registry.params.tables.items()}
         self._sources: dict[tuple[str, tuple[str, ...], Path | None], tuple[Path, ...]] = {}
         self._imports: ImportGraph | None = None
-        self.tasks: dict[str, Task] = {task.name: task for task in self._tasks()}
+        tasks = {task.name: task for task in self._tasks()}
+        asides = {task.name: task for task in self._readings() if task.name not in tasks}
+        if registry.params.readings:
+            tasks, asides = {**tasks, **asides}, {}
+        report = self._report(tasks.values())
+        self.tasks: Mapping[str, Task] = {**tasks, report.name: report}
+        self.asides: Mapping[str, Task] = asides
 
-    def _tasks(self) -> Iterator[Task]:
-        registry, params = self.registry, self.registry.params
-        data = list(registry.used_datasets())
+    def _data(self, runs: Iterable[str]) -> Iterator[Task]:
+        """The sets that runs train on, and their frames."""
+        registry = self.registry
+        data = registry.used_datasets(runs)
         decoded = [key for key in data if registry.is_decoded(key)]
         pools = dict.fromkeys(pool.name for key in data for pool in registry.pools_of(key))
         for key in (*pools, *data):
@@ -116,9 +124,49 @@ class Plan(Graph[Task]):
                 outputs=FRAMES_OUTPUTS,
                 params=(f"datasets.{key}",),
             )
+
+    def _trained(self, runs: Iterable[str]) -> Iterator[Task]:
+        registry, params = self.registry, self.registry.params
+        for run in runs:
+            for seed in params.seeds:
+                yield self._task(
+                    registry.train_spec(run, seed),
+                    inputs=(*self._clips_of(params.runs[run].dataset), *self._learned_before(run)),
+                    outputs=(*TRAIN_OUTPUTS, *self._found_further(run)),
+                    params=registry.spec_paths(run),
+                )
+
+    def _readings(self) -> Iterator[Task]:
+        """The runs under readings with what they are made of, and what is found of each document."""
+        registry, params = self.registry, self.registry.params
+        runs = registry.reading_runs()
+        yield from self._data(runs)
+        yield from self._pretrained(runs)
+        yield from self._trained(runs)
+        for document in registry.read_documents():
+            spec = registry.reading_spec(document)
+            tables = (*spec.chosen, *(table for reading in spec.readings for table in reading.tables))
+            read = list(dict.fromkeys(source.run for each in tables for source in cell_sources(each.table)))
+            yield self._task(
+                spec,
+                inputs=tuple(f"train/{registry.train_key(run, seed)}" for run in read for seed in params.seeds),
+                outputs=READING_OUTPUTS,
+                params=(
+                    *(f"tables.{table.key}" for table in spec.chosen),
+                    *(path for run in read for path in registry.run_paths(run)),
+                    *(f"{reading.detail}.{reading.reading}" for reading in spec.readings),
+                    "seeds",
+                ),
+                texts=(DOCUMENTS / document / PUBLISHED,),
+            )
+
+    def _tasks(self) -> Iterator[Task]:
+        """All but the report, and what it does not wait for."""
+        registry, params = self.registry, self.registry.params
+        yield from self._data(registry.used_runs())
         used = {name for table in params.tables.values() for name in measurements_of(table)}
         used.update(registry.drawn_pictures())
-        yield from self._pretrained()
+        yield from self._pretrained(registry.used_runs())
         for key, asked in params.measurements.items():
             if key in used:
                 yield self._task(
@@ -128,14 +176,7 @@ class Plan(Graph[Task]):
                     params=tuple(f"measurements.{name}" for name in self._measured_with(key)),
                     given=self._given_to(key),
                 )
-        for run in registry.used_runs():
-            for seed in params.seeds:
-                yield self._task(
-                    registry.train_spec(run, seed),
-                    inputs=(*self._clips_of(params.runs[run].dataset), *self._learned_before(run)),
-                    outputs=(*TRAIN_OUTPUTS, *self._found_further(run)),
-                    params=registry.spec_paths(run),
-                )
+        yield from self._trained(registry.used_runs())
         for key in self._timed():
             yield self._task(
                 registry.timing_spec(key),
@@ -165,18 +206,13 @@ class Plan(Graph[Task]):
                 params=(f"tables.{key}", *paths),
                 texts=(DOCUMENTS / table.document / PUBLISHED,),
             )
-        yield self._task(
+
+    def _report(self, tasks: Iterable[Task]) -> Task:
+        """The report, which reads all these."""
+        registry, params = self.registry, self.registry.params
+        return self._task(
             registry.report_spec(),
-            inputs=(
-                *(f"aggregate/{key}" for key in params.tables),
-                *(f"data/{key}" for key in (*pools, *data)),
-                *(f"frames/{key}" for key in decoded),
-                *(f"measure/{key}" for key in params.measurements if key in used),
-                *(f"pretrain/{key}" for key in registry.used_backbones()),
-                *(f"features/{key}" for key in registry.features_specs()),
-                *(f"timing/{key}" for key in self._timed()),
-                *(f"train/{registry.train_key(run, seed)}" for run in registry.used_runs() for seed in params.seeds),
-            ),
+            inputs=tuple(task.name for task in tasks),
             outputs=REPORT_OUTPUTS,
             params=(
                 "seeds",
@@ -189,6 +225,7 @@ class Plan(Graph[Task]):
                 "measurements",
                 "tables",
                 *(() if params.reference is None else ("reference",)),
+                *(("readings",) if params.readings else ()),
             ),
             given=() if params.reference is None else ((Path(params.reference), f"{PARAMS}: reference"),),
             texts=tuple(report_texts(self.root, self.registry.files.headers, documents_of_kinds())),
@@ -205,10 +242,10 @@ class Plan(Graph[Task]):
         found = MEASUREMENTS.get(asked.kind).files(asked)
         return tuple((Path(path), place(f"measurements.{key}.{where}")) for path, where in found)
 
-    def _pretrained(self) -> Iterator[Task]:
-        """Backbones, and the features of frames that they give."""
+    def _pretrained(self, runs: Iterable[str]) -> Iterator[Task]:
+        """The backbones of runs, and the features of frames that they give."""
         registry, params = self.registry, self.registry.params
-        for name in registry.used_backbones():
+        for name in registry.used_backbones(runs):
             backbone = params.backbones[name]
             initial = () if backbone.initial is None else (f"pretrain/{backbone.initial}",)
             if (stills := backbone.stills) is None:
@@ -221,7 +258,7 @@ class Plan(Graph[Task]):
                 outputs=LEARNED_OUTPUTS,
                 params=(f"backbones.{name}", *learned),
             )
-        for spec in registry.features_specs().values():
+        for spec in registry.features_specs(runs).values():
             yield self._task(
                 spec,
                 inputs=(f"frames/{spec.dataset}", f"pretrain/{spec.backbone_name}"),
@@ -283,7 +320,7 @@ class Plan(Graph[Task]):
             spec=spec,
             inputs=tuple(dict.fromkeys(inputs)),
             outputs=outputs,
-            params=("scale", *params),
+            params=("scale", *dict.fromkeys(each for path in params for each in self.registry.declared(path))),
             texts=texts,
             code=partial(self.code, module_of(spec), named_by_kinds(self.registry, spec), own_module(spec, self.root)),
             given=given,

@@ -191,7 +191,8 @@ class WorkflowRun:
 
             self.plan.read_anew()
             found = standings(self.plan)
-            if unrecorded(self.plan, found) or not code_is_recorded(load_plan(self.plan.root)):
+            recorded = load_plan(self.plan.root)  # what stands aside is not
+            if unrecorded(recorded, found) or not code_is_recorded(recorded):
                 _sync("--wait", os.environ.get(variables.WAIT) or str(WAIT_AT_END))
             self._attest(found)
 

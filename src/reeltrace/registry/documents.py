@@ -18,9 +18,12 @@ from typing import Any
 
 from reeltrace.artifacts.names import DOCUMENTS
 from reeltrace.errors import UserError, short
+from reeltrace.registry import readings
 from reeltrace.registry.fields import SCALES, Scale
 from reeltrace.registry.header import HEADER, Header, Tree, header, mapping
+from reeltrace.registry.readings import BETWEEN, Derived
 from reeltrace.registry.texts import read_text
+from reeltrace.registry.trees import merged
 
 PARAMS = "params.yaml"
 COMMON = "common"
@@ -29,7 +32,7 @@ PAPER: Scale = "paper"
 OVERLAYS: dict[Scale, str] = {scale: f"{scale}.yaml" for scale in SCALES if scale != PAPER}
 SECTIONS = ("datasets", "backbones", "models", "protocols", "runs", "measurements", "tables")
 OF_A_DOCUMENT = ("measurements", "tables")  # entries that say whose they are
-SETTINGS = ("seeds", "device", "reference")  # of params.yaml itself
+SETTINGS = ("seeds", "device", "reference", "readings")  # of params.yaml itself
 ALL = "all"
 KEY = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
@@ -48,7 +51,7 @@ def read(root: Path = Path()) -> dict[str, str]:
         if name != COMMON and not KEY.fullmatch(name):
             raise UserError(f"{DOCUMENTS / name}: expected lower-case letters, digits and dashes; rename it")
         needed = () if name == COMMON else (HEADER, EXPERIMENTS)
-        for file in (HEADER, EXPERIMENTS, *OVERLAYS.values()):
+        for file in (HEADER, EXPERIMENTS, *OVERLAYS.values(), *(() if name == COMMON else (readings.FILE,))):
             path = DOCUMENTS / name / file
             if file in needed or (root / path).exists():
                 files[path.as_posix()] = read_text(root / path, path.as_posix())
@@ -65,7 +68,7 @@ class Composition:
 
     `written` is what the documents say at the published scale, without those changes; `headers` are the active
     documents in the order of the report; `layers` are the files in the order in which they go over each other; `kinds`
-    are the Python files that declare kinds.
+    are the Python files that declare kinds. `readings` are, per scale, those of the active documents.
     """
 
     scale: Scale
@@ -74,6 +77,7 @@ class Composition:
     headers: Mapping[str, Header]
     layers: tuple[tuple[str, Tree], ...]
     kinds: tuple[str, ...]
+    readings: Mapping[Scale, tuple[Derived, ...]]
 
     def file_of(self, path: str, scale: Scale | None = None) -> str:
         """The file whose value is in force at a path of the registry, or where it would stand."""
@@ -83,6 +87,10 @@ class Composition:
 
     def place(self, path: str, scale: Scale | None = None) -> str:
         """A path of the registry with its file: "documents/basu2021/quick.yaml: protocols.dir-cnn4.epochs"."""
+        section, _, rest = path.partition(".")
+        for reading in self.readings[scale or self.scale] if BETWEEN in rest else ():
+            if rest.partition(".")[0] in reading.entries.get(section, ()):
+                return f"{reading.place}: {path}"
         return f"{self.file_of(path, scale)}: {path}"
 
     def files_of(self, path: str) -> list[str]:
@@ -142,17 +150,24 @@ def compose(files: Mapping[str, str], scale: Scale | None = None) -> Composition
     home: dict[tuple[str, str], str] = {}
     for name in (*ordered, COMMON):
         _add_folder(name, files, trees, home, layers)
+    read_as = {
+        name: readings.readings(path, files[path]) for name in ordered if (path := readings.path_of(name)) in files
+    }
+    layers += [(readings.path_of(name), tree) for name, (tree, _) in read_as.items()]
     chosen, tables = _chosen(asked.get("documents", ALL), ordered, trees[PAPER]["tables"])
     written = {section: dict(entries) for section, entries in trees[PAPER].items()}
     settings = {each: {key: at_scale(asked[key], each, key) for key in SETTINGS if key in asked} for each in SCALES}
     changes = {section: asked[section] for section in SECTIONS if section in asked}
     _check_entries(PARAMS, changes, home, "no document has")
     layers.append((PARAMS, asked))
-    composed = {}
+    composed: dict[Scale, Tree] = {}
+    derived: dict[Scale, tuple[Derived, ...]] = {}
     for each in SCALES:
         tree = merged(trees[each], changes) if each == active else dict(trees[each])
         tree["tables"] = {key: table for key, table in tree["tables"].items() if key in tables}
         composed[each] = {"scale": each, **settings[each], **tree}
+        of_documents = ((name, read_as[name][1]) for name in chosen if name in read_as)
+        derived[each] = tuple(readings.derive(of_documents, composed[each], each))
     written["tables"] = {key: table for key, table in written["tables"].items() if key in tables}
     return Composition(
         scale=active,
@@ -161,6 +176,7 @@ def compose(files: Mapping[str, str], scale: Scale | None = None) -> Composition
         headers={name: headers[name] for name in chosen},
         layers=tuple(layers),
         kinds=tuple(path for path in files if path.endswith(".py")),
+        readings=derived,
     )
 
 
@@ -182,6 +198,9 @@ def _add_folder(
         for key, entry in entries.items():
             if name == COMMON and section in OF_A_DOCUMENT:
                 raise UserError(f"{path}: {section}: belongs to a document; move {key!r} into its folder")
+            if BETWEEN in str(key):
+                what = f"{BETWEEN} stands between a key and a reading of it; expected single dashes"
+                raise UserError(f"{path}: {section}.{key}: {what}")
             if (section, key) in home:
                 raise UserError(
                     f"{path}: {section}.{key}: declared in {home[section, key]} too; rename one, or move it to "
@@ -306,19 +325,3 @@ def at_scale(value: Any, scale: Scale, path: str) -> Any:
                     "it; write the map around the whole list"
                 )
     return value
-
-
-def merged(below: Any, over: Any) -> Any:
-    """`over` upon `below`: mappings key by key, anything else replaced."""
-    if isinstance(below, dict) and isinstance(over, dict):
-        return {**below, **{key: merged(below.get(key), value) for key, value in over.items()}}
-    return over
-
-
-def differences(document: Any, here: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any, Any]]:
-    """Where two trees differ: (path, value of the first, value of the second), at the lowest mapping that both have."""
-    if isinstance(document, dict) and isinstance(here, dict):
-        for key in dict.fromkeys((*document, *here)):
-            yield from differences(document.get(key), here.get(key), (*path, str(key)))
-    elif document != here or isinstance(document, bool) != isinstance(here, bool):
-        yield ".".join(path), document, here

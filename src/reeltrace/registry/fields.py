@@ -35,7 +35,8 @@ def replaced(sentences: str) -> dict[str, str]:
     return {match[1]: match[0] for match in found if match}
 
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
+# Two dashes only where registry/readings.py puts them, between a key and a reading of it.
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(--?[a-z0-9]+)*$", max_length=60)]
 PositiveInt = Annotated[int, Field(ge=1, le=10**6, strict=True)]
 Count = Annotated[int, Field(ge=0, le=10**6, strict=True)]
 Pixels = Annotated[int, Field(ge=1, le=10**4, strict=True)]  # a side of a frame

@@ -18,12 +18,16 @@ from reeltrace.registry.table_names import table_key
 
 
 class Params(Strict):
-    """All experiments at one scale. `reference` is a report.json that the report is set beside, as `before`."""
+    """All experiments at one scale. `reference` is a report.json that the report is set beside, as `before`.
+
+    `readings` says whether the report shows the readings of what the documents leave open, and so waits for them.
+    """
 
     scale: Scale
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=1000)]
     device: Device
     reference: str | None = None
+    readings: Annotated[bool, Field(strict=True)] = False
     datasets: dict[Name, Dataset]
     backbones: dict[Name, Backbone] = Field(default_factory=dict)
     models: dict[Name, RunModel]

@@ -1,7 +1,7 @@
 """The specs that follow from `params.yaml` and `documents/`."""
 
-from collections.abc import Iterator, Mapping
-from functools import lru_cache, partial
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property, lru_cache, partial
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, Literal
@@ -14,13 +14,15 @@ from reeltrace.kinds.brought import bring
 from reeltrace.kinds.dataset import DataSpec, Pool, decoded_of, kind_of, pools_of, trained_on
 from reeltrace.kinds.measurement import MEASUREMENTS, Nets
 from reeltrace.kinds.points import Misfit
-from reeltrace.kinds.table import cell_sources, measurements_of
+from reeltrace.kinds.table import TableEntry, cell_sources, measurements_of, rows_of_runs, with_runs
+from reeltrace.kinds.table import kind_of as kind_of_table
 from reeltrace.registry.datasets import VideoView
-from reeltrace.registry.documents import Composition, compose, differences, read
+from reeltrace.registry.documents import Composition, compose, read
 from reeltrace.registry.fields import SCALES, Scale, Spec
 from reeltrace.registry.measurements import Network
 from reeltrace.registry.models import BackboneEntry, Entry
 from reeltrace.registry.params import Override, Params, backbone_of, check_names
+from reeltrace.registry.readings import BETWEEN, Derived, with_derived
 from reeltrace.registry.sizes import check_sizes
 from reeltrace.registry.specs import (
     AggregateSpec,
@@ -29,10 +31,13 @@ from reeltrace.registry.specs import (
     FrameView,
     MeasureSpec,
     PretrainSpec,
+    ReadingSpec,
+    ReadSpec,
     ReportSpec,
     TimingSpec,
     TrainSpec,
 )
+from reeltrace.registry.trees import differences
 
 
 def _complaint(error: ValidationError, raw: Any, scale: Scale, files: Composition) -> str:
@@ -66,10 +71,11 @@ class Registry:
         self.scale: Scale = scale
         self.files = files
         tree = files.trees[scale]
+        whole = with_derived(tree, files.readings[scale])
         try:
-            self.params = Params.model_validate(tree)
+            self.params = Params.model_validate(whole)
         except ValidationError as error:
-            raise UserError(_complaint(error, tree, scale, files)) from None
+            raise UserError(_complaint(error, whole, scale, files)) from None
         place = partial(files.place, scale=scale)
         check_names(self.params, place)
         check_sizes(self.params, (self.train_spec(run, self.params.seeds[0]) for run in self.params.runs), place)
@@ -226,10 +232,10 @@ class Registry:
         model, kind = self._net(run)
         return None if kind.fed in PIXELS else f"{self.params.runs[run].dataset}-{backbone_of(model)}"
 
-    def features_specs(self) -> dict[str, FeaturesSpec]:
-        """The features that the used runs read, by key."""
+    def features_specs(self, runs: Iterable[str] | None = None) -> dict[str, FeaturesSpec]:
+        """The features that runs read, by key; those that tables need where none are named."""
         found: dict[str, FeaturesSpec] = {}
-        for run in self.used_runs():
+        for run in self.used_runs() if runs is None else runs:
             key = self.features_key(run)
             if key is None or key in found:
                 continue
@@ -249,8 +255,8 @@ class Registry:
             )
         return found
 
-    def used_backbones(self) -> list[str]:
-        """The backbones whose weights some used run needs, each after the one that it begins with."""
+    def used_backbones(self, runs: Iterable[str] | None = None) -> list[str]:
+        """The backbones whose weights some of these runs needs, as above, each after the one that it begins with."""
         found: dict[str, None] = {}
 
         def need(name: str) -> None:
@@ -259,7 +265,7 @@ class Registry:
                 need(initial)
             found[name] = None
 
-        for run in self.used_runs():
+        for run in self.used_runs() if runs is None else runs:
             if (name := self.weights_of(run)) is not None:
                 need(name)
         return list(found)
@@ -321,8 +327,11 @@ class Registry:
 
     def aggregate_spec(self, key: str) -> AggregateSpec:
         """The spec of one table."""
-        table = self.params.tables[key]
-        runs = self.table_runs(key)
+        return self._aggregate_spec(key, self.params.tables[key], {})
+
+    def _aggregate_spec(self, key: str, table: TableEntry, read_as: Mapping[str, str]) -> AggregateSpec:
+        """The spec of a table, or of some of its rows; `read_as` are the runs that stand there in place of others."""
+        runs = list(dict.fromkeys(source.run for source in cell_sources(table)))
         paths = dict.fromkeys(path for run in runs for path in self.run_paths(run))
         for measurement in measurements_of(table):
             paths[f"measurements.{measurement}"] = None
@@ -330,30 +339,99 @@ class Registry:
             paths["seeds"] = None
         said: dict[str, list[str | None]] = {}
         for run in runs:
-            name = self.params.runs[run].dataset
-            dataset = self.params.datasets[name]
-            said.setdefault(name, []).append(self.params.runs[run].stand_in or trained_on(dataset).stand_in(dataset))
+            name, made = self.params.runs[run].dataset, self.params.runs[read_as.get(run, run)]
+            dataset = self.params.datasets[made.dataset]
+            said.setdefault(name, []).append(made.stand_in or trained_on(dataset).stand_in(dataset))
             for backbone in self._learned_from(run):
                 said.setdefault(f"backbones.{backbone}", []).append(self.params.backbones[backbone].stand_in)
         return AggregateSpec(
             stage="aggregate",
             key=key,
             scale=self.scale,
-            table=table,
+            table=with_runs(table, read_as) if read_as else table,
             seeds=self.params.seeds if runs else (),
             stand_in={name: "; ".join(dict.fromkeys(filter(None, each))) or None for name, each in said.items()},
             overrides=self.overrides(*paths),
         )
+
+    # --- readings ---
+
+    def read_documents(self) -> list[str]:
+        """The documents of which some reading touches a table."""
+        return [name for name in self.files.headers if self._touching(name)]
+
+    def reading_spec(self, document: str) -> ReadingSpec:
+        """The spec of the readings of one document."""
+        touching = self._touching(document)
+        every = dict.fromkeys(run for derived in touching for run in derived.runs)
+        return ReadingSpec(
+            stage="reading",
+            key=document,
+            scale=self.scale,
+            document=document,
+            chosen=tuple(self._read_tables(dict.fromkeys(every, ""), {})),
+            readings=tuple(
+                ReadSpec(
+                    detail=derived.detail,
+                    reading=derived.reading,
+                    says=derived.says,
+                    changes=tuple(
+                        Override(path=p, document=before, here=after) for p, before, after in derived.changes
+                    ),
+                    runs=dict(derived.runs),
+                    tables=tuple(self._read_tables(derived.runs, derived.runs)),
+                )
+                for derived in touching
+            ),
+        )
+
+    def reading_runs(self) -> list[str]:
+        """The runs under readings that touch a table, in the order of these."""
+        found = dict.fromkeys(
+            derived.runs[run]
+            for document in self.files.headers
+            for derived in self._touching(document)
+            for run in derived.runs
+            if run in self._shown_runs
+        )
+        return list(found)
+
+    def declared(self, path: str) -> tuple[str, ...]:
+        """A path of the registry as files have it: one of a reading is that of what it changes, and its own."""
+        section, _, key = path.partition(".")
+        if BETWEEN not in key:
+            return (path,)
+        for derived in self.files.readings[self.scale]:
+            if key in derived.entries.get(section, ()):
+                return (f"{section}.{key.partition(BETWEEN)[0]}", derived.path)
+        return (path,)
+
+    @cached_property
+    def _shown_runs(self) -> frozenset[str]:
+        """The runs of tables that can be shown under a reading: those without training times."""
+        tables = (table for table in self.params.tables.values() if not kind_of_table(table).timed(table))
+        return frozenset(source.run for table in tables for source in cell_sources(table))
+
+    def _touching(self, document: str) -> list[Derived]:
+        every = self.files.readings[self.scale]
+        return [d for d in every if d.document == document and not self._shown_runs.isdisjoint(d.runs)]
+
+    def _read_tables(self, of: Mapping[str, str], read_as: Mapping[str, str]) -> Iterator[AggregateSpec]:
+        """The tables in which runs of `of` stand, those rows alone, each run replaced by that of `read_as`."""
+        for key, table in self.params.tables.items():
+            if not kind_of_table(table).timed(table) and (rows := rows_of_runs(table, of)):
+                yield self._aggregate_spec(key, table.model_copy(update={"rows": rows}), read_as)
 
     def used_runs(self) -> list[str]:
         """The runs that some table needs, in registry order."""
         needed = {run for key in self.params.tables for run in self.table_runs(key)}
         return [run for run in self.params.runs if run in needed]
 
-    def used_datasets(self) -> list[str]:
-        """The datasets that those runs and their backbones train on, in registry order."""
-        needed = {self.params.runs[run].dataset for run in self.used_runs()}
-        needed |= {b.stills.dataset for name in self.used_backbones() if (b := self.params.backbones[name]).stills}
+    def used_datasets(self, runs: Iterable[str] | None = None) -> list[str]:
+        """The datasets that these runs, as above, and their backbones train on, in registry order."""
+        asked = self.used_runs() if runs is None else list(runs)
+        needed = {self.params.runs[run].dataset for run in asked}
+        needed |= {b.stills.dataset for name in self.used_backbones(asked) if (b := self.params.backbones[name]).stills}
         return [name for name in self.params.datasets if name in needed]
 
     def report_spec(self) -> ReportSpec:
@@ -370,6 +448,7 @@ class Registry:
             overrides=tuple(override for override, _ in self._all_overrides),
             pictures=tuple(self.drawn_pictures()),
             reference=self.params.reference,
+            readings=tuple(self.read_documents()) if self.params.readings else (),
         )
 
 

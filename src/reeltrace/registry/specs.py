@@ -93,10 +93,36 @@ class AggregateSpec(Spec):
     overrides: tuple[Override, ...]
 
 
+class ReadSpec(Strict):
+    """One reading: what it takes the document to say, what it changes, and the tables under it.
+
+    `runs` maps each run to the one under the reading; `tables` have only rows that these stand in.
+    """
+
+    detail: str
+    reading: str
+    says: str
+    changes: tuple[Override, ...]
+    runs: dict[str, str]
+    tables: tuple[AggregateSpec, ...]
+
+
+class ReadingSpec(Spec):
+    """Stage `reading`: the readings of one document, and the tables that they touch as chosen, those rows alone.
+
+    Of `changes`, `document` is the value as chosen and `here` the one under the reading.
+    """
+
+    document: str
+    chosen: tuple[AggregateSpec, ...]
+    readings: tuple[ReadSpec, ...]
+
+
 class ReportSpec(Spec):
     """Stage `report`: the tables, in order, the datasets whose clips are shown, and the measurements that draw.
 
-    `reference` is the report.json of another report, which this one is set beside.
+    `reference` is the report.json of another report, which this one is set beside; `readings` are the documents whose
+    readings are shown.
     """
 
     tables: tuple[str, ...]
@@ -107,3 +133,4 @@ class ReportSpec(Spec):
     overrides: tuple[Override, ...]
     pictures: tuple[str, ...] = ()
     reference: str | None = None
+    readings: tuple[str, ...] = ()

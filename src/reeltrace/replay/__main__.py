@@ -24,7 +24,7 @@ def main() -> None:
     os.dup2(2, 1)
     asked = json.load(sys.stdin)
     root = Path(asked["root"])
-    plan = load_plan(root, asked["scale"])
+    plan = load_plan(root, asked["scale"]).whole()
     able = [name for name in asked["names"] if name in plan.tasks and can_replay(plan[name])]
     chosen = Share(asked["share"], asked["seed"]).draw(able)
     _say(lines, {"of": len(able), "chosen": len(chosen)})

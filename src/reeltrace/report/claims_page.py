@@ -58,7 +58,7 @@ def sentences(claim: Mapping[str, Any], told: Mapping[str, ProseValue], binder: 
     """A rule for the page: per comparison its two sides, the words between them, and what it came to, registered.
 
     A side has the `cell` it is, or `text`; where it is computed, its `print` and `here` are the ids of its values.
-    `print` and `here` of a comparison are the ids of its difference with interval and p-value.
+    `print` and `here` of a comparison are the ids of its difference with interval and p-values.
     """
     numbers = _Numbers(binder, claim)
     cells = [f"{claim['document']}/{'/'.join(cell)}" for c in claim["rule"] for cell in c["cells"]]
@@ -127,6 +127,8 @@ def _difference(
     low, high = found["interval"]
     difference = f"{_signed(found['difference'])}{' %' if found['relative'] else ''}"
     printed = f"{difference} [{_signed(low)}, {_signed(high)}], {p_words(found['p'])}"
+    if found["p_of_videos"] is not None:
+        printed += f", of the videos alone {p_words(found['p_of_videos'])}"
     if found["p"] > ALPHA and found["visible"] is not None:
         printed += f", seen from {_signed(found['visible']).lstrip('+')} on"
     return numbers.add(part, printed, f"difference {TITLES[which]}", found["how"], of)

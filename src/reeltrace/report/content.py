@@ -130,6 +130,9 @@ class Comparing(Part):
         description="How far from the nearest end a difference must truly be to be told from it in four of five cases."
     )
     p: float | None = Field(description="How likely a difference so far from the nearest end is by chance.")
+    p_of_videos: float | None = Field(
+        description="The same as if every seed gave the same net, where nets were tested; null elsewhere."
+    )
     settled: bool | None = Field(description="Where nothing is random: whether rounding leaves it certain.")
     how: str | None = Field(description="By which test.")
     why: str | None = Field(description="What is missing.")
@@ -377,6 +380,30 @@ class TextFile(Part):
     bytes: Count = Field(description="How many bytes it has.")
 
 
+class ReadCell(Part):
+    """One number under a reading, beside the cell as chosen."""
+
+    id: str = Field(description="The id of its number.")
+    of: str = Field(description="The id of the cell as chosen.")
+    value: float = Field(description="The mean over seeds.")
+    printed: str = Field(description="The mean as the report prints it.")
+    interval: list[float] = Field(min_length=2, max_length=2, description="As that of the cell.")
+    verdict: Verdict = Field(description="How it compares with the published value of the cell.")
+    trace: Trace = Field(description="The place of the mean in the document's readings.json.")
+    sources: list[Source] = Field(description="What it was computed from, one per seed.")
+
+
+class Reading(Part):
+    """What a document may mean otherwise, and what is found then. Of a change `document` is the value as chosen."""
+
+    document: str = Field(description="The key of the document.")
+    detail: str = Field(description="The assumption whose open detail is read otherwise.")
+    reading: str = Field(description="The name of the reading.")
+    says: str = Field(description="What the document is then taken to say.")
+    changes: list[Override] = Field(description="What of the experiments is changed, the value as chosen and here.")
+    cells: list[ReadCell] = Field(description="The numbers of the runs that were made under it.")
+
+
 class Content(Part):
     """All of report.json."""
 
@@ -401,6 +428,9 @@ class Content(Part):
     overrides: list[Departure] = Field(description="Where the active scale departs from the documents.")
     datasets: list[Dataset] = Field(description="What the clips are.")
     pictures: list[Pictures] = Field(description="What measurements of pictures drew, of those with a checkpoint.")
+    readings: list[Reading] = Field(
+        description="What is found where documents are read otherwise; none unless params.yaml asks for it."
+    )
     artifacts: dict[str, Artifact] = Field(description="By `stage/key`, every artifact behind the report.")
     root_sha256: Sha256 = Field(
         description="One hash over all artifacts: the sha256 of a text with the line `stage/key/manifest.json SHA256` "

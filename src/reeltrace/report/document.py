@@ -20,6 +20,7 @@ from reeltrace.analysis import assumptions, claims, not_reproduced, prose, publi
 from reeltrace.analysis.cells import KINDS, parts
 from reeltrace.analysis.intervals import CONFIDENCE
 from reeltrace.analysis.paired import ALPHA
+from reeltrace.analysis.prediction import ASSUMED_SPREAD
 from reeltrace.analysis.stage import read_history
 from reeltrace.analysis.verdicts import MEANINGS, count
 from reeltrace.artifacts.files import sha256_file
@@ -39,6 +40,7 @@ from reeltrace.kinds.words import span
 from reeltrace.registry.fields import replaced
 from reeltrace.registry.header import read_header
 from reeltrace.report import appendix, audit_page, chance, claims_page, figures, frame_nets, measured_tables
+from reeltrace.report import readings_page as read_otherwise
 from reeltrace.report import summary as table_summary
 from reeltrace.report.before import Reference, read_reference
 from reeltrace.report.binding import Binder, Number
@@ -110,6 +112,11 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
     chance_levels, chance_of = chance.bind_chance(binder, chance.stand_in_nets(spec, inputs, stand_in), tables)
     summary["chance"] = [{k: v for k, v in group.items() if k != "ids"} for group in chance_levels]
     drawn = [_drawn(binder, key, spec, inputs) for key in spec.pictures]
+    by_id = {cell["id"]: cell for cell in cells}
+    under = {
+        found.document: (found, read_otherwise.bind(binder, found, by_id))
+        for found in read_otherwise.load(spec.readings, inputs, artifacts)
+    }
     assumed = [
         {"document": ledger.document, **a.model_dump(mode="json")} for ledger in ledgers for a in ledger.assumptions
     ]
@@ -132,6 +139,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         "overrides": [said_by(o.model_dump(mode="json"), ledgers) for o in spec.overrides],
         "datasets": [{k: v for k, v in d.items() if k not in OF_THE_PAGE} for d in datasets],
         "pictures": [_without_bytes(one) for one in drawn],
+        "readings": [reading for _, readings in under.values() for reading in readings],
         "artifacts": artifacts,
         "root_sha256": root_of({f"{name}/{MANIFEST}": a["manifest_sha256"] for name, a in artifacts.items()}),
     }
@@ -146,13 +154,15 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         view["drawn"] = measured_tables.drawings(view, cells, binder)
         view["departures"] = [a for a in assumed if a["departs"] and _touches(a, view["document"], view["table"])]
     page = environment.get_template(PAGE).render(
-        **{k: v for k, v in content.items() if k not in ("cells", "equivariance", "datasets", "pictures")},
+        **{k: v for k, v in content.items() if k not in ("cells", "equivariance", "datasets", "pictures", "readings")},
         binder=binder,
         name=binder.name,
         tables=views,
+        readings=[read_otherwise.view(binder, *of, by_id, ledgers) for of in under.values()],
         yardstick=yardstick.table(),
         short_of={place: dict.fromkeys(names, "stand-in data") for place, names in replaced_in.items()},
         alpha=f"{ALPHA:.0%}".replace("%", " %"),
+        assumed_spread=f"{ASSUMED_SPREAD:g}",
         print_of=lambda identity: binder.published_values.get(identity, ("",))[0],
         means_here=claims.MEANS_HERE,
         means_on_print=claims.MEANS_ON_PRINT,

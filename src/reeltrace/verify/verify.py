@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
+from reeltrace.analysis.readings import output as readings_output
 from reeltrace.analysis.stage import outputs as aggregate_outputs
 from reeltrace.artifacts.files import reason_of, sha256_file
 from reeltrace.artifacts.formats import (
@@ -28,6 +29,7 @@ from reeltrace.artifacts.formats import (
     JSON,
     METRICS,
     PREDICTIONS,
+    READINGS,
     SCORES,
     TIMING,
 )
@@ -43,7 +45,7 @@ from reeltrace.kinds.dataset import DATASETS
 from reeltrace.kinds.measurement import MEASUREMENTS
 from reeltrace.kinds.points import load
 from reeltrace.machine.affinity import processors
-from reeltrace.registry.specs import AggregateSpec, ReportSpec
+from reeltrace.registry.specs import AggregateSpec, ReadingSpec, ReportSpec
 from reeltrace.report.document import build
 from reeltrace.verify.belonging import Planned, leftovers, linked, misfits, strangers
 from reeltrace.verify.bulk import check_share
@@ -128,8 +130,8 @@ def verify(
     endless = {path.parent: path for folder in folders.values() for path in _endless(folder)}
     problems += [Problem(TAMPERED, str(path), "not a file") for path in endless.values()]
     for name, folder in folders.items():
-        if name in unfit or folder in endless or (endless and name.split("/")[0] in ("aggregate", "report")):
-            continue  # the last two: whoever opened it would wait for ever
+        if name in unfit or folder in endless or (endless and name.split("/")[0] in ("aggregate", "reading", "report")):
+            continue  # these: whoever opened it would wait for ever
         tell(name)
         said = _contents(name, folder, results, root)
         problems += [p for p in said if p.kind != BROKEN or name not in altered]  # that it is altered has been said
@@ -173,6 +175,8 @@ def _contents(name: str, folder: Path, results: Path, root: Path) -> list[Proble
         checks = [(METRICS, partial(_measured, folder))]
     elif stage == "aggregate":
         checks = [(CELLS, partial(_cells, folder, results, root))]
+    elif stage == "reading":
+        checks = [(READINGS, partial(_read, folder, results, root))]
     elif name == REPORT:
         checks = [(HTML, partial(_report, folder, results, root))]
     return [problem for file, check in checks for problem in _guarded(folder / file, check)]
@@ -385,6 +389,15 @@ def _cells(folder: Path, results: Path, root: Path) -> list[Problem]:
             continue
         problems.append(Problem(TAMPERED, str(path), _first_difference(read_json(path), json.loads(text))))
     return problems
+
+
+def _read(folder: Path, results: Path, root: Path) -> list[Problem]:
+    """Make what is found under readings again, and compare."""
+    text = readings_output(_spec(folder, ReadingSpec), _inputs(folder, results), root)
+    path = folder / READINGS
+    if not path.is_file() or path.read_bytes() == text.encode():
+        return []
+    return [Problem(TAMPERED, str(path), _first_difference(read_json(path), json.loads(text)))]
 
 
 def _first_difference(stored: Any, computed: Any, path: str = "") -> str:

@@ -148,6 +148,11 @@ def test_totals_of_huge_numbers_are_told(tmp_path: Path) -> None:
     assert "their sum is 3.00000000e30, printed 1e30" in one.computation
 
 
+def test_numbers_too_large_to_compute_with_are_not_judged(tmp_path: Path) -> None:
+    lines = [f"{n},{n}e98,{n + 3}e99,{n * (n + 3)}e{98 + 99}" for n in range(2, 9)]
+    assert found(tmp_path, "\n".join(["net,left,right,product", *lines])) == []
+
+
 def test_text_without_numbers_is_no_finding(tmp_path: Path) -> None:
     assert found(tmp_path, "net,accuracy,other\na,nan,inf\nb,,1e400\nc,-,n/a\nd,none,x=1\n") == []
 

@@ -31,7 +31,9 @@ def test_figures_are_held_against_the_tables() -> None:
     found = judged_on_print("basu2021")
     for architecture in ("cnn4", "resnet18"):
         assert found[f"gains-ucf-{architecture}"]["published_verdict"] == "supported"  # of the baseline's accuracy
-        assert found[f"t2-threefold-{architecture}"]["published_verdict"] == "supported"
+        threefold = found[f"t2-threefold-{architecture}"]
+        assert threefold["published_verdict"] == "supported"  # as an increase by three times; as three times it is not
+        assert 3 < threefold["rule"][0]["print"]["left"] < 3.3
     first = found["gains-hmdb-cnn4"]["rule"][0]["print"]
     assert first["left"] == pytest.approx(100 * (21.99 / 20.86 - 1)) and first["right"] == pytest.approx(0.54)
 

@@ -20,7 +20,7 @@ from reeltrace.analysis.audit.values import Library, Printed, number_of
 from reeltrace.analysis.expressions import Expression, Interval, Reference, parse
 from reeltrace.analysis.intervals import Z
 from reeltrace.analysis.published import read_yaml
-from reeltrace.analysis.yardstick import ABOUT
+from reeltrace.analysis.yardstick import room as room_of_about
 from reeltrace.artifacts.names import DOCUMENTS
 from reeltrace.errors import UserError
 
@@ -281,13 +281,14 @@ class Judge:
         severities: tuple[tuple[bool, int, Severity | None], ...] = ((False, 1, None),)
         if loosely != "about":
             severities += ((True, 1, "rounding"),) if loosely is None else ((False, 2, "note"),)
-        part = ABOUT / 100 if loosely == "about" else Fraction(str(loosely or 0))
+        part = Fraction(0) if loosely == "about" else Fraction(str(loosely or 0))
         for wide, times, severity in severities:
             left, right = self._bounds(value, wide), self._bounds(follows)
             if left is None or right is None:
                 return None
             if loosely is not None and (said := self._value(value)) is not None:
                 left = said, said  # what the word leaves open is more than rounding does
+                part = room_of_about(said) / 100 if loosely == "about" else part
             room = times * part * max(map(abs, left))
             if left[0] - room <= right[1] and right[0] <= left[1] + room:
                 return severity

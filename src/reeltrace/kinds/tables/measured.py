@@ -28,6 +28,8 @@ class MeasuredColumn(Strict):
     without that word has no such value. What is read is divided by `divisor`, rounded to a whole number if `whole` says
     so, and multiplied by `factor`: a number, or the word of the row that holds it. `machine` marks times and memory,
     which belong to the machine that they were measured on. `fitted` names the rows whose network was chosen by value.
+    `without` is said where the measurement has no such value. What is read may be a score, how many of how many videos
+    were right: it is then compared as a share of the test set.
     """
 
     measurement: Name
@@ -37,6 +39,7 @@ class MeasuredColumn(Strict):
     factor: PositiveFloat | Name = 1.0
     machine: Flag = False
     fitted: dict[str, Fitted] = Field(default_factory=dict)
+    without: Annotated[str, Field(min_length=1)] | None = None
 
 
 class DerivedColumn(Strict):
