@@ -127,6 +127,22 @@ def test_latex(tmp_path: Path) -> None:
     assert sheet.cells["B", "Right (%), first"].place == "line 8"
 
 
+def test_short_rows_of_markdown_tags_and_other_separators(tmp_path: Path) -> None:
+    short = 'net | acc | gain\n--- | --- | ---\na | 71.2\nb | 73.0 | <span style="color: red">+1.8</span>\n'
+    assert values(body_of(tmp_path, short, "some.md")) == {
+        ("a", "acc"): Fraction("71.2"),
+        ("b", "acc"): 73,
+        ("b", "gain"): Fraction("1.8"),
+    }
+    assert set(values(body_of(tmp_path, "net|acc\na|66.7\nb|33.3\n"))) == {("a", "acc"), ("b", "acc")}
+    spaced = body_of(tmp_path, 'net, acc , size\na , 66.7% , "11,689,512"\n')
+    assert values(spaced) == {("a", "acc"): Fraction("66.7"), ("a", "size"): 11_689_512}
+    with pytest.raises(
+        UserError, match="no cells beside the names of rows, separated by ','; expected a line of names"
+    ):
+        body_of(tmp_path, "net accuracy\na 66.7\n")
+
+
 def test_points_between_thousands_where_commas_are_decimal(tmp_path: Path) -> None:
     found = values(body_of(tmp_path, "net;cost;size\na;71,3;1.200\nb;74,9;2.400.000\n"))
     assert found == {

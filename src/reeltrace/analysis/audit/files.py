@@ -197,7 +197,10 @@ class _Reader:
         start = 1 if labelled else 0
         names = _each_once([name or f"column {i}" for i, name in enumerate(head[start:], start=start + 1)])
         if not names or not rest:
-            raise UserError(f"{self._path}: no cells; expected a line of names above, and lines with numbers")
+            raise UserError(
+                f"{self._path}: no cells beside the names of rows, separated by {self._separator!r}; expected a line "
+                "of names above, and lines with numbers"
+            )
         labels = [cells[0] if labelled and cells[0] else f"row {i}" for i, (_, cells) in enumerate(rest, start=1)]
         rows = dict(zip(_each_once(labels), ([*cells[start : len(head)]] for _, cells in rest), strict=True))
         self._at = dict(zip(rows, (line for line, _ in rest), strict=True))

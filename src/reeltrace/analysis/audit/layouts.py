@@ -40,7 +40,7 @@ _SIGNS |= {
 _SWITCHES = re.compile(
     r"\\(?:bf|bfseries|it|itshape|em|rm|small|footnotesize|tiny|centering)\b\s*|\\(?:cite|ref)\{[^}]*\}"
 )
-_TAGS = re.compile(r"<(su[bp])>.*?</\1>|</?(?:b|i|u|em|strong|br)\s*/?>", re.IGNORECASE)
+_TAGS = re.compile(r"<(su[bp])>.*?</\1>|</?[a-z]+(?:\s+[a-z-]+=(?:\"[^\"]*\"|'[^']*'))*\s*/?>", re.IGNORECASE)
 _BEHIND = re.compile(r"(?<=[\d%)\]xKMG])\s*(?:[*†‡§¶#↑↓▲▼⁎∗]|[¹²³⁴⁵⁶⁷⁸⁹ᵃᵇᶜᵈ])+$")
 _BEFORE = re.compile(r"^[↑↓▲▼]\s*(?=[+-]?\d)")
 _POWER = re.compile(r"(?<=\d)\s*[×x·]\s*10\s*\^\s*\{?\s*([+-]?\d{1,2})\s*\}?")
@@ -66,12 +66,15 @@ def lay_out(name: str, text: str, tabs: bool = False) -> Laid:
         separator, tables = "|", [""] * (1 + more)
     else:
         first = _longest(text)
-        separator = "\t" if tabs else max(("\t", ";", ","), key=first.count)
+        separator = "\t" if tabs else max(("\t", ";", ",", "|"), key=first.count) if first else ","
         lines = _separated(name, text, separator)
     if len(tables) > 1:
         notes.append(f"holds {len(tables)} tables, of which the first is read; give each a file of its own")
     lines = [(at, [plain(cell) for cell in cells]) for at, cells in lines]
     lines = [(at, cells) for at, cells in lines if any(cells)]
+    if separator in "&|" and lines:  # they need not be as long as the names, and are as if they were
+        widest = len(lines[0][1])
+        lines = [(at, cells + [""] * (widest - len(cells))) for at, cells in lines]
     if not lines:
         raise UserError(f"{name}: holds nothing; expected a table with a line of names above")
     lines, titles = _without_titles(lines)
@@ -83,7 +86,7 @@ def lay_out(name: str, text: str, tabs: bool = False) -> Laid:
 def _longest(text: str) -> str:
     """The first line with a separator in it, behind any title."""
     lines = [line for line in text.splitlines() if line.strip()]
-    return next((line for line in lines if re.search(r"[\t;,]", re.sub(r'"[^"]*"', "", line))), "")
+    return next((line for line in lines if re.search(r"[\t;,|]", re.sub(r'"[^"]*"', "", line))), "")
 
 
 def _several(numbers: Sequence[int]) -> str:
@@ -91,7 +94,7 @@ def _several(numbers: Sequence[int]) -> str:
 
 
 def _separated(name: str, text: str, separator: str) -> Lines:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=True)
     lines = []
     try:
         for cells in reader:
