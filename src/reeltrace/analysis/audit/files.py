@@ -37,7 +37,7 @@ NUMERIC = re.compile(r"[<>~≈≤≥]?\s*[+-]?[.,]?\d[\d.,' \u00a0\u202f]*%?")  
 SIZES = re.compile(r"n|n[_ ]test|samples|size|test size|support|#? ?(?:videos|images|clips|samples)", re.IGNORECASE)
 _CELL = re.compile(
     r"(?P<bound>[<>~≈≤≥]\s*)?(?P<sign>[+-])?(?P<number>\d[\d.,]*)(?P<exponent>[eE][+-]?\d{1,2})?\s*(?P<percent>%)?"
-    r"(?P<spread>\s*(?:±|\+/-|\+-)\s*\d[\d.,]*\s*%?|\s*\(±?\s*\d[\d.,]*\)|\s*\[[^\]]*\])?"
+    r"(?P<spread>\s*(?:±|\+/-|\+-)\s*\d[\d.,]*\s*%?|\s*\([±+-]?\s*\d[\d.,]*\s*%?\)|\s*\[[^\]]*\])?"
     r"\s*(?P<unit>[A-Za-zµ°/²³]*)"
 )
 _TIMES = {"K": 3, "k": 3, "M": 6, "G": 9}
