@@ -274,9 +274,13 @@ def verify(
         str | None,
         typer.Option("--key", metavar="KEY", help="The key.pub, or its id, that must have attested the report."),
     ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit 1 too where this project, as it is here, did not attest the report.")
+    ] = False,
 ) -> None:
     """Recompute every hash and every printed cell; exit 1 and name each failure by its kind."""
     from reeltrace.attest.keys import expected_id
+    from reeltrace.attest.names import ATTESTED
     from reeltrace.pipeline.attesting import project_digests
     from reeltrace.pipeline.graph import RESULTS
     from reeltrace.pipeline.plan import load_plan
@@ -286,8 +290,9 @@ def verify(
     from reeltrace.verify.published import TEXTS, not_held, texts_there
     from reeltrace.verify.shares import Share
 
-    if name is not None and key is not None:
-        raise UserError("--key: the report is attested as a whole; leave out the name to have that checked")
+    if name is not None and (key is not None or strict):
+        option = "--strict" if key is None else "--key"
+        raise UserError(f"{option}: the report is attested as a whole; leave out the name to have that checked")
     bulk = None if data is None else Share.read("--data", data, seed)
     again = None if replay is None else Share.read("--replay", replay, seed if bulk is None else bulk.seed)
     if name is None:
@@ -310,12 +315,13 @@ def verify(
         replays = _replayed(plan, found, problems, again)
         problems += replays.problems
         notes += replays.summary()
+    with contextlib.suppress(OSError):  # a file of the project that cannot be read says nothing of the results
+        other = "" if only is not None else account.elsewhere(results, project_digests(ROOT))
+        problems += account.strictly(results, other) if strict else []
+        notes += [other] if other and not strict else []
     if as_json:
         _print_json([{"kind": p.kind, "where": p.where, "found": p.found} for p in problems])
     else:
-        with contextlib.suppress(OSError):  # a file of the project that cannot be read says nothing of the results
-            if only is None and (other := account.elsewhere(results, project_digests(ROOT))):
-                notes.append(other)
         how = "" if bulk else " (of files over 1 MB the sizes; --data reads them too)"
         what = "every artifact and every printed cell agree" if only is None else f"every artifact behind {name} agrees"
         said = f"{what}{how}" if not problems else account.counted(problems)
@@ -324,7 +330,9 @@ def verify(
         shares = {"bulk": str(bulk or ""), "replayed": str(again or "")}
         texts = bool(os.environ.get(TEXTS))
         unheld = not_held(ROOT) if texts and only is None else ()
-        rest = account.left_out(**shares, key=key is not None, part=only is not None, texts=texts, unheld=unheld)
+        receipts = only is None or (results / ATTESTED).is_dir()
+        part = only is not None
+        rest = account.left_out(**shares, key=key is not None, part=part, texts=texts, unheld=unheld, receipts=receipts)
         looked = f"{len(asked)} artifacts looked at"
         last = "; ".join([f"scale {scale}: {said}", looked, *whole, f"not looked at: {rest}"])
         _print_lines([*map(str, problems), *notes, last], 141 if problems else 0)
@@ -500,6 +508,60 @@ def explain(
         _print_json({"kind": "cell", **chain})
     else:
         print(format_explanation(chain))
+
+
+@app.command()
+def detect(
+    video: Annotated[Path, typer.Argument(help="a video file, or a folder of images with --rate")],
+    checkpoint: Annotated[
+        Path | None, typer.Option("--checkpoint", metavar="FILE", help="The net, as reeltrace convert writes it.")
+    ] = None,
+    person_detector: Annotated[
+        Path | None, typer.Option("--person-detector", metavar="FILE", help="torchvision's weights of the net below.")
+    ] = None,
+    person_net: Annotated[
+        str, typer.Option("--person-net", metavar="NAME", help="Which of torchvision's nets finds persons.")
+    ] = "fasterrcnn_resnet50_fpn",
+    boxes: Annotated[
+        Path | None, typer.Option("--boxes", metavar="CSV", help="Boxes of persons instead, in AVA's format.")
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option("--labels", metavar="FILE", help="AVA's list of actions, pbtxt or csv.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the video with boxes and actions.")
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="Write every score in AVA's format.")
+    ] = None,
+    threshold: Annotated[float, typer.Option("--threshold", help="Least score of an action that is shown.")] = 0.5,
+    persons: Annotated[float, typer.Option("--persons", help="Least score of a box of a person.")] = 0.8,
+    every: Annotated[float, typer.Option("--every", help="Seconds between key frames.")] = 1.0,
+    begins: Annotated[float, typer.Option("--begins", help="Timestamp at which the video begins.")] = 0.0,
+    rate: Annotated[float | None, typer.Option("--rate", min=0.01, help="Frames per second of the video.")] = None,
+    random: Annotated[bool, typer.Option("--random", help="A small net with drawn weights, for trying.")] = False,
+) -> None:
+    """Find persons in a video and what each of them does, second by second."""
+    from reeltrace.kinds.points import load
+
+    asked = load("reeltrace.detection.command:Asked")(
+        video=video,
+        checkpoint=checkpoint,
+        person_detector=person_detector,
+        person_net=person_net,
+        boxes=boxes,
+        labels=labels,
+        output=output,
+        csv=csv,
+        threshold=threshold,
+        persons=persons,
+        every=every,
+        begins=begins,
+        rate=rate,
+        random=random,
+    )
+    for line in load("reeltrace.detection.command:run")(asked, _complain):
+        print(_printable_line(line))
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """An attestation: what it says of a report, that only its key can make it, and that each change is named."""
 
 import base64
+import hashlib
 import json
 import os
 import shutil
@@ -303,6 +304,51 @@ def test_it_is_written_whole_or_not_at_all(copied: Project, key: Signer, monkeyp
     with pytest.raises(Exception, match="disk is full"):
         attest(made, AROUND, key, copied.results)
     assert [path.name for path in copied.results.glob("*attested*")] in ([], [".attested.lock"])
+
+
+def test_a_bundle_of_sigstore_is_held_to_the_statement(copied: Project, key: Signer) -> None:
+    sign(copied, key)
+    folder = copied.results / "attested"
+    digest = hashlib.sha256((folder / "statement.json").read_bytes()).digest()
+
+    def bundle(digest: bytes, **other: Any) -> dict[str, Any]:
+        signed = {"messageDigest": {"algorithm": "SHA2_256", "digest": base64.b64encode(digest).decode()}}
+        return {
+            "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
+            "verificationMaterial": {"certificate": {"rawBytes": "MA=="}},
+            "messageSignature": {**signed, "signature": "MA=="},
+            **other,
+        }
+
+    path = folder / "statement.sigstore.json"
+    write_json(path, bundle(digest))
+    assert problems(copied) == []
+    for wrong, words in (
+        (bundle(bytes(32)), "is of another file than statement.json"),
+        (bundle(digest, mediaType="text/plain"), "is no bundle"),
+        (bundle(digest, verificationMaterial={}), "is no bundle"),
+        ([], "is no bundle"),
+        ("garbage", "is no bundle"),
+    ):
+        path.write_text("garbage") if wrong == "garbage" else write_json(path, wrong)
+        assert [(p.where, p.kind) for p in problems(copied)] == [(str(path), ATTESTATION)]
+        assert words in problems(copied)[0].found
+
+
+def test_of_some_artifacts_the_attestation_holds_manifests_and_receipts(copied: Project, key: Signer) -> None:
+    def said(*only: str) -> list[tuple[str, str]]:
+        found = against(check(copied.results / "attested"), copied.root, copied.scale, only=only)
+        return [(p.kind, Path(p.where).relative_to(copied.results).as_posix()) for p in found]
+
+    sign(copied, key)
+    receipt = copied.folder(RUN) / "receipt.json"
+    write_json(receipt, {**read_json(receipt), "host": {"name": "other"}})
+    assert said(RUN) == [(ATTESTATION, f"{RUN}/receipt.json")]
+    assert said("report/all") == []
+    for file in ("manifest.json", "report.html"):  # as after the report was made again
+        path = copied.folder("report/all") / file
+        path.write_bytes(path.read_bytes() + b" ")
+    assert said(RUN) == [("stale", "attested")]
 
 
 def test_sigstore_is_asked_for_only_where_it_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,6 +56,15 @@ def test_what_is_signed_says_by_whom_and_a_bundle_carries_it(signed: Project, ke
     assert [line.partition(": ")[0] for line in found.problems] == ["attested/key.pub"]
 
 
+def test_key_pub_is_its_one_text(signed: Project) -> None:
+    path = signed.results / "attested/key.pub"
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 7):
+        path.write_bytes(whole[:place] + b"!" + whole[place:])
+        found = check.check(signed.results).problems
+        assert found and all(line.startswith("attested/") for line in found), place
+
+
 def test_without_a_signature_that_is_said_and_one_that_is_asked_for_misses(copied: Project) -> None:
     found = check.check(copied.results)
     assert found.problems == [] and found.notes == ["not signed: there is no attested/"]

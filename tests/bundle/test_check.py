@@ -1,8 +1,10 @@
 """check.py: one file of plain Python that names what is wrong with a folder or a zip of results."""
 
 import ast
+import contextlib
 import os
 import random
+import stat
 import subprocess
 import sys
 import zipfile
@@ -348,6 +350,51 @@ def test_outcomes_and_a_banner_that_only_the_page_has_otherwise_are_named(copied
         "its banner does not say",
     ):
         assert words in found, found
+
+
+def test_links_are_named_among_the_results_alone(copied: Project) -> None:
+    (copied.root / "somewhere").symlink_to("params.yaml")
+    run_ = next(path for path in sorted((copied.results / "train").iterdir()) if path.is_dir())
+    for path in (run_ / "metrics.json", copied.results / "measure"):
+        path.rename(copied.root / path.name)
+        path.symlink_to(copied.root / path.name)
+    found = check.check(copied.root).problems
+    linked = sorted(line.partition(": ")[0] for line in found if line.endswith(check.LINK))
+    assert linked == ["results/quick/measure", f"results/quick/train/{run_.name}/metrics.json"]
+
+
+def test_a_file_that_grows_and_a_zip_that_says_too_much_are_not_read_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.txt").write_text("abc")
+    files = check.Folder(tmp_path)
+    with (tmp_path / "a.txt").open("a") as file:
+        file.write("d")
+    with pytest.raises(check.Unreadable, match="grows while it is read"):
+        files.sha256("a.txt")
+    with zipfile.ZipFile(tmp_path / "b.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in "abc":
+            archive.writestr(name, " " * 1000)
+        link = zipfile.ZipInfo("d")
+        link.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(link, "/etc/passwd")
+    assert check.Zip(tmp_path / "b.zip").odd == {"d": check.LINK}
+    monkeypatch.setattr(check, "MOST_IN_ZIP", 2999)
+    with pytest.raises(check.Unreadable, match="unpacks to 3,011 bytes, the most is 2,999"):
+        check.Zip(tmp_path / "b.zip")
+
+
+def test_a_zip_damaged_anywhere_leads_to_lines_alone(tmp_path: Path) -> None:
+    name = "results/quick/report/all/"
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in ("manifest.json", "report.json", "report.html"):
+            archive.writestr(f"{name}{file}", "{}" * 50)
+    whole, random_ = (tmp_path / "a.zip").read_bytes(), random.Random(4)
+    for place in range(0, len(whole), 3):
+        bad = whole[:place] + random_.randbytes(2) + whole[place + 2 :]
+        (tmp_path / "b.zip").write_bytes(bad if place % 2 else whole[:place])
+        with contextlib.suppress(check.Unreadable):
+            assert check.check(tmp_path / "b.zip").problems
 
 
 def test_a_member_of_a_zip_that_unpacks_to_far_too_much_is_refused_in_a_line(tmp_path: Path) -> None:

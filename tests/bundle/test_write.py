@@ -73,6 +73,15 @@ def test_only_a_bundle_is_replaced_and_nothing_is_left_half_written(finished: Pr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.zip", "other.zip", "own.zip", "pipe"]
 
 
+@pytest.mark.parametrize("below", ["results", "results/quick", "results/quick/report/all/new.zip"])
+def test_a_bundle_does_not_lie_among_the_results(copied: Project, tmp_path: Path, below: str) -> None:
+    (tmp_path / "link").symlink_to(copied.root)
+    for root in (copied.root, tmp_path / "link"):
+        with pytest.raises(UserError, match="lies among the results"):
+            write_bundle(copied.root, copied.scale, root / below)
+    assert not list((copied.root / "results").rglob("*.zip"))
+
+
 def test_without_a_report_there_is_no_bundle_and_damage_is_said(copied: Project, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no report yet"):
         write_bundle(copied.root, "paper", tmp_path)

@@ -11,7 +11,7 @@ from analysis.fabricated import Project
 from reeltrace.corruption.bench import Bench
 from reeltrace.corruption.damages import KINDS, Damage, NotHere, Scene
 from reeltrace.corruption.forging import following, forge, perfect
-from reeltrace.corruption.trials import ONE_IN, OUTCOMES, Counts, Trial, judge, kinds_in_turn
+from reeltrace.corruption.trials import BEHELD, BEYOND_CHECK, ONE_IN, OUTCOMES, Counts, Trial, judge, kinds_in_turn
 from reeltrace.errors import Problem
 from reeltrace.verify.verify import verify
 
@@ -90,14 +90,25 @@ def test_damage_counts_as_named_at_its_place_alone() -> None:
 
 
 def test_counts_by_kind() -> None:
+    (beyond, *_) = sorted(BEYOND_CHECK)
     counts = Counts(
-        4, [Trial("a", "x", "named", 0.5, "p"), Trial("a", "y", "missed", 0.1, ""), Trial("b", "z", "named", 2, "p")]
+        4,
+        [
+            Trial("a", "x", "named", 0.5, "p", beside="named", whole=True),
+            Trial("a", "y", "missed", 0.1, ""),
+            Trial("b", "z", "named", 2, "p"),
+            Trial(beyond, "u", "by replay", 2, "p"),
+            Trial("b", "w", "otherwise", 2, "p", beside="named"),
+        ],
     )
     table = counts.table().splitlines()
-    assert table[0] == f"| kind of damage | tried | {' | '.join(OUTCOMES)} | median s |"
-    assert table[2] == "| a | 2 | 1 |  |  | 1 |  | 0.50 |"
-    assert table[-2].startswith("| all | 3 | 2 |")
-    assert [trial.damage for trial in counts.failed()] == ["y"]
+    beheld = " | ".join(f"check.py: {seen}" for seen in BEHELD)
+    assert table[0] == f"| kind of damage | tried | {' | '.join(OUTCOMES)} | {beheld} | median s |"
+    assert table[2] == "| a | 2 | 1 |  |  | 1 |  |  | 1 |  | 1 | 0.50 |"
+    assert table[-2].startswith("| all | 5 | 2 | 1 |  | 1 |  | 1 |")
+    assert table[-1].endswith("; 1 of them verified whole, too")
+    assert [trial.damage for trial in counts.failed()] == ["y", "z", "w"]
+    assert KINDS.keys() >= BEYOND_CHECK
 
 
 def test_every_kind_has_its_turn_and_the_dear_ones_less_often() -> None:

@@ -386,3 +386,17 @@ def test_a_bounce_too_short_to_be_seen_is_refused_not_searched_for_ever(monkeypa
     monkeypatch.setattr(Settings, "check", lambda self: None)
     with pytest.raises(UserError, match="no digit that bounces was found"):
         plan(LABELS, replace(MANY, course="bounce"))
+
+
+def test_a_test_clip_may_be_the_beginning_of_a_longer_file(tmp_path):
+    config = replace(MANY, file_frames=19, speed=(0.4, 0.6))
+    write(IMAGES, LABELS, config, tmp_path)
+    for split in SPLITS:
+        clips = np.load(tmp_path / f"clips-{split}.npy")
+        assert clips.shape[1] == (19 if split == "test" else 10) == config.frames_of(split)
+        for clip in clips:  # nothing leaves the frame, to the last frame of the file
+            assert (boxes(clip)[:, [1, 3]] - boxes(clip)[:, [0, 2]] == config.digit_size - 1).all()
+    with pytest.raises(UserError, match="file_frames: 9 are fewer than the 10 frames that are seen"):
+        plan(LABELS, replace(config, file_frames=9))
+    with pytest.raises(UserError, match=r"free path of 12; lower the fastest speed to 0\.667"):
+        plan(LABELS, replace(config, speed=(0.4, 0.7)))

@@ -42,6 +42,15 @@ def test_a_folder_is_no_file_and_a_file_no_folder(results: dict[str, Path], tmp_
         export("csv", results, tmp_path, tmp_path / "Snakefile", None)
 
 
+@pytest.mark.parametrize("form", ["csv", "latex", "sarif", "codecheck", "crate"])
+def test_an_edited_report_is_not_exported(results: dict[str, Path], tmp_path: Path, form: str) -> None:
+    path = results["report/all"] / "report.json"
+    path.write_text(path.read_text().replace("70.00", "80.00"))
+    with pytest.raises(CheckFailed, match="is not the file that its manifest records; `reeltrace verify`"):
+        export(form, results, tmp_path, tmp_path / "out", "smith2020" if form == "codecheck" else None)
+    assert not (tmp_path / "out").exists()
+
+
 def test_without_a_report_nothing_is_exported(tmp_path: Path) -> None:
     with pytest.raises(CheckFailed, match="there is no report yet"):
         export("csv", {}, tmp_path, None, None)

@@ -130,7 +130,7 @@ def test_a_mistake_names_the_file_that_makes_it() -> None:
         ),
         (
             {**files(a=one()), "params.yaml": PARAMS + "documents: x"},
-            "params.yaml: line 16, column 1: not valid YAML (key 'docum",
+            "params.yaml: line 17, column 1: not valid YAML (key 'docum",
         ),
         (
             {**files(a=one()), "params.yaml": PARAMS.replace("documents: all", "documents: [b]")},

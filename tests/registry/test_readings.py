@@ -57,12 +57,8 @@ def test_what_a_reading_does_not_change_is_shared():
     ]
     assert plan["train/drift-t2--no-norm-s0"].inputs == ("data/drifting-digits",)
     assert plan["data/drifting-digits--bounce"].inputs == ("data/digits",)
-    assert plan["train/drift-plain--bounce-s0"].params[:4] == (
-        "scale",
-        "runs.drift-plain",
-        "path.bounce",
-        "models.plain-net",
-    )
+    changes = ("path.bounce.changes.datasets.drifting-digits", "path.bounce.quick.datasets.drifting-digits")
+    assert plan["data/drifting-digits--bounce"].params == ("scale", "datasets.drifting-digits", *changes)
     found = plan["reading/nobody2024"]
     assert set(found.inputs) == {
         "train/drift-plain-s0",

@@ -423,6 +423,12 @@ def test_it_prints_what_is_folded_but_not_the_rows_of_the_appendix(
     text = text_of(tmp_path / "report.pdf")
     assert "Path in params.yaml" in text and "How to read the verdicts" not in text
     assert "Clear" not in text and "Appendix: chains and artifacts" in text
+    shown = " ".join(text.split())
+    assert "its numbers are not printed" in shown
+    hidden = browser.js(
+        "document.querySelector('#claims tbody details ul li').textContent.replace(/\\s+/g, ' ').trim()"
+    )
+    assert len(hidden) > 40 and hidden[:40] not in shown
 
 
 @pytest.mark.parametrize(("width", "tables"), [(688, "section.table:not(.broad) table"), (1032, ".broad table")])

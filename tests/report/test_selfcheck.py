@@ -316,3 +316,23 @@ def test_a_folder_is_held_against_the_page(browser: Browser, copied: Project) ->
     assert f"measure/{metrics.parent.name}/metrics.json: is missing" in named
     assert any(line.startswith("timing/") and line.endswith("is not in the folder") for line in named)
     assert len(named) == 3 + sum(line.startswith("timing/") for line in named)
+
+
+def test_a_folder_dropped_by_the_mouse_is_held_against_the_page(browser: Browser, copied: Project) -> None:
+    opened(browser, copied.folder("report/all") / "report.html")
+    run = next(path for path in sorted((copied.results / "train").iterdir()) if path.is_dir())
+    (run / "stranger.txt").write_text("a")
+    x, y = browser.js(
+        "(() => { const e = document.getElementById('selfcheck-drop');"
+        " e.scrollIntoView({block: 'center', behavior: 'instant'});"
+        " const r = e.getBoundingClientRect(); return [r.x + r.width - 9, r.y + 9]; })()"
+    )
+    carried = {"items": [], "files": [str(copied.root / "results")], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        browser.call("Input.dispatchDragEvent", type=kind, x=x, y=y, data=carried)
+    end = time.monotonic() + 60
+    while not browser.js("document.getElementById('selfcheck-dropped').hasAttribute('data-problems')"):
+        assert time.monotonic() < end, browser.js("document.getElementById('selfcheck-dropped').textContent")
+        time.sleep(0.05)
+    named = browser.js("[...document.querySelectorAll('#selfcheck-files li')].map((e) => e.textContent)")
+    assert named == [f"train/{run.name}/stranger.txt: is in no manifest"]

@@ -13,6 +13,7 @@ from nets import build_model
 from reeltrace.data.store import ClipStore, to_float
 from reeltrace.data.transforms import TRANSFORMS
 from reeltrace.training.evaluation import equivariance, evaluate, score
+from reeltrace.training.residence import resident
 
 
 def net(group="z3", seed=0):
@@ -83,3 +84,17 @@ def test_equivariance_laws(clips, classes, seed, factor):
     scaled = equivariance(logits, factor * logits)
     assert scaled["relative_error"] == pytest.approx(abs(factor - 1), abs=1e-9)
     assert scaled["agreement"] == 100.0
+
+
+def test_of_a_longer_file_the_first_frames_are_seen_after_the_whole_was_reversed(datasets):
+    whole = ClipStore.open(datasets["digit"], "test")
+    store = ClipStore(whole.folder, "test", whole.clips, whole.labels, whole.classes, seen=5)
+    assert store.shape == (5, *whole.shape[1:]) and store.clip_bytes == whole.clip_bytes
+    model = net().eval()
+    found = evaluate(model, store, ["original", "treverse"])
+    clips = to_float(whole.batch(range(len(whole))))
+    with torch.no_grad():
+        assert torch.allclose(found["original"], model(clips[:, :, :5]), atol=1e-5)
+        assert torch.allclose(found["treverse"], model(clips[:, :, -5:].flip(2)), atol=1e-5)
+    on_device = evaluate(model, resident(store, torch.device("cpu")), ["treverse"])
+    assert torch.equal(on_device["treverse"], found["treverse"])

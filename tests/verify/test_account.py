@@ -10,7 +10,7 @@ from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.root_hash import root_hash
 from reeltrace.attest.keys import signer
 from reeltrace.errors import Problem
-from reeltrace.verify.account import attested_by, counted, elsewhere, left_out, root_of_report
+from reeltrace.verify.account import attested_by, counted, elsewhere, left_out, root_of_report, strictly
 
 
 def test_the_root_hash_is_the_one_that_the_page_prints(copied: Project) -> None:
@@ -43,6 +43,15 @@ def test_a_project_that_is_another_one_now_is_said_and_is_no_problem(copied: Pro
     assert said == "attested with another params.yaml than there is now"
 
 
+def test_what_is_strict_asks_for_an_attestation_by_this_project(copied: Project, tmp_path: Path) -> None:
+    (problem,) = strictly(copied.results, "")
+    assert "there is no attestation" in problem.found
+    sign(copied, signer(tmp_path / "key.pem", new=True))
+    assert strictly(copied.results, "") == []
+    (problem,) = strictly(copied.results, "attested with another params.yaml than there is now")
+    assert problem.where == str(copied.results / "attested") and "another params.yaml" in problem.found
+
+
 def test_problems_are_counted_by_kind() -> None:
     of = [Problem(kind, "here", "found") for kind in ("stale", "tampered artifact", "stale")]
     assert counted(of) == "3 problems (2 stale, 1 tampered artifact)"
@@ -63,4 +72,6 @@ def test_what_was_not_looked_at_is_all_named() -> None:
     unheld = left_out(bulk="all", replayed="all", key=True, part=False, texts=True, unheld=["a (none)", "b (none)"])
     assert unheld == "in the documents' own texts the transcribed values of a (none), b (none)"
     rest = "the documents' own texts, the rest of the page, and what is not behind this (`verify`)"
-    assert said(part=True, key=False, texts=False) == f"receipts, who attested them, {rest}"
+    assert said(part=True, key=False, texts=False) == f"whose key that is, {rest}"
+    unattested = left_out(bulk="all", replayed="all", key=False, part=True, texts=True, receipts=False)
+    assert unattested == f"receipts, which nothing attests, {rest}"

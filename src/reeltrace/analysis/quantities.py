@@ -17,7 +17,15 @@ from reeltrace.analysis import published as pub
 from reeltrace.analysis.cells import base_cell
 from reeltrace.analysis.expressions import Interval, combine
 from reeltrace.analysis.sources import Source, get
-from reeltrace.analysis.verdicts import Circumstances, Ours, judge_equal, judge_number, judge_observed, judge_share
+from reeltrace.analysis.verdicts import (
+    Circumstances,
+    Ours,
+    judge_average,
+    judge_equal,
+    judge_number,
+    judge_observed,
+    judge_share,
+)
 from reeltrace.artifacts.pointers import escape_pointer, pointer, pointer_to
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.kinds.rounding import printed
@@ -35,7 +43,8 @@ class Reading:
     """What a measurement says of a cell, as the cell's own quantity, and where it stands.
 
     `bounds` are the fastest and the slowest of several times; `device` is said of times and memory; `score` is how many
-    of how many were right, where the value is their share in percent, and `missing` how many more there should be.
+    of how many were right, where the value is their share in percent, and `missing` how many more there should be;
+    `average` marks a mean average precision.
     """
 
     value: Fraction | str | list[int]
@@ -44,6 +53,7 @@ class Reading:
     device: str | None = None
     score: tuple[int, int] | None = None
     missing: int = 0
+    average: bool = False
 
 
 def quantity_cells(
@@ -67,7 +77,9 @@ def quantity_cells(
                 overridden = any(o.path.startswith(f"measurements.{asked.measurement}.") for o in spec.overrides)
                 words = {"row": row.key, "column": column.key, **table.rows.get(row.key, {})}
                 reading = _read(asked, words, source)
-                made = _measured_cell(cell, asked, reading, overridden, document.test_of(cell))
+                made = _measured_cell(
+                    cell, asked, reading, overridden, document.test_of(cell), _unmeasured(table, asked, words)
+                )
                 kind = "timed" if asked.machine else _sort(cell, reading)
                 if made["reproduced"] is not None and (network := _network(asked, table.rows.get(row.key, {}))):
                     made["reproduced"]["network"] = network
@@ -114,6 +126,8 @@ def _read(asked: MeasuredColumn, known: Mapping[str, str | int], source: Source)
     if isinstance(found, dict) and found.keys() >= {"correct", "total"}:
         left_out = _at(source, f"{path.rpartition('/')[0]}/left_out")
         return _scored(found, {**trace, "pointer": f"{path}/percent"}, len(left_out or ()))
+    if isinstance(found, dict) and found.keys() >= {"mean", "percent"}:
+        return _averaged(found, {**trace, "pointer": f"{path}/percent"})
     if isinstance(found, bool) or not isinstance(found, int | float):
         raise CheckFailed(f"{source.artifact}: {path} is {found!r}, not a quantity; correct the pointer in params.yaml")
     factor = Fraction(str(known[asked.factor] if isinstance(asked.factor, str) else asked.factor))
@@ -140,6 +154,14 @@ def _scored(found: Mapping[str, Any], trace: Mapping[str, str], missing: int) ->
     return Reading(Fraction(100 * correct, total), trace, score=(correct, total), missing=missing)
 
 
+def _averaged(found: Mapping[str, Any], trace: Mapping[str, str]) -> Reading:
+    """A mean average precision, in percent. Raises CheckFailed where its two values do not agree."""
+    average, percent = found["mean"], found["percent"]
+    if not isinstance(percent, float) or not isinstance(average, float) or abs(100 * average - percent) > 1e-6:
+        raise CheckFailed(f"{trace['artifact']}: {trace['pointer']} does not follow from its mean; run its stage again")
+    return Reading(Fraction(percent), trace, average=True)
+
+
 def _at(source: Source, path: str) -> Any:
     try:
         return pointer(source.metrics, path)
@@ -164,12 +186,23 @@ def describe_device(found: Mapping[str, Any]) -> str:
     return f"{found['device']}, {threads if found['kind'] == 'cpu' else 'GPU'}, {found['precision']}"
 
 
+def _unmeasured(table: MeasuredTable, asked: MeasuredColumn, known: Mapping[str, str | int]) -> str:
+    """Why a row has no value: nobody measured it yet, or it is none that is measured here."""
+    if asked.without is None:
+        return f"{asked.measurement} has no such value for this row, as made here"
+    return asked.without if all(word in known for word in _WORD.findall(asked.pointer)) else table.published_only
+
+
 def _measured_cell(
-    cell: pub.Cell, asked: MeasuredColumn, reading: Reading | None, overridden: bool, test: pub.TestSet | None
+    cell: pub.Cell,
+    asked: MeasuredColumn,
+    reading: Reading | None,
+    overridden: bool,
+    test: pub.TestSet | None,
+    unmeasured: str,
 ) -> dict[str, Any]:
     if reading is None:
-        said = asked.without or f"{asked.measurement} has no such value for this row, as made here"
-        why = cell.reason if cell.printed is None else said
+        why = cell.reason if cell.printed is None else unmeasured
         return _without_value("measured", "not measured", "not given" if cell.printed is None else "not run", why)
     if reading.device is not None:
         verdict, reason = judge_observed(cell, reading.device)
@@ -177,6 +210,8 @@ def _measured_cell(
         share = float(reading.value)  # type: ignore[arg-type]  # a score is a share
         under = Circumstances("paper", (), overridden=False, missing=reading.missing)
         verdict, reason = judge_share(cell, test, Ours((share,), ((share, reading.score[1]),)), under)
+    elif reading.average:
+        verdict, reason = judge_average(cell, float(reading.value))  # type: ignore[arg-type]  # an average is a number
     elif overridden and cell.printed is not None:
         verdict, reason = "not comparable", "measured with overridden values: not the published network"
     elif isinstance(reading.value, Fraction):
@@ -203,7 +238,7 @@ def _measured_cell(
 
 def _sort(cell: pub.Cell, reading: Reading | None) -> str:
     """Words are described, numbers and sizes are counted."""
-    if reading is not None and reading.score is not None:
+    if reading is not None and (reading.score is not None or reading.average):
         return "trained"
     value = cell.value if reading is None else reading.value
     return "described" if cell.in_unit.number is None and not isinstance(value, list) else "counted"

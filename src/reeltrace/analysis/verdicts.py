@@ -121,6 +121,17 @@ def judge_share(
     return _told(cell, test, ours, found)
 
 
+def judge_average(cell: Cell, percent: float) -> tuple[Verdict, str]:
+    """Verdict on a mean average precision in percent: it is no share of a set, and so without an interval."""
+    if cell.printed is None or cell.in_unit.number is None:
+        return "not given", cell.reason or ""
+    apart = _apart(percent - float(cell.in_unit.number(cell.printed)))
+    return "cannot tell", (
+        f"ours lies {apart} the published {cell.printed}; a mean average precision is no share of a set, and nothing "
+        "says how far chance moves it"
+    )
+
+
 def compared(cell: Cell, test: TestSet | None, ours: Ours) -> Prediction | None:
     """The difference between ours and a published share, with its interval; None without a print or its test set."""
     published = published_share(cell, test)

@@ -26,6 +26,7 @@ TIMING = "timing.json"
 READINGS = "readings.json"
 CELLS, CURVES = "cells.json", "curves.csv"  # of a table
 HTML, JSON = "report.html", "report.json"
+SEEN = "seen"  # of about.json: by split how many frames of a clip a net sees, where that is not all
 IMAGES, LABELS = "images.npy", "labels.npy"  # of a pool of images
 BROKEN_VIDEOS = "broken.json"  # videos that could not be read
 VIDEOS, SPLITS, SHARDS = "videos", "splits", "shards"  # folders

@@ -1,7 +1,8 @@
 """Checks of an attestation: that its files belong together, and what they say of files that may have changed since."""
 
+import base64
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from reeltrace.attest.statement import PREDICATE_TYPE, REPORT, STATEMENT_TYPE, l
 from reeltrace.errors import Problem
 
 ATTESTATION = "attestation does not hold"
+SIGSTORE = "application/vnd.dev.sigstore.bundle"  # how the type of its bundles begins, a version follows
 AGAIN = "if it was made again since, `reeltrace attest` attests what is there now"
 
 
@@ -62,7 +64,7 @@ def check(folder: Path, key: str | None = None) -> Found:
         return found
     for name in others:
         say(name, "is no file of an attestation")
-    found.bundle = (folder / BUNDLE).is_file()
+    found.bundle = os.path.lexists(folder / BUNDLE)
     texts = {name: text for name in FILES if (text := _text(folder / name, _of(say, name))) is not None}
     if PUBLIC in texts and ENVELOPE in texts:
         _signature(texts, key, found, say)
@@ -72,11 +74,19 @@ def check(folder: Path, key: str | None = None) -> Found:
         _statement(texts[STATEMENT], found, say)
     if LOG in texts:
         _log(texts, folder.parent.name, found, say)
+    if found.bundle and (text := _text(folder / BUNDLE, _of(say, BUNDLE))) is not None and STATEMENT in texts:
+        _sigstore(text, sha256_bytes(texts[STATEMENT]), _of(say, BUNDLE))
     return found
 
 
-def against(found: Found, root: Path, scale: str, stale: Callable[[str], bool] = lambda name: False) -> list[Problem]:
-    """Where the files of the report and of the artifacts are not those that were attested.
+def against(
+    found: Found,
+    root: Path,
+    scale: str,
+    stale: Callable[[str], bool] = lambda name: False,
+    only: Collection[str] | None = None,
+) -> list[Problem]:
+    """Where the files of the report and of the artifacts, or of `only` some of these, are not those that were attested.
 
     `stale` says of an artifact "stage/key" whether that has been said to be stale. Where the report is another one, the
     page and its manifest, as after it was made again, that alone is said.
@@ -84,8 +94,11 @@ def against(found: Found, root: Path, scale: str, stale: Callable[[str], bool] =
     prefix = f"results/{scale}/"
     problems: list[Problem] = []
     changed: dict[str, str] = {}
+    asked = None if only is None else {*only, REPORT}  # the report tells whether another one was attested
     for name, sha256 in found.covered.items():
         path = root / name
+        if asked is not None and _artifact(name, prefix) not in asked:
+            continue
         if not name.startswith(prefix):
             problems.append(Problem(ATTESTATION, name, "is attested here, and is none of this scale's"))
             continue
@@ -101,10 +114,16 @@ def against(found: Found, root: Path, scale: str, stale: Callable[[str], bool] =
         folder = root / prefix / ATTESTED
         return [*problems, Problem("stale", str(folder), f"attests another report than there is; {AGAIN}")]
     for name, what in changed.items():
-        artifact = "/".join(name.removeprefix(prefix).split("/")[:2])
+        artifact = _artifact(name, prefix)
+        if only is not None and artifact not in only:
+            continue
         kind = "stale" if stale(artifact) and not name.endswith(f"/{RECEIPT}") else ATTESTATION
         problems.append(Problem(kind, str(root / name), what))
     return problems
+
+
+def _artifact(name: str, prefix: str) -> str:
+    return "/".join(name.removeprefix(prefix).split("/")[:2])
 
 
 def _of(say: Callable[[str, str], None], file: str) -> Callable[[str], None]:
@@ -165,6 +184,23 @@ def _statement(text: bytes, found: Found, say: Callable[[str, str], None]) -> No
         say(STATEMENT, f"not JSON ({error})")
     except (LookupError, TypeError, AttributeError):
         say(STATEMENT, "its fields are not those of a statement")
+    return None
+
+
+def _sigstore(text: bytes, statement: str, say: Callable[[str], None]) -> None:
+    """A bundle of sigstore is of the statement, whose sha256 that is. Its signature is for sigstore's own program."""
+    try:
+        value = parse_json(text)
+        kind, signed = value["mediaType"], value["messageSignature"]
+        digest = base64.b64decode(signed["messageDigest"]["digest"], validate=True).hex()
+        whole = bool(base64.b64decode(signed["signature"], validate=True)) and bool(value["verificationMaterial"])
+        algorithm = signed["messageDigest"]["algorithm"]
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return say("is no bundle of sigstore for a file")
+    if not str(kind).startswith(SIGSTORE) or not whole:
+        return say("is no bundle of sigstore for a file")
+    if (algorithm, digest) != ("SHA2_256", statement):
+        say(f"is of another file than {STATEMENT}")
     return None
 
 

@@ -36,6 +36,10 @@ MOST = 100_000_000  # bytes of a file that is read whole; a page has about 3 MB,
 VOID = frozenset(("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"))
 
 
+MOST_IN_ZIP = 10_000_000_000  # bytes of all files of a zip, unpacked; a bundle has some MB, or some hundred
+LINK = "a link, where a file or folder of its own belongs"
+
+
 class Unreadable(Exception):
     """A file that cannot be read, and why."""
 
@@ -89,6 +93,9 @@ class Folder(Files):
         self.root = root
         for inside, folders, names in os.walk(root, onerror=self._denied):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
+            for name in folders:
+                if Path(inside, name).is_symlink():  # which is not followed
+                    self._add(Path(inside, name))
             for name in sorted(names):
                 if not name.startswith("."):
                     self._add(Path(inside, name))
@@ -96,11 +103,13 @@ class Folder(Files):
     def _add(self, path: Path) -> None:
         name = path.relative_to(self.root).as_posix()
         try:
-            found = path.stat()
+            found = path.lstat()
         except OSError as error:
             self.odd[name] = reason(error)
             return
-        if stat.S_ISREG(found.st_mode):
+        if stat.S_ISLNK(found.st_mode):  # what it leads to may be another one tomorrow
+            self.odd[name] = LINK
+        elif stat.S_ISREG(found.st_mode):
             self.sizes[name] = found.st_size
         else:  # a pipe would be waited for without end
             self.odd[name] = "not a file"
@@ -110,9 +119,13 @@ class Folder(Files):
         self.odd[path.relative_to(self.root).as_posix()] = reason(error)
 
     def pieces(self, name: str) -> Iterator[bytes]:
+        left = self.sizes[name]
         try:
             with open(self.root / name, "rb") as handle:  # noqa: PTH123
                 while piece := handle.read(1 << 20):
+                    left -= len(piece)
+                    if left < 0:
+                        raise Unreadable("grows while it is read")
                     yield piece
         except OSError as error:
             raise Unreadable(reason(error)) from None
@@ -125,8 +138,11 @@ class Zip(Files):
         super().__init__()
         try:
             self._zip = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, OSError, ValueError, EOFError, struct.error, NotImplementedError) as error:
+        except Exception as error:  # a damaged zip raises whatever its damage leads to
             raise Unreadable(f"not a readable zip ({reason(error)})") from None
+        total = sum(entry.file_size for entry in self._zip.infolist())
+        if total > MOST_IN_ZIP:
+            raise Unreadable(f"says that it unpacks to {total:,} bytes, the most is {MOST_IN_ZIP:,}")
         for entry in self._zip.infolist():
             name = entry.filename
             parts = name.split("/")
@@ -136,6 +152,8 @@ class Zip(Files):
                 self.odd[name] = "its name leads out of the zip"
             elif name in self.sizes:
                 self.odd[name] = "is in the zip twice"
+            elif stat.S_ISLNK(entry.external_attr >> 16):
+                self.odd[name] = LINK
             else:
                 self.sizes[name] = entry.file_size
 
@@ -222,7 +240,8 @@ def check_artifacts(files: Files, base: str, found: Findings) -> None:
             if parts[0] not in ("logs", "code"):
                 found.say(name, "belongs to no manifest")
     for name, why in sorted(files.odd.items()):
-        found.say(name, why)
+        if why != LINK or name.startswith(base):  # what else lies around the results is not asked
+            found.say(name, why)
     if found.left_out:
         found.notes.append(f"{found.left_out} bulk files and folders are not in the bundle and were not checked")
 
@@ -503,11 +522,17 @@ class Outcomes(HTMLParser):
             self.shown[self._entry][-1] += data
 
 
-def check_outcomes(page: str, report: Any, found: Findings, where: str) -> None:
-    """The outcome of every claim and finding, and the scale and data in the banner, are those of report.json."""
+def outcomes_on(page: str) -> Outcomes:
+    """What a page shows of claims and findings, and its banner."""
     seen = Outcomes()
     seen.feed(page)
     seen.close()
+    return seen
+
+
+def check_outcomes(page: str, report: Any, found: Findings, where: str) -> None:
+    """The outcome of every claim and finding, and the scale and data in the banner, are those of report.json."""
+    seen = outcomes_on(page)
     wanted = {f"claim-{c['id']}": [c["published_verdict"], c["verdict"]] for c in report["claims"]}
     wanted |= {"audit-" + f["id"].replace("/", "-"): [f["severity"]] for f in report["audit"]}
     for place, outcomes in wanted.items():
@@ -524,15 +549,20 @@ def plain(text: object) -> str:
     return " ".join(str(text).split())
 
 
-def check_page(page: str, report: Any, found: Findings, where: str) -> None:
-    """What the page prints is what report.json says."""
+def marked_on(page: str) -> list[tuple[str, str, str]]:
+    """By mark and identity the text of every element of a page that says where its text is from."""
     seen = Page()
     seen.feed(page)
     seen.close()
+    return seen.marked
+
+
+def check_page(page: str, report: Any, found: Findings, where: str) -> None:
+    """What the page prints is what report.json says."""
     numbers = {number["id"]: plain(number["printed"]) for number in report["numbers"]}
     prints = {cell["id"]: cell["published"]["printed"] for cell in report["cells"]}
     there = set()
-    for kind, identity, text in seen.marked:
+    for kind, identity, text in marked_on(page):
         if kind == "data-trace":
             there.add(identity)
             found.shown += 1
@@ -918,6 +948,7 @@ ORDER = 2**252 + 27742317777372353535851937790883648493
 CURVE = -121665 * pow(121666, FIELD - 2, FIELD) % FIELD
 ROOT = pow(2, (FIELD - 1) // 4, FIELD)  # of -1
 PEM_OF_ED25519 = bytes.fromhex("302a300506032b6570032100")  # before the 32 bytes of a public key in DER
+PEM = b"-----BEGIN PUBLIC KEY-----\n%s\n-----END PUBLIC KEY-----\n"
 ATTESTED = ("statement.json", "envelope.json", "key.pub", "log.jsonl")
 PAYLOAD = "application/vnd.in-toto+json"
 
@@ -985,9 +1016,9 @@ def check_attested(files: Files, base: str, key: str | None, found: Findings) ->
     if missing:
         return
     statement, envelope = files.read(folder + "statement.json"), files.json(folder + "envelope.json")
-    pem = b"".join(line for line in files.read(folder + "key.pub").split(b"\n") if not line.startswith(b"-----"))
+    pem = files.read(folder + "key.pub")
     try:
-        der = base64.b64decode(pem, validate=True)
+        der = base64.b64decode(b"".join(pem.split(b"\n")[1:-2]), validate=True)
         payload = base64.b64decode(envelope["payload"], validate=True)
         (one,) = envelope["signatures"]
         signature = base64.b64decode(one["sig"], validate=True)
@@ -995,7 +1026,7 @@ def check_attested(files: Files, base: str, key: str | None, found: Findings) ->
         found.say(folder + "envelope.json", "it or key.pub is not in base64, or has not one signature")
         return
     identity = hashlib.sha256(der).hexdigest()
-    if der[: len(PEM_OF_ED25519)] != PEM_OF_ED25519:
+    if der[: len(PEM_OF_ED25519)] != PEM_OF_ED25519 or pem != PEM % base64.b64encode(der):
         found.say(folder + "key.pub", "not a public key of ed25519")
         return
     if key is not None and identity != key:

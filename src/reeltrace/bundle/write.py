@@ -35,13 +35,18 @@ which is the better way where you do not trust whoever gave you the zip.
 def write_bundle(root: Path, scale: str, asked: Path) -> Path:
     """Write the bundle of `root`/results/`scale` to `asked`, a file or a folder for it, and check what was written.
 
-    Returns the file. Raises `UserError` where there is no report, or where something else lies in the file's place, and
-    `CheckFailed` where the results do not agree with each other: the bundle is then written all the same.
+    Returns the file. Raises `UserError` where there is no report, where the place is among the results or something
+    else lies in it, and `CheckFailed` where the results do not agree with each other: the bundle is then written all
+    the same.
     """
     results = root / "results" / scale
     if not (results / check.REPORT / MANIFEST).is_file():
         raise UserError(f"{results / check.REPORT}: no report yet; run: snakemake --cores all")
     target = asked / f"reeltrace-{scale}.zip" if asked.is_dir() else asked
+    if target.resolve().is_relative_to((root / "results").resolve()):
+        raise UserError(
+            f"{target}: lies among the results, where `reeltrace verify` would name it; choose another place with -o"
+        )
     _refuse_others(target)
     left_out: list[str] = []
     with atomic_write(target) as handle, zipfile.ZipFile(handle, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:

@@ -3,25 +3,39 @@
 Every damage is seen by the very functions that the command calls. Some of them are remembered: those that make again
 what a file should hold (an artifact's own contents, a table, the report) and that read the texts. Each is called again
 where a file that it opened has another time, size or inode, or where a name has come or gone in a folder that it reads.
+The answer for the sound results is kept beside the last ones, since every damage is put back. `wholly` remembers
+nothing: the harness asks both in a share of the damages, and a test of every kind, and they must say the same.
 """
 
 import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from stat import S_ISDIR
 from typing import Any
 
 from reeltrace import cli
 from reeltrace.analysis import cross_checks
+from reeltrace.bundle import check
 from reeltrace.errors import Problem, UserError
 from reeltrace.pipeline.plan import Plan, load_plan
 from reeltrace.pipeline.standings import standings
+from reeltrace.verify import published
 from reeltrace.verify import verify as module
 
 Stamp = tuple[int, int, int, int] | None
 TEXTS = ("params.yaml", "documents", "src")
+KEPT = 3  # answers to one question: that of the sound results, and the last ones
+REMEMBERED: tuple[tuple[Any, str], ...] = (
+    (module, "_contents"),
+    (module, "build"),
+    (module, "aggregate_outputs"),
+    (cross_checks, "check_texts"),
+    (published, "_of"),
+)
 
 
 class _Opened:
@@ -50,6 +64,49 @@ class _Opened:
             self._seen.remove(seen)
 
 
+PLACES = ("marked_on", "outcomes_on", "unpacked")  # of check.py: what it reads from a page, dearest of all
+
+
+class Beside:
+    """What check.py finds in the results of the project in the working folder, in this process.
+
+    What it reads from a page is remembered by the page's text.
+    """
+
+    def __init__(self, scale: str) -> None:
+        self.folder = Path("results", scale)
+        self._read = {name: lru_cache(KEPT)(getattr(check, name)) for name in PLACES}
+
+    def problems(self, key: str | None) -> list[Problem]:
+        """Every problem that check.py prints; that it stops is one too."""
+        before = {name: getattr(check, name) for name in PLACES}
+        try:
+            for name, function in self._read.items():
+                setattr(check, name, function)
+            lines = check.check(self.folder, key).problems
+        except check.Unreadable as error:
+            return [Problem("check.py", self.folder.as_posix(), str(error))]
+        finally:
+            for name, function in before.items():
+                setattr(check, name, function)
+        found = (line.partition(": ") for line in lines)
+        return [Problem("check.py", f"{self.folder.as_posix()}/{where.rstrip('/')}", what) for where, _, what in found]
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What a call gave or raised, and the files that this rests on as they were then."""
+
+    stamps: dict[str, Stamp]
+    raised: bool
+    value: Any
+
+    def given(self) -> Any:
+        if self.raised:
+            raise self.value
+        return self.value
+
+
 class Checker:
     """Problems of the project in the working folder, as `reeltrace verify --data --key KEY` finds them."""
 
@@ -57,29 +114,44 @@ class Checker:
         self.root = root.resolve()
         self.key = key
         self._opened = _Opened()
-        self._known: dict[Any, tuple[dict[str, Stamp], Any]] = {}
-        self._plan: tuple[dict[str, Stamp], Plan] | None = None
+        self._known: dict[Any, list[_Answer]] = {}
+        self._plans: list[tuple[dict[str, Stamp], Plan]] = []
+        self._plan: Plan | None = None
+        self._now: dict[str, Stamp] | None = None  # stamps of one check, in which no file changes
 
     def plan(self) -> Plan:
         """The plan of now; read again where a text of the project has changed."""
         now = _stamps(self.root / text for text in TEXTS)
-        if self._plan is None or self._plan[0] != now:
-            self._plan = now, load_plan(Path())
-        return self._plan[1]
+        known = next((plan for stamps, plan in self._plans if stamps == now), None)
+        self._plan = load_plan(Path()) if known is None else known
+        if known is None:
+            self._plans = [*self._plans[:1], *self._plans[1:][-KEPT + 2 :], (now, self._plan)]
+        return self._plan
 
     def problems(self, *, keyless: bool = False) -> list[Problem]:
         """What `verify` would print, `keyless` without `--key`; a refusal of the project's texts is its one problem."""
-        with self._remembering():
-            try:
-                plan = self.plan()
-                return cli.everything_wrong(plan, standings(plan), data=True, key=None if keyless else self.key)
-            except UserError as error:
-                return [Problem("refused", str(error).partition(":")[0], str(error))]
+        self._now = {}
+        try:
+            with self._remembering():
+                return self._asked(self.plan, keyless)
+        finally:
+            self._now = None
+
+    def wholly(self, *, keyless: bool = False) -> list[Problem]:
+        """The same with everything worked out again."""
+        return self._asked(lambda: load_plan(Path()), keyless)
+
+    def _asked(self, plan_of_now: Callable[[], Plan], keyless: bool) -> list[Problem]:
+        try:
+            plan = plan_of_now()
+            return cli.everything_wrong(plan, standings(plan), data=True, key=None if keyless else self.key)
+        except UserError as error:
+            return [Problem("refused", str(error).partition(":")[0], str(error))]
 
     def _read_by(self, arguments: tuple[Any, ...]) -> set[str]:
         """The folders of the artifacts that a call is about, whether it opened a file in them or none was there."""
         assert self._plan is not None
-        plan = self._plan[1]
+        plan = self._plan
         found = {str(folder.absolute()) for each in arguments if isinstance(each, dict) for folder in each.values()}
         names = [each for each in arguments if isinstance(each, str) and each in plan.tasks]
         around = [plan[name] for name in (*names, *(other for name in names for other in plan[name].inputs))]
@@ -87,50 +159,46 @@ class Checker:
 
     @contextlib.contextmanager
     def _remembering(self) -> Iterator[None]:
-        places = (
-            (module, "_contents"),
-            (module, "build"),
-            (module, "aggregate_outputs"),
-            (cross_checks, "check_texts"),
-        )
-        before = [getattr(owner, name) for owner, name in places]
-        for (owner, name), function in zip(places, before, strict=True):
+        before = [getattr(owner, name) for owner, name in REMEMBERED]
+        for (owner, name), function in zip(REMEMBERED, before, strict=True):
             setattr(owner, name, self._remembered(name, function))
         try:
             yield
         finally:
-            for (owner, name), function in zip(places, before, strict=True):
+            for (owner, name), function in zip(REMEMBERED, before, strict=True):
                 setattr(owner, name, function)
 
     def _remembered(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any) -> Any:
             asked = (name, *map(str, arguments)) if name != "check_texts" else (name,)
-            if asked in self._known:
-                stamps, outcome = self._known[asked]
-                if all(_stamp(path) == stamp for path, stamp in stamps.items()):
-                    self._opened.add(stamps)  # for what was worked out around it
-                    return _given(outcome)
+            known = self._known.setdefault(asked, [])
+            for answer in known:
+                if all(self._stamp(path) == stamp for path, stamp in answer.stamps.items()):
+                    self._opened.add(answer.stamps)  # for what was worked out around it
+                    return answer.given()
             with self._opened.watched() as seen:
-                outcome = _outcome(function, arguments)
+                raised, value = _outcome(function, arguments)
             read = {path for path in seen if Path(path).is_relative_to(self.root)}
             folders = {str(Path(path).parent) for path in read} | self._read_by(arguments)
-            self._known[asked] = {path: _stamp(path) for path in read | folders}, outcome
-            return _given(outcome)
+            answer = _Answer({path: self._stamp(path) for path in read | folders}, raised, value)
+            known[1:] = [*known[1:][-KEPT + 2 :], answer]
+            return answer.given()
 
         return call
 
+    def _stamp(self, path: str) -> Stamp:
+        if self._now is None:
+            return _stamp(path)
+        if path not in self._now:
+            self._now[path] = _stamp(path)
+        return self._now[path]
 
-def _outcome(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+
+def _outcome(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[bool, Any]:
     try:
-        return True, function(*arguments)
+        return False, function(*arguments)
     except Exception as error:
-        return False, error
-
-
-def _given(outcome: tuple[bool, Any]) -> Any:
-    if outcome[0]:
-        return outcome[1]
-    raise outcome[1]
+        return True, error
 
 
 def _stamp(path: str) -> Stamp:

@@ -58,7 +58,7 @@ class Settings:
     `course` is the path where it is not the task's own. The last three are of "direction" alone: a digit that starts at
     the "border" starts at the side that it comes from; in the splits of `both_ways` half the clips of a class move the
     other way along its line; digits of several `digit_sizes`, the largest of them `digit_size`, take turns from clip to
-    clip.
+    clip. A test clip has `file_frames` frames where that is given, the first `frames` of which are seen.
     """
 
     task: Task
@@ -73,6 +73,7 @@ class Settings:
     start: Start = "anywhere"
     both_ways: tuple[str, ...] = ()
     digit_sizes: tuple[int, ...] = ()
+    file_frames: int | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -92,6 +93,10 @@ class Settings:
     def size_of(self, clip: int) -> int:
         """The side of the digit in a clip of that number."""
         return self.sizes[clip % len(self.sizes)]
+
+    def frames_of(self, split: str) -> int:
+        """The frames of each clip that is stored of a split."""
+        return (self.file_frames or self.frames) if split == "test" else self.frames
 
     @property
     def free(self) -> int:
@@ -115,6 +120,9 @@ class Settings:
                 f"{TRAVEL} that make a motion visible; raise the slowest speed to {TRAVEL / steps:.3g} or "
                 "add frames"
             )
+        steps = (self.file_frames or self.frames) - 1
+        if steps < self.frames - 1:
+            raise UserError(f"file_frames: {self.file_frames} are fewer than the {self.frames} frames that are seen")
         if self.path == "straight" and _milli(fast) * steps > self.free * UNIT:
             raise UserError(
                 f"speed: {fast:g} pixels per frame over {steps} steps is {fast * steps:g} pixels, but a "
@@ -258,7 +266,7 @@ def _along(
 ) -> tuple[tuple[int, int], tuple[int, int]]:
     """Start and velocity of a digit that begins to move in the direction of `signs` (y, x)."""
     slow, fast = (_milli(value) for value in settings.speed)
-    free, steps = settings.free * UNIT, settings.frames - 1
+    free, steps = settings.free * UNIT, (settings.file_frames or settings.frames) - 1
     for _ in range(_DRAWS):
         speed = int(rng.integers(slow, fast + 1))
         start, velocity = [], []
@@ -366,7 +374,7 @@ def write(
     clips = plan(labels, settings)
     digits = {side: resize_images(images, side) for side in dict.fromkeys(settings.sizes)}
     for split, rows in clips.items():
-        shape = (len(rows), settings.frames, settings.size, settings.size)
+        shape = (len(rows), settings.frames_of(split), settings.size, settings.size)
         save_blocks(folder / clips_of(split), shape, np.dtype(np.uint8), _render(digits, rows, settings))
     write_index(folder, clips, settings.classes)
     return clips
@@ -383,7 +391,7 @@ def _render(
                     row.image,
                     (row.start[0] / UNIT, row.start[1] / UNIT),
                     (row.velocity[0] / UNIT, row.velocity[1] / UNIT),
-                    settings.frames,
+                    settings.frames_of(row.split),
                     settings.size,
                     settings.path,
                 )

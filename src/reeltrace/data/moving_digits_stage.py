@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reeltrace.artifacts.formats import ABOUT, IMAGES, LABELS
+from reeltrace.artifacts.formats import ABOUT, IMAGES, LABELS, SEEN
 from reeltrace.artifacts.json_values import read_json, write_json
 from reeltrace.data import moving_digits
 from reeltrace.data.pool import array_sha256
@@ -39,6 +39,7 @@ def run(spec: "MovingDigitsSpec", inputs: Mapping[str, Path], work: Path) -> dic
         start=spec.start,
         both_ways=spec.both_ways,
         digit_sizes=spec.digit_sizes,
+        file_frames=spec.file_frames,
     )
     clips = moving_digits.write(images, labels, settings, work)
     dealt = moving_digits.split_images(labels, settings.image_split, settings.seed)
@@ -62,6 +63,7 @@ def run(spec: "MovingDigitsSpec", inputs: Mapping[str, Path], work: Path) -> dic
             "seed": spec.seed,
             "source": read_json(pool / ABOUT)["source"],
             "images_sha256": array_sha256(images),
+            **({} if spec.file_frames is None else {SEEN: {"test": spec.frames}}),
         },
     )
     return {}

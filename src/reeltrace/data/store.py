@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reeltrace.artifacts.formats import ABOUT, CLIPS, clips_of
+from reeltrace.artifacts.formats import ABOUT, CLIPS, SEEN, clips_of
 from reeltrace.artifacts.json_values import parse_json
 from reeltrace.errors import UserError
 
@@ -23,13 +23,17 @@ CHANNELS = 3
 
 @dataclass(frozen=True)
 class ClipStore:
-    """One split of a clip dataset. `clips` is uint8 (N, T, H, W), mapped read-only; `labels` int64 (N,)."""
+    """One split of a clip dataset. `clips` is uint8 (N, T, H, W), mapped read-only; `labels` int64 (N,).
+
+    Of longer clips a net sees the first `seen` frames, after a transform of the whole.
+    """
 
     folder: Path
     split: str
     clips: NDArray[np.uint8]
     labels: NDArray[np.int64]
     classes: tuple[str, ...]
+    seen: int | None = field(default=None, kw_only=True)
 
     @classmethod
     def open(cls, folder: Path, split: str) -> "ClipStore":
@@ -38,7 +42,7 @@ class ClipStore:
         Raises UserError when a file is missing or unreadable, or when the clips and the index do not agree.
         """
         clips = _map_clips(folder / clips_of(split))
-        classes = _read_classes(folder / ABOUT)
+        classes, seen = _read_about(folder / ABOUT, split)
         labels = _read_labels(folder, split, classes)
         if len(labels) != len(clips):
             raise UserError(
@@ -46,16 +50,16 @@ class ClipStore:
                 f"{split}; "
                 "make the dataset again"
             )
-        return cls(folder, split, clips, labels, classes)
+        return cls(folder, split, clips, labels, classes, seen=seen)
 
     def __len__(self) -> int:
         return len(self.clips)
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Frames, rows and columns of each clip."""
+        """Frames, rows and columns of each clip as a net sees it."""
         _, frames, height, width = self.clips.shape
-        return frames, height, width
+        return self.seen or frames, height, width
 
     @property
     def videos(self) -> None:
@@ -79,7 +83,7 @@ class ClipStore:
     @property
     def clip_bytes(self) -> int:
         """Bytes of one clip in a batch: its three channels are one in memory."""
-        return math.prod(self.shape)
+        return math.prod(self.clips.shape[1:])
 
     def batch(self, indices: Sequence[int] | NDArray[np.integer[Any]] | Tensor) -> Tensor:
         """The clips with these indices as uint8 (B, 3, T, H, W).
@@ -132,12 +136,15 @@ def _map_clips(path: Path) -> NDArray[np.uint8]:
     return plain  # a view of a memmap costs microseconds more
 
 
-def _read_classes(path: Path) -> tuple[str, ...]:
+def _read_about(path: Path, split: str) -> tuple[tuple[str, ...], int | None]:
+    """The names of the classes, and how many frames of a clip of that split are seen, if that is not all."""
     try:
-        return tuple(str(name) for name in parse_json(path.read_bytes())["classes"])
+        about = parse_json(path.read_bytes())
+        seen = about.get(SEEN, {}).get(split)
+        return tuple(str(name) for name in about["classes"]), None if seen is None else int(seen)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; make the dataset first") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: not a dataset description with a list of classes; make the dataset again") from error
 
 

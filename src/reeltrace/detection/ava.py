@@ -268,8 +268,10 @@ def _of_csv(path: Path) -> Iterator[tuple[str, int, str]]:
     for order, (where, row) in enumerate(_rows(path)):
         if order == 0 and not row[0].isdecimal():
             continue  # headings
-        if len(row) < 2:
-            raise UserError(f"{where}: {len(row)} value; expected id, name")
+        if not 2 <= len(row) <= 3:
+            raise UserError(
+                f"{where}: {len(row)} values; expected id, name (in quotes where it has a comma) and a type"
+            )
         yield where, _action(where, row[0]), row[1]
 
 

@@ -4,18 +4,31 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from reeltrace.artifacts.files import sha256_file
 from reeltrace.artifacts.formats import JSON
 from reeltrace.artifacts.json_values import read_json
+from reeltrace.artifacts.names import MANIFEST
 from reeltrace.errors import CheckFailed, UserError, known_names
 
 Cells = Mapping[tuple[str, str], list[dict[str, Any]]]  # by document and table, in the report's order
 
 
 def read_report(folder: Path) -> dict[str, Any]:
-    """The report.json of a finished report. Raises `CheckFailed` where there is none, or it is none of ours."""
+    """The report.json of a finished report.
+
+    Raises `CheckFailed` where there is none, where it is not the one of its manifest, or none of ours.
+    """
     path = folder / JSON
     if not path.is_file():
         raise CheckFailed(f"{path}: not made yet; run: snakemake --cores all")
+    try:
+        altered = read_json(folder / MANIFEST)["outputs"][JSON]["sha256"] != sha256_file(path)
+    except (LookupError, TypeError):
+        altered = True
+    if altered:
+        raise CheckFailed(
+            f"{path}: is not the file that its manifest records; `reeltrace verify` says what was altered"
+        )
     report = read_json(path)
     if not isinstance(report, dict) or not {"artifacts", "cells", "scale"} <= report.keys():
         raise CheckFailed(f"{path}: is not a report of this project; make it again: reeltrace run report all")

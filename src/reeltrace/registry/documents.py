@@ -68,7 +68,8 @@ class Composition:
 
     `written` is what the documents say at the published scale, without those changes; `headers` are the active
     documents in the order of the report; `layers` are the files in the order in which they go over each other; `kinds`
-    are the Python files that declare kinds. `readings` are, per scale, those of the active documents.
+    are the Python files that declare kinds. `readings` are, per scale, those of the active documents; `mistaken`
+    says what is wrong with them, if they are, which may follow from another mistake.
     """
 
     scale: Scale
@@ -78,6 +79,7 @@ class Composition:
     layers: tuple[tuple[str, Tree], ...]
     kinds: tuple[str, ...]
     readings: Mapping[Scale, tuple[Derived, ...]]
+    mistaken: Mapping[Scale, UserError]
 
     def file_of(self, path: str, scale: Scale | None = None) -> str:
         """The file whose value is in force at a path of the registry, or where it would stand."""
@@ -162,12 +164,16 @@ def compose(files: Mapping[str, str], scale: Scale | None = None) -> Composition
     layers.append((PARAMS, asked))
     composed: dict[Scale, Tree] = {}
     derived: dict[Scale, tuple[Derived, ...]] = {}
+    mistaken: dict[Scale, UserError] = {}
     for each in SCALES:
         tree = merged(trees[each], changes) if each == active else dict(trees[each])
         tree["tables"] = {key: table for key, table in tree["tables"].items() if key in tables}
         composed[each] = {"scale": each, **settings[each], **tree}
         of_documents = ((name, read_as[name][1]) for name in chosen if name in read_as)
-        derived[each] = tuple(readings.derive(of_documents, composed[each], each))
+        try:
+            derived[each] = tuple(readings.derive(of_documents, composed[each], each))
+        except UserError as error:
+            derived[each], mistaken[each] = (), error
     written["tables"] = {key: table for key, table in written["tables"].items() if key in tables}
     return Composition(
         scale=active,
@@ -177,6 +183,7 @@ def compose(files: Mapping[str, str], scale: Scale | None = None) -> Composition
         layers=tuple(layers),
         kinds=tuple(path for path in files if path.endswith(".py")),
         readings=derived,
+        mistaken=mistaken,
     )
 
 

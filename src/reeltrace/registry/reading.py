@@ -78,6 +78,8 @@ class Registry:
             raise UserError(_complaint(error, whole, scale, files)) from None
         place = partial(files.place, scale=scale)
         check_names(self.params, place)
+        if scale in files.mistaken:
+            raise files.mistaken[scale]
         check_sizes(self.params, (self.train_spec(run, self.params.seeds[0]) for run in self.params.runs), place)
         here = {key: value for key, value in tree.items() if key != "scale"}
         self._all_overrides = tuple(
@@ -397,13 +399,14 @@ class Registry:
         return list(found)
 
     def declared(self, path: str) -> tuple[str, ...]:
-        """A path of the registry as files have it: one of a reading is that of what it changes, and its own."""
+        """A path of the registry as files have it: one of a reading is that of what it changes, and where it does."""
         section, _, key = path.partition(".")
         if BETWEEN not in key:
             return (path,)
         for derived in self.files.readings[self.scale]:
             if key in derived.entries.get(section, ()):
-                return (f"{section}.{key.partition(BETWEEN)[0]}", derived.path)
+                chosen = f"{section}.{key.partition(BETWEEN)[0]}"
+                return (chosen, *(f"{derived.path}.{where}.{chosen}" for where in ("changes", self.scale)))
         return (path,)
 
     @cached_property

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from reeltrace.data.store import CHANNELS, one_channel, to_float
+from reeltrace.data.store import CHANNELS, ClipStore, one_channel, to_float
 from reeltrace.data.transforms import TRANSFORMS
 from reeltrace.models.float32 import exact_float32
 from reeltrace.training.residence import moved
@@ -126,13 +126,14 @@ def batch_of(clips: Clips, device: torch.device) -> int:
 def evaluate(model: nn.Module, clips: Clips, transforms: Iterable[str], batch: int | None = None) -> dict[str, Tensor]:
     """Logits (N, classes) of all clips of a split, in index order, under each named transform; on the CPU.
 
-    One pass: each batch (B, C, T, H, W) is read and scaled once, and each transform is a view on it. The model is left
-    in the mode it was in.
+    One pass: each batch (B, C, T, H, W) is read and scaled once, and each transform is a view on it, of longer clips of
+    the whole before its first frames are seen. The model is left in the mode it was in.
     """
     names = tuple(transforms)
     weight = next(model.parameters())
     clips = moved(clips, weight.device)
     batch = batch or batch_of(clips, weight.device)
+    frames = clips.seen if isinstance(clips, ClipStore) else None
     logits: dict[str, list[Tensor]] = {name: [] for name in names}
     training = model.training
     model.eval()
@@ -141,7 +142,8 @@ def evaluate(model: nn.Module, clips: Clips, transforms: Iterable[str], batch: i
             pixels = one_channel(clips.batch(range(start, min(start + batch, len(clips))))).to(weight.device)
             seen = to_input(pixels, clips, weight.dtype)
             for name in names:
-                logits[name].append(model(channels_last(TRANSFORMS[name](seen))))
+                shown = TRANSFORMS[name](seen)
+                logits[name].append(model(channels_last(shown if frames is None else shown[:, :, :frames])))
     model.train(training)
     return {name: torch.cat(parts).cpu() for name, parts in logits.items()}
 

@@ -47,4 +47,4 @@ def moved(clips: Clips, device: torch.device) -> Clips:
 def resident(clips: ClipStore, device: torch.device) -> Resident:
     """The clips with their pixels on a device."""
     pixels = torch.from_numpy(np.array(clips.clips)).to(device).unsqueeze(1)
-    return Resident(clips.folder, clips.split, clips.clips, clips.labels, clips.classes, pixels)
+    return Resident(clips.folder, clips.split, clips.clips, clips.labels, clips.classes, pixels, seen=clips.seen)

@@ -7,7 +7,7 @@ from pathlib import Path
 from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.names import MANIFEST
 from reeltrace.artifacts.root_hash import root_hash
-from reeltrace.attest.check import check
+from reeltrace.attest.check import ATTESTATION, check
 from reeltrace.attest.keys import known_id
 from reeltrace.attest.names import ATTESTED
 from reeltrace.attest.statement import REPORT
@@ -40,7 +40,11 @@ def attested_by(results: Path) -> str:
         return "its attestation does not hold"
     whose = "your own key" if found.key == known_id() else "a key that is not yours"
     log = f"report {found.number} of its log"
-    more = "; sigstore's bundle is there, and its own program checks it" if found.bundle else ""
+    more = (
+        "; sigstore's bundle is of that statement, its signature was not verified: sigstore's own program does that"
+        if found.bundle
+        else ""
+    )
     return f"attested {found.time} by {found.key[:16]}..., {whose}, {log}{more}"
 
 
@@ -58,17 +62,35 @@ def elsewhere(results: Path, project: Mapping[str, str]) -> str:
     )
 
 
-def left_out(*, bulk: str, replayed: str, key: bool, part: bool, texts: bool, unheld: Collection[str] = ()) -> str:
+def strictly(results: Path, other: str) -> list[Problem]:
+    """What `verify --strict` does not let pass: no attestation, or one with another project, which `other` says."""
+    folder = str(results / ATTESTED)
+    if not check(results / ATTESTED).there:
+        return [Problem(ATTESTATION, folder, "there is no attestation; `reeltrace attest` attests what is there")]
+    return [Problem(ATTESTATION, folder, other)] if other else []
+
+
+def left_out(
+    *,
+    bulk: str,
+    replayed: str,
+    key: bool,
+    part: bool,
+    texts: bool,
+    unheld: Collection[str] = (),
+    receipts: bool = True,
+) -> str:
     """What was not looked at, in words. `bulk` and `replayed` say which share was: "all", some percent, "" for none.
 
     `key` and `texts` say whether there was a key to ask for, and the documents' own texts to look into.
-    `unheld` names documents that were held to none of these.
+    `unheld` names documents that were held to none of these, `receipts` says whether an attestation held those.
     """
     rest = [] if bulk == "all" else [f"the bytes of {'other ' if bulk else ''}files over 1 MB (--data)"]
     if replayed != "all":
         rest.append(f"whether {'other ' if replayed else ''}results come out again (--replay)")
     if part:
-        beside = "receipts, who attested them, the documents' own texts, the rest of the page"
+        beside = "whose key that is" if receipts else "receipts, which nothing attests"
+        beside += ", the documents' own texts, the rest of the page"
         rest.append(f"{beside}, and what is not behind this (`verify`)")
     elif not key:
         rest.append("whose key that is (--key)")

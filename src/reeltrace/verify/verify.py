@@ -84,7 +84,7 @@ def verify(
     the others only the size is compared. `planned` says what each artifact of the registry is made of and leaves:
     manifests are held to it, and an artifact that it does not name is left over.
 
-    With `only` some artifacts are looked at, and the report's own files and attestation are not. `key` is the id of the
+    With `only` some artifacts are looked at, and of the attestation what it says of these. `key` is the id of the
     key that must have attested the report. `tell` is called with the name of each artifact that is being checked.
 
     Paths in problems are relative to `root`. Raises `UserError` when there is nothing to verify.
@@ -135,7 +135,11 @@ def verify(
         tell(name)
         said = _contents(name, folder, results, root)
         problems += [p for p in said if p.kind != BROKEN or name not in altered]  # that it is altered has been said
-    if only is None:
+    if only is not None:
+        attestation = check(results / ATTESTED)
+        problems += attestation.problems
+        problems += against(attestation, root, scale, stale.union(reached).__contains__, only)
+    else:
         problems += _beside(root, scale, folders, planned, stale.union(reached).__contains__, key)
     return [Problem(p.kind, _relative(p.where, root), p.found) for p in dict.fromkeys(problems)]
 

@@ -40,7 +40,7 @@ class ImageSplit(Strict):
 class MovingDigitsDataset(DatasetEntry):
     """Moving MNIST and Moving MNIST-Dir (basu2021, section 4.2). Sizes in pixels, speed in pixels per frame.
 
-    The last four are what else the text may mean, see `moving_digits.Settings`.
+    The last five are what else the text may mean, see `moving_digits.Settings`.
     """
 
     kind: Literal["moving-digits"]
@@ -58,6 +58,7 @@ class MovingDigitsDataset(DatasetEntry):
     start: Literal["anywhere", "border"] = "anywhere"
     both_ways: tuple[Split, ...] = ()
     digit_sizes: tuple[Pixels, ...] = ()
+    file_frames: Annotated[int, Field(ge=2, le=10**4, strict=True)] | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -66,16 +67,20 @@ class MovingDigitsDataset(DatasetEntry):
         if self.speed[0] > self.speed[1]:
             raise ValueError(f"speed must be [slowest, fastest], found {list(self.speed)}")
         room = self.size - self.digit_size
-        if self.task == "digit" and (self.course or self.start != "anywhere" or self.both_ways or self.digit_sizes):
-            raise ValueError("course, start, both_ways and digit_sizes belong to the task direction")
+        usual = self.course is None and self.start == "anywhere" and not self.both_ways and not self.digit_sizes
+        if self.task == "digit" and not (usual and self.file_frames is None):
+            raise ValueError("course, start, both_ways, digit_sizes and file_frames belong to the task direction")
+        longest = self.frames if self.file_frames is None else self.file_frames
+        if longest < self.frames:
+            raise ValueError(f"file_frames {longest} must be at least frames {self.frames}")
         if self.digit_sizes and max(self.digit_sizes) != self.digit_size:
             raise ValueError(
                 f"the largest of digit_sizes {list(self.digit_sizes)} must be digit_size {self.digit_size}"
             )
         straight = self.task == "direction" and self.course in (None, "straight")
-        if straight and self.speed[1] * (self.frames - 1) > room:
+        if straight and self.speed[1] * (longest - 1) > room:
             raise ValueError(
-                f"speed {self.speed[1]} x {self.frames - 1} steps leaves the frame: at most {room} pixels are free"
+                f"speed {self.speed[1]} x {longest - 1} steps leaves the frame: at most {room} pixels are free"
             )
         return self
 
@@ -98,10 +103,11 @@ class MovingDigitsSpec(DataSpec):
     start: Literal["anywhere", "border"] = "anywhere"
     both_ways: tuple[Split, ...] = ()
     digit_sizes: tuple[int, ...] = ()
+    file_frames: int | None = None
 
 
 def _pools(entry: MovingDigitsDataset) -> tuple[Pool, ...]:
-    return (Pool(entry.images, where="images", what="image pool", kind="images"),)
+    return (Pool(entry.images, where="images", what="image pool", kind="images", same=()),)
 
 
 def _classes(entry: MovingDigitsDataset) -> int:
@@ -137,6 +143,9 @@ def _other_readings(spec: Mapping[str, Any]) -> dict[str, str]:
         "path": spec.get("course"),
         "start": "at the border" if spec.get("start") == "border" else "",
         "both ways in": ", ".join(spec.get("both_ways", ())),
+        "file": f"{spec['file_frames']} frames in the test, of which the first are seen"
+        if spec.get("file_frames")
+        else "",
         "sizes of digits": ", ".join(map(str, spec.get("digit_sizes", ()))),
     }
     return {label: words for label, words in said.items() if words}
