@@ -47,7 +47,7 @@ from reeltrace.report.binding import Binder, Number
 from reeltrace.report.chains import derivation_words, describe, table_words
 from reeltrace.report.content import SCHEMA
 from reeltrace.report.embedded import PLACE, embed
-from reeltrace.report.ledger import fitted_notes, said_by
+from reeltrace.report.ledger import departing_rows, departures, fitted_notes, said_by
 from reeltrace.report.movement import mover, teller
 
 if TYPE_CHECKING:
@@ -152,7 +152,9 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         view["overrides"] = [said_by(override, ledgers) for override in view["overrides"]]
         view["notes"] |= fitted_notes(view, ledgers)
         view["drawn"] = measured_tables.drawings(view, cells, binder)
-        view["departures"] = [a for a in assumed if a["departs"] and _touches(a, view["document"], view["table"])]
+        view["departures"] = departures(view, ledgers)
+        changed = (override.path for override in spec.overrides)
+        view["departing"] = departing_rows(view, view["departures"], spec.runs, changed)
     page = environment.get_template(PAGE).render(
         **{k: v for k, v in content.items() if k not in ("cells", "equivariance", "datasets", "pictures", "readings")},
         binder=binder,
@@ -231,10 +233,6 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
     ]
     report_json = canonical_json(content)
     return Report(html=embed(page, report_json, content, inputs), json=report_json, binder=binder)
-
-
-def _touches(assumption: Mapping[str, Any], document: str, table: str) -> bool:
-    return bool(assumption["document"] == document and table in assumption["tables"])
 
 
 def _joined(sentences: Iterable[str | None]) -> str | None:
