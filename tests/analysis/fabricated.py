@@ -21,6 +21,7 @@ from reeltrace.artifacts.runs import CHECKPOINTS, CLIP_LABEL, LABEL, VIDEO, pred
 from reeltrace.artifacts.video_sets import Row, about_set, count_frames
 from reeltrace.kinds.datasets.moving_digits import MovingDigitsDataset
 from reeltrace.kinds.datasets.videos import VideoDataset
+from reeltrace.kinds.measurements.equivariance import EquivarianceMeasurement, size_words
 from reeltrace.kinds.measurements.latency import LatencyMeasurement
 from reeltrace.kinds.measurements.networks import NetworksMeasurement
 from reeltrace.kinds.measurements.pictures import PicturesMeasurement
@@ -176,7 +177,8 @@ class Project:
         return measured(folder)
 
     def data(self, keys: Sequence[str] | None = None) -> None:
-        for key in self.registry.used_datasets() if keys is None else keys:
+        asked = self.registry.used_datasets() if keys is None else keys
+        for key in sorted(asked, key=lambda name: len(self.registry.pools_of(name))):  # sets of their own first
             dataset = self.registry.params.datasets[key]
             if isinstance(dataset, VideoDataset):
                 self.videos(key, dataset)
@@ -233,6 +235,8 @@ class Project:
         )
         files: dict[str, Any] = {ABOUT: about, VIDEO_INDEX.name: (VIDEO_INDEX, rows), "splits/list01.txt": "invented\n"}
         files |= {f"videos/{row[0]}": b"RIFF" for row in rows}
+        if dataset.videos_of is not None:
+            files = {name: files[name] for name in (ABOUT, VIDEO_INDEX.name)}
         self.finish(f"data/{key}", self.registry.data_spec(key), files)
 
         broken = [{"video": rows[1][0], "reason": BROKEN}] if key == "ucf101" else []
@@ -478,6 +482,9 @@ def invented_metrics(
         return {"search": {**search, "exact": [hit], "nearest": []}}
     if isinstance(asked, LatencyMeasurement):
         return {"networks": {name: invented_times(registry, asked, name) for name in asked.views}}
+    if isinstance(asked, EquivarianceMeasurement):
+        errors = {size_words(size): {"by_element": [0.5], "largest": 0.5} for size in asked.sizes}
+        return {"clips": asked.clips, "nets": dict.fromkeys(asked.nets, errors)}
     if not isinstance(asked, NetworksMeasurement):
         first = {"type": "Convolution", "maps": 96, "size": "56 x 56", "kernel size": "11 x 11", "stride": 4}
         of_vgg = {name: {"parameters": 138_357_544, "layers": {"stage 1": "conv3-64"}} for name in "ABCDE"}

@@ -225,6 +225,7 @@ def test_status_and_snakemake_say_it_before_anything_runs(invented: Path, comman
         ("{3/plan/treverse}", "relations.yaml: one: {3/plan/treverse}: there is no 'plan'"),
         ("{prose:nothing}", "there is no 'nothing'"),
         ("1 +", "relations.0.follows: character 4"),
+        (" * ".join(["{3/plain/treverse} ** 12"] * 30), "relations.yaml: one: comes to a number of more than"),
     ],
 )
 def test_relations_name_what_is_there(root: Path, follows: str, said: str) -> None:

@@ -55,5 +55,13 @@ def test_the_page_is_well_formed_and_marks_what_stands_in(html: str, content: An
     assert marked_names(html, content, project) == set(replaced(content["stand_in"]))
 
 
+def test_what_the_layers_allow_at_the_documents_size_stands_with_the_trained_nets(html: str, content: Any) -> None:
+    ids = [number["id"] for number in content["numbers"] if "-equivariance/" in number["id"]]
+    section = html.partition('<section id="equivariance">')[2].partition("</section>")[0]
+    assert "<h3>What the layers allow at the document's size</h3>" in section
+    assert "32x32x32" in section
+    assert ids and all(f'href="#n-{identity}"' in section or identity in section for identity in ids)
+
+
 def test_it_verifies(project: Project) -> None:
     assert verify(project.root, scale=project.scale, data=True) == []

@@ -153,7 +153,7 @@ KIND = of.DatasetKind(
     words=lambda spec: {"scrolled": f"{spec['number']} clips per split, images of {spec['images']}"},
     check=of.Check(ABOUT, "documents.mine.scrolling_checks:itself"),
     trained=of.Trained(
-        drawn_from=lambda entry: (of.Pool(entry.images, "images", "image pool", "images"),),
+        drawn_from=lambda entry: (of.Pool(entry.images, "images", "image pool", "images", ()),),
         classes=lambda entry: 2,
         stand_in=lambda entry: entry.stand_in,
         clips=lambda entry: of.Clips(entry.frames, entry.size, entry.number),
@@ -392,6 +392,22 @@ def test_a_mistake_in_its_entry_is_one_line(changes: dict[str, Any], said: str) 
         (lambda: changed(datasets={"digits": {"sorce": "mnist"}}), "datasets.digits.sorce: unknown key"),
         (lambda: edited("    short_side: 128 #", "    # ", COMMON), "datasets.ucf101.short_side: missing; add it"),
         (lambda: edited("    kind: videos\n", "", COMMON), "datasets.ucf101.kind: missing; add it"),
+        (
+            lambda: changed(datasets={"hmdb51": {"videos_of": "ucf102"}}),
+            "datasets.hmdb51.videos_of: no set of videos of its own is named 'ucf102'; ",
+        ),
+        (
+            lambda: changed(datasets={"hmdb51": {"videos_of": "digits"}}),
+            "datasets.hmdb51.videos_of: no set of videos of its own is named 'digits'; ",
+        ),
+        (
+            lambda: changed(datasets={"hmdb51": {"videos_of": "hmdb51"}}),
+            "datasets.hmdb51.videos_of: no set of videos of its own is named 'hmdb51'; ",
+        ),
+        (
+            lambda: changed(datasets={"hmdb51": {"videos_of": "ucf101"}}),
+            "datasets.hmdb51.layout (scale quick): differs from datasets.ucf101.layout, which videos_of names",
+        ),
     ],
 )
 def test_a_mistaken_entry_of_our_kinds_is_one_line(call: Callable[[], dict[str, str]], said: str) -> None:

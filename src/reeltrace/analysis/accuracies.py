@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from reeltrace.analysis import published as pub
+from reeltrace.analysis.beside import block
 from reeltrace.analysis.cells import base_cell
 from reeltrace.analysis.differences import difference
 from reeltrace.analysis.intervals import hull, mean, percent, sample_deviation, wilson
@@ -35,7 +36,11 @@ def on_one_set(
     circumstances: Circumstances,
 ) -> dict[str, Any]:
     """What cells.json holds of a table of accuracies on one test set."""
-    return {"runs": dict(table.rows), **_content(table, spec, document, sources, circumstances, {})}
+    return {
+        "runs": dict(table.rows),
+        "beside": [block(name, source_of(sources, f"measure/{name}")) for name in table.beside],
+        **_content(table, spec, document, sources, circumstances, {}),
+    }
 
 
 def on_sets_of_videos(

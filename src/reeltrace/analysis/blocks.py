@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
+from reeltrace.analysis.accuracies import scientific
 from reeltrace.analysis.quantities import describe_device, format_quantity
-from reeltrace.analysis.sources import Source
-from reeltrace.artifacts.pointers import escape_pointer
+from reeltrace.analysis.sources import Source, get
+from reeltrace.artifacts.pointers import escape_pointer, pointer_to
+from reeltrace.kinds.measurements.equivariance import net_words, size_words
 
 GIGA = 10**9
 
@@ -139,5 +141,29 @@ def search(source: Source) -> dict[str, Any]:
         ],
         "facts": facts,
         "words": [f"without influence on the count: {', '.join(idle)}"] if idle else [],
+        "rows": rows,
+    }
+
+
+def equivariance(source: Source) -> dict[str, Any]:
+    """The largest error of each net under its group, by the size of the clips."""
+    assert source.spec is not None
+    asked: Mapping[str, Any] = get(source.spec, "measurement")
+    sizes = [size_words(size) for size in asked["sizes"]]
+    rows = []
+    for name, net in asked["nets"].items():
+        errors = [source.metrics["nets"][name][size]["largest"] for size in sizes]
+        values = [
+            _number(source, pointer_to("nets", name, size, "largest"), error, scientific(error))
+            for size, error in zip(sizes, errors, strict=True)
+        ]
+        rows.append({"key": name, "labels": [name, net_words(net)], "values": values, "marked": False})
+    clips = {"key": "clips", "words": "drawn clips of each size", **_whole(source, "/clips", source.metrics["clips"])}
+    return {
+        "kind": "equivariance",
+        "title": "Untrained networks, by frames, height and width of the clips",
+        "head": [["Network", "Built as"], sizes],
+        "facts": [clips],
+        "words": [],
         "rows": rows,
     }

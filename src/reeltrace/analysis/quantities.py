@@ -2,7 +2,7 @@
 
 A measured quantity without randomness (parameters, sizes, multiply-adds) is compared to the last printed digit. A time
 or an amount of memory belongs to a machine and is never compared. A derived value uses nothing but what the document
-prints: it says whether the document agrees with itself.
+prints: it says whether the document agrees with itself, as far as the rounding of what it prints lets one know.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from reeltrace.analysis import published as pub
 from reeltrace.analysis.cells import base_cell
+from reeltrace.analysis.expressions import Interval, combine
 from reeltrace.analysis.sources import Source, get
 from reeltrace.analysis.verdicts import (
     Circumstances,
@@ -29,7 +30,7 @@ from reeltrace.artifacts.pointers import escape_pointer, pointer, pointer_to
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.kinds.rounding import printed
 from reeltrace.kinds.tables.measured import DerivedColumn, Fitted, MeasuredColumn, MeasuredTable, place
-from reeltrace.kinds.unit import UNITS, Value
+from reeltrace.kinds.unit import UNITS, Value, marks, rounding_of
 
 if TYPE_CHECKING:
     from reeltrace.registry.specs import AggregateSpec
@@ -289,7 +290,9 @@ def _derived_cell(key: str, cell: pub.Cell, asked: DerivedColumn, table: str, do
     value = left / right if asked.operation == "quotient" else left * right
     sign = "/" if asked.operation == "quotient" else "x"
     how = f"{operands[0].printed} {sign} {operands[1].printed} ="
-    verdict, reason = judge_number(cell, value, how)
+    of, by = (_bounds(operand) for operand in operands)
+    left_open = None if of is None or by is None else combine("/" if sign == "/" else "*", of, by)
+    verdict, reason = judge_number(cell, value, how, left_open)
     return {
         "origin": "derived",
         "reproduced": {"value": float(value), "printed": format_quantity(value, cell.unit)},
@@ -312,6 +315,15 @@ def published_number(cell: pub.Cell) -> Fraction:
     number = cell.in_unit.number
     assert cell.printed is not None and number is not None
     return Fraction(number(cell.printed))
+
+
+def _bounds(cell: pub.Cell) -> Interval | None:
+    """Between which numbers lies what a cell prints rounded; None where the print is a bound itself."""
+    assert cell.printed is not None
+    if marks(cell.printed).bound not in (None, "~"):
+        return None
+    number, half = published_number(cell), rounding_of(cell.in_unit, cell.printed)
+    return number - half, number + half
 
 
 # --- printing ---

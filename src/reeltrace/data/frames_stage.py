@@ -21,10 +21,12 @@ def run(spec: "FramesSpec", inputs: Mapping[str, Path], work: Path) -> dict[str,
 
     Decodes on all cores that the process may use, or on as many as REELTRACE_WORKERS says. Returned are facts that may
     differ between two equal runs: workers, rates, memory of the largest worker, and how many shards were there already.
+    Another set among the inputs is the one that has the videos.
     """
     folder = inputs[f"data/{spec.key}"]
     names = read_names(folder)
-    videos = folder / "videos" if spec.folder is None else Path(spec.folder).expanduser()
+    owner = next((other for name, other in inputs.items() if name != f"data/{spec.key}"), folder)
+    videos = owner / "videos" if spec.folder is None else Path(spec.folder).expanduser()
     count = workers()
     with _shown(f"{spec.key}: frames") as progress:
         done = extract(videos, names, work, short_side=spec.short_side, workers=count, progress=progress)

@@ -39,12 +39,16 @@ class Making:
 
 @dataclass(frozen=True)
 class Pool:
-    """A pool that a dataset is drawn from: its name, the key of the entry that gives it, what it is, and its kind."""
+    """A dataset that another is drawn from: its name, the key of the entry that gives it, what it is, and its kind.
+
+    `same` are keys in which the two entries must agree. It is drawn from none itself.
+    """
 
     name: str
     where: str
     what: str
     kind: str
+    same: tuple[str, ...]
 
 
 @dataclass(frozen=True)

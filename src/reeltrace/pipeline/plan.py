@@ -109,7 +109,7 @@ class Plan(Graph[Task]):
         data = registry.used_datasets(runs)
         decoded = [key for key in data if registry.is_decoded(key)]
         pools = dict.fromkeys(pool.name for key in data for pool in registry.pools_of(key))
-        for key in (*pools, *data):
+        for key in dict.fromkeys((*pools, *data)):
             spec = registry.data_spec(key)
             yield self._task(
                 spec,
@@ -120,7 +120,7 @@ class Plan(Graph[Task]):
         for key in decoded:
             yield self._task(
                 registry.frames_spec(key),
-                inputs=(f"data/{key}",),
+                inputs=(f"data/{key}", *(f"data/{pool.name}" for pool in registry.pools_of(key))),
                 outputs=FRAMES_OUTPUTS,
                 params=(f"datasets.{key}",),
             )

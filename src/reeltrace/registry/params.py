@@ -131,8 +131,14 @@ def check_names(params: Params, place: Place) -> None:
     sets = {name: d for name, d in params.datasets.items() if name not in pools}
     for name, dataset in params.datasets.items():
         for pool in pools_of(dataset):
-            known = {other: d for other, d in pools.items() if d.kind == pool.kind}
+            known = {other: d for other, d in params.datasets.items() if d.kind == pool.kind and not pools_of(d)}
             check(f"datasets.{name}.{pool.where}", pool.what, pool.name, known)
+            for key in pool.same:
+                if getattr(dataset, key) != getattr(known[pool.name], key):
+                    raise UserError(
+                        f"{place(f'datasets.{name}.{key}')} (scale {params.scale}): differs from datasets.{pool.name}."
+                        f"{key}, which {pool.where} names; give both the same"
+                    )
     for name, backbone in params.backbones.items():
         _check_backbone(params, name, backbone, check, place)
     for name, model in params.models.items():

@@ -11,7 +11,11 @@ def test_the_documents_schedules() -> None:
     assert (cnn4.epochs, cnn4.learning_rate, cnn4.milestones, cnn4.gamma) == (50, 0.1, (20, 40), 0.1)
     resnet = protocols["dir-resnet18"]
     assert (resnet.epochs, resnet.learning_rate, resnet.milestones, resnet.gamma) == (100, 0.1, (25, 50, 75), 0.1)
-    assert (protocols["digit-cnn4"].epochs, protocols["digit-resnet18"].epochs) == (50, 100)
+    for plain, of_p43d, epochs in (("cnn4", "digit-cnn4-p43d", 100), ("resnet18", "digit-resnet18-p43d", 150)):
+        assert protocols[f"digit-{plain}"] == protocols[f"dir-{plain}"]  # "the same setup"
+        first, then = protocols[f"dir-{plain}"], protocols[of_p43d]
+        assert then.epochs == epochs
+        assert then.milestones == tuple(drop * epochs // first.epochs for drop in first.milestones)
     videos = {
         name: registry_of(FILES, "paper").params.datasets[name].videos for name in ("moving-mnist", "moving-mnist-dir")
     }

@@ -147,8 +147,20 @@ def load(document: str, library: Library, root: Path = Path()) -> Declared:
     return declared
 
 
+def read(path: Path, document: str, library: Library) -> Declared:
+    """What a file anywhere declares of a table that is none of this project's. Raises `UserError` as `load` does."""
+    if not path.is_file():
+        raise UserError(f"{path}: no file; name one as documents/<key>/{FILE} are, see docs/audit.md")
+    declared = read_yaml(Path(path.name), Declared, path.parent)
+    check(declared, document, library, str(path))
+    return declared
+
+
 def check(declared: Declared, document: str, library: Library, where: str) -> None:
-    """Raises `UserError` where two ids are the same, or an expression names what does not exist or prints no number."""
+    """Raises `UserError` where two ids are the same, or an expression names what does not exist or prints no number.
+
+    Also where it comes to a number that is too large to go on with.
+    """
     ids = [relation.id for relation in declared.relations] + [gains.id for gains in declared.gains]
     ids += [same.id for same in declared.same] + [claim.id for claim in declared.monotone]
     for name in ids:
@@ -168,6 +180,12 @@ def check(declared: Declared, document: str, library: Library, where: str) -> No
                 raise UserError(f"{where}: {name}: {reference}: there is no {error}; correct the expression") from None
             if printed is None and not reference.several:
                 raise UserError(f"{where}: {name}: {reference}: no number is printed there; correct the expression")
+    judge = Judge(document, declared, library)
+    for name, text in declared.texts():
+        try:
+            judge.computed(parse(text))
+        except ValueError as error:
+            raise UserError(f"{where}: {name}: comes to {error}; correct the expression") from None
 
 
 def _plainly(of: Printed) -> str:
@@ -204,6 +222,12 @@ class Judge:
         return [each for each in found if each is not None]
 
     # --- values ---
+
+    def computed(self, of: Expression) -> None:
+        """Compute all that is asked of an expression. Raises `ValueError` where it outgrows what is computed with."""
+        self._value(of)
+        self._bounds(of)
+        self._bounds(of, wide=True)
 
     def _printed(self, of: Expression) -> list[Printed]:
         """The printed numbers of an expression, each once."""

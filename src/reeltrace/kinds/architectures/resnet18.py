@@ -1,11 +1,13 @@
 """The 3D ResNet-18 of basu2021, for any group."""
 
-from typing import Literal, Self
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
 from pydantic import model_validator
 
 from reeltrace.kinds.architecture import Architecture, Least
-from reeltrace.kinds.group_nets import OPTIONS, ORIENTATIONS, GroupModel, describe, words
+from reeltrace.kinds.group_nets import OPTIONS, ORIENTATIONS, GroupModel, describe
+from reeltrace.kinds.group_nets import words as words_of_group_net
 from reeltrace.registry.fields import Flag, Strict, Triple
 from reeltrace.registry.needs import kernels
 
@@ -37,6 +39,15 @@ class ResNet18Model(GroupModel):
                 f"stem_stride must be 1 or 2 along each axis where downsampling is smoothed, found {found}"
             )
         return self
+
+
+def words(model: Mapping[str, Any]) -> str:
+    """ "resnet18, group t2, base widths 64, 128, 256, 512; stem 7x7x7 at stride 1x2x2, max-pool, smoothed"."""
+    options = model["options"]
+    kernel, stride = ("x".join(map(str, options[key])) for key in ("stem_kernel", "stem_stride"))
+    pool = "max-pool" if options["max_pool"] else "no max-pool"
+    halved = options.get("downsampling", "strided")  # as trainings from before the option were
+    return f"{words_of_group_net(model)}; stem {kernel} at stride {stride}, {pool}, {halved}"
 
 
 def _work(entry: ResNet18Model, videos: bool) -> int:

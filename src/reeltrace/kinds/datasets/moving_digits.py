@@ -107,7 +107,7 @@ class MovingDigitsSpec(DataSpec):
 
 
 def _pools(entry: MovingDigitsDataset) -> tuple[Pool, ...]:
-    return (Pool(entry.images, where="images", what="image pool", kind="images"),)
+    return (Pool(entry.images, where="images", what="image pool", kind="images", same=()),)
 
 
 def _classes(entry: MovingDigitsDataset) -> int:

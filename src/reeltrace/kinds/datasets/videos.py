@@ -14,13 +14,13 @@ from reeltrace.kinds.dataset import (
     DataSpec,
     Decoded,
     Making,
+    Pool,
     Shown,
     Trained,
-    no_pools,
 )
 from reeltrace.kinds.words import span
 from reeltrace.registry.datasets import Clip, Normalise, VideoView
-from reeltrace.registry.fields import Count, Frames, Pixels, PositiveInt, Seed, StandIn, Strict, no_flag
+from reeltrace.registry.fields import Count, Frames, Name, Pixels, PositiveInt, Seed, StandIn, Strict, no_flag
 from reeltrace.registry.needs import Need
 
 CHANNELS = 3
@@ -49,6 +49,9 @@ class VideoDataset(DatasetEntry):
     `short_side` pixels. `split` is one of the three official ones; of its training groups the fraction `validation` is
     held out. A test video is judged by the mean probability over `test_clips` clips. `broken_videos` says how many
     unreadable videos a training may do without.
+
+    `videos_of` names another set, whose videos these are: they are neither fetched nor drawn again, and only their
+    frames are stored anew, at this set's own size.
     """
 
     kind: Literal["videos"]
@@ -64,6 +67,7 @@ class VideoDataset(DatasetEntry):
     test_clips: Annotated[int, Field(ge=1, le=1000, strict=True)]
     normalise: Normalise
     broken_videos: Count
+    videos_of: Name | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -86,14 +90,25 @@ class VideosSpec(DataSpec):
     folder: str | None = None
     classes: int
     generated: Generated | None
+    videos_of: str | None = None
 
 
 OFFICIAL = Making("reeltrace.data.videos_stage", (ABOUT, VIDEO_INDEX.name, f"{SPLITS}/", f"{VIDEOS}/"))
 LISTED = Making("reeltrace.data.listed_stage", (ABOUT, VIDEO_INDEX.name))
+SHARED = Making("reeltrace.data.shared_stage", (ABOUT, VIDEO_INDEX.name))
+OF_THE_VIDEOS = ("layout", "folder", "classes", "stand_in", "generated")  # and not of how they are stored and cut
 
 
 def _making(spec: VideosSpec) -> Making:
+    if spec.videos_of is not None:
+        return SHARED
     return OFFICIAL if spec.folder is None else LISTED
+
+
+def _pools(entry: VideoDataset) -> tuple[Pool, ...]:
+    if entry.videos_of is None:
+        return ()
+    return (Pool(entry.videos_of, "videos_of", "set of videos of its own", "videos", OF_THE_VIDEOS),)
 
 
 def _clips(entry: VideoDataset) -> Clips:
@@ -115,6 +130,8 @@ def _view(entry: VideoDataset) -> VideoView:
 
 def _words(spec: Mapping[str, Any]) -> dict[str, str]:
     drawn = spec["generated"]
+    if spec.get("videos_of") is not None:  # an artifact from before there was the key has none
+        return {"layout": f"{spec['layout']}, {spec['classes']} classes", "files": f"those of {spec['videos_of']}"}
     return {
         "layout": f"{spec['layout']}, {spec['classes']} classes",
         "files": "official"
@@ -130,13 +147,13 @@ KIND = DatasetKind(
     name="videos",
     params=VideoDataset,
     spec=VideosSpec,
-    makings=(OFFICIAL, LISTED),
+    makings=(OFFICIAL, LISTED, SHARED),
     making=_making,
     weight=20,
     words=_words,
     check=Check(VIDEO_INDEX.name, "reeltrace.verify.videos:sides"),
     trained=Trained(
-        drawn_from=no_pools,
+        drawn_from=_pools,
         classes=lambda entry: entry.classes,
         stand_in=lambda entry: entry.stand_in,
         clips=_clips,

@@ -20,11 +20,15 @@ from reeltrace.registry.fields import Name, Transform
 
 
 class AccuracyTable(TableEntry):
-    """A table of top-1 accuracies: each row is a run, each column a transform of the test set."""
+    """A table of top-1 accuracies: each row is a run, each column a transform of the test set.
+
+    `beside` names measurements that the report shows whole where it says how equivariant these nets are.
+    """
 
     kind: Literal["accuracy"]
     columns: Annotated[tuple[Transform, ...], Field(min_length=1)]
     rows: Annotated[dict[str, Name], Field(min_length=1)]
+    beside: tuple[Name, ...] = ()
 
 
 def sources(table: AccuracyTable) -> tuple[CellSource, ...]:
@@ -36,12 +40,17 @@ def sources(table: AccuracyTable) -> tuple[CellSource, ...]:
     )
 
 
+def beside(table: AccuracyTable) -> tuple[str, ...]:
+    """The measurements that are shown with it, which are all that it reads."""
+    return table.beside
+
+
 KIND = TableKind(
     name="accuracy",
     params=AccuracyTable,
     sources=sources,
-    measurements=no_names,
-    beside=no_names,
+    measurements=beside,
+    beside=beside,
     timed=never,
     check=nothing_more,
     printed=rows_and_columns,
