@@ -44,7 +44,7 @@ class Reading:
 
     `bounds` are the fastest and the slowest of several times; `device` is said of times and memory; `score` is how many
     of how many were right, where the value is their share in percent, and `missing` how many more there should be;
-    `average` marks a mean average precision.
+    `average` marks a mean average precision, and says of what it is one and how that departs from the document.
     """
 
     value: Fraction | str | list[int]
@@ -53,7 +53,7 @@ class Reading:
     device: str | None = None
     score: tuple[int, int] | None = None
     missing: int = 0
-    average: bool = False
+    average: Mapping[str, str] | None = None
 
 
 def quantity_cells(
@@ -81,7 +81,12 @@ def quantity_cells(
                     cell, asked, reading, overridden, document.test_of(cell), _unmeasured(table, asked, words)
                 )
                 kind = "timed" if asked.machine else _sort(cell, reading)
-                if made["reproduced"] is not None and (network := _network(asked, table.rows.get(row.key, {}))):
+                of_network = reading is not None and reading.average is None
+                if (
+                    made["reproduced"] is not None
+                    and of_network
+                    and (network := _network(asked, table.rows.get(row.key, {})))
+                ):
                     made["reproduced"]["network"] = network
                 if row.key in asked.fitted and made["verdict"] == "exact":
                     made |= _fitted(made, asked.fitted[row.key], measured)
@@ -159,7 +164,8 @@ def _averaged(found: Mapping[str, Any], trace: Mapping[str, str]) -> Reading:
     average, percent = found["mean"], found["percent"]
     if not isinstance(percent, float) or not isinstance(average, float) or abs(100 * average - percent) > 1e-6:
         raise CheckFailed(f"{trace['artifact']}: {trace['pointer']} does not follow from its mean; run its stage again")
-    return Reading(Fraction(percent), trace, average=True)
+    words = {"of": str(found.get("of", "")), "departs": str(found.get("departs") or "")}
+    return Reading(Fraction(percent), trace, average=words)
 
 
 def _at(source: Source, path: str) -> Any:
@@ -210,8 +216,9 @@ def _measured_cell(
         share = float(reading.value)  # type: ignore[arg-type]  # a score is a share
         under = Circumstances("paper", (), overridden=False, missing=reading.missing)
         verdict, reason = judge_share(cell, test, Ours((share,), ((share, reading.score[1]),)), under)
-    elif reading.average:
-        verdict, reason = judge_average(cell, float(reading.value))  # type: ignore[arg-type]  # an average is a number
+    elif reading.average is not None:
+        value = float(reading.value)  # type: ignore[arg-type]  # an average is a number
+        verdict, reason = judge_average(cell, value, reading.average["departs"])
     elif overridden and cell.printed is not None:
         verdict, reason = "not comparable", "measured with overridden values: not the published network"
     elif isinstance(reading.value, Fraction):
@@ -232,13 +239,13 @@ def _measured_cell(
         "trace": [dict(reading.trace)],
         "verdict": verdict,
         "reason": reason,
-        "circumstances": "full size" if reading.device is None else reading.device,
+        "circumstances": reading.device or (reading.average or {}).get("of") or "full size",
     }
 
 
 def _sort(cell: pub.Cell, reading: Reading | None) -> str:
     """Words are described, numbers and sizes are counted."""
-    if reading is not None and (reading.score is not None or reading.average):
+    if reading is not None and (reading.score is not None or reading.average is not None):
         return "trained"
     value = cell.value if reading is None else reading.value
     return "described" if cell.in_unit.number is None and not isinstance(value, list) else "counted"

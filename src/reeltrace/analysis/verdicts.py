@@ -121,10 +121,15 @@ def judge_share(
     return _told(cell, test, ours, found)
 
 
-def judge_average(cell: Cell, percent: float) -> tuple[Verdict, str]:
-    """Verdict on a mean average precision in percent: it is no share of a set, and so without an interval."""
+def judge_average(cell: Cell, percent: float, departs: str) -> tuple[Verdict, str]:
+    """Verdict on a mean average precision in percent: it is no share of a set, and so without an interval.
+
+    `departs` says how it was measured otherwise than in the document; "" where it was not.
+    """
     if cell.printed is None or cell.in_unit.number is None:
         return "not given", cell.reason or ""
+    if departs:
+        return "not comparable", f"{departs}: not a reproduction of the published value"
     apart = _apart(percent - float(cell.in_unit.number(cell.printed)))
     return "cannot tell", (
         f"ours lies {apart} the published {cell.printed}; a mean average precision is no share of a set, and nothing "

@@ -172,12 +172,16 @@ def test_average_precision_is_read_where_somebody_measured_it(registry: Registry
     ours, other = found["SlowFast", "Validation mAP"], found["I3D", "Validation mAP"]
     assert (ours["verdict"], other["verdict"]) == ("not run", "not run")
     assert "name a checkpoint and a set" in ours["reason"] and "weights the document does not give" in other["reason"]
-    found = cells({"frame_map": {"mean": 0.282, "percent": 28.2}})
+    measured = {"mean": 0.282, "percent": 28.2, "of": "9 key frames of val.csv", "departs": None}
+    found = cells({"frame_map": measured})
     ours = found["SlowFast", "Validation mAP"]
     assert (ours["reproduced"]["value"], ours["kind"], ours["verdict"]) == (28.2, "trained", "cannot tell")
     assert "2.50 points below the published 30.7" in ours["reason"]
     assert ours["trace"] == [{"artifact": where, "pointer": "/frame_map/percent", "sha256": "0" * 64}]
+    assert ours["circumstances"] == "9 key frames of val.csv" and "network" not in ours["reproduced"]
     assert found["I3D", "Validation mAP"]["verdict"] == "not run"
+    ours = cells({"frame_map": {**measured, "departs": "labelled boxes"}})["SlowFast", "Validation mAP"]
+    assert ours["verdict"] == "not comparable" and ours["reason"].startswith("labelled boxes: ")
     with pytest.raises(CheckFailed, match="does not follow from its mean"):
         cells({"frame_map": {"mean": 0.28, "percent": 28.2}})
 
