@@ -48,7 +48,7 @@ KIND = Architecture(
     augmented=True,
     transformed=False,
     bfloat16=True,
-    conforms=True,
+    conforms=False,  # 85 convolutions more for every run of the check, a quarter of them all
     work=lambda entry, videos: 4,
     least=_least,
 )
