@@ -62,7 +62,7 @@ MEANS_HERE: Mapping[Here, str] = {
     "fails": "our numbers say otherwise",
     "cannot tell": "the tests and seeds that there are allow both, or it rests on a choice of ours",
     "vacuous": "no net of the comparison does better than guessing, or it holds because all get everything right",
-    "not run": "a number of ours is missing, or the claim rests on print alone",
+    "not run": "a number of ours is missing, or is a zero to divide by, or the claim rests on print alone",
 }
 
 
