@@ -151,7 +151,18 @@ def test_tests_of_a_gpu_are_left_out_unless_asked_for() -> None:
 # --- a document stays in its folder ---
 
 # What documents call by the names that the field, the data, torch or the layers of a net have for it.
-COMMON_WORDS = {"UCF-101", "HMDB-51", "ST-ResNet", "GFLOPS", "Size", "Type", "maxPool", "adaptiveAvg", "groupPool"}
+COMMON_WORDS = {
+    "UCF-101",
+    "HMDB-51",
+    "ST-ResNet",
+    "SlowFast",
+    "GFLOPS",
+    "Size",
+    "Type",
+    "maxPool",
+    "adaptiveAvg",
+    "groupPool",
+}
 COMMON_WORDS |= {f"ResStage{number}" for number in range(1, 6)}
 NETS = {f"{net}-{group}" for net in ARCHITECTURES.all() for group in get_args(GroupName)}  # as tests name cases
 

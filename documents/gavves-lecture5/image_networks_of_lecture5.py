@@ -1,4 +1,4 @@
-"""What gavves-lecture5 prints about image networks, counted: VGG, GoogLeNet, stacks of small filters, ResNeXt.
+"""What gavves-lecture5 says of image networks: VGG, GoogLeNet, stacks of small filters, ResNeXt, gradients by depth.
 
 torchvision's network is used where it has one; where that differs from the document's, the document's is built as well
 and the differences are listed.
@@ -40,7 +40,14 @@ from reeltrace.measure.structure import count_parameters
 
 def facts() -> Facts:
     """The facts of the document by part, as plain JSON; see the function of each part."""
-    return {"vgg": vgg_facts(), "googlenet": googlenet_facts(), "stacks": stack_facts(), "resnext": resnext_facts()}
+    return {
+        "vgg": vgg_facts(),
+        "googlenet": googlenet_facts(),
+        "inception": inception_facts(),
+        "stacks": stack_facts(),
+        "resnext": resnext_facts(),
+        "gradients": gradient_facts(),
+    }
 
 
 # --- VGG ---
@@ -156,6 +163,46 @@ class Inception(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """All branches on the same maps, one after another along the channels."""
         return torch.cat([branch(x) for branch in (self.branch1, self.branch2, self.branch3, self.branch4)], 1)
+
+
+class NaiveInception(nn.Module):
+    """An inception module without reductions: (N, C, H, W) -> (N, filters of 1x1, 3x3 and 5x5 and C, H, W)."""
+
+    def __init__(self, channels: int, filters: Sequence[int]) -> None:
+        super().__init__()
+        one, _, three, _, five, _ = filters
+        self.branch1 = _convolution(channels, one, 1)
+        self.branch2 = _convolution(channels, three, 3)
+        self.branch3 = _convolution(channels, five, 5)
+        self.branch4 = nn.MaxPool2d(3, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As in `Inception`; pooling keeps all channels, so that maps grow from module to module."""
+        return torch.cat([branch(x) for branch in (self.branch1, self.branch2, self.branch3, self.branch4)], 1)
+
+
+def inception_facts() -> Facts:
+    """ "Inception module": each module of GoogLeNet, and the naive one with the same filters on the same input.
+
+    `modules/<name>/<kind>`: channels that it gives out, parameters (weights without biases) and multiply_adds; `kind`
+    is "with reductions" or "naive". `over` of a module is what the naive one costs as a multiple of the other.
+    """
+    modules: dict[str, Facts] = {}
+    channels, side = 192, 28
+    for name, filters in INCEPTIONS.items():
+        side = {"3": 28, "4": 14, "5": 7}[name[0]]
+        kinds: dict[str, Facts] = {}
+        for kind, made in (("with reductions", Inception), ("naive", NaiveInception)):
+            net = made(channels, filters)
+            kinds[kind] = {
+                "channels": net(torch.empty(1, channels, side, side)).shape[1],
+                "parameters": parameters_by_kind(net)["weights"],
+                "multiply_adds": count_multiply_adds(net, (1, channels, side, side)).total,
+            }
+        over = kinds["naive"]["multiply_adds"] / kinds["with reductions"]["multiply_adds"]
+        modules[name] = {**kinds, "over": over}
+        channels = kinds["with reductions"]["channels"]
+    return {"modules": modules}
 
 
 def googlenet_facts() -> Facts:
@@ -430,4 +477,90 @@ def resnext_facts() -> Facts:
             "multiply_adds": total,
             "complexity": total / reference,
         }
+    return {"nets": found, "blocks": _resnext_blocks()}
+
+
+def _resnext_blocks() -> dict[str, Facts]:
+    """ "Figure 1": the two blocks of 256 channels that are compared, on the 56 x 56 maps of the first stage."""
+    found = {}
+    for name, groups, width in (("ResNet", 1, 64), ("ResNeXt", 32, 4)):
+        block = Bottleneck(256, 64, groups=groups, base_width=width)
+        found[name] = {
+            "width": block.conv2.out_channels,
+            "parameters": sum(layer.weight.numel() for layer in (block.conv1, block.conv2, block.conv3)),
+            "multiply_adds": count_multiply_adds(block, (1, 256, 56, 56)).total,
+        }
+    return found
+
+
+# --- gradients by depth ---
+
+DEPTHS = (20, 56)  # of Figure 1
+IMAGES = 4
+
+
+class PlainBlock(nn.Module):
+    """Two 3x3 convolutions, each normalised where asked, with ReLUs; `residual` adds the input before the last one.
+
+    Where the size changes, the shortcut takes every second pixel and pads channels with zeros, so that both nets have
+    the same weights: (N, C, H, W) -> (N, filters, H / stride, W / stride).
+    """
+
+    def __init__(self, channels: int, filters: int, stride: int, *, residual: bool, normalised: bool) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, filters, 3, stride, 1, bias=False)
+        self.second = nn.Conv2d(filters, filters, 3, 1, 1, bias=False)
+        self.norms = nn.ModuleList(nn.BatchNorm2d(filters) if normalised else nn.Identity() for _ in range(2))
+        self.residual, self.stride, self.more = residual, stride, filters - channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As the class says."""
+        y: Tensor = self.norms[1](self.second(torch.relu(self.norms[0](self.first(x)))))
+        if self.residual:
+            y = y + nn.functional.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.more))
+        return torch.relu(y)
+
+
+def deep_net(depth: int, *, residual: bool, normalised: bool) -> nn.Sequential:
+    """The net of `depth` = 6 n + 2 layers that He et al. (2015) put on CIFAR-10: (N, 3, 32, 32) -> (N, 10)."""
+    layers: list[nn.Module] = [nn.Conv2d(3, 16, 3, 1, 1, bias=False)]
+    layers += [nn.BatchNorm2d(16) if normalised else nn.Identity(), nn.ReLU()]
+    channels = 16
+    for filters in (16, 32, 64):
+        for _ in range((depth - 2) // 6):
+            stride = 1 if filters == channels else 2
+            layers.append(PlainBlock(channels, filters, stride, residual=residual, normalised=normalised))
+            channels = filters
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 10))
+
+
+def gradient_facts() -> Facts:
+    """ "Vanishing gradients" and "Testing the hypothesis": what reaches the first layer of a net before any training.
+
+    `nets/<name>/<depth>`: `first`, the order of magnitude (power of ten) of the norm of the loss's gradient with
+    respect to the first convolution, `over_last`, by how many orders that exceeds the last one's, and the parameters.
+    Initial weights are PyTorch's, from one seed; images are noise of unit variance, classes are drawn; in double
+    precision, as the least are small.
+    """
+    found: dict[str, Facts] = {}
+    for residual in (False, True):
+        for normalised in (False, True):
+            name = f"{'residual' if residual else 'plain'}{', normalised' if normalised else ''}"
+            found[name] = {f"{depth}": _gradients(depth, residual=residual, normalised=normalised) for depth in DEPTHS}
     return {"nets": found}
+
+
+def _gradients(depth: int, *, residual: bool, normalised: bool) -> Facts:
+    torch.set_num_threads(1)  # sums depend on how many there are
+    with torch.device("cpu"), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        net = deep_net(depth, residual=residual, normalised=normalised).double()
+        images, classes = torch.randn(IMAGES, 3, 32, 32).double(), torch.randint(0, 10, (IMAGES,))
+        convolutions = [layer for layer in net.modules() if isinstance(layer, nn.Conv2d)]
+        loss = nn.functional.cross_entropy(net(images), classes)
+        first, last = torch.autograd.grad(loss, [convolutions[0].weight, convolutions[-1].weight])
+        orders = {"first": first.norm(), "over_last": first.norm() / last.norm()}
+    return {
+        **{name: round(float(torch.log10(value)), 6) for name, value in orders.items()},
+        "parameters": count_parameters(net),
+    }

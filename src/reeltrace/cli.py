@@ -493,16 +493,19 @@ def explain(
     try:
         chain = explain_cell(ROOT, cell, graph.scale, not_current, progress(graph, found))
     except UserError:
-        lines = None
+        other = None
         with contextlib.suppress(UserError):  # what the table says of itself is nearer
-            lines = listing.explain_other(ROOT, graph.scale, cell)
-        if lines is None or as_json:
+            other = listing.other(ROOT, graph.scale, cell)
+        if other is None:
             raise
-        for line in lines:
-            print(_printable_line(line))
+        if as_json:
+            _print_json(other)
+        else:
+            for line in listing.other_words(other):
+                print(_printable_line(line))
         return
     if as_json:
-        _print_json(chain)
+        _print_json({"kind": "cell", **chain})
     else:
         print(format_explanation(chain))
 
@@ -654,21 +657,36 @@ def audit(
     percent: Annotated[
         list[str] | None, typer.Option("--percent", metavar="COLUMN", help="A column of shares of the test set.")
     ] = None,
+    relations: Annotated[
+        Path | None,
+        typer.Option("--relations", metavar="FILE", help="What the first file's numbers should be to each other."),
+    ] = None,
+    sarif: Annotated[
+        Path | None, typer.Option("--sarif", metavar="FILE", help="Write the findings as SARIF too, at their lines.")
+    ] = None,
     as_json: AsJson = False,
     check: Annotated[bool, typer.Option("--check", help="Exit 1 where a finding is more than a note.")] = False,
 ) -> None:
     """Hold printed numbers against each other: derived, repeated, contradictory and impossible ones."""
     from reeltrace.analysis.audit import run as audits
     from reeltrace.analysis.audit import words
-    from reeltrace.analysis.audit.files import Sizes, read
+    from reeltrace.analysis.audit.files import Sizes, read_all
 
+    named: dict[str, Path] = {}
     if files:
-        read_as = Sizes.read(sizes or (), percent or ())
-        found = audits.audit([read(path, read_as) for path in files])
+        tables = read_all(files, Sizes.read(sizes or (), percent or ()))
+        named = {name: path for name, (path, _) in tables.items()}
+        found = audits.of_tables([body for _, body in tables.values()], relations)
     elif sizes or percent:
         raise UserError("--n and --percent are for table files; documents have `tests` in their published.yaml")
+    elif relations:
+        raise UserError("--relations is for table files; documents have their relations.yaml")
     else:
         found = audits.of_project(ROOT)
+    if sarif:
+        from reeltrace.export.command import write_findings
+
+        write_findings(sarif, [finding.model_dump(mode="json") for finding in found.findings], named, ROOT)
     if as_json:
         _print_json(words.as_json(found))
     else:

@@ -1,5 +1,6 @@
 """A finished project made of invented but well-formed artifacts: every stage's files, without any training."""
 
+import importlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from invented import DOCUMENTS, FILES
 from reeltrace.analysis.readings import output as readings_output
 from reeltrace.analysis.stage import outputs as aggregate_outputs
 from reeltrace.analysis.timing import measured
+from reeltrace.artifacts.files import sha256_file
 from reeltrace.artifacts.formats import ABOUT, BROKEN_VIDEOS, CLIPS, FRAMES, PREDICTIONS, SCORES, VIDEO_INDEX
 from reeltrace.artifacts.json_values import read_json, write_json
 from reeltrace.artifacts.names import MANIFEST, RECEIPT, SPEC
@@ -21,10 +23,12 @@ from reeltrace.artifacts.runs import CHECKPOINTS, CLIP_LABEL, LABEL, VIDEO, pred
 from reeltrace.artifacts.video_sets import Row, about_set, count_frames
 from reeltrace.kinds.datasets.moving_digits import MovingDigitsDataset
 from reeltrace.kinds.datasets.videos import VideoDataset
+from reeltrace.kinds.measurement import MEASUREMENTS
 from reeltrace.kinds.measurements.equivariance import EquivarianceMeasurement, size_words
 from reeltrace.kinds.measurements.latency import LatencyMeasurement
 from reeltrace.kinds.measurements.networks import NetworksMeasurement
 from reeltrace.kinds.measurements.pictures import PicturesMeasurement
+from reeltrace.kinds.measurements.run_pictures import RunPicturesMeasurement
 from reeltrace.kinds.measurements.search import SearchMeasurement
 from reeltrace.kinds.measurements.structure import StructureMeasurement
 from reeltrace.pipeline.plan import Plan
@@ -141,11 +145,11 @@ class Project:
     def all(self) -> "Project":
         """Everything up to the report."""
         self.data()
-        self.measure()
         self.pretrained()
         for run in self.registry.used_runs():
             for seed in self.registry.params.seeds:
                 self.trained(run, seed)
+        self.measure()
         self.timed()
         for key in self.registry.params.tables:
             self.aggregate(key)
@@ -355,8 +359,9 @@ class Project:
         name = self.train(run, seed)
         self.folder(name).mkdir(parents=True, exist_ok=True)
         np.savez(self.folder(name) / PREDICTIONS, **arrays)
-        if spec.model.architecture == "rcn":
-            matrices = [rng.normal(0, 0.1, (4, 4)) + np.eye(4) for _ in range(16)]
+        if spec.model.architecture.startswith("rcn"):
+            units = 2 * sum(getattr(spec.model, "blocks", (2, 2, 2, 2)))
+            matrices = [rng.normal(0, 0.1, (4, 4)) + np.eye(4) for _ in range(units)]
             np.savez(self.folder(name) / "hidden.npz", **{f"{n:02}": m for n, m in enumerate(matrices, start=1)})
             metrics["hidden"] = [
                 {
@@ -385,6 +390,16 @@ class Project:
                 continue
             if isinstance(asked, PicturesMeasurement):
                 self.pictures(key)
+                continue
+            if isinstance(asked, RunPicturesMeasurement):
+                self.run_pictures(key, asked)
+                continue
+            if len(MEASUREMENTS.get(asked.kind).outputs) > 1:  # which run nothing where the user has named nothing
+                folder = self.folder(f"measure/{key}")
+                folder.mkdir(parents=True)
+                spec = self.registry.measure_spec(key)
+                importlib.import_module(MEASUREMENTS.get(asked.kind).stage).run(spec, {}, folder)
+                self.finish(f"measure/{key}", spec, {})
                 continue
             if not isinstance(asked, StructureMeasurement):
                 metrics = {"schema": 1, **invented_metrics(self.registry, key, self.counts)}
@@ -436,6 +451,42 @@ class Project:
         folder.mkdir(parents=True)
         run(spec, {}, folder)
         self.finish(f"measure/{key}", spec, {})
+
+    def run_pictures(self, key: str, asked: RunPicturesMeasurement) -> None:
+        """Pictures of a net that was trained here, of one pixel each."""
+        from reeltrace.measure.run_pictures import write_small_png
+
+        folder = self.folder(f"measure/{key}")
+        (folder / "pictures").mkdir(parents=True)
+        figures = []
+        for number, figure in sorted(asked.figures.items()):
+            pictures = []
+            for layer in figure.layers or ("input",):
+                for transform in figure.transforms or (None,):
+                    file = f"pictures/figure-{number}-{layer}-{transform}.png"
+                    write_small_png(folder / file, np.full((1, 1, 2), 255, np.uint8))
+                    about = {
+                        "layer": layer,
+                        "transform": transform,
+                        "shape": [1, 1, 1, 1],
+                        "channels": [0],
+                        "frames": [0],
+                    }
+                    shades = {"black": 0.0, "white": 1.0, "size": [1, 1]}
+                    pictures.append({**about, **shades, "file": file, "sha256": sha256_file(folder / file)})
+            shown = figure.transforms if figure.show == "feature-maps" else ()
+            answers = [{"transform": name, "class": "a", "answer": "b"} for name in shown]
+            about = {"figure": number, "title": figure.title, "show": figure.show}
+            figures.append({**about, "answers": answers, "pictures": pictures})
+        metrics = {
+            "schema": 1,
+            "run": asked.run,
+            "network": "cnn4",
+            "checkpoint": {"sha256": "0" * 64, "bytes": 4},
+            "clip": {"index": 0, "class": "a"},
+            "figures": figures,
+        }
+        self.finish(f"measure/{key}", self.registry.measure_spec(key), {"metrics.json": metrics})
 
     def read(self) -> None:
         """The runs under readings, which tables need the others of, and what is found."""

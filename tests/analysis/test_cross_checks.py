@@ -17,6 +17,7 @@ from reeltrace.registry.fields import SCALES
 from reeltrace.registry.reading import load, registry_of
 
 PRINTED, CLAIMS, LEDGER = (f"documents/nobody2024/{name}.yaml" for name in ("published", "claims", "assumptions"))
+READINGS = "documents/nobody2024/readings.yaml"
 
 
 REGISTRY = registry_of(FILES)
@@ -141,6 +142,14 @@ def test_a_mistake_in_a_text_is_named_with_its_place(root: Path, file: str, old:
     message = refusal(check_texts, REGISTRY, root)
     assert message.startswith(f"{file}: ")
     assert words in message
+
+
+def test_readings_are_of_what_the_ledger_names(root: Path) -> None:
+    of_nothing = registry_of({**FILES, READINGS: FILES[READINGS].replace("path:", "paths:")})
+    message = refusal(check_texts, of_nothing, root)
+    assert message.startswith(
+        f"{READINGS}: paths.bounce: no assumption 'paths' in the ledger of documents/nobody2024; "
+    )
 
 
 def test_a_value_of_the_prose_names_a_test_set_of_its_document(root: Path) -> None:

@@ -198,6 +198,12 @@ def test_any_text_is_read_or_refused_in_one_line(text: str) -> None:
         expression.value(lambda _: Fraction(1), lambda _: [Reference("t", "r", "c")])
 
 
+def test_two_slashes_are_one_within_a_name() -> None:
+    (reference,) = parse("1 / {table/row//s/clips // s}").references
+    assert (reference.row, reference.column) == ("row/s", "clips / s")
+    assert str(reference) == "{table/row//s/clips // s}"
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -18,6 +18,7 @@ from reeltrace.analysis.verdicts import judge_number
 from reeltrace.artifacts.pointers import pointer
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.kinds.tables.measured import MeasuredTable
+from reeltrace.kinds.unit import UNITS, rounding_of
 from reeltrace.registry.params import Override
 from reeltrace.registry.reading import Registry, registry_of, spec_json
 from reeltrace.registry.specs import AggregateSpec
@@ -86,8 +87,8 @@ def test_costs_are_compared_as_the_document_rounds_them(runtime: dict[tuple[str,
 def test_what_follows_from_counts_of_parameters(memory: dict[tuple[str, str], Any]) -> None:
     assert {cell["verdict"] for (_, column), cell in memory.items() if column == "size"} == {"exact"}
     per = {row: cell for (row, column), cell in memory.items() if column == "hits by weight"}
-    assert (per["Two speeds"]["reproduced"]["printed"], per["Two speeds"]["verdict"]) == ("1.332e-6", "not exact")
-    assert "cut off" in per["Two speeds"]["reason"] and "cut off" not in per["Factored"]["reason"]
+    assert (per["Two speeds"]["reproduced"]["printed"], per["Two speeds"]["verdict"]) == ("1.332e-6", "exact")
+    assert "exact within the rounding of its printed parts" in per["Two speeds"]["reason"]
     assert (per["Factored"]["reproduced"]["printed"], per["Factored"]["verdict"]) == ("1.200e-6", "not exact")
     assert per["All pairs"]["verdict"] == "not given"
 
@@ -226,6 +227,32 @@ def test_numbers_are_equal_at_the_printed_precision(
 ) -> None:
     found, reason = judge_number(cell(printed, unit), value, "measured")
     assert found == verdict and words in reason
+
+
+@pytest.mark.parametrize(
+    ("ends", "verdict"),
+    [
+        (("1.3439e-6", "1.3456e-6"), "exact"),
+        (("1.3445e-6", "1.3460e-6"), "exact"),  # the edge, which may be rounded either way
+        (("1.3446e-6", "1.3460e-6"), "not exact"),
+        (("1.3400e-6", "1.3434e-6"), "not exact"),
+    ],
+)
+def test_what_follows_from_rounded_prints_is_judged_by_what_they_leave_open(
+    ends: tuple[str, str], verdict: str
+) -> None:
+    left_open = Fraction(ends[0]), Fraction(ends[1])
+    found, reason = judge_number(cell("1.344e-6", "ratio"), Fraction("1.3447e-6"), "a / b =", left_open)
+    assert found == verdict
+    assert reason.startswith("a / b = 1.3447e-6, which rounds to 1.345e-6, printed 1.344e-6")
+    assert (f"which leave {ends[0].replace('0e', 'e')} to" in reason) == (verdict == "exact")
+
+
+def test_how_far_a_number_may_lie_from_its_print() -> None:
+    assert judge_number(cell("0.52s", "seconds"), Fraction("0.53"), "a / b =", None)[0] == "not exact"
+    assert rounding_of(UNITS.get("seconds"), "0.52s") == Fraction(1, 200)
+    assert rounding_of(UNITS.get("seconds"), "~0.52s") == Fraction(1, 100)
+    assert rounding_of(UNITS.get("count"), "59,342,488") == 0
 
 
 @pytest.mark.parametrize(

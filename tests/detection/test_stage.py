@@ -91,7 +91,9 @@ def test_it_is_what_the_parts_say(tmp_path: Path, files: dict[str, str], small: 
     aps = evaluate(labels, expected, {Frame("walk", 902_000)})
     assert list(metrics["actions"]) == ["1", "3"]  # nothing else is labelled in the frames that count
     average = mean(aps) or 0
-    assert metrics["frame_map"] == pytest.approx({"mean": average, "percent": 100 * average})
+    found_there = metrics["frame_map"]
+    assert (found_there["mean"], found_there["percent"]) == pytest.approx((average, 100 * average))
+    assert found_there["of"] == "3 key frames of labels.csv" and "labelled ones" in found_there["departs"]
     assert metrics["actions"]["3"] | {"average_precision": 0} == {
         "name": "stand",
         "labelled": 3,
@@ -116,6 +118,7 @@ def test_boxes_of_a_person_detector(tmp_path: Path, files: dict[str, str]) -> No
     assert metrics["actions"]["1"]["average_precision"] == 1.0
     assert metrics["actions"]["3"]["average_precision"] == pytest.approx(1 / 3)
     assert metrics["frame_map"]["percent"] == pytest.approx(200 / 3)
+    assert metrics["frame_map"]["departs"] is None
 
 
 def test_without_net_or_set_it_says_so(tmp_path: Path, files: dict[str, str]) -> None:

@@ -36,7 +36,7 @@ def test_every_function_that_a_kind_names_is_there() -> None:
         named = list(references(kind))
         assert kind.net in named
         assert all(callable(load(each)) for each in named)
-    assert len(list(references(ARCHITECTURES.get("rcn")))) == 3
+    assert all(len(list(references(ARCHITECTURES.get(name)))) == 3 for name in ("rcn", "rcn-scratch"))
 
 
 @pytest.mark.parametrize(

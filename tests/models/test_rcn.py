@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torchvision.models import resnet18
+from torchvision.models import resnet18, resnet34
 
 from reeltrace.errors import UserError
 from reeltrace.models.rcn import RCN, HiddenInit, RecurrentConv, hidden_statistics
@@ -95,3 +95,15 @@ def test_weights_of_another_net_are_refused() -> None:
         RecurrentConv(3, 4, 1, "zero", halve=False)  # type: ignore[arg-type]
     with pytest.raises(UserError, match="four widths"):
         RCN(5, (4, 4))
+
+
+def test_a_deeper_one_is_torchvisions_resnet_34_without_memory() -> None:
+    """Widths aside, which the weights of a narrow net have here: by the names and the number of its layers."""
+    torch.manual_seed(0)
+    net = RCN(5, WIDTHS, blocks=(3, 4, 6, 3)).eval()
+    assert len(net.units) == 32
+    theirs = {name for name in resnet34().state_dict() if name.startswith("layer")}
+    ours = {name.replace(".input.weight", ".weight") for name in net.state_dict() if ".hidden." not in name}
+    assert {name for name in ours if name.startswith("layer")} == theirs
+    with pytest.raises(UserError, match="blocks of four stages, found 3"):
+        RCN(5, WIDTHS, blocks=(2, 2, 2))

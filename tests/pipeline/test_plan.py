@@ -260,8 +260,23 @@ def test_the_code_of_a_training_is_that_of_its_stage_and_of_its_kind_of_net(load
         files = {module_name(path) for path in task.code() if path.suffix == ".py"}
         assert files == loaded_by(maker(plan, task), loaded)
     nets = [Path("src/reeltrace/models") / file for file in ("rcn.py", "st_resnet.py", "cnn4.py", "resnet3d.py")]
-    for name, net in zip(("rcn", "st-resnet", "cnn4", "resnet18"), nets, strict=True):
-        assert [net in task.code() for task in trained.values()] == [other == name for other in trained]
+    of_net = ({"rcn", "rcn-scratch"}, {"st-resnet"}, {"cnn4"}, {"resnet18"})
+    for names, net in zip(of_net, nets, strict=True):
+        assert {name for name, task in trained.items() if net in task.code()} == names
+
+
+def test_pictures_of_a_run_come_after_it_and_rest_on_its_nets_code() -> None:
+    plan = Plan(load(PROJECT), PROJECT)
+    drawn = [task for task in plan.of("measure") if any(name.startswith("train/") for name in task.inputs)]
+    assert drawn
+    order = list(plan.tasks)
+    assert all(order.index(name) < order.index(task.name) for task in plan for name in task.inputs)
+    for task in drawn:
+        (trained,) = (plan[name] for name in task.inputs if name.startswith("train/"))
+        assert set(trained.inputs) <= set(task.inputs)
+        net = ARCHITECTURES.get(trained.spec.model.architecture).net  # type: ignore[attr-defined]
+        assert SOURCES / Path(*net.partition(":")[0].split(".")[1:]).with_suffix(".py") in task.code()
+        assert task.name in plan["report/all"].inputs
 
 
 def test_the_package_itself_holds_its_version_and_nothing_else() -> None:

@@ -64,6 +64,19 @@ def test_a_box_has_its_edges_and_its_words_above_or_inside() -> None:
     assert (high[6:20, 105:150] != 128).any() and (high[:2] == 128).all()
 
 
+def test_words_stand_where_they_hide_no_other_box_and_no_other_words() -> None:
+    """Of two boxes one above the other, the lower one's words go inside it; beside words that are there, elsewhere."""
+    frame, said = grey(240, 320), [Said("stand", 0.9)]
+    upper, lower = (100, 40, 200, 118), (100, 122, 200, 230)
+    alone = annotate.with_boxes(frame, [Box(upper, [], (255, 0, 0)), Box(lower, [], (0, 255, 0))])
+    drawn = annotate.with_boxes(frame, [Box(upper, [], (255, 0, 0)), Box(lower, said, (0, 255, 0))])
+    assert np.array_equal(drawn[:122], alone[:122]) and (drawn[126:140, 105:150] != 128).any()
+    twice = annotate.with_boxes(frame, [Box(lower, said, (255, 0, 0)), Box((101, 122, 201, 230), said, (0, 255, 0))])
+    once = annotate.with_boxes(frame, [Box(lower, said, (255, 0, 0))])
+    above = slice(100, 121)
+    assert np.array_equal(twice[above], once[above]) and (once[above, 105:150] != 128).any()
+
+
 def test_a_box_beyond_the_frame_is_cut_to_it() -> None:
     drawn = annotate.with_boxes(grey(), [Box((-50, -10, 900, 900), [], (0, 255, 0))])
     assert tuple(drawn[0, 0]) == tuple(drawn[119, 159]) == (0, 255, 0)

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from reeltrace.analysis.assumptions import Assumption, Ledger
-from reeltrace.report.ledger import fitted_notes, said_by
+from reeltrace.registry.runs import Run
+from reeltrace.report.ledger import departing_rows, departures, fitted_notes, said_by
 
 LEDGER = Ledger(
     "nobody2024",
@@ -54,3 +55,33 @@ def test_the_ledger_stands_below_fitted_cells() -> None:
     notes = fitted_notes(table, [LEDGER])
     assert notes == {"open is the stem; chosen: seven; because it gives the count": [fitted]}
     assert fitted_notes({**table, "document": "someone2025"}, [LEDGER]) == {}
+
+
+DEPARTURES = Ledger(
+    "nobody2024",
+    tuple(
+        Assumption(id=name, open="x", choice="y", why="z", tables=tables, registry=(path,), departs=departs)
+        for name, tables, path, departs in (
+            ("halving", ("1",), "models.deep.options.downsampling", True),
+            ("open", ("1",), "models.deep.options.stem", False),
+            ("elsewhere", ("2",), "models.deep.options.stem", True),
+        )
+    ),
+)
+RUNS = {
+    name: Run(dataset="digits", model=model, protocol="net", evaluation=("original",))
+    for name, model in (("a", "deep"), ("b", "flat"), ("c", "deeper"))
+}
+
+
+def test_a_departure_shows_at_the_rows_whose_runs_it_touches() -> None:
+    table = {
+        "document": "nobody2024",
+        "table": "1",
+        "runs": {"one": "a", "none": "b", "several": {"x": ["b", "a"]}, "other": "c"},
+    }
+    found = departures(table, [DEPARTURES])
+    assert [a.id for a in found] == ["halving"]
+    assert departures({**table, "document": "else"}, [DEPARTURES]) == []
+    assert departing_rows(table, found, RUNS, ["models.flat.options"]) == {"one": ["halving"], "several": ["halving"]}
+    assert departing_rows(table, found, RUNS, ["models.deep.options.downsampling"]) == {}

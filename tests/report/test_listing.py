@@ -74,14 +74,27 @@ def test_a_line_for_people_has_id_both_values_and_verdict(every: list[dict[str, 
 def test_every_id_that_the_page_prints_is_explained(finished: Project, content: Any) -> None:
     known = listing.names(finished.root, "quick")
     assert {number["id"] for number in content["numbers"]} <= set(known)
-    asked = ["count/exact", next(n for n in known if n.endswith("/interval")), known[-1], "nobody2024/3"]
-    for identity in asked:
-        lines = listing.explain_other(finished.root, "quick", identity)
-        assert lines is not None and len(lines) > 2, identity
-    assert listing.explain_other(finished.root, "quick", "count/no such verdict") is None
-    said = listing.explain_other(finished.root, "quick", "count/exact")
+    parts = [next(n for n in known if n.endswith("/interval")), next(n for n in known if n.startswith("claim/"))]
+    for identity in ["count/exact", *parts, known[-1], "nobody2024/3"]:
+        lines = explained(finished, identity)
+        assert len(lines) > 2, identity
+    assert listing.other(finished.root, "quick", "count/no such verdict") is None
+    said = explained(finished, "count/exact")
     exact = [cell["id"] for cell in content["cells"] if cell["verdict"] == "exact"]
-    assert said is not None and all(any(line.endswith(identity) for line in said) for identity in exact)
+    assert all(any(line.endswith(identity) for line in said) for identity in exact)
+
+
+def explained(finished: Project, identity: str) -> list[str]:
+    found = listing.other(finished.root, "quick", identity)
+    assert found is not None, identity
+    return listing.other_words(found)
+
+
+def test_findings_of_the_audit_are_explained(finished: Project, content: Any) -> None:
+    finding = content["audit"][0]
+    lines = explained(finished, f"audit/{finding['id']}")
+    assert lines[0] == f"audit/{finding['id']}" and any(finding["computation"] in line for line in lines)
+    assert all(any(words in line for line in lines) for words in finding["innocent"])
 
 
 @pytest.fixture
@@ -107,6 +120,21 @@ def test_explain_lists_a_table_and_follows_a_part_to_its_place(say: Callable[...
     assert table[0] == "nobody2024, Table 3" and len(table) > 3
     assert "/reproduced/interval" in say("explain", "nobody2024/3/plain/treverse/interval").stdout
     assert isinstance(say("explain", "nobody2024/3/no/such").exception, UserError)
+
+
+def test_explain_is_for_programs_too_whatever_the_id(say: Callable[..., Any], content: Any) -> None:
+    table = json.loads(say("explain", "nobody2024/3", "--json").stdout)
+    assert (table["kind"], table["document"], table["table"]) == ("table", "nobody2024", "3") and table["cells"]
+    for kind, entries, named in (
+        ("claim", "claims", "claim/"),
+        ("number", "numbers", ""),
+        ("finding", "audit", "audit/"),
+    ):
+        entry = next(e for e in content[entries] if kind != "number" or e["id"] == "count/exact")
+        found = json.loads(say("explain", f"{named}{entry['id']}", "--json").stdout)
+        assert found == {"kind": kind, "scale": "quick", **entry}
+    assert json.loads(say("explain", content["cells"][0]["id"], "--json").stdout)["kind"] == "cell"
+    assert isinstance(say("explain", "nobody2024/3/no/such", "--json").exception, UserError)
 
 
 def test_the_report_is_opened_in_a_browser_and_else_its_place_is_said(

@@ -151,7 +151,8 @@ def equivariance(source: Source) -> dict[str, Any]:
     asked: Mapping[str, Any] = get(source.spec, "measurement")
     sizes = [size_words(size) for size in asked["sizes"]]
     rows = []
-    for name, net in asked["nets"].items():
+    # Of one architecture those that are built alike stand together: the spec has its keys sorted.
+    for name, net in sorted(asked["nets"].items(), key=lambda e: (e[1]["architecture"], str(e[1]["options"]), e[0])):
         errors = [source.metrics["nets"][name][size]["largest"] for size in sizes]
         values = [
             _number(source, pointer_to("nets", name, size, "largest"), error, scientific(error))

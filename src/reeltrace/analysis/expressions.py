@@ -3,8 +3,8 @@
 A small language, read by this module's own parser and never by Python's: decimal numbers, `+ - * / **`, parentheses,
 `mean`, `sum`, `min`, `max`, `abs`, and references in braces. A reference is a cell, `{table/row/column}`, a value of
 the prose, `{prose:id}`, or either of another document, `{smith2020:3/row/original}`; `*` for a row or a column, inside
-mean, sum, min or max, stands for all of them. Values are exact fractions; `bounds` follows the rounding of the printed
-values through the expression by interval arithmetic.
+mean, sum, min or max, stands for all of them, and `//` for a slash within a name. Values are exact fractions; `bounds`
+follows the rounding of the printed values through the expression by interval arithmetic.
 
 Every expression is bounded: its length, its nesting, its exponents, and the digits and the size of what it comes to.
 """
@@ -33,6 +33,7 @@ _TOKEN = re.compile(
     r"\s*(?:(?P<number>\d+(?:\.\d+)?)|(?P<name>[A-Za-z_]\w*)|(?P<sign>\*\*|[-+*/(),])|(?P<ref>\{[^{}]*\}))"
 )
 _REFERENCE = re.compile(r"\{[^{}]*\}")
+_SLASH = re.compile(r"(?<!/)/(?!/)")  # between parts; two of them are one within a name
 _DOCUMENT = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 
@@ -53,7 +54,8 @@ class Reference:
 
     def __str__(self) -> str:
         of = f"{self.document}:" if self.document else ""
-        return f"{{{of}prose:{self.prose}}}" if self.prose else f"{{{of}{self.table}/{self.row}/{self.column}}}"
+        parts = "/".join(part.replace("/", "//") for part in (self.table, self.row, self.column))
+        return f"{{{of}prose:{self.prose}}}" if self.prose else f"{{{of}{parts}}}"
 
 
 @dataclass(frozen=True)
@@ -306,7 +308,7 @@ def _reference(written: str, text: str) -> Reference:
     inner = written.strip()[1:-1].strip()
     if not _REFERENCE.fullmatch(written.strip()) or not inner:
         raise ValueError(f"found {_cut(written or text)!r}; {expected}")
-    parts = inner.split("/")
+    parts = [part.replace("//", "/") for part in _SLASH.split(inner)]
     document: str | None = None
     head, colon, rest = parts[0].partition(":")
     if colon and head != "prose":

@@ -2,7 +2,7 @@
 
 A measured quantity without randomness (parameters, sizes, multiply-adds) is compared to the last printed digit. A time
 or an amount of memory belongs to a machine and is never compared. A derived value uses nothing but what the document
-prints: it says whether the document agrees with itself.
+prints: it says whether the document agrees with itself, as far as the rounding of what it prints lets one know.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from reeltrace.analysis import published as pub
 from reeltrace.analysis.cells import base_cell
+from reeltrace.analysis.expressions import Interval, combine
 from reeltrace.analysis.sources import Source, get
 from reeltrace.analysis.verdicts import (
     Circumstances,
@@ -29,7 +30,7 @@ from reeltrace.artifacts.pointers import escape_pointer, pointer, pointer_to
 from reeltrace.errors import CheckFailed, UserError
 from reeltrace.kinds.rounding import printed
 from reeltrace.kinds.tables.measured import DerivedColumn, Fitted, MeasuredColumn, MeasuredTable, place
-from reeltrace.kinds.unit import UNITS, Value
+from reeltrace.kinds.unit import UNITS, Value, marks, rounding_of
 
 if TYPE_CHECKING:
     from reeltrace.registry.specs import AggregateSpec
@@ -43,7 +44,7 @@ class Reading:
 
     `bounds` are the fastest and the slowest of several times; `device` is said of times and memory; `score` is how many
     of how many were right, where the value is their share in percent, and `missing` how many more there should be;
-    `average` marks a mean average precision.
+    `average` marks a mean average precision, and says of what it is one and how that departs from the document.
     """
 
     value: Fraction | str | list[int]
@@ -52,7 +53,7 @@ class Reading:
     device: str | None = None
     score: tuple[int, int] | None = None
     missing: int = 0
-    average: bool = False
+    average: Mapping[str, str] | None = None
 
 
 def quantity_cells(
@@ -80,7 +81,12 @@ def quantity_cells(
                     cell, asked, reading, overridden, document.test_of(cell), _unmeasured(table, asked, words)
                 )
                 kind = "timed" if asked.machine else _sort(cell, reading)
-                if made["reproduced"] is not None and (network := _network(asked, table.rows.get(row.key, {}))):
+                of_network = reading is not None and reading.average is None
+                if (
+                    made["reproduced"] is not None
+                    and of_network
+                    and (network := _network(asked, table.rows.get(row.key, {})))
+                ):
                     made["reproduced"]["network"] = network
                 if row.key in asked.fitted and made["verdict"] == "exact":
                     made |= _fitted(made, asked.fitted[row.key], measured)
@@ -158,7 +164,8 @@ def _averaged(found: Mapping[str, Any], trace: Mapping[str, str]) -> Reading:
     average, percent = found["mean"], found["percent"]
     if not isinstance(percent, float) or not isinstance(average, float) or abs(100 * average - percent) > 1e-6:
         raise CheckFailed(f"{trace['artifact']}: {trace['pointer']} does not follow from its mean; run its stage again")
-    return Reading(Fraction(percent), trace, average=True)
+    words = {"of": str(found.get("of", "")), "departs": str(found.get("departs") or "")}
+    return Reading(Fraction(percent), trace, average=words)
 
 
 def _at(source: Source, path: str) -> Any:
@@ -209,8 +216,9 @@ def _measured_cell(
         share = float(reading.value)  # type: ignore[arg-type]  # a score is a share
         under = Circumstances("paper", (), overridden=False, missing=reading.missing)
         verdict, reason = judge_share(cell, test, Ours((share,), ((share, reading.score[1]),)), under)
-    elif reading.average:
-        verdict, reason = judge_average(cell, float(reading.value))  # type: ignore[arg-type]  # an average is a number
+    elif reading.average is not None:
+        value = float(reading.value)  # type: ignore[arg-type]  # an average is a number
+        verdict, reason = judge_average(cell, value, reading.average["departs"])
     elif overridden and cell.printed is not None:
         verdict, reason = "not comparable", "measured with overridden values: not the published network"
     elif isinstance(reading.value, Fraction):
@@ -231,13 +239,13 @@ def _measured_cell(
         "trace": [dict(reading.trace)],
         "verdict": verdict,
         "reason": reason,
-        "circumstances": "full size" if reading.device is None else reading.device,
+        "circumstances": reading.device or (reading.average or {}).get("of") or "full size",
     }
 
 
 def _sort(cell: pub.Cell, reading: Reading | None) -> str:
     """Words are described, numbers and sizes are counted."""
-    if reading is not None and (reading.score is not None or reading.average):
+    if reading is not None and (reading.score is not None or reading.average is not None):
         return "trained"
     value = cell.value if reading is None else reading.value
     return "described" if cell.in_unit.number is None and not isinstance(value, list) else "counted"
@@ -289,7 +297,9 @@ def _derived_cell(key: str, cell: pub.Cell, asked: DerivedColumn, table: str, do
     value = left / right if asked.operation == "quotient" else left * right
     sign = "/" if asked.operation == "quotient" else "x"
     how = f"{operands[0].printed} {sign} {operands[1].printed} ="
-    verdict, reason = judge_number(cell, value, how)
+    of, by = (_bounds(operand) for operand in operands)
+    left_open = None if of is None or by is None else combine("/" if sign == "/" else "*", of, by)
+    verdict, reason = judge_number(cell, value, how, left_open)
     return {
         "origin": "derived",
         "reproduced": {"value": float(value), "printed": format_quantity(value, cell.unit)},
@@ -312,6 +322,15 @@ def published_number(cell: pub.Cell) -> Fraction:
     number = cell.in_unit.number
     assert cell.printed is not None and number is not None
     return Fraction(number(cell.printed))
+
+
+def _bounds(cell: pub.Cell) -> Interval | None:
+    """Between which numbers lies what a cell prints rounded; None where the print is a bound itself."""
+    assert cell.printed is not None
+    if marks(cell.printed).bound not in (None, "~"):
+        return None
+    number, half = published_number(cell), rounding_of(cell.in_unit, cell.printed)
+    return number - half, number + half
 
 
 # --- printing ---

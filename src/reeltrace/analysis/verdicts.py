@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, get_args
 
+from reeltrace.analysis.expressions import Interval
 from reeltrace.analysis.prediction import MARGIN, Prediction, Published, beyond, predict
 from reeltrace.analysis.published import Cell, TestSet
 from reeltrace.kinds.rounding import printed
-from reeltrace.kinds.unit import Given, Rounding, Value, last_place, marks
+from reeltrace.kinds.unit import Given, Rounding, Value, beside, last_place, marks, rounding_of
 
 Verdict = Literal[
     "matches",
@@ -37,7 +38,10 @@ MEANINGS: dict[Verdict, str] = {
         "same protocol, scale and data; the two lie no farther apart than test sets and seeds allow, but a difference "
         "of five points could have gone unseen"
     ),
-    "exact": "no randomness is involved, and the two are equal at the printed precision",
+    "exact": (
+        "no randomness is involved, and the two are equal at the printed precision; where ours was computed from "
+        "printed numbers, as far as their rounding lets one know"
+    ),
     "exact, fitted": "equal, but of several networks the one was taken that gives the printed value",
     "not exact": "no randomness is involved, and the two are not equal",
     "source damaged": "the text that was transcribed has lost a part of what was printed: nothing to compare",
@@ -117,10 +121,15 @@ def judge_share(
     return _told(cell, test, ours, found)
 
 
-def judge_average(cell: Cell, percent: float) -> tuple[Verdict, str]:
-    """Verdict on a mean average precision in percent: it is no share of a set, and so without an interval."""
+def judge_average(cell: Cell, percent: float, departs: str) -> tuple[Verdict, str]:
+    """Verdict on a mean average precision in percent: it is no share of a set, and so without an interval.
+
+    `departs` says how it was measured otherwise than in the document; "" where it was not.
+    """
     if cell.printed is None or cell.in_unit.number is None:
         return "not given", cell.reason or ""
+    if departs:
+        return "not comparable", f"{departs}: not a reproduction of the published value"
     apart = _apart(percent - float(cell.in_unit.number(cell.printed)))
     return "cannot tell", (
         f"ours lies {apart} the published {cell.printed}; a mean average precision is no share of a set, and nothing "
@@ -242,11 +251,23 @@ def judge_equal(cell: Cell, value: Value) -> tuple[Verdict, str]:
     return _judged(cell, cell.printed, value, Given())
 
 
-def judge_number(cell: Cell, value: Fraction, how: str) -> tuple[Verdict, str]:
-    """Verdict on a number without randomness, at the precision of the print. `how` says where ours comes from."""
+def judge_number(cell: Cell, value: Fraction, how: str, left_open: Interval | None = None) -> tuple[Verdict, str]:
+    """Verdict on a number without randomness, at the precision of the print. `how` says where ours comes from.
+
+    `left_open` is where the number may lie when it was computed from prints that are themselves rounded: the print is
+    exact where it is that of any number in there.
+    """
     if cell.printed is None:
         return "not given", cell.reason or ""
-    return _judged(cell, cell.printed, value, Given(how))
+    verdict, words = _judged(cell, cell.printed, value, Given(how))
+    number = cell.in_unit.number
+    if verdict != "not exact" or left_open is None or number is None:
+        return verdict, words
+    text, half = number(cell.printed), rounding_of(cell.in_unit, cell.printed)
+    if left_open[1] < Fraction(text) - half or Fraction(text) + half < left_open[0]:
+        return verdict, words
+    ends = " to ".join(beside(text, end) for end in left_open)
+    return "exact", f"{words}; exact within the rounding of its printed parts, which leave {ends} open"
 
 
 def _judged(cell: Cell, text: str, value: Fraction | Value, given: Given) -> tuple[Verdict, str]:

@@ -92,7 +92,12 @@ def measure(files: AvaFiles, loaded: Loaded, device: torch.device, where: str) -
     names = ava.names_of(actions, classes)
     return {
         "iou": IOU,
-        "frame_map": {"mean": average, "percent": 100 * average},
+        "frame_map": {
+            "mean": average,
+            "percent": 100 * average,
+            "of": f"{len(frames):,} key frames of {Path(files.labels).name}",
+            "departs": None if files.boxes else "the boxes are the labelled ones, none that a person detector found",
+        },
         "key_frames": len(frames),
         "labelled": sum(each.labelled for each in found.values()),
         "boxes": files.boxes or "as labelled",

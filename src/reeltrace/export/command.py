@@ -1,6 +1,6 @@
 """`reeltrace export`: which format is asked for, where it goes, and that nothing half written stays behind."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from reeltrace.export.codecheck import codecheck
 from reeltrace.export.crate import REPORT, write
 from reeltrace.export.latex import macros
 from reeltrace.export.reading import documents_of, of_document, read_report, table_file
-from reeltrace.export.sarif import sarif
+from reeltrace.export.sarif import of_findings, sarif
 from reeltrace.export.tables import table, tables
 from reeltrace.registry.header import read_header
 
@@ -67,6 +67,13 @@ def _text(form: str, report: Mapping[str, Any], folders: Mapping[str, Path], roo
         "sarif": lambda: sarif(report, root, __version__),
     }
     return of[form]()
+
+
+def write_findings(path: Path, findings: Iterable[Mapping[str, Any]], files: Mapping[str, Path], root: Path) -> Path:
+    """An audit's findings as SARIF; `files` are the tables that they are of, none for the documents below `root`."""
+    if path.is_dir():
+        raise UserError(f"{path}: a folder; name the file to write")
+    return _write(path, of_findings(findings, files, root, __version__))
 
 
 def _write(path: Path, text: str) -> Path:

@@ -6,10 +6,12 @@ much a reader should care (`warning`, `note`), and none is an `error`.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import yaml
 
@@ -23,20 +25,29 @@ CELLS = {
     "not exact": "The count or size found here is not the printed one, though nothing in it is random",
 }
 Place = tuple[str, str, str]  # table, row, column
+Found = tuple[dict[str, Any], dict[str, Any]]  # a rule, and a result without its name
 
 
 def sarif(report: Mapping[str, Any], root: Path, version: str) -> str:
     """The log as JSON. `root` is where the documents lie whose lines are named."""
-    found = [*_audit(report, root), *_cells(report, root), *_claims(report, root)]
+    return _log([*_audit(report, root), *_cells(report, root), *_claims(report, root)], version)
+
+
+def of_findings(findings: Iterable[Mapping[str, Any]], files: Mapping[str, Path], root: Path, version: str) -> str:
+    """The log of an audit alone. `files` are tables of any origin by the names that findings have for them; without
+    any, the findings are those of the documents below `root`.
+    """
+    report = {"audit": list(findings)}
+    return _log(list(_of_files(report, files) if files else _audit(report, root)), version)
+
+
+def _log(found: Sequence[Found], version: str) -> str:
     rules = {rule["id"]: rule for rule, _ in found}
     driver = {"name": "Reeltrace", "version": version, "rules": [rules[name] for name in sorted(rules)]}
     order = {name: index for index, name in enumerate(sorted(rules))}
     results = [{**result, "ruleId": rule["id"], "ruleIndex": order[rule["id"]]} for rule, result in found]
     run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
     return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=1, ensure_ascii=False) + "\n"
-
-
-Found = tuple[dict[str, Any], dict[str, Any]]  # a rule, and a result without its name
 
 
 def _rule(name: str, words: str, level: str) -> dict[str, Any]:
@@ -66,14 +77,32 @@ def _cells(report: Mapping[str, Any], root: Path) -> Iterable[Found]:
         )
 
 
-def _audit(report: Mapping[str, Any], root: Path) -> Iterable[Found]:
+def _audit(report: Mapping[str, Any], root: Path) -> Iterator[Found]:
     for finding in report.get("audit", ()):
-        level = LEVELS.get(finding["severity"], "note")
-        rule = _rule(f"audit/{finding['detector']}", finding["detector"].replace("-", " ").capitalize(), level)
         where = [location for source in finding["sources"] for location in _of_source(source, root)]
-        innocent = "".join(f" It may be innocent: {words}." for words in finding.get("innocent", ())[:1])
-        message = f"{finding['says']} {finding['computation']}.{innocent}"
-        yield rule, _result(level, message, finding["id"], where or [_file(finding["document"], PUBLISHED, root, 1)])
+        yield _found(finding, where or [_file(finding["document"], PUBLISHED, root, 1)])
+
+
+def _of_files(report: Mapping[str, Any], files: Mapping[str, Path]) -> Iterator[Found]:
+    for finding in report["audit"]:
+        yield _found(finding, [_in_file(source, files[source["document"]]) for source in finding["sources"]])
+
+
+def _found(finding: Mapping[str, Any], where: Sequence[dict[str, Any]]) -> Found:
+    level = LEVELS.get(finding["severity"], "note")
+    rule = _rule(f"audit/{finding['detector']}", finding["detector"].replace("-", " ").capitalize(), level)
+    innocent = "".join(f" It may be innocent: {words}." for words in finding.get("innocent", ())[:1])
+    message = f"{finding['says']}: {finding['computation']}.{innocent}"
+    return rule, _result(level, message, finding["id"], where)
+
+
+def _in_file(source: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """Where in a table of any origin a printed value stands: separated ones say the line, in YAML it is looked up."""
+    said = re.fullmatch(r"line (\d+)", source["place"])
+    place = (source["table"], source["row"], source["column"])
+    line = int(said[1]) if said else _lines_of_cells(path).get(place, 1)
+    uri = path.as_uri() if path.is_absolute() else quote(path.as_posix())
+    return _location("stdin" if path == Path("-") else uri, line)
 
 
 def _claims(report: Mapping[str, Any], root: Path) -> Iterable[Found]:
@@ -103,7 +132,10 @@ def _of_source(source: Mapping[str, Any], root: Path) -> list[dict[str, Any]]:
 
 
 def _file(document: str, file: str, root: Path, line: int) -> dict[str, Any]:
-    uri = (DOCUMENTS / document / file).as_posix()
+    return _location((DOCUMENTS / document / file).as_posix(), line)
+
+
+def _location(uri: str, line: int) -> dict[str, Any]:
     return {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": {"startLine": line}}}
 
 

@@ -57,13 +57,15 @@ Check = Callable[[Path, Mapping[str, Any], Mapping[str, Any]], Iterable[tuple[st
 class Drawing:
     """Pictures in the report. What draws is made whenever it is `wanted`, whether a table reads it or not.
 
-    `figures` are the figures of the document that an entry draws, by number. `describe`, "module:function", is given
-    the binder, the key, the spec of the report and its inputs, and gives an entry of `pictures` in report.json, each
-    picture with its bytes under "uri".
+    `figures` are the figures of the document that an entry draws, by number; `runs` the runs whose best weights, with
+    the first seed, and whose test clips it draws: where one of them is not trained, nothing is drawn. `describe`,
+    "module:function", is given the binder, the key, the spec of the report and its inputs, and gives an entry of
+    `pictures` in report.json, each picture with its bytes under "uri".
     """
 
     wanted: Callable[[Any], bool]
     figures: Callable[[Any], Iterable[str]]
+    runs: Callable[[Any], Iterable[str]]
     describe: str
 
 

@@ -18,6 +18,7 @@ from reeltrace.kinds.rounding import decimals_of, printed
 Value = float | int | list[int | str] | str | None  # of a cell; None where nothing is printed
 Rounding = Literal["nearest", "truncated"]
 
+EXACT = ("count", "words", "fraction")  # units whose numbers are printed whole
 
 Bound = Literal["<", "<=", ">", ">=", "~"]
 
@@ -225,9 +226,8 @@ def bounded(unit: Unit, text: str, ours: Fraction, given: Given) -> tuple[bool, 
     if unit.number is None or (said.bound is None and said.spread is None):
         return None
     number = unit.number(text)
-    mantissa, _, exponent = number.partition("e")
-    theirs, power = Fraction(number), Fraction(10) ** int(exponent or 0)
-    found = f"{given.how} {long(ours / power, decimals_of(mantissa))}{f'e{exponent}' if exponent else ''}"
+    theirs, power = Fraction(number), Fraction(10) ** int(number.partition("e")[2] or 0)
+    found = f"{given.how} {beside(number, ours)}"
     if said.bound is not None and said.bound != "~":
         holds = {"<": ours < theirs, "<=": ours <= theirs, ">": ours > theirs, ">=": ours >= theirs}[said.bound]
         return holds, f"{found}, {'as the print says' if holds else 'beyond the print'}: {text}"
@@ -240,6 +240,25 @@ def last_place(number: str) -> Fraction:
     """One unit of the last printed place of a number such as "78.20", "59342488" or "1.344e-6"."""
     mantissa, _, exponent = number.partition("e")
     return Fraction(10) ** (int(exponent or 0) - decimals_of(mantissa))
+
+
+def rounding_of(unit: Unit, text: str) -> Fraction:
+    """How far the number behind a print may lie from it: half a unit of its last place, of about a whole one.
+
+    Nothing where the unit's numbers are printed whole, as counts are. Raises `ValueError` for a unit without numbers.
+    """
+    if unit.number is None:
+        raise ValueError(f"{text!r} is no number")
+    if unit.name in EXACT:
+        return Fraction(0)
+    return last_place(unit.number(text)) / (1 if marks(text).bound == "~" else 2)
+
+
+def beside(number: str, value: Fraction) -> str:
+    """A value with the exponent of a printed number such as "1.344e-6", and up to three decimals more."""
+    mantissa, _, exponent = number.partition("e")
+    shown = long(value / Fraction(10) ** int(exponent or 0), decimals_of(mantissa))
+    return f"{shown}e{exponent}" if exponent else shown
 
 
 def long(value: Fraction, decimals: int) -> str:

@@ -1,4 +1,4 @@
-"""Recurrent Convolutional Networks (singh2019supp): a 2D ResNet-18 whose 3x3 convolutions carry a state through time.
+"""Recurrent Convolutional Networks (singh2019supp): a 2D ResNet whose 3x3 convolutions carry a state through time.
 
 A recurrent unit computes h_t from a 3x3 convolution of its input at time t (w_xh) and a 1x1 convolution of its own
 state one frame earlier (w_hh). Nothing looks ahead: the net is causal.
@@ -16,7 +16,7 @@ from reeltrace.errors import UserError
 from reeltrace.models.weights import Names
 
 HiddenInit = Literal["random", "identity"]
-BLOCKS = 2  # per stage: ResNet-18
+BLOCKS = (2, 2, 2, 2)  # per stage: ResNet-18; (3, 4, 6, 3) is ResNet-34
 
 
 class RecurrentConv(nn.Module):
@@ -54,7 +54,7 @@ class RecurrentConv(nn.Module):
 
 
 class _Block(nn.Module):
-    """ResNet-18's basic block with recurrent units in place of its two 3x3 convolutions."""
+    """ResNet's basic block with recurrent units in place of its two 3x3 convolutions."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int, init: HiddenInit, halve: bool) -> None:
         super().__init__()
@@ -103,10 +103,13 @@ class RCN(nn.Module):
         stem_stride: int = 2,
         max_pool: bool = True,
         in_channels: int = 3,
+        blocks: Sequence[int] = BLOCKS,
     ) -> None:
         super().__init__()
         if len(widths) != 4:
             raise UserError(f"rcn takes four widths, found {len(widths)}: {list(widths)}")
+        if len(blocks) != 4:
+            raise UserError(f"rcn takes blocks of four stages, found {len(blocks)}: {list(blocks)}")
         self.widths = list(widths)
         self.conv1 = nn.Conv2d(in_channels, widths[0], stem_kernel, stem_stride, padding=stem_kernel // 2, bias=False)
         self.bn1 = nn.BatchNorm2d(widths[0])
@@ -115,17 +118,17 @@ class RCN(nn.Module):
         nn.init.kaiming_normal_(self.conv1.weight, mode="fan_out", nonlinearity="relu")
         channels = widths[0]
         for stage, width in enumerate(widths):
-            blocks = []
-            for place in range(BLOCKS):
-                blocks.append(_Block(channels, width, 2 if stage and place == 0 else 1, hidden_init, halve))
+            parts = []
+            for place in range(blocks[stage]):
+                parts.append(_Block(channels, width, 2 if stage and place == 0 else 1, hidden_init, halve))
                 channels = width
-            setattr(self, f"layer{stage + 1}", nn.Sequential(*blocks))
+            setattr(self, f"layer{stage + 1}", nn.Sequential(*parts))
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(channels, classes)
 
     @property
     def units(self) -> list[RecurrentConv]:
-        """The recurrent units from input to output: the 16 layers of the document's figures."""
+        """The recurrent units from input to output: the 16 layers of the document's figures, 32 of a ResNet-34."""
         return [module for module in self.modules() if isinstance(module, RecurrentConv)]
 
     def begin_untrained(self) -> None:

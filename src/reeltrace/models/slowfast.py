@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from math import prod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -276,6 +277,27 @@ def _check(config: SlowFastConfig) -> None:
         )
     if config.lateral_kernel % 2 == 0:
         raise UserError(f"lateral_kernel must be odd (its padding keeps sizes), found {config.lateral_kernel}")
+
+
+def build(description: Mapping[str, Any]) -> SlowFast:
+    """The network of a description {"architecture", "classes", "config"}, as a training describes it.
+
+    Raises UserError for a value that the configuration does not have, or that does not fit.
+    """
+    values = {**description["config"], "classes": description["classes"]}
+    known = [field.name for field in fields(SlowFastConfig)]
+    for name in values:
+        if name not in known:
+            raise UserError(f"unknown value {name!r} of slowfast: expected one of {', '.join(known)}")
+    try:
+        return SlowFast(SlowFastConfig(**{name: _as_tuples(value) for name, value in values.items()}))
+    except (TypeError, ValueError, IndexError, ZeroDivisionError, RuntimeError) as error:
+        why = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        raise UserError(f"no slowfast can be built so ({why}); correct the config of the model") from error
+
+
+def _as_tuples(value: Any) -> Any:
+    return tuple(map(_as_tuples, value)) if isinstance(value, list | tuple) else value
 
 
 def count_by_arithmetic(config: SlowFastConfig) -> int:

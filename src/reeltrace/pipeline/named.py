@@ -75,6 +75,8 @@ def named_by_kinds(registry: Registry, spec: Spec) -> tuple[str, ...]:
         own = () if builds is None else builds(spec.measurement)
         for each in {*own, *(network.architecture for network in spec.networks.values())}:
             named |= {NETWORKS.home(each), *NETWORKS.get(each).code}
+        for run in registry.pictured_runs(spec.key):  # whose net and clips it builds again
+            named |= set(named_by_kinds(registry, registry.train_spec(run, params.seeds[0])))
     elif isinstance(spec, DataSpec):  # as here
         named = {home for home in [DATASETS.home(spec.kind)] if module_file(home) is not None}
     elif isinstance(spec, ReadingSpec):

@@ -125,6 +125,16 @@ class Plan(Graph[Task]):
                 params=(f"datasets.{key}",),
             )
 
+    def _measured(self, keys: Iterable[str]) -> Iterator[Task]:
+        for key in keys:
+            yield self._task(
+                self.registry.measure_spec(key),
+                inputs=tuple(self._pictured(key)),
+                outputs=MEASUREMENTS.get(self.registry.params.measurements[key].kind).outputs,
+                params=tuple(f"measurements.{name}" for name in self._measured_with(key)),
+                given=self._given_to(key),
+            )
+
     def _trained(self, runs: Iterable[str]) -> Iterator[Task]:
         registry, params = self.registry, self.registry.params
         for run in runs:
@@ -167,16 +177,10 @@ class Plan(Graph[Task]):
         used = {name for table in params.tables.values() for name in measurements_of(table)}
         used.update(registry.drawn_pictures())
         yield from self._pretrained(registry.used_runs())
-        for key, asked in params.measurements.items():
-            if key in used:
-                yield self._task(
-                    registry.measure_spec(key),
-                    inputs=(),
-                    outputs=MEASUREMENTS.get(asked.kind).outputs,
-                    params=tuple(f"measurements.{name}" for name in self._measured_with(key)),
-                    given=self._given_to(key),
-                )
+        pictured = [key for key in used if registry.pictured_runs(key)]  # after the runs whose nets they draw
+        yield from self._measured(key for key in params.measurements if key in used and key not in pictured)
         yield from self._trained(registry.used_runs())
+        yield from self._measured(key for key in params.measurements if key in pictured)
         for key in self._timed():
             yield self._task(
                 registry.timing_spec(key),
@@ -235,6 +239,12 @@ class Plan(Graph[Task]):
         """A measurement and, where it speaks of the nets of another one, that one."""
         nets = self.registry.nets_of(key)
         return (key,) if nets is None else (key, nets.of)
+
+    def _pictured(self, key: str) -> Iterator[str]:
+        """The trainings whose nets a measurement draws, and the clips that they were trained on."""
+        for run in self.registry.pictured_runs(key):
+            yield f"train/{self.registry.train_key(run, self.registry.params.seeds[0])}"
+            yield from self._clips_of(self.registry.params.runs[run].dataset)
 
     def _given_to(self, key: str) -> tuple[tuple[Path, str], ...]:
         """The user's files that a measurement reads; another content makes it stale, as other code does."""

@@ -24,6 +24,7 @@ from reeltrace.errors import UserError
 
 Frame = NDArray[np.uint8]
 Colour = tuple[int, int, int]
+Corners = tuple[int, int, int, int]  # left, top, right, bottom
 
 # One per person or class, repeated: those of Okabe and Ito that stand out on dark and on light, told apart by readers
 # who see fewer colours too.
@@ -31,6 +32,7 @@ COLOURS: tuple[Colour, ...] = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (24
 _PAPER, _INK, _BAR = (12, 14, 20), (245, 245, 245), (86, 180, 233)
 _VEIL = 0.62  # how much of the paper covers the picture behind words
 _LETTERS = 1 / 22  # of the frame's height
+_WORSE = 4  # how much worse it is to hide words than to hide another box
 _SMALLEST = 11  # pixels of a letter's height that can be read
 SUFFIXES = (".mp4", ".mkv", ".mov", ".avi")
 CODECS = ("libx264", "mpeg4")  # the first that PyAV was built with
@@ -86,27 +88,56 @@ def with_words(frame: Frame, said: Sequence[Said]) -> Frame:
 
 
 def with_boxes(frame: Frame, boxes: Sequence[Box]) -> Frame:
-    """The frame with boxes, what is said of each above its upper edge, or inside where there is no room above."""
+    """The frame with boxes and what is said of each: above it, or where it hides least of other boxes and their words.
+
+    (mahler2020, 6.2.4: labels stand where they overlap no other box, if they can.)
+    """
     image = Image.fromarray(np.ascontiguousarray(frame))
     height, width = frame.shape[:2]
     font, row, pad = _font(_letter(height)), _row(height), max(2, _letter(height) // 5)
     line = max(2, height // 160)
-    for box in boxes:
-        left, top, right, bottom = _inside(box.corners, width, height)
-        ImageDraw.Draw(image).rectangle((left, top, right, bottom), outline=box.colour, width=line)
+    placed = [_inside(box.corners, width, height) for box in boxes]
+    for box, corners in zip(boxes, placed, strict=True):
+        ImageDraw.Draw(image).rectangle(corners, outline=box.colour, width=line)
+    words_of: list[Corners] = []
+    for number, box in enumerate(boxes):
         if not box.said:
             continue
         lines = [_fitting(font, _written(said), width - 2 * pad) for said in box.said]
-        wide = max(round(font.getlength(words)) for words in lines) + 2 * pad
-        high = len(lines) * row + pad
-        x = max(0, min(left, width - wide))
-        y = top - high if top >= high else min(top + line, max(0, height - high))
-        _veil(image, (x, y, min(width, x + wide), min(height, y + high)))
+        wide = min(width, max(round(font.getlength(words)) for words in lines) + 2 * pad + line)
+        high = min(height, len(lines) * row + pad)
+        others = [*placed[:number], *placed[number + 1 :], *(words_of * _WORSE)]
+        x, y = _least_hidden(placed[number], (wide, high), (width, height), line, others)
+        words_of.append((x, y, x + wide, y + high))
+        _veil(image, words_of[-1])
         draw = ImageDraw.Draw(image)
         draw.rectangle((x, y, x + line, y + high - 1), fill=box.colour)
-        for number, words in enumerate(lines):
-            draw.text((x + pad + line, y + number * row), words, font=font, fill=_INK)
+        for count, words in enumerate(lines):
+            draw.text((x + pad + line, y + count * row), words, font=font, fill=_INK)
     return np.asarray(image, dtype=np.uint8).copy()
+
+
+def _least_hidden(
+    box: Corners, size: tuple[int, int], frame: tuple[int, int], line: int, others: Sequence[Corners]
+) -> tuple[int, int]:
+    """Where words of `size` (width, height) stand at a box: above, inside, below, to the right or left of it.
+
+    The first of these places in a `frame` (width, height) that hides least of `others`.
+    """
+    (left, top, right, bottom), (wide, high) = box, size
+    places = [(left, top - high), (left, top + line), (left, bottom + 1), (right + 1, top), (left - wide, top)]
+    most = (frame[0] - wide, frame[1] - high)
+    fitting = [(max(0, min(x, most[0])), y) for x, y in places[:3] if 0 <= y <= most[1]]
+    fitting += [(x, min(y, most[1])) for x, y in places[3:] if 0 <= x <= most[0]]
+    fitting = fitting or [(max(0, min(left, most[0])), max(0, min(top + line, most[1])))]
+    return min(fitting, key=lambda at: sum(_shared((*at, at[0] + wide, at[1] + high), other) for other in others))
+
+
+def _shared(one: Corners, other: Corners) -> int:
+    """How many pixels two rectangles share."""
+    wide = min(one[2], other[2]) - max(one[0], other[0])
+    high = min(one[3], other[3]) - max(one[1], other[1])
+    return max(0, wide) * max(0, high)
 
 
 def contact_sheet(rows: Sequence[tuple[Sequence[Frame], Sequence[Said]]], gap: int = 6) -> Frame:

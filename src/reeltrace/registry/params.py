@@ -153,6 +153,9 @@ def check_names(params: Params, place: Place) -> None:
     for name, asked in params.measurements.items():
         for named in kinds[name].names(asked, nets):
             check(f"measurements.{name}.{named.where}", named.what, named.name, named.known)
+        drawing = kinds[name].draws
+        for pictured in () if drawing is None else drawing.runs(asked):
+            check(f"measurements.{name}.run", "run", pictured, params.runs)
     for name, table in params.tables.items():
         if name != (expected := table_key(table)):
             raise UserError(f"{place(f'tables.{name}')}: expected the key {expected}")

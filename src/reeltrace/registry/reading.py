@@ -313,14 +313,22 @@ class Registry:
         return MeasureSpec(stage="measure", key=key, scale=self.scale, measurement=asked, networks=networks)
 
     def drawn_pictures(self) -> list[str]:
-        """The measurements that draw pictures, and for which the user has named what they need."""
+        """The measurements that draw pictures, and for which the user has named what they need, or a run has it."""
+        trained = set(self.used_runs())
         return [
             key
             for key, asked in self.params.measurements.items()
             if asked.document in self.files.headers
             and (drawing := MEASUREMENTS.get(asked.kind).draws) is not None
             and drawing.wanted(asked)
+            and trained.issuperset(drawing.runs(asked))
         ]
+
+    def pictured_runs(self, key: str) -> tuple[str, ...]:
+        """The runs whose nets a measurement draws."""
+        asked = self.params.measurements[key]
+        drawing = MEASUREMENTS.get(asked.kind).draws
+        return () if drawing is None else tuple(drawing.runs(asked))
 
     def table_runs(self, key: str) -> list[str]:
         """The runs behind one table, each once, in the order of its rows."""

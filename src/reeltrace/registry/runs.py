@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from reeltrace.registry.fields import (
     BatchSize,
     Epochs,
+    Flag,
     Fraction,
     Frames,
     Name,
@@ -30,11 +31,21 @@ class Device(Strict):
     loaders: Annotated[int, Field(ge=0, le=64, strict=True)]
 
 
+class Warmup(Strict):
+    """The first `epochs`, in which the rate grows linearly from `start`, update by update."""
+
+    epochs: Epochs
+    start: PositiveFloat
+
+
 class Protocol(Strict):
     """A training schedule: an optimiser, its rate multiplied by `gamma` after each epoch in `milestones`.
 
-    `momentum` is that of SGD and Adam's first decay rate; RPROP has neither momentum nor weight decay. The optimiser
-    steps after the share `update_after` of the training clips, or after each batch where that is null.
+    With `cosine` the rate falls, update by update, along half a period of the cosine, to 0 at the end. `warmup` comes
+    first, to where the schedule is by then. `momentum` is that of SGD and Adam's first decay rate; RPROP has neither
+    momentum nor weight decay. The optimiser steps after the share `update_after` of the training clips, or after each
+    batch where that is null. A batch may be computed as several of at most `micro_batch` clips, each normalised by
+    itself, whose mean gradient is that of the batch.
     """
 
     optimizer: Literal["sgd", "adam", "rprop"]
@@ -46,6 +57,26 @@ class Protocol(Strict):
     weight_decay: Annotated[float, BeforeValidator(no_flag), Field(ge=0, le=1e38, allow_inf_nan=False)]
     batch_size: BatchSize
     update_after: Fraction | None = None
+    cosine: Flag = False
+    warmup: Warmup | None = None
+    micro_batch: BatchSize | None = None
+
+    @property
+    def at_once(self) -> int:
+        """The most clips that are computed at once."""
+        return self.batch_size if self.micro_batch is None else self.micro_batch
+
+    @model_validator(mode="after")
+    def _schedule(self) -> Self:
+        if self.cosine and self.milestones:
+            raise ValueError("cosine takes the place of milestones; set those to []")
+        if self.warmup is not None and self.warmup.epochs >= self.epochs:
+            raise ValueError(f"warmup.epochs {self.warmup.epochs} is not before the last of {self.epochs} epochs")
+        if self.warmup is not None and self.warmup.start > self.learning_rate:
+            raise ValueError(f"warmup.start {self.warmup.start} is above learning_rate {self.learning_rate}")
+        if self.micro_batch is not None and (self.micro_batch > self.batch_size or self.update_after is not None):
+            raise ValueError("micro_batch is at most batch_size, and null where update_after divides the clips")
+        return self
 
     @model_validator(mode="after")
     def _order(self) -> Self:

@@ -143,11 +143,18 @@ def _backbone(backbone: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _protocol(protocol: Mapping[str, Any]) -> str:
-    share = protocol.get("update_after")
+    share, warmup, micro = (protocol.get(name) for name in ("update_after", "warmup", "micro_batch"))
+    falling = (
+        "along half a cosine"
+        if protocol.get("cosine")
+        else f"times {protocol['gamma']} after {listed(protocol['milestones'])}"
+    )
     return (
         f"{protocol['optimizer'].upper()}, {protocol['epochs']} epochs, rate {protocol['learning_rate']} "
-        f"times {protocol['gamma']} after {listed(protocol['milestones'])}, momentum {protocol['momentum']}, "
+        + (f"after {warmup['epochs']} epochs from {warmup['start']}, " if warmup else "")
+        + f"{falling}, momentum {protocol['momentum']}, "
         f"weight decay {protocol['weight_decay']}, batches of {protocol['batch_size']}"
+        + (f" in parts of {micro}" if micro else "")
         + (f", update after {100 * share:g} % of the data" if share else "")
     )
 

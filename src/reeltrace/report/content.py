@@ -315,9 +315,18 @@ class Picture(Part):
     black: float = Field(description="The value of black.")
     white: float = Field(description="The value of white.")
     size: list[int] = Field(min_length=2, max_length=2, description="Rows and columns of the picture, in pixels.")
+    transform: str | None = Field(default=None, description="The transform of the clip; null or absent where none is.")
     file: str = Field(description="The picture's file in the artifact.")
     sha256: Sha256 = Field(description="The sha256 of the file.")
     ids: PictureIds = Field(description="The ids of the numbers beside it.")
+
+
+class Answer(Part):
+    """What a net answers to a clip under a transform."""
+
+    transform: str = Field(description="The transform.")
+    class_: str = Field(alias="class", description="The class of the clip.")
+    answer: str = Field(description="The class that the net gives it.")
 
 
 class Figure(Part):
@@ -325,7 +334,8 @@ class Figure(Part):
 
     figure: str = Field(description="Its number in the document.")
     title: str = Field(description="What it shows, in words.")
-    show: Literal["weights", "feature-maps"] = Field(description="What of the layers is shown.")
+    answers: list[Answer] = Field(default=[], description="What the net answers; absent where it is not asked.")
+    show: Literal["weights", "feature-maps", "clip", "filters"] = Field(description="What of the layers is shown.")
     video: int | None = Field(description="The video that is seen, counted from 0; null for weights.")
     left_out: str | None = Field(description="Why it is not drawn; null where it is.")
     pictures: list[Picture] = Field(description="Its pictures, one per layer.")
@@ -338,6 +348,7 @@ class Pictures(Part):
     document: str = Field(description="The key of the document.")
     network: str = Field(description="The network.")
     view: str = Field(description="How it sees a video.")
+    run: str | None = Field(default=None, description="The training whose net it is; absent for the user's weights.")
     checkpoint: File = Field(description="The file of weights.")
     videos: list[Film] = Field(description="The videos.")
     figures: list[Figure] = Field(description="The figures.")

@@ -47,7 +47,7 @@ from reeltrace.report.binding import Binder, Number
 from reeltrace.report.chains import derivation_words, describe, table_words
 from reeltrace.report.content import SCHEMA
 from reeltrace.report.embedded import PLACE, embed
-from reeltrace.report.ledger import fitted_notes, said_by
+from reeltrace.report.ledger import departing_rows, departures, fitted_notes, said_by
 from reeltrace.report.movement import mover, teller
 
 if TYPE_CHECKING:
@@ -152,7 +152,9 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         view["overrides"] = [said_by(override, ledgers) for override in view["overrides"]]
         view["notes"] |= fitted_notes(view, ledgers)
         view["drawn"] = measured_tables.drawings(view, cells, binder)
-        view["departures"] = [a for a in assumed if a["departs"] and _touches(a, view["document"], view["table"])]
+        view["departures"] = departures(view, ledgers)
+        changed = (override.path for override in spec.overrides)
+        view["departing"] = departing_rows(view, view["departures"], spec.runs, changed)
     page = environment.get_template(PAGE).render(
         **{k: v for k, v in content.items() if k not in ("cells", "equivariance", "datasets", "pictures", "readings")},
         binder=binder,
@@ -175,6 +177,7 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
         chance=chance_levels,
         chance_of=chance_of,
         panels=_panels(spec, inputs, binder),
+        heat_scale=figures.heat_scale(),
         hidden_quantities=tuple(frame_nets.QUANTITIES.values()),
         hidden={t["key"]: frame_nets.hidden_figures(t, inputs, binder) for t in tables if t["hidden"]},
         replaced_in=replaced_in,
@@ -232,10 +235,6 @@ def build(spec: ReportSpec, inputs: Mapping[str, Path], root: Path) -> Report:
     return Report(html=embed(page, report_json, content, inputs), json=report_json, binder=binder)
 
 
-def _touches(assumption: Mapping[str, Any], document: str, table: str) -> bool:
-    return bool(assumption["document"] == document and table in assumption["tables"])
-
-
 def _joined(sentences: Iterable[str | None]) -> str | None:
     """Sentences on stand-in data, each once."""
     each = (sentence for said in sentences if said for sentence in said.split("; "))
@@ -261,6 +260,8 @@ def _environment(root: Path) -> jinja2.Environment:
     environment.filters.update(
         lines=appendix.lines, commands=appendix.commands, hashes=appendix.hashes, files=appendix.files
     )
+    # Hundreds of rows of the appendix name the same data; what stands in for them is said where the numbers are.
+    environment.filters["untitled"] = lambda words: type(words)(re.sub(r'<sup title="[^"]*">', "<sup>", words))
     environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
     return environment
 

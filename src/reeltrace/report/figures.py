@@ -493,6 +493,40 @@ def png(frame: NDArray[np.uint8]) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
+# Dark blue to bright yellow, the lightness of CIELAB rising evenly from 18 to 90: equal steps of value look equal.
+HEAT = (
+    *("192172", "003474", "004375", "005179", "025f7f", "006c85", "027a8b", "038990"),
+    *("019791", "02a78f", "04b683", "56c279", "84cc71", "add56d", "d5dc6f", "ffe339"),
+)
+HEAT_SIDE = 64  # pixels of a heat map, at most: a larger matrix is averaged over squares
+
+
+def heat(matrix: NDArray[np.floating[Any]]) -> str:
+    """A matrix as a PNG data URI in the colours of `HEAT`, from its least to its largest value."""
+    factor = -(-max(matrix.shape) // HEAT_SIDE)
+    if factor > 1:
+        rows, columns = (extent // factor for extent in matrix.shape)
+        whole = matrix[: rows * factor, : columns * factor]
+        matrix = whole.reshape(rows, factor, columns, factor).mean((1, 3))
+    low, high = float(matrix.min()), float(matrix.max())
+    scaled = (matrix - low) / (high - low) if high > low else np.zeros_like(matrix)
+    return coloured(np.minimum(scaled * len(HEAT), len(HEAT) - 1).astype(np.uint8), HEAT)
+
+
+def heat_scale() -> str:
+    """The colours of `HEAT` from the least value to the largest, a pixel each, as a PNG data URI."""
+    return coloured(np.arange(len(HEAT), dtype=np.uint8)[None], HEAT)
+
+
+def coloured(indices: NDArray[np.uint8], colours: Sequence[str]) -> str:
+    """Pixels (H, W) that are places in a list of at most 16 colours, as a PNG data URI of four bits a pixel."""
+    image = Image.fromarray(np.ascontiguousarray(indices), mode="P")
+    image.putpalette(b"".join(map(bytes.fromhex, colours)))
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", optimize=False, compress_level=9, bits=4)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
 def strips(clip: NDArray[np.uint8], most: int = 8) -> Mapping[str, list[str]]:
     """Up to `most` evenly spaced frames of each view of a clip (T, H, W) or (T, H, W, 3), as PNG data URIs."""
     count = min(most, len(clip))

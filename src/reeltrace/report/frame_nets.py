@@ -69,15 +69,10 @@ def hidden_figures(table: Mapping[str, Any], inputs: Mapping[str, Path], binder:
 
 
 def heat_maps(path: Path) -> list[str]:
-    """Each matrix as a PNG data URI, dark to bright from its least to its largest value."""
+    """Each matrix as a PNG data URI, see `figures.heat`."""
     try:
         with np.load(path, allow_pickle=False) as stored:
             matrices = [stored[name] for name in sorted(stored.files)]
     except (OSError, ValueError, EOFError, KeyError) as error:
         raise CheckFailed(f"{path}: not readable as matrices ({type(error).__name__}); run its stage again") from None
-    images = []
-    for matrix in matrices:
-        low, high = float(matrix.min()), float(matrix.max())
-        scaled = (matrix - low) / (high - low) if high > low else np.zeros_like(matrix)
-        images.append(figures.png(np.round(255 * scaled).astype(np.uint8)))
-    return images
+    return [figures.heat(matrix) for matrix in matrices]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reeltrace.artifacts.files import sha256_file
-from reeltrace.artifacts.formats import METRICS
+from reeltrace.artifacts.formats import BEST, METRICS
 from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.names import SPEC
 from reeltrace.errors import CheckFailed
@@ -53,13 +53,56 @@ def describe_pictures(binder: Binder, key: str, spec: ReportSpec, inputs: Mappin
         "document": asked["document"],
         "network": metrics["network"],
         "view": metrics["view"],
+        "run": None,
         "checkpoint": file("checkpoint", metrics["checkpoint"], "file of weights", "/checkpoint"),
         "videos": videos,
         "figures": [
             {
                 **figure,
+                "answers": [],
                 "pictures": [
                     _picture(folder, figure["figure"], picture, f"/figures/{f}/pictures/{p}", add)
+                    for p, picture in enumerate(figure["pictures"])
+                ],
+            }
+            for f, figure in enumerate(metrics["figures"])
+        ],
+    }
+
+
+def describe_run_pictures(binder: Binder, key: str, spec: ReportSpec, inputs: Mapping[str, Path]) -> dict[str, Any]:
+    """The pictures of a net that was trained here, as `describe_pictures` gives those of other weights."""
+    folder = inputs[f"measure/{key}"]
+    metrics, asked = read_json(folder / METRICS), read_json(folder / SPEC)["measurement"]
+    where = {"artifact": f"results/{spec.scale}/measure/{key}/{METRICS}", "sha256": sha256_file(folder / METRICS)}
+    trained = f"train/{asked['run']}-s{spec.seeds[0]}"
+
+    def add(identity: str, printed: object, title: str, pointer: str, chain: str = "") -> str:
+        name = f"pictures/{key}/{identity}"
+        words = title if chain else f"{asked['document']}, {title}"
+        binder.add(Number(name, str(printed), words, {**where, "pointer": pointer}, chain=chain))
+        return name
+
+    size = metrics["checkpoint"]["bytes"]
+    return {
+        "measurement": key,
+        "document": asked["document"],
+        "network": metrics["network"],
+        "view": f"a test clip of class {metrics['clip']['class']}",
+        "run": trained,
+        "checkpoint": {
+            "path": f"results/{spec.scale}/{trained}/{BEST}",
+            **metrics["checkpoint"],
+            "id": add("checkpoint/bytes", f"{size:,}", f"weights of {trained}: bytes", "/checkpoint/bytes"),
+        },
+        "videos": [],
+        "figures": [
+            {
+                **figure,
+                "video": None,
+                "left_out": None,
+                "pictures": [
+                    _picture(folder, f"{figure['figure']}", picture, f"/figures/{f}/pictures/{p}", add)
                     for p, picture in enumerate(figure["pictures"])
                 ],
             }
@@ -72,7 +115,8 @@ def _picture(folder: Path, number: str, picture: Mapping[str, Any], pointer: str
     path = folder / picture["file"]
     if (problem := altered(path, picture["sha256"])) is not None:
         raise CheckFailed(f"{path}: {problem}; run its stage again")
-    identity = f"{number}/{picture['layer']}"
+    under = f" {picture['transform']}" if picture.get("transform") else ""
+    identity = f"{number}/{picture['layer']}{under}"
     shape = add(identity, _shape(picture["shape"]), f"Figure {number}, {picture['layer']}: shape", f"{pointer}/shape")
 
     def part(name: str, printed: str, title: str) -> str:
@@ -80,6 +124,7 @@ def _picture(folder: Path, number: str, picture: Mapping[str, Any], pointer: str
 
     return {
         **picture,
+        "transform": picture.get("transform"),
         "ids": {
             "shape": shape,
             "channels": part("channels", _numbers(picture["channels"]), "Channels shown, counted from 0"),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reeltrace.analysis.assumptions import Assumption, Ledger
+
+if TYPE_CHECKING:
+    from reeltrace.registry.runs import Run
 
 OURS = ("device", "seeds")  # parts of params.yaml that no document speaks of
 
@@ -24,6 +27,40 @@ def said_by(override: Mapping[str, Any], ledgers: Iterable[Ledger]) -> dict[str,
 
 def _below(path: str, at: str) -> bool:
     return path == at or path.startswith(f"{at}.")
+
+
+def departures(table: Mapping[str, Any], ledgers: Iterable[Ledger]) -> list[Assumption]:
+    """The points in which a table departs from its document at the published scale too."""
+    of = (ledger for ledger in ledgers if ledger.document == table["document"])
+    return [a for ledger in of for a in ledger.assumptions if a.departs and table["table"] in a.tables]
+
+
+def departing_rows(
+    table: Mapping[str, Any], departs: Iterable[Assumption], runs: Mapping[str, Run], overridden: Iterable[str]
+) -> dict[str, list[str]]:
+    """By row of a table from runs: the ids of the departures that touch one of its runs.
+
+    A departure touches a run where it names the run, its model, its protocol or its dataset, and this scale does not
+    override what it names.
+    """
+    changed = set(overridden)
+    found: dict[str, list[str]] = {}
+    for row, names in table["runs"].items():
+        entries = {name: runs[name] for name in _names(names) if name in runs}
+        parts = {f"runs.{name}" for name in entries}
+        for run in entries.values():
+            parts |= {f"models.{run.model}", f"protocols.{run.protocol}", f"datasets.{run.dataset}"}
+        for departure in departs:
+            if any(_below(at, part) for at in departure.registry if at not in changed for part in parts):
+                found.setdefault(row, []).append(departure.id)
+    return found
+
+
+def _names(found: Any) -> list[str]:
+    """The runs of a row: one, one per column, or several whose mean is meant."""
+    if isinstance(found, str):
+        return [found]
+    return [name for each in (found.values() if isinstance(found, Mapping) else found) for name in _names(each)]
 
 
 def fitted_notes(table: Mapping[str, Any], ledgers: Iterable[Ledger]) -> dict[str, list[dict[str, Any]]]:

@@ -86,25 +86,39 @@ def as_csv(found: Iterable[Mapping[str, Any]]) -> str:
     return text.getvalue()
 
 
-def explain_other(root: Path, scale: str, identity: str) -> list[str] | None:
-    """What the page prints under an id that is no cell's: a table, claim, count, part of a cell or measured number.
+def other(root: Path, scale: str, identity: str) -> dict[str, Any] | None:
+    """What the page prints under an id that is no cell's, as programs take it.
 
-    None where nothing has the id.
+    A "table" with its `cells`; or a "claim", a "number" (a count, a part of a cell, a measured one) or a "finding" of
+    the audit as report.json has it, under its word in `kind`. None where nothing has the id.
     """
     every = cells(root, scale)
     of_table = [cell for cell in every if identity in (f"{cell['document']}/{cell['table']}", cell["key"])]
     if of_table:
         first = of_table[0]
-        return [f"{first['document']}, {table_words(first['table'])}", *(f"  {line}" for line in as_text(of_table))]
+        shown = [{key: cell[key] for key in COLUMNS} for cell in of_table]
+        return {"kind": "table", "scale": scale, **{k: first[k] for k in ("document", "table", "key")}, "cells": shown}
     path = root / "results" / scale / "report" / "all" / JSON
     if not path.is_file():
         return None
     content = read_json(path)
-    claim = next((c for c in content["claims"] if f"claim/{c['id']}" == identity), None)
-    if claim is not None:
-        return _claim(claim)
-    number = next((n for n in content["numbers"] if n["id"] == identity), None)
-    return None if number is None else _number(number)
+    for kind, entries, named in (
+        ("claim", "claims", "claim/{}"),
+        ("number", "numbers", "{}"),
+        ("finding", "audit", "audit/{}"),
+    ):
+        for entry in content[entries]:
+            if named.format(entry["id"]) == identity:
+                return {"kind": kind, "scale": scale, **entry}
+    return None
+
+
+def other_words(found: Mapping[str, Any]) -> list[str]:
+    """The same for people, line by line."""
+    if found["kind"] == "table":
+        head = f"{found['document']}, {table_words(found['table'])}"
+        return [head, *(f"  {line}" for line in as_text(found["cells"]))]
+    return {"claim": _claim, "number": _number, "finding": _finding}[found["kind"]](found)
 
 
 def names(root: Path, scale: str) -> list[str]:
@@ -113,7 +127,8 @@ def names(root: Path, scale: str) -> list[str]:
     if not path.is_file():
         return []
     content = read_json(path)
-    return [*(n["id"] for n in content["numbers"]), *(f"claim/{c['id']}" for c in content["claims"])]
+    said = (f"claim/{c['id']}" for c in content["claims"])
+    return [*(n["id"] for n in content["numbers"]), *said, *(f"audit/{f['id']}" for f in content["audit"])]
 
 
 def _line(label: str, text: object) -> str:
@@ -134,3 +149,13 @@ def _claim(claim: Mapping[str, Any]) -> list[str]:
     lines = [f"claim/{claim['id']}", _line("claim", claim["title"]), _line("says", claim["says"])]
     lines += [_line("place", claim["place"]), _line("on print", claim["published_verdict"])]
     return [*lines, _line("here", f"{claim['verdict']} ({claim['circumstances']})")]
+
+
+def _finding(found: Mapping[str, Any]) -> list[str]:
+    lines = [f"audit/{found['id']}", _line("says", found["says"]), _line("computed", found["computation"])]
+    lines.append(_line("severity", f"{found['severity']}, by the detector {found['detector']!r}"))
+    for at, source in enumerate(found["sources"]):
+        where = ", ".join(part for part in (source["row"], source["column"]) if part)
+        of = f"{source['printed']}  {source['document']}, {source['place']}" + (f" ({where})" if where else "")
+        lines.append(_line("" if at else "rests on", of))
+    return lines + [_line("" if at else "unless", words) for at, words in enumerate(found["innocent"])]

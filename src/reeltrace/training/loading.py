@@ -65,12 +65,15 @@ class Place(NamedTuple):
 
 
 @lru_cache(maxsize=2)
-def _order(seed: int, epoch: int, clips: int, batch_size: int, share: float | None = None) -> tuple[Place, ...]:
+def _order(
+    seed: int, epoch: int, clips: int, batch_size: int, share: float | None = None, at_once: int | None = None
+) -> tuple[Place, ...]:
     """The batches of an epoch.
 
     Every clip comes once. The sizes of batches differ by at most one and none is above `batch_size`: a small rest at
     the end would give batch normalisation poor statistics. With `share` the clips are divided first, into updates that
-    are as near to this share of them as can be, and each of those into batches.
+    are as near to this share of them as can be, and each of those into batches. With `at_once` an update has
+    `batch_size` clips, and each is divided into batches of at most so many.
     """
     order = torch.randperm(clips, generator=generator(seed, "order", epoch))
     if share is None:
@@ -80,7 +83,7 @@ def _order(seed: int, epoch: int, clips: int, batch_size: int, share: float | No
     places = []
     for update, members in enumerate(updates):
         before = 0
-        for batch in members.tensor_split(math.ceil(len(members) / batch_size)):
+        for batch in members.tensor_split(math.ceil(len(members) / (at_once or batch_size))):
             after = before + len(batch)
             places.append(Place(batch, update, len(members), before, after == len(members)))
             before = after
@@ -157,7 +160,7 @@ def _plan(spec: TrainSpec, clips: Clips, anonymous: bool) -> tuple[int, int]:
 
 
 def _batch_bytes(spec: TrainSpec, clips: Clips) -> int:
-    return clips.clip_bytes * min(spec.protocol.batch_size, len(clips))
+    return clips.clip_bytes * min(spec.protocol.at_once, len(clips))
 
 
 def _mb(count: int) -> str:
@@ -170,11 +173,11 @@ class _Batches(Dataset[Tensor]):
     def __init__(self, spec: TrainSpec, clips: Clips, anonymous: bool) -> None:
         self.anonymous = anonymous
         self.seed, self.batch_size, self.clips = spec.seed, spec.protocol.batch_size, clips
-        self.share = spec.protocol.update_after
+        self.share, self.at_once = spec.protocol.update_after, spec.protocol.micro_batch
         self.labels = torch.from_numpy(clips.labels)
 
     def of(self, epoch: int) -> tuple[Place, ...]:
-        return _order(self.seed, epoch, len(self.labels), self.batch_size, self.share)
+        return _order(self.seed, epoch, len(self.labels), self.batch_size, self.share, self.at_once)
 
     def __getitem__(self, at: tuple[int, int]) -> Tensor:
         epoch, number = at

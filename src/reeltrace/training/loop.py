@@ -82,9 +82,9 @@ def train(
 ) -> Trained:
     """Train one run with one seed (basu2021, sections 4.4 to 4.7) and write `history.jsonl` into `work`.
 
-    The optimiser of the protocol, cross entropy, the learning rate of `learning_rate`. `net` is the one to train, the
-    spec's own where none is given. The optimiser steps after each batch or, with `update_after`, on the mean gradient
-    over that share of the clips, in however many batches they come. After each epoch the net is
+    The optimiser of the protocol, cross entropy, before each update the rate of `learning_rate`. `net` is the one to
+    train, the spec's own where none is given. The optimiser steps after each batch or, with `update_after`, on the mean
+    gradient over that share of the clips, in however many batches they come. After each epoch the net is
     scored on the validation clips, and a resume checkpoint lands in `work`/scratch; if one is there already, training
     goes on from it. `data_sha256` stands for the dataset: a checkpoint made on another one is refused. One that was
     computed in another precision, or by a processor that computes otherwise, is left behind: training starts again.
@@ -119,6 +119,7 @@ def train(
     clips, validation = moved(clips, device), moved(validation, device)
     loader = Loader(spec, clips, device)
     step = step_of(model, parameters, clips, precision == "bfloat16", spec.key)
+    draws = any(isinstance(module, nn.Dropout) and module.p > 0 for module in model.modules())
     with watch(spec.key, total=protocol.epochs * len(clips), done=finished * len(clips)) as watching:
         for epoch in range(finished + 1, protocol.epochs + 1):
             pauses.between(epoch - 1, protocol.epochs)
@@ -128,7 +129,10 @@ def train(
             loss_sum, correct, seen = torch.zeros((), device=device), torch.zeros((), device=device), 0
             reading = loader.epoch(epoch)
             gradients: list[Tensor] = []
-            for place in loader.places(epoch):
+            places = loader.places(epoch)
+            if draws:  # what an epoch drops depends on the seed and the epoch alone
+                torch.manual_seed(derived_seed(spec.seed, "dropout", epoch))
+            for place in places:
                 asked = time.perf_counter()
                 read = next(reading)
                 waited += time.perf_counter() - asked
@@ -139,7 +143,7 @@ def train(
                     # what a captured step found holds until the next one
                     gradients = [each if place.last else each.clone() for each in found.gradients]
                 if place.last:
-                    optimizer.step(gradients, rate)
+                    optimizer.step(gradients, learning_rate(protocol, epoch, place.update / (places[-1].update + 1)))
                     gradients = []
 
                 loss_sum += found.loss
@@ -248,13 +252,26 @@ def net_of(spec: TrainSpec) -> Net:
     return Net(new_model(spec), architecture(spec), ARCHITECTURES.get(spec.model.architecture).bfloat16)
 
 
-def learning_rate(protocol: Protocol, epoch: int) -> float:
-    """The rate of an epoch, counted from 1: multiplied by `gamma` after each epoch in `milestones`.
+def learning_rate(protocol: Protocol, epoch: int, done: float = 0.0) -> float:
+    """The rate of an epoch, counted from 1, of which the share `done` of its updates is over.
 
-    Rounded to 12 digits, so that 0.1 dropped by 0.1 is 0.01 and not 0.010000000000000002.
+    Multiplied by `gamma` after each epoch in `milestones`, or along half a cosine (mahler2020, section 6.1.2); a
+    warm-up leads to where that is at its end, as in the public code. Rounded to 12 digits, so that 0.1 dropped by 0.1
+    is 0.01 and not 0.010000000000000002.
     """
+    warmup, passed = protocol.warmup, epoch - 1 + done
+    if warmup is not None and passed < warmup.epochs:
+        top = _scheduled(protocol, warmup.epochs + 1, float(warmup.epochs))
+        return float(f"{warmup.start + (top - warmup.start) * passed / warmup.epochs:.12g}")
+    return float(f"{_scheduled(protocol, epoch, passed):.12g}")
+
+
+def _scheduled(protocol: Protocol, epoch: int, passed: float) -> float:
+    """The rate without warm-up in an epoch, when `passed` epochs are over."""
+    if protocol.cosine:
+        return protocol.learning_rate * 0.5 * (math.cos(math.pi * passed / protocol.epochs) + 1)
     drops = sum(milestone < epoch for milestone in protocol.milestones)
-    return float(f"{protocol.learning_rate * protocol.gamma**drops:.12g}")
+    return protocol.learning_rate * protocol.gamma**drops
 
 
 def better(new: Score, old: Score) -> bool:

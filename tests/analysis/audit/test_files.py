@@ -106,7 +106,7 @@ def test_a_percentage_that_need_not_be_a_share_is_said_not_to_be_judged(tmp_path
     [
         ('net,cost\na,"1.234,5"\nb,7.5\n', "'1.234,5'", 2),
         ("net;cost\na;7,5\nb;1,234.5\n", "'1,234.5'", 3),
-        ("net,cost\na,7.5\nb,1'234\n", '"1\'234"', 3),
+        ("net,cost\na,7.5\nb,1'23\n", '"1\'23"', 3),
     ],
 )
 def test_what_looks_like_a_number_and_is_not_read_is_said_in_one_line(
@@ -146,6 +146,11 @@ def test_a_total_that_is_none(tmp_path: Path) -> None:
 def test_totals_of_huge_numbers_are_told(tmp_path: Path) -> None:
     (one,) = found(tmp_path, "part,left,right,total\na,1e30,33,1e30\nb,1e30,2e30,1e30\n")
     assert "their sum is 3.00000000e30, printed 1e30" in one.computation
+
+
+def test_numbers_too_large_to_compute_with_are_not_judged(tmp_path: Path) -> None:
+    lines = [f"{n},{n}e98,{n + 3}e99,{n * (n + 3)}e{98 + 99}" for n in range(2, 9)]
+    assert found(tmp_path, "\n".join(["net,left,right,product", *lines])) == []
 
 
 def test_text_without_numbers_is_no_finding(tmp_path: Path) -> None:

@@ -8,7 +8,12 @@ def test_the_claims_of_the_slides_on_their_own_numbers() -> None:
     assert {"three-small-filters-cheaper", "weights-do-not-explode", "c3d-best-on-rgb", "two-stream-i3d-best"} <= (
         with_verdict("gavves-lecture5", "supported")
     )
-    assert with_verdict("gavves-lecture5", "cannot be judged") == {"full-pre-activation-best"}
+    assert with_verdict("gavves-lecture5", "cannot be judged") == {
+        "full-pre-activation-best",
+        "naive-inception-expensive",  # the slides print no number for these three; they are judged on ours
+        "resnext-block-costs-the-same",
+        "plain-gradients-vanish",
+    }
 
 
 def test_the_number_in_a_cell_of_words_counts() -> None:

@@ -239,3 +239,49 @@ def test_complexities_round_to_the_printed_multiples(lecture: Any, printed: Any)
     for row, text in compared.items():
         assert f"{round(nets[row]['complexity'])}x" == text
         assert nets[row]["complexity"] == nets[row]["multiply_adds"] / nets["ResNet-101 (1x64d)"]["multiply_adds"]
+
+
+# --- what the slides say in words ---
+
+
+def test_a_naive_inception_module_by_hand(lecture: Any) -> None:
+    module = lecture["inception"]["modules"]["3a"]
+    weights = 192 * 64 + 9 * 192 * 128 + 25 * 192 * 32
+    assert module["naive"]["parameters"] == weights and module["naive"]["multiply_adds"] == 28 * 28 * weights
+    assert module["naive"]["channels"] == 64 + 128 + 32 + 192
+    for name, found in lecture["inception"]["modules"].items():
+        row = lecture["googlenet"]["rows"][f"inception ({name})"]
+        assert found["with reductions"]["multiply_adds"] == row["multiply_adds"]
+        assert found["over"] > 2
+
+
+def test_the_blocks_of_resnext_by_hand(lecture: Any) -> None:
+    blocks = lecture["resnext"]["blocks"]
+    assert blocks["ResNet"]["parameters"] == 256 * 64 + 9 * 64 * 64 + 64 * 256
+    assert blocks["ResNeXt"]["parameters"] == 32 * (256 * 4 + 9 * 4 * 4 + 4 * 256)
+
+
+def test_deep_nets_have_their_depth_and_shortcuts_add_no_weights(lecture: Any) -> None:
+    for depth in facts.DEPTHS:
+        with torch.device("meta"):
+            net = facts.deep_net(depth, residual=True, normalised=True)
+        layers = [module for module in net.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+        assert len(layers) == depth
+        found = lecture["gradients"]["nets"]
+        assert found["plain"][str(depth)]["parameters"] == found["residual"][str(depth)]["parameters"]
+
+
+def test_a_shortcut_alone_passes_its_input_on() -> None:
+    block = facts.PlainBlock(4, 8, 2, residual=True, normalised=False)
+    nn.init.zeros_(block.second.weight)
+    x = torch.rand(2, 4, 6, 6)
+    y = block(x)
+    assert torch.equal(y[:, :4], x[:, :, ::2, ::2]) and not y[:, 4:].any()
+    block.residual = False
+    assert not block(x).any()
+
+
+def test_without_shortcuts_and_normalisation_the_gradient_vanishes_with_depth(lecture: Any) -> None:
+    found = lecture["gradients"]["nets"]
+    assert found["plain"]["56"]["first"] < found["plain"]["20"]["first"] - 10
+    assert found["plain, normalised"]["56"]["over_last"] > found["residual, normalised"]["56"]["over_last"] + 1

@@ -111,7 +111,10 @@ def test_parameters_and_what_follows_from_them(memory: dict[tuple[str, str], Any
     assert [source["pointer"] for source in counts["SlowFast"]["trace"]][1:] == ["/search"]
     per = {row: cell for (row, column), cell in memory.items() if column == "accuracy per parameter"}
     assert per["SlowFast"]["reproduced"]["printed"] == "1.345e-6"
-    assert per["SlowFast"]["verdict"] == "not exact" and "cut off" in per["SlowFast"]["reason"]
+    assert per["SlowFast"]["verdict"] == "exact"
+    assert (
+        "within the rounding of its printed parts, which leave 1.343894e-6 to 1.345579e-6" in per["SlowFast"]["reason"]
+    )
     assert per["R(2+1)D-152"]["reproduced"]["printed"] == "0.698e-6"
     assert per["R(2+1)D-152"]["verdict"] == "not exact" and "cut off" not in per["R(2+1)D-152"]["reason"]
     assert per["Non-Local R50"]["verdict"] == "not given"
@@ -169,12 +172,16 @@ def test_average_precision_is_read_where_somebody_measured_it(registry: Registry
     ours, other = found["SlowFast", "Validation mAP"], found["I3D", "Validation mAP"]
     assert (ours["verdict"], other["verdict"]) == ("not run", "not run")
     assert "name a checkpoint and a set" in ours["reason"] and "weights the document does not give" in other["reason"]
-    found = cells({"frame_map": {"mean": 0.282, "percent": 28.2}})
+    measured = {"mean": 0.282, "percent": 28.2, "of": "9 key frames of val.csv", "departs": None}
+    found = cells({"frame_map": measured})
     ours = found["SlowFast", "Validation mAP"]
     assert (ours["reproduced"]["value"], ours["kind"], ours["verdict"]) == (28.2, "trained", "cannot tell")
     assert "2.50 points below the published 30.7" in ours["reason"]
     assert ours["trace"] == [{"artifact": where, "pointer": "/frame_map/percent", "sha256": "0" * 64}]
+    assert ours["circumstances"] == "9 key frames of val.csv" and "network" not in ours["reproduced"]
     assert found["I3D", "Validation mAP"]["verdict"] == "not run"
+    ours = cells({"frame_map": {**measured, "departs": "labelled boxes"}})["SlowFast", "Validation mAP"]
+    assert ours["verdict"] == "not comparable" and ours["reason"].startswith("labelled boxes: ")
     with pytest.raises(CheckFailed, match="does not follow from its mean"):
         cells({"frame_map": {"mean": 0.28, "percent": 28.2}})
 

@@ -26,6 +26,7 @@ LARGEST = 20_000  # the largest set that is tried as an explanation
 COUNTED = 200_000  # the largest set whose prints are counted one by one
 NO_COUNT = re.compile(  # rows and columns whose numbers are no counts over the samples
     r"\b(?:mean|average|avg|median|macro|weighted|std|stdev|sd|sem|se|ci|deviation|variance|spread|interval|error bar|"
+    r"precision|f-?1|f-?[0-9.]+ ?score|f-?score|f-?measure|m?ap|auc|auroc|roc|m?iou|dice|kappa|mcc|bleu|map@\d+|"
     r"gain|improvement|difference|diff|change|delta|increase|decrease)s?\b|[±Δσ]",
     re.IGNORECASE,
 )

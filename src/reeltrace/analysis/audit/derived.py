@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from reeltrace.analysis.audit import exactness
 from reeltrace.analysis.audit.findings import Finding, apart, digits, finding
 from reeltrace.analysis.audit.values import Body, Printed, Sheet
-from reeltrace.analysis.expressions import Interval, combine
+from reeltrace.analysis.expressions import Interval, Sign, combine
 
 EXPECTED = 1e-3  # of false relations of a table: where more are expected, a relation is not believed
 LEAST = 3  # different cells in which a relation must hold
@@ -458,6 +458,14 @@ def _solved(relation: Relation) -> Relation:
 # --- what departs ---
 
 
+def _combined(sign: Sign, left: Interval, right: Interval) -> Interval | None:
+    """All values of `left sign right`; None where something may be divided by zero, or they are too large to judge."""
+    try:
+        return combine(sign, left, right)
+    except ValueError:
+        return None
+
+
 def _exactly(lines: Sequence[Line], relation: Relation, cell: int) -> tuple[Interval | None, list[Printed]]:
     """What a relation gives for one cell, with all that rounding leaves open, and the numbers that it rests on."""
     operands = [lines[i].cells[cell] for i in relation.operands]
@@ -474,23 +482,23 @@ def _exactly(lines: Sequence[Line], relation: Relation, cell: int) -> tuple[Inte
         if relation.kind == "rest":
             return (factor[0] - sum(e[1] for e in ends), factor[1] - sum(e[0] for e in ends)), numbers
         if relation.kind == "per":
-            return combine("/", factor, ends[0]), numbers
+            return _combined("/", factor, ends[0]), numbers
         if relation.kind in ("relative", "less"):
-            return combine("/" if relation.kind == "relative" else "-", ends[0], factor), numbers
-        return combine("*" if relation.kind == "times" else "/", ends[0], factor), numbers
+            return _combined("/" if relation.kind == "relative" else "-", ends[0], factor), numbers
+        return _combined("*" if relation.kind == "times" else "/", ends[0], factor), numbers
     hundred = Fraction(100), Fraction(100)
     if relation.kind in ("sum", "mean", "run", "mean of a run"):
         low, high = sum(e[0] for e in ends), sum(e[1] for e in ends)
         count = len(ends) if relation.kind in ("mean", "mean of a run") else 1
         return (Fraction(low) / count, Fraction(high) / count), numbers
     if relation.kind == "gain":
-        quotient = combine("/", ends[0], ends[1])
+        quotient = _combined("/", ends[0], ends[1])
         return (100 * quotient[0] - 100, 100 * quotient[1] - 100) if quotient else None, numbers
     if relation.kind in ("quotient", "percentage"):
-        quotient = combine("/", ends[0], ends[1])
-        return (combine("*", quotient, hundred) if quotient and relation.kind == "percentage" else quotient), numbers
-    product = combine("*", ends[0], ends[1])
-    return combine("/", product, hundred) if product and relation.kind == "percent" else product, numbers
+        quotient = _combined("/", ends[0], ends[1])
+        return (_combined("*", quotient, hundred) if quotient and relation.kind == "percentage" else quotient), numbers
+    product = _combined("*", ends[0], ends[1])
+    return _combined("/", product, hundred) if product and relation.kind == "percent" else product, numbers
 
 
 def _given(lines: Sequence[Line], relation: Relation) -> list[tuple[Printed, Interval]]:

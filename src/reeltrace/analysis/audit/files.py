@@ -1,4 +1,4 @@
-"""Table files of any origin -> numbers to audit: comma, semicolon and tab separated, and YAML as in `published.yaml`.
+"""Table files of any origin -> numbers to audit: separated, Markdown, LaTeX, and YAML as in `published.yaml`.
 
 What a file holds is text and stays text: names are shown and looked up, never run. Whatever cannot be read is said in
 one line, with the place.
@@ -6,18 +6,18 @@ one line, with the place.
 
 from __future__ import annotations
 
-import csv
-import io
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
+from reeltrace.analysis.audit.layouts import bare, lay_out, names_of
 from reeltrace.analysis.audit.values import Body, Printed, Sheet, TestSize, of_document
 from reeltrace.analysis.published import Document, Transcription, read_yaml
-from reeltrace.artifacts.files import reason_of
+from reeltrace.artifacts.files import read_whole, reason_of
 from reeltrace.errors import UserError, known_names, short
 from reeltrace.kinds.rounding import decimals_of
 
@@ -25,8 +25,10 @@ BYTES = 10_000_000
 CELLS = 200_000
 DIGITS = 40
 SHOWN = 3  # cells that were not read and are named
+STDIN = Path("-")  # stands for what is piped in
 LARGEST = 10**9  # of a test set
-MISSING = frozenset(("", "-", "--", "–", "—", "−", "?", "na", "n/a", "n.a.", "nan", "none", "null"))
+MISSING = frozenset(("", "-", "--", "---", "–", "—", "−", "?", "/", "x", "na", "n/a", "n.a.", "n.s.", "none", "null"))
+ENDLESS = frozenset(("nan", "inf", "-inf", "+inf", "infinity", "-infinity", "∞", "-∞"))  # numbers that are none
 SHARE = re.compile(r"%|percent|\bacc(?:uracy)?\b|\btop[- ]?[0-9]+\b|\berror rate\b", re.IGNORECASE)
 NO_SHARE = re.compile(r"gain|improve|increase|decrease|change|diff|delta|Δ|points", re.IGNORECASE)
 COUNTED = re.compile(r"#.*|n|counts?|total|samples|size|support|videos|images|clips|params?|parameters", re.IGNORECASE)
@@ -35,9 +37,12 @@ NUMERIC = re.compile(r"[<>~≈≤≥]?\s*[+-]?[.,]?\d[\d.,' \u00a0\u202f]*%?")  
 SIZES = re.compile(r"n|n[_ ]test|samples|size|test size|support|#? ?(?:videos|images|clips|samples)", re.IGNORECASE)
 _CELL = re.compile(
     r"(?P<bound>[<>~≈≤≥]\s*)?(?P<sign>[+-])?(?P<number>\d[\d.,]*)(?P<exponent>[eE][+-]?\d{1,2})?\s*(?P<percent>%)?"
-    r"(?P<spread>\s*(?:±|\+/-|\+-)\s*\d[\d.,]*\s*%?|\s*\(\d[\d.,]*\))?\s*(?P<unit>[A-Za-zµ°/²³]*)"
+    r"(?P<spread>\s*(?:±|\+/-|\+-)\s*\d[\d.,]*\s*%?|\s*\([±+-]?\s*\d[\d.,]*\s*%?\)|\s*\[[^\]]*\])?"
+    r"\s*(?P<unit>[A-Za-zµ°/²³]*)"
 )
-_TIMES = {"K": 3, "k": 3, "M": 6}
+_TIMES = {"K": 3, "k": 3, "M": 6, "G": 9}
+_BEGUN = re.compile(r"[<>~≈≤≥(\[+−-]*\s*[.,]?\d")  # a text that begins as a number does
+_DECIMAL_COMMA = re.compile(r"[<>~≈≤≥]?\s*[+-]?(?:\d+|\d{1,3}(?:\.\d{3})+),\d+\s*%?(?:\s*±.*)?")
 
 
 @dataclass(frozen=True)
@@ -76,15 +81,16 @@ def _size(text: str) -> int | str:
 
 
 def read(path: Path, sizes: Sizes) -> Body:
-    """The numbers of a file. Raises `UserError` with the place in it and what was expected."""
+    """The numbers of a file, or for `-` of what is piped in.
+
+    Raises `UserError` with the place and what was expected.
+    """
     if path.suffix.lower() in (".yaml", ".yml"):
         return _yaml(path, sizes)
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: {reason_of(error)}; name a table file that can be read") from None
+    raw = _piped() if path == STDIN else _whole(path)
+    path = Path("stdin") if path == STDIN else path
     if len(raw) > BYTES:
-        raise UserError(f"{path}: {len(raw):,} bytes; at most {BYTES:,} are read: split the table")
+        raise UserError(f"{path}: more than {BYTES:,} bytes; split the table")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -92,6 +98,34 @@ def read(path: Path, sizes: Sizes) -> Body:
     if "\0" in text:
         raise UserError(f"{path}: holds zero bytes; expected a table as text")
     return _Reader(path, text, sizes).body()
+
+
+def read_all(paths: Sequence[Path], sizes: Sizes) -> dict[str, tuple[Path, Body]]:
+    """The numbers of several files, by the names under which findings speak of them. Raises `UserError` as `read`."""
+    found: dict[str, tuple[Path, Body]] = {}
+    for path in paths:
+        body = read(path, sizes)
+        if body.document in found:
+            raise UserError(f"{path}: {found[body.document][0]} has the same name; rename one, or audit them apart")
+        found[body.document] = path, body
+    return found
+
+
+def _piped() -> bytes:
+    """What is piped in, no more than one byte above what is read."""
+    if sys.stdin is None or sys.stdin.isatty():
+        raise UserError("-: nothing is piped in; as in: cat table.csv | reeltrace audit -")
+    return sys.stdin.buffer.read(BYTES + 1)
+
+
+def _whole(path: Path) -> bytes:
+    """All of a file. A pipe or a device in its place would never end."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise UserError(f"{path}: a pipe or a device, no file; pipe it in, as in: reeltrace audit - < {path}")
+    try:
+        return read_whole(path, BYTES)
+    except OSError as error:
+        raise UserError(f"{path}: {reason_of(error)}; name a table file that can be read") from None
 
 
 def _yaml(path: Path, sizes: Sizes) -> Body:
@@ -113,25 +147,14 @@ class _Reader:
 
     def __init__(self, path: Path, text: str, sizes: Sizes) -> None:
         self._path, self._sizes = path, sizes
-        first = text.lstrip().partition("\n")[0]
-        self._separator = max(("\t", ";", ","), key=first.count) if path.suffix.lower() != ".tsv" else "\t"
-        self._lines = self._split(text)
-        self._notes: list[str] = []
-
-    def _split(self, text: str) -> list[tuple[int, list[str]]]:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=self._separator, strict=True)
-        lines = []
-        try:
-            for cells in reader:
-                if any(cell.strip() for cell in cells):
-                    lines.append((reader.line_num, [cell.strip() for cell in cells]))
-        except csv.Error as error:
-            raise UserError(f"{self._path}: line {reader.line_num}: {error}; correct the line") from None
-        if not lines:
-            raise UserError(f"{self._path}: holds nothing; expected a table with a line of names above")
-        if sum(len(cells) for _, cells in lines) > CELLS:
-            raise UserError(f"{self._path}: more than {CELLS:,} cells; split the table")
-        return lines
+        laid = lay_out(str(path), text, path.suffix.lower() == ".tsv")
+        if sum(len(cells) for _, cells in laid.lines) > CELLS:
+            raise UserError(f"{path}: more than {CELLS:,} cells; split the table")
+        self._separator, self._lines = laid.separator, laid.lines
+        self._notes = [f"{path.name}: {note}" for note in laid.notes]
+        self._comma = laid.separator == ";" and any(
+            _DECIMAL_COMMA.fullmatch(cell) for _, cells in laid.lines for cell in cells
+        )
 
     def body(self) -> Body:
         """The table with what each of its numbers is."""
@@ -146,21 +169,26 @@ class _Reader:
         kept = tuple(name for name in names if any((row, name) in cells for row in rows))
         sheet = Sheet(self._path.name, sheet_name, self._path.name, tuple(rows), kept, cells)
         known = tuple(dict.fromkeys(tests.values()))
-        return Body(self._path.name, {sheet_name: sheet}, tests=known, notes=tuple(self._notes))
+        return Body(self._path.name, {sheet_name: sheet}, tests=known, notes=tuple(self._notes), read=_told(sheet))
 
     def _shape(self) -> tuple[list[str], dict[str, list[str]]]:
         """The names of the columns, and by the names of rows their cells; what has no name gets its number."""
-        (_, head), *rest = self._lines
+        head, count = names_of(self._lines, lambda cell: self._number(cell, 1, "") is not None)
+        rest = self._lines[count:]
+        if count > 1:
+            self._notes.append(f"{self._path.name}: lines {self._lines[0][0]} to {self._lines[count - 1][0]} are names")
         named = any(self._number(cell, 1, "") is None for cell in head)
         if not named:
             head, rest = [""] * len(head), self._lines
         while head and not head[-1] and all(len(cells) < len(head) or not cells[len(head) - 1] for _, cells in rest):
             head = head[:-1]
         for line, cells in rest:
+            if sum(map(bool, cells)) == 1 and cells[0]:
+                cells += [""] * (len(head) - len(cells))  # a heading between rows, or a remark below them
             if len(cells) < len(head) or any(cells[len(head) :]):
                 raise UserError(
                     f"{self._path}: line {line}: {len(cells)} cells, the names above are {len(head)}; "
-                    f"give every line as many, separated by {self._separator!r}"
+                    f"give every line as many, separated by {self._separator!r}, and quote cells that hold one"
                 )
         labelled = bool(rest) and (
             (named and not head[0])
@@ -169,7 +197,10 @@ class _Reader:
         start = 1 if labelled else 0
         names = _each_once([name or f"column {i}" for i, name in enumerate(head[start:], start=start + 1)])
         if not names or not rest:
-            raise UserError(f"{self._path}: no cells; expected a line of names above, and lines with numbers")
+            raise UserError(
+                f"{self._path}: no cells beside the names of rows, separated by {self._separator!r}; expected a line "
+                "of names above, and lines with numbers"
+            )
         labels = [cells[0] if labelled and cells[0] else f"row {i}" for i, (_, cells) in enumerate(rest, start=1)]
         rows = dict(zip(_each_once(labels), ([*cells[start : len(head)]] for _, cells in rest), strict=True))
         self._at = dict(zip(rows, (line for line, _ in rest), strict=True))
@@ -181,25 +212,43 @@ class _Reader:
         found: dict[tuple[str, str], Printed] = {}
         unread: list[str] = []
         for place, name in enumerate(names):
-            for row, cells in rows.items():
-                number = self._number(cells[place], self._at[row], name)
+            texts = {row: cells[place] for row, cells in rows.items() if cells[place].lower() not in MISSING}
+            for row, text in texts.items():
+                number = self._number(text, self._at[row], name)
                 if number is not None:
                     found[row, name] = replace(number, row=row, column=name)
-                elif NUMERIC.fullmatch(cells[place].replace("−", "-")):
-                    unread.append(f"{short(cells[place])} (line {self._at[row]}, column {short(name)})")
+            unread += self._unread(name, texts, {row for row, column in found if column == name})
         if unread:
             more = f" and {len(unread) - SHOWN} more" if len(unread) > SHOWN else ""
             point = "comma or point" if self._separator == ";" else "point"
             self._notes.append(
                 f"{self._path.name}: looks like numbers and was not read: {', '.join(unread[:SHOWN])}{more}; "
-                f"a decimal {point} is read here, and between thousands the other sign of the two"
+                f"a decimal {point} is read here, and between thousands the other sign of the two or a space"
             )
+        if not found:
+            self._notes.append(f"{self._path.name}: holds no number that is read")
         whole = {key: n for key, n in found.items() if n.step >= 1 or n.step == 0}
         all_whole = len(whole) == len(found)
         for name in names:
             column = {key: n for key, n in found.items() if key[1] == name}
             found.update(self._marked(name, column, all_whole))
         return found
+
+    def _unread(self, name: str, texts: Mapping[str, str], known: set[str]) -> list[str]:
+        """Cells of a column that look like numbers and are none; a column without any number gets a note of its own."""
+        others = {row: text for row, text in texts.items() if row not in known}
+        if others and not known:
+            shown = list(dict.fromkeys(others.values()))
+            begun = sum(_BEGUN.match(text) is not None for text in shown)
+            if all(text.lower() in ENDLESS for text in shown) or 2 * begun > len(shown):
+                few = ", ".join(map(short, shown[:SHOWN])) + (", ..." if len(shown) > SHOWN else "")
+                self._notes.append(f"{self._path.name}: column {short(name)} holds no number that is read: {few}")
+                return []
+        return [
+            f"{short(text)} (line {self._at[row]}, column {short(name)})"
+            for row, text in others.items()
+            if text.lower() in ENDLESS or (_BEGUN.match(text) if known else NUMERIC.fullmatch(text.replace("−", "-")))
+        ]
 
     def _marked(
         self, name: str, column: Mapping[tuple[str, str], Printed], all_whole: bool
@@ -297,10 +346,11 @@ class _Reader:
         """A cell as a number; None where it is none. Raises `UserError` for one of more digits than are read."""
         if text.lower() in MISSING:
             return None
+        printed, text = text, bare(text)
         if sum(c.isdigit() for c in text) > DIGITS and re.fullmatch(r"[\d.,\s+-]+%?", text):
             where = f"line {line}" + (f", column {column!r}" if column else "")
             raise UserError(f"{self._path}: {where}: a number of more than {DIGITS} digits; shorten it")
-        match = _CELL.fullmatch(text.replace("−", "-"))
+        match = _CELL.fullmatch(text)
         if match is None or len(match["number"]) > DIGITS:
             return None
         plain = self._plain(match["number"])
@@ -313,16 +363,28 @@ class _Reader:
         step = scale / 10 ** decimals_of(plain)
         exact = match["bound"] is None and match["spread"] is None
         return Printed(
-            self._path.name, text, f"line {line}", unit, value, step, table=self._path.stem, exact_print=exact
+            self._path.name, printed, f"line {line}", unit, value, step, table=self._path.stem, exact_print=exact
         )
 
     def _plain(self, text: str) -> str | None:
         """Digits and a decimal point: `1,234.5`, and where semicolons separate `1.234,5`, are 1234.5."""
-        point, group = (",", ".") if self._separator == ";" and "," in text else (".", ",")
+        point, group = (",", ".") if self._comma else (".", ",")
         grouped = re.fullmatch(rf"\d{{1,3}}(?:\{group}\d{{3}})+(?:\{point}\d+)?", text)
         if not grouped and not re.fullmatch(rf"\d+(?:\{point}\d+)?", text):
             return None
         return text.replace(group, "").replace(point, ".")
+
+
+def _told(sheet: Sheet) -> str:
+    """What was read, for who wants to know whether all of it was."""
+    rows, columns = {n.row for n in sheet}, {n.column for n in sheet}
+    shares = list(dict.fromkeys(n.column for n in sheet if n.whole is not None))
+    sized = {n.column for n in sheet if n.test is not None}
+    named = ", ".join(short(name) + ("" if name in sized else " (of how many, --n says)") for name in shares)
+    return (
+        f"{sheet.document}: {len(sheet.cells)} numbers in {len(rows)} rows and {len(columns)} columns"
+        f"; shares: {named or 'none, --percent names columns of them'}"
+    )
 
 
 def _as_share(number: Printed, whole: int | None) -> Printed:

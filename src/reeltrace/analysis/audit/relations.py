@@ -147,6 +147,15 @@ def load(document: str, library: Library, root: Path = Path()) -> Declared:
     return declared
 
 
+def read(path: Path, document: str, library: Library) -> Declared:
+    """What a file anywhere declares of a table that is none of this project's. Raises `UserError` as `load` does."""
+    if not path.is_file():
+        raise UserError(f"{path}: no file; name one as documents/<key>/{FILE} are, see docs/audit.md")
+    declared = read_yaml(Path(path.name), Declared, path.parent)
+    check(declared, document, library, str(path))
+    return declared
+
+
 def check(declared: Declared, document: str, library: Library, where: str) -> None:
     """Raises `UserError` where two ids are the same, or an expression names what does not exist or prints no number.
 

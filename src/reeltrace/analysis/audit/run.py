@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,13 @@ from reeltrace.registry.texts import parse_yaml, read_text
 
 @dataclass(frozen=True)
 class Audit:
-    """What was found, and how much was searched for derived numbers."""
+    """What was found, how much was searched for derived numbers, and what was read of foreign files."""
 
     findings: tuple[Finding, ...]
     tried: int
     expected: float
     limits: tuple[str, ...]
+    read: tuple[str, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -59,7 +60,16 @@ def audit(
         found += [f for f in each if f.detector != "derived" or f.id.partition("/derived/")[2] not in told]
     found += relations.judge((declared or {}).items(), library)
     limits = (*(note for body in library.bodies.values() for note in body.notes), *tally.limits)
-    return Audit(tuple(in_order(found, library.bodies)), tally.tried, tally.expected, limits)
+    read = tuple(body.read for body in library.bodies.values() if body.read)
+    return Audit(tuple(in_order(found, library.bodies)), tally.tried, tally.expected, limits, read)
+
+
+def of_tables(bodies: Sequence[Body], declared: Path | None = None) -> Audit:
+    """The audit of tables of any origin; `declared` is a file with relations of the first. Raises `UserError`."""
+    if declared is None:
+        return audit(bodies)
+    first = bodies[0].document
+    return audit(bodies, {first: relations.read(declared, first, Library(bodies))})
 
 
 def of_documents(documents: Iterable[str], root: Path = Path(), tables: Iterable[Mapping[str, Any]] = ()) -> Audit:

@@ -69,6 +69,8 @@ def _judge(sheet: Sheet, number: Printed, others: Sequence[Printed], what: What)
     mean = total[0] / len(ends), total[1] / len(ends)
     if apart(total if what == "total" else mean, number) is None:
         return None
+    if what == "mean" and number.whole is None and apart(total, number) is None:
+        return None  # below columns of means, one of counts has its sum
     low, high = number.bounds
     within = min(o.value for o in others) <= high and low <= max(o.value for o in others)
     if number.whole is not None and what == "total":

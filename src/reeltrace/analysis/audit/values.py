@@ -10,9 +10,8 @@ from fractions import Fraction
 from reeltrace.analysis import prose, published
 from reeltrace.analysis.expressions import ALL, Interval, Reference
 from reeltrace.kinds.rounding import decimals_of
-from reeltrace.kinds.unit import UNITS
+from reeltrace.kinds.unit import EXACT, UNITS
 
-EXACT = ("count", "words", "fraction")  # units whose numbers are printed whole
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:e[+-]?\d{1,2})?")
 
 
@@ -102,7 +101,7 @@ class Sheet:
 class Body:
     """The tables of one document and the located numbers of its prose.
 
-    `tests` are all its test sets, `notes` what was not read of it or not judged.
+    `tests` are all its test sets, `notes` what was not read of it or not judged, `read` what was, of a foreign file.
     """
 
     document: str
@@ -111,6 +110,7 @@ class Body:
     tests: tuple[TestSize, ...] = ()
     transcription: published.Document | None = None
     notes: tuple[str, ...] = ()
+    read: str = ""
 
     def numbers(self) -> Iterator[Printed]:
         """All of them."""

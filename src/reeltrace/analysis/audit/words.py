@@ -16,6 +16,7 @@ def lines(audit: Audit) -> list[str]:
         said.append(f"    {finding.computation}")
         if finding.innocent:
             said.append(f"    unless: {'; '.join(finding.innocent)}")
+    said += [f"read: {what}" for what in audit.read]
     said += [f"limit: {limit}" for limit in audit.limits]
     counted = ", ".join(f"{count} {severity}" for severity, count in audit.counts.items())
     said.append(
@@ -30,5 +31,6 @@ def as_json(audit: Audit) -> dict[str, Any]:
     return {
         "findings": [finding.model_dump(mode="json") for finding in audit.findings],
         "counts": {severity: audit.counts[severity] for severity in SEVERITIES},
+        "read": list(audit.read),
         "searched": {"tried": audit.tried, "expected_by_chance": audit.expected, "limits": list(audit.limits)},
     }

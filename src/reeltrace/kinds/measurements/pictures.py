@@ -105,6 +105,11 @@ def _figures(asked: PicturesMeasurement) -> Iterable[str]:
     return asked.figures
 
 
+def _no_runs(asked: Any) -> Iterable[str]:
+    """Of pictures whose weights are no run's."""
+    return ()
+
+
 def _words(asked: Mapping[str, Any]) -> dict[str, str]:
     return {
         "network": f"{asked['network']}, view {asked['view']}",
@@ -115,7 +120,7 @@ def _words(asked: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _check(folder: Path, asked: Mapping[str, Any], metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def check_pictures(folder: Path, asked: Mapping[str, Any], metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Each picture is the one that the measurement describes."""
     for figure in metrics["figures"]:
         for picture in figure["pictures"]:
@@ -146,7 +151,12 @@ KIND = MeasurementKind(
     resources=one_processor,
     weight=2,
     words=_words,
-    check=_check,
+    check=check_pictures,
     beside=None,
-    draws=Drawing(wanted=_wanted, figures=_figures, describe="reeltrace.report.layer_pictures:describe_pictures"),
+    draws=Drawing(
+        wanted=_wanted,
+        figures=_figures,
+        runs=_no_runs,
+        describe="reeltrace.report.layer_pictures:describe_pictures",
+    ),
 )

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from reeltrace.artifacts.formats import METRICS
 from reeltrace.artifacts.video_guesses import GUESSES, counted
 from reeltrace.kinds.measurement import ONE_PROCESSOR, Entry, MeasurementKind, Resources, no_bound, no_names
+from reeltrace.kinds.network import NETWORKS
 from reeltrace.registry.fields import Name, Strict
 from reeltrace.registry.measurements import GivenFile
 
@@ -59,6 +60,11 @@ def _files(asked: RecognitionMeasurement) -> Iterator[tuple[str, str]]:
                 yield path, f"sets.{name}.{key}"
 
 
+def _builds(asked: RecognitionMeasurement) -> Iterable[str]:
+    """Which network a checkpoint is of, only the checkpoint tells."""
+    return NETWORKS.all() if _run(asked) else ()
+
+
 def _resources(asked: RecognitionMeasurement) -> Resources:
     return Resources(threads=asked.threads, gpus=int(asked.device != "cpu")) if _run(asked) else ONE_PROCESSOR
 
@@ -92,7 +98,7 @@ KIND = MeasurementKind(
     observes=True,  # of videos that only the user has: nothing makes it again to compare
     offers=None,
     speaks_of=None,
-    builds=None,
+    builds=_builds,
     names=no_names,
     files=_files,
     least=no_bound,
