@@ -260,6 +260,15 @@ def test_a_video_is_recognised_annotated_and_drawn(tmp_path: Path, video: Path, 
     assert len(set(numbers)) == 6 and numbers == sorted(numbers) and max(numbers) < 20
 
 
+def test_a_video_of_which_something_is_missing_is_said_to_be_so(
+    video: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    header = replace(read_header(video), careful="18 of its 20 frames are there")
+    monkeypatch.setattr(command, "open_video", lambda path: header)
+    lines = list(recognise_lines(asked(video, checkpoint=checkpoint, views="1x1")))
+    assert lines[1] == "  note: 18 of its 20 frames are there" and len(lines) == 7
+
+
 def test_a_figure_of_svg_has_its_words_as_text(tmp_path: Path, video: Path) -> None:
     said = [Said("<sit>", 0.75), Said("run", 0.25)]
     for seed in (1, 1, 2):

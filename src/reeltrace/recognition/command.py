@@ -97,6 +97,8 @@ def recognise_lines(asked: Asked, tell: Callable[[str], None] = lambda line: Non
     found = recognise(asked.path, loaded, streams, views)
     said = [Said(labels[number], float(found[number])) for number in best(found)]
     yield f"{asked.path}: {views} views, {_nets(asked, loaded)}"
+    if header.careful or header.damage:
+        yield f"  note: {header.damage or header.careful}"
     for line in said:
         yield f"  {100 * (line.share or 0):5.1f} %  {line.words}"
     if asked.output is not None:
