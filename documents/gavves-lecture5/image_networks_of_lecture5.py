@@ -200,7 +200,7 @@ def inception_facts() -> Facts:
                 "multiply_adds": count_multiply_adds(net, (1, channels, side, side)).total,
             }
         over = kinds["naive"]["multiply_adds"] / kinds["with reductions"]["multiply_adds"]
-        modules[name] = {**kinds, "over": over}
+        modules[f"inception ({name})"] = {**kinds, "over": over}
         channels = kinds["with reductions"]["channels"]
     return {"modules": modules}
 

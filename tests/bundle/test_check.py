@@ -363,6 +363,15 @@ def test_links_are_named_among_the_results_alone(copied: Project) -> None:
     assert linked == ["results/quick/measure", f"results/quick/train/{run_.name}/metrics.json"]
 
 
+def test_what_lies_below_a_folder_is_found_and_nothing_beside_it() -> None:
+    files = check.Files()
+    for name in ("a/b", "a/b/c", "a/b/d/e", "a/b0", "a/b-", "a/b.x", "a/bc/d", "a/b/\u00e9", "b/b/c"):
+        files.sizes[name] = 1
+    assert files.below("a/b/") == ["a/b/c", "a/b/d/e", "a/b/\u00e9"]
+    files.sizes["a/b/0"] = 1
+    assert files.below("a/b/") == ["a/b/0", "a/b/c", "a/b/d/e", "a/b/\u00e9"] and files.below("c/") == []
+
+
 def test_a_file_that_grows_and_a_zip_that_says_too_much_are_not_read_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

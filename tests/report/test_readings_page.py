@@ -52,11 +52,21 @@ def test_every_number_under_a_reading_leads_to_its_place(project: Project, conte
     assert "results/quick/reading/nobody2024" in {a["path"] for a in content["artifacts"].values()}
 
 
-def test_the_number_nearest_to_the_print_is_named_once_per_column(content: Any, page: str) -> None:
-    beside = {cell["of"] for reading in content["readings"] for cell in reading["cells"]}
+def test_the_numbers_nearest_to_the_print_are_named(content: Any, page: str) -> None:
+    under = [cell for reading in content["readings"] for cell in reading["cells"]]
+    beside = {cell["of"] for cell in under}
     printed = [c for c in content["cells"] if c["id"] in beside and c["published"]["printed"] is not None]
     assert 0 < len(printed) < len(beside)
-    assert page.count('class="nearest"') == len(printed) == page.count(" nearest</td>")
+    nearest = []
+    for cell in printed:
+        every = {c["id"]: c["value"] for c in under if c["of"] == cell["id"]} | {
+            cell["id"]: cell["reproduced"]["value"]
+        }
+        away = {name: abs(value - cell["published"]["value"]) for name, value in every.items()}
+        nearest += [name for name, distance in away.items() if distance == min(away.values())]
+    named = re.findall(r'<td class="nearest"><a class="num" href="[^"]*" data-trace="([^"]*)">', page)
+    assert sorted(named) == sorted(nearest)
+    assert page.count(" nearest</td>") == len(nearest)
 
 
 def test_without_readings_the_page_has_no_such_section(finished: Project) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ast
 import base64
+import bisect
 import hashlib
 import io
 import json
@@ -54,6 +55,14 @@ class Files:
         self.sizes: dict[str, int] = {}
         self.odd: dict[str, str] = {}
         self._hashes: dict[str, str] = {}
+        self._names: list[str] = []
+
+    def below(self, folder: str) -> list[str]:
+        """The files that can be read below a folder, whose name ends with a slash, in their order."""
+        if len(self._names) != len(self.sizes):
+            self._names = sorted(self.sizes)
+        start, stop = (bisect.bisect_left(self._names, name) for name in (folder, folder[:-1] + "0"))  # it follows "/"
+        return self._names[start:stop]
 
     def pieces(self, name: str) -> Iterator[bytes]:
         """The bytes of a file in pieces."""
@@ -288,12 +297,11 @@ def _artifact(files: Files, base: str, name: str, known: set[str], left_out: set
             found.guard(where, lambda w=where, e=entry, i=inside: _tree(files, w, e, i, found))  # type: ignore[misc]
         else:
             found.guard(where, lambda w=where, e=entry: _file(files, w, e, found))  # type: ignore[misc]
-    for file in sorted(files.sizes):
-        if file.startswith(folder):
-            inner = file[len(folder) :]
-            top = inner.split("/")[0] + ("/" if "/" in inner else "")
-            if top not in expected and top not in (MANIFEST, RECEIPT, "scratch/"):
-                found.say(file, "is in no manifest")
+    for file in files.below(folder):
+        inner = file[len(folder) :]
+        top = inner.split("/")[0] + ("/" if "/" in inner else "")
+        if top not in expected and top not in (MANIFEST, RECEIPT, "scratch/"):
+            found.say(file, "is in no manifest")
     if PREDICTIONS in outputs and METRICS in outputs and folder + PREDICTIONS in files.sizes:
         found.guard(folder + METRICS, lambda: check_scores(files, folder, found))
     if not isinstance(files.json(folder + RECEIPT), dict):
@@ -320,8 +328,7 @@ def _file(files: Files, where: str, entry: dict[str, Any], found: Findings) -> N
 
 def tree(files: Files, folder: str) -> list[str]:
     """The files below a folder in the order in which its hash has them."""
-    inside = [n for n in files.sizes if n.startswith(folder)]
-    inside = [n for n in inside if not any(part.startswith(".") for part in n[len(folder) :].split("/"))]
+    inside = [n for n in files.below(folder) if not any(part.startswith(".") for part in n[len(folder) :].split("/"))]
     return sorted(inside, key=lambda n: n.split("/"))
 
 

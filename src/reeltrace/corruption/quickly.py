@@ -64,18 +64,19 @@ class _Opened:
             self._seen.remove(seen)
 
 
-PLACES = ("marked_on", "outcomes_on", "unpacked")  # of check.py: what it reads from a page, dearest of all
+# Of check.py what it reads from a page and from predictions, dearest of all, and how much of each is remembered.
+PLACES = {"marked_on": KEPT, "outcomes_on": KEPT, "unpacked": KEPT, "arrays": 500}
 
 
 class Beside:
     """What check.py finds in the results of the project in the working folder, in this process.
 
-    What it reads from a page is remembered by the page's text.
+    What it reads from a page and from predictions is remembered by their bytes.
     """
 
     def __init__(self, scale: str) -> None:
         self.folder = Path("results", scale)
-        self._read = {name: lru_cache(KEPT)(getattr(check, name)) for name in PLACES}
+        self._read = {name: lru_cache(most)(getattr(check, name)) for name, most in PLACES.items()}
 
     def problems(self, key: str | None) -> list[Problem]:
         """Every problem that check.py prints; that it stops is one too."""

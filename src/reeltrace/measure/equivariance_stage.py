@@ -32,6 +32,7 @@ def run(spec: MeasureSpec, inputs: Mapping[str, Path], work: Path) -> dict[str, 
     """Write `metrics.json`: per net and size the error under each element of its group, and the largest. Needs no
     inputs."""
     asked = cast("EquivarianceMeasurement", spec.measurement)
+    torch.set_num_threads(1)  # sums depend on how many there are
     how = {"asked": "float32", "precision": "float32", "device": "cpu", "gpu": None}
     arithmetic = {**how, "processor": processor.describe()}
     write_json(

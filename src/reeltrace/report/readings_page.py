@@ -152,14 +152,15 @@ def view(
     }
 
 
-def _nearest(identity: str, readings: Sequence[Mapping[str, Any]], cell: Mapping[str, Any]) -> str:
-    """The number that lies nearest to the print, as chosen or under a reading; "" where there is no print."""
+def _nearest(identity: str, readings: Sequence[Mapping[str, Any]], cell: Mapping[str, Any]) -> tuple[str, ...]:
+    """The numbers that lie nearest to the print, as chosen or under a reading; none where there is no print."""
     theirs = cell["published"]["value"]
     if not isinstance(theirs, int | float):
-        return ""
+        return ()
     every = {identity: cell["reproduced"]["value"]}
     every |= {each["id"]: each["value"] for read in readings for each in read["cells"] if each["of"] == identity}
-    return min(every, key=lambda name: abs(every[name] - theirs))
+    least = min(abs(value - theirs) for value in every.values())
+    return tuple(name for name, value in every.items() if abs(value - theirs) == least)
 
 
 def _quantity(
