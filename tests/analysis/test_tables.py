@@ -10,7 +10,7 @@ import pytest
 from analysis.fabricated import Project, score
 from invented import edited
 from reeltrace.analysis import stage
-from reeltrace.analysis.accuracies import accuracy, of_clips, scientific
+from reeltrace.analysis.accuracies import accuracy, of_clips
 from reeltrace.analysis.intervals import wilson
 from reeltrace.analysis.published import load
 from reeltrace.analysis.sources import Source
@@ -19,6 +19,7 @@ from reeltrace.artifacts.files import sha256_file
 from reeltrace.artifacts.json_values import read_json
 from reeltrace.artifacts.pointers import pointer
 from reeltrace.errors import CheckFailed, UserError
+from reeltrace.kinds.rounding import scientific
 from reeltrace.kinds.table import CellSource
 from reeltrace.kinds.tables.accuracy import AccuracyTable
 from reeltrace.registry.params import Override

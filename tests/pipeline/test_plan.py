@@ -368,7 +368,7 @@ def test_a_changed_behaviour_changes_the_code_of_the_stages_that_call_it(
         ("kinds/tables/structure.py", ["structure"], True),
         ("kinds/tables/video_accuracy.py", ["video-accuracy"], True),
         ("analysis/layers.py", ["structure"], False),
-        ("analysis/beside.py", ["measured"], False),
+        ("analysis/beside.py", ["measured", "accuracy", "video-accuracy"], False),
         ("analysis/accuracies.py", ["accuracy", "video-accuracy"], False),
         ("report/charts.py", [], True),
     ],

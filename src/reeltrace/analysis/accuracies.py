@@ -19,7 +19,7 @@ from reeltrace.analysis.sources import Source, get, read_score, source_of
 from reeltrace.analysis.verdicts import Circumstances, Ours, judge_share
 from reeltrace.artifacts.pointers import pointer_to
 from reeltrace.artifacts.runs import on_test
-from reeltrace.kinds.rounding import printed
+from reeltrace.kinds.rounding import printed, scientific
 from reeltrace.kinds.table import CellSource, TableEntry, cell_sources
 
 if TYPE_CHECKING:
@@ -222,13 +222,3 @@ def _equivariance(
             }
         entries.append(entry)
     return entries
-
-
-def scientific(value: float) -> str:
-    """Three significant digits: `0.731` in plain notation down to a thousandth, `2.14e-7` below."""
-    if value == 0:
-        return "0"
-    if value >= 1e-3:
-        return f"{value:.3f}" if value < 100 else f"{value:.0f}"
-    mantissa, exponent = f"{value:.2e}".split("e")
-    return f"{mantissa}e{int(exponent)}"

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from reeltrace.analysis.accuracies import scientific
 from reeltrace.analysis.quantities import describe_device, format_quantity
 from reeltrace.analysis.sources import Source, get
 from reeltrace.artifacts.pointers import escape_pointer, pointer_to
 from reeltrace.kinds.measurements.equivariance import net_words, size_words
+from reeltrace.kinds.rounding import scientific
 
 GIGA = 10**9
 

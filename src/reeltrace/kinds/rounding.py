@@ -19,3 +19,13 @@ def printed(value: Fraction | float, decimals: int) -> str:
 def decimals_of(text: str) -> int:
     """Decimals that a printed number shows: 2 in "24.13", 0 in "100"."""
     return len(text.partition(".")[2])
+
+
+def scientific(value: float) -> str:
+    """Three significant digits: `0.731` in plain notation down to a thousandth, `2.14e-7` below."""
+    if value == 0:
+        return "0"
+    if value >= 1e-3:
+        return f"{value:.3f}" if value < 100 else f"{value:.0f}"
+    mantissa, exponent = f"{value:.2e}".split("e")
+    return f"{mantissa}e{int(exponent)}"
