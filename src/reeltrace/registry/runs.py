@@ -61,11 +61,6 @@ class Protocol(Strict):
     warmup: Warmup | None = None
     micro_batch: BatchSize | None = None
 
-    @property
-    def at_once(self) -> int:
-        """The most clips that are computed at once."""
-        return self.batch_size if self.micro_batch is None else self.micro_batch
-
     @model_validator(mode="after")
     def _schedule(self) -> Self:
         if self.cosine and self.milestones:

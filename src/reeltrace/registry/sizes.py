@@ -34,7 +34,7 @@ def stored(name: str, dataset: DatasetEntry) -> Need | None:
 def training(spec: TrainSpec, dataset: DatasetEntry) -> Need:
     """What a training keeps in memory at once."""
     clips = trained_on(dataset).clips(dataset)
-    batch, frames, size = spec.protocol.at_once, clips.frames, clips.size
+    batch, frames, size = spec.protocol.micro_batch or spec.protocol.batch_size, clips.frames, clips.size
     least = ARCHITECTURES.get(spec.model.architecture).least(spec.model, spec.backbone, spec.classes)
     weights, activations, batches = 12 * least.weights, 0, ""
     if clips.number is not None:

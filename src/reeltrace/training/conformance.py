@@ -188,7 +188,7 @@ def collect(registries: Iterable[Registry]) -> dict[Convolution, Use]:
             data = registry.params.datasets[spec.dataset]
             given = trained_on(data).clips(data)
             size = (spec.sequences.frames if spec.sequences else given.frames, given.size, given.size)
-            batch = max(spec.protocol.at_once, BATCH)
+            batch = max(spec.protocol.micro_batch or spec.protocol.batch_size, BATCH)
             same = f"{spec.model.model_dump_json(exclude={'backbone'})} {spec.backbone} {size} {batch}"
             if same not in seen and ARCHITECTURES.get(spec.model.architecture).conforms:
                 seen.add(same)

@@ -160,7 +160,7 @@ def _plan(spec: TrainSpec, clips: Clips, anonymous: bool) -> tuple[int, int]:
 
 
 def _batch_bytes(spec: TrainSpec, clips: Clips) -> int:
-    return clips.clip_bytes * min(spec.protocol.at_once, len(clips))
+    return clips.clip_bytes * min(spec.protocol.micro_batch or spec.protocol.batch_size, len(clips))
 
 
 def _mb(count: int) -> str:

@@ -159,7 +159,7 @@ def check_dataset(spec: TrainSpec, clips: Clips, validation: Clips, test: Clips)
     )
     if rotates and height != width:
         raise UserError(f"{where}: the run rotates frames, which must be square for that; found {height} x {width}")
-    if min(len(clips), spec.protocol.at_once) < 2:
+    if min(len(clips), spec.protocol.micro_batch or spec.protocol.batch_size) < 2:
         raise UserError(f"{where}: batches of one clip cannot be normalised; use a batch_size of at least 2")
     try:
         with torch.no_grad():
