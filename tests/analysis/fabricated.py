@@ -182,7 +182,9 @@ class Project:
 
     def data(self, keys: Sequence[str] | None = None) -> None:
         asked = self.registry.used_datasets() if keys is None else keys
-        for key in sorted(asked, key=lambda name: len(self.registry.pools_of(name))):  # sets of their own first
+        pools = [pool.name for key in asked for pool in self.registry.pools_of(key)]
+        shared = [name for name in pools if name in self.registry.params.datasets]  # sets whose videos another one takes
+        for key in dict.fromkeys([*shared, *sorted(asked, key=lambda name: len(self.registry.pools_of(name)))]):
             dataset = self.registry.params.datasets[key]
             if isinstance(dataset, VideoDataset):
                 self.videos(key, dataset)
@@ -242,6 +244,8 @@ class Project:
         if dataset.videos_of is not None:
             files = {name: files[name] for name in (ABOUT, VIDEO_INDEX.name)}
         self.finish(f"data/{key}", self.registry.data_spec(key), files)
+        if key not in self.registry.used_datasets():
+            return
 
         broken = [{"video": rows[1][0], "reason": BROKEN}] if key == "ucf101" else []
         height, width, shards = dataset.clip.crop + 2, dataset.clip.crop + 12, [b"", b""]

@@ -446,13 +446,14 @@ class Registry:
         return [name for name in self.params.datasets if name in needed]
 
     def report_spec(self) -> ReportSpec:
-        """The spec of the report."""
+        """The spec of the report. It shows the sets that runs see; of one that only a backbone learned from, no clip."""
+        seen = {self.params.runs[run].dataset for run in self.used_runs()}
         return ReportSpec(
             stage="report",
             key="all",
             scale=self.scale,
             tables=tuple(self.params.tables),
-            datasets=tuple(self.used_datasets()),
+            datasets=tuple(name for name in self.used_datasets() if name in seen),
             runs={run: self.params.runs[run] for run in self.used_runs()},
             seeds=self.params.seeds,
             device=self.params.device,
