@@ -14,7 +14,7 @@ from reeltrace.kinds.brought import bring
 from reeltrace.kinds.dataset import DataSpec, Pool, decoded_of, kind_of, pools_of, trained_on
 from reeltrace.kinds.measurement import MEASUREMENTS, Nets
 from reeltrace.kinds.points import Misfit
-from reeltrace.kinds.table import TableEntry, cell_sources, measurements_of, rows_of_runs, with_runs
+from reeltrace.kinds.table import TableEntry, cell_sources, measurements_of, rows_of_runs, shown_below, with_runs
 from reeltrace.kinds.table import kind_of as kind_of_table
 from reeltrace.registry.datasets import VideoView
 from reeltrace.registry.documents import Composition, compose, read
@@ -428,10 +428,14 @@ class Registry:
         return [d for d in every if d.document == document and not self._shown_runs.isdisjoint(d.runs)]
 
     def _read_tables(self, of: Mapping[str, str], read_as: Mapping[str, str]) -> Iterator[AggregateSpec]:
-        """The tables in which runs of `of` stand, those rows alone, each run replaced by that of `read_as`."""
+        """The tables in which runs of `of` stand, those rows alone, each run replaced by that of `read_as`.
+
+        What is measured apart and shown below a table is the same under every reading, and left out.
+        """
         for key, table in self.params.tables.items():
             if not kind_of_table(table).timed(table) and (rows := rows_of_runs(table, of)):
-                yield self._aggregate_spec(key, table.model_copy(update={"rows": rows}), read_as)
+                shown = {"beside": ()} if shown_below(table) else {}
+                yield self._aggregate_spec(key, table.model_copy(update={"rows": rows, **shown}), read_as)
 
     def used_runs(self) -> list[str]:
         """The runs that some table needs, in registry order."""
@@ -446,7 +450,7 @@ class Registry:
         return [name for name in self.params.datasets if name in needed]
 
     def report_spec(self) -> ReportSpec:
-        """The spec of the report. It shows the sets that runs see; of one that only a backbone learned from, no clip."""
+        """The spec of the report. It shows the sets that runs see, and none that only a backbone learned from."""
         seen = {self.params.runs[run].dataset for run in self.used_runs()}
         return ReportSpec(
             stage="report",

@@ -1,6 +1,7 @@
 """The schedules and sets of basu2021, as its text has them."""
 
 from conftest import FILES
+from reeltrace.kinds.table import measurements_of, shown_below
 from reeltrace.registry.reading import registry_of
 
 
@@ -26,3 +27,13 @@ def test_the_documents_schedules() -> None:
     )
     assert (videos["moving-mnist-dir"].train, videos["moving-mnist-dir"].validation) == (5000, 2000)
     assert videos["moving-mnist-dir"].test == 3000
+
+
+def test_what_is_measured_below_a_table_is_not_read_otherwise() -> None:
+    """Where nets are read otherwise, a table is made of these runs alone: their tasks are all that it waits for."""
+    registry = registry_of(FILES, "quick")
+    below = [table for table in registry.params.tables.values() if table.document == "basu2021" and shown_below(table)]
+    spec = registry.reading_spec("basu2021")
+    read = [*spec.chosen, *(table for reading in spec.readings for table in reading.tables)]
+    assert {table.key for table in read} & {f"basu2021-table{table.table}" for table in below}
+    assert [table.key for table in read if measurements_of(table.table)] == []
