@@ -183,9 +183,8 @@ class Project:
     def data(self, keys: Sequence[str] | None = None) -> None:
         asked = self.registry.used_datasets() if keys is None else keys
         pools = [pool.name for key in asked for pool in self.registry.pools_of(key)]
-        shared = [
-            name for name in pools if name in self.registry.params.datasets
-        ]  # sets whose videos another one takes
+        sets = self.registry.params.datasets
+        shared = [name for name in pools if isinstance(sets.get(name), VideoDataset)]  # whose videos another set takes
         for key in dict.fromkeys([*shared, *sorted(asked, key=lambda name: len(self.registry.pools_of(name)))]):
             dataset = self.registry.params.datasets[key]
             if isinstance(dataset, VideoDataset):
