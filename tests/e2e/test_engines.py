@@ -223,10 +223,10 @@ import os, signal
 from reeltrace.pipeline import leaf
 from reeltrace.training import loop
 
-def rate(protocol, epoch, of=loop.learning_rate):
+def rate(protocol, epoch, done=0.0, of=loop.learning_rate):
     if epoch == 2:
         os.kill(os.getpid(), signal.SIGKILL)
-    return of(protocol, epoch)
+    return of(protocol, epoch, done)
 
 loop.learning_rate = rate
 leaf.run("train", "{RUN}-s0")
