@@ -129,10 +129,10 @@ def test_it_trains_evaluates_resumes_and_does_so_again(
 
     learning_rate = loop.learning_rate
 
-    def killing(protocol: Any, epoch: int) -> float:
+    def killing(protocol: Any, epoch: int, done: float = 0.0) -> float:
         if epoch == 2:
             raise Killed
-        return learning_rate(protocol, epoch)
+        return learning_rate(protocol, epoch, done)
 
     with monkeypatch.context() as patch:
         patch.setattr(loop, "learning_rate", killing)

@@ -37,7 +37,7 @@ def killing(function, when):
     return wrapped
 
 if moment == "start of epoch 3":
-    loop.learning_rate = killing(loop.learning_rate, lambda protocol, epoch: epoch == 3)
+    loop.learning_rate = killing(loop.learning_rate, lambda protocol, epoch, done=0.0: epoch == 3)
 elif moment == "after a checkpoint, before its line of history":
     loop.write_history = killing(loop.write_history, lambda work, history: len(history) == 2)
 elif moment == "evaluation":
