@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 import torch
 
-from training.conftest import datasets
+from reeltrace.data import moving_digits_stage
+from reeltrace.kinds.datasets.moving_digits import MovingDigitsSpec
+from training.conftest import DATASET, datasets
 from training.test_backbone_nets_stage import made
 
 __all__ = ["datasets", "made", "on_devices"]
@@ -24,9 +26,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.fixture(scope="module")
-def sets(datasets: dict[str, Path], made: dict[str, Path]) -> dict[str, Path]:
-    """Every input that a stage is given, by its name: moving digits, videos and frames, a backbone, its features."""
-    return {f"data/{name}": folder for name, folder in datasets.items()} | made
+def sets(datasets: dict[str, Path], made: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Every input that a stage is given, by its name: moving digits, videos and frames, a backbone, its features.
+
+    The set `large` has clips of 8 frames of 32 x 32, which SlowFast takes at least.
+    """
+    large = tmp_path_factory.mktemp("large")
+    spec = MovingDigitsSpec(**{**DATASET, "frames": 8, "size": 32}, key="large", task="direction")
+    moving_digits_stage.run(spec, {"data/digits": datasets["direction"].parent / "digits"}, large)
+    return {f"data/{name}": folder for name, folder in {**datasets, "large": large}.items()} | made
 
 
 def on_devices(names: Collection[str], cheap: Collection[str]) -> list[Any]:

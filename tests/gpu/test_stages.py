@@ -27,6 +27,7 @@ from training import test_resume
 from training.conftest import RESNET, RUN, merged
 from training.test_backbone_nets_stage import BACKBONE, GRU, POOL, RCN, ST, features_spec
 from training.test_backbone_nets_stage import spec as frame_spec
+from training.test_schedules import SMALL as SLOWFAST
 from training.test_video_stage import CHANGES as VIDEOS
 
 CNN4: dict[str, Any] = {"model": {"widths": [4, 4, 4, 4]}}
@@ -50,13 +51,22 @@ RUNS: dict[str, dict[str, Any]] = {
     "updates-of-batches": {"protocol": {"batch_size": 7, "update_after": 1.0}},
     "videos": {**VIDEOS, "device": {"loaders": 2}, "evaluation": list(TRANSFORMS)},
 }  # fmt: skip
+# Nets that share no field with the others.
+NETS: dict[str, dict[str, Any]] = {
+    "slowfast": SLOWFAST,
+    "rcn-scratch": {
+        "architecture": "rcn-scratch", "blocks": [1, 1, 1, 1], "width": 2, "stem_kernel": 3, "stem_stride": 1,
+        "max_pool": True, "hidden_init": "identity", "halve": True,
+    },
+}  # fmt: skip
+RUNS |= {name: {"dataset": "large", "evaluation": ["original"]} for name in NETS}
 FRAME_RUNS: dict[str, tuple[dict[str, Any], str | None]] = {
     "st-resnet": (ST, "pretrain/b"),
     "rcn": (RCN, None),
     "average-pool": (POOL, "features/b"),
     "gru": (GRU, "features/b"),
 }
-CHEAP = ("cnn4-z3", "optimizer-adam", "augmented-rotate", "videos", "st-resnet", "gru")
+CHEAP = ("cnn4-z3", "optimizer-adam", "augmented-rotate", "videos", "slowfast", "rcn-scratch", "st-resnet", "gru")
 
 
 class Killed(BaseException):
@@ -83,9 +93,8 @@ def spec_of(name: str, device: str) -> TrainSpec:
         return frame_spec(FRAME_RUNS[name][0], device=device_of(device))
     changes = RUNS[name]
     protocol = {**TWO_STEPS, **changes.get("protocol", {})}
-    return TrainSpec.model_validate(
-        merged(RUN, {**changes, "protocol": protocol, "device": device_of(device, **changes.get("device", {}))})
-    )
+    given = merged(RUN, {**changes, "protocol": protocol, "device": device_of(device, **changes.get("device", {}))})
+    return TrainSpec.model_validate({**given, "model": NETS.get(name, given["model"])})
 
 
 def train(name: str, device: str, sets: dict[str, Path], work: Path) -> dict[str, Any]:
