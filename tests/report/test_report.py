@@ -830,7 +830,7 @@ def test_a_table_says_what_is_beside_its_print(html: str) -> None:
 
 def test_templates_do_not_ask_of_which_kind_something_is() -> None:
     for path in (REPOSITORY / "reports/templates").glob("*.j2"):
-        assert not re.search(r"\.kind\b", path.read_text()), path
+        assert not re.search(r"\{[{%][^}]*\.kind\b", path.read_text()), path  # a browser's own objects have one
 
 
 def test_a_table_without_a_number_is_called_by_its_name(html: str, content: Any) -> None:
