@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +129,17 @@ def run_in(
     if code is not None:
         assert done.returncode == code, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
     return done
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Nets as small as those of tests spend their time in waiting for each other's threads."""
+    import torch  # most tests do without
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture
